@@ -1,0 +1,169 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: how the modules of this collection talk to AWS: clients, waiting, and errors in the user's terms."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import typing as t
+
+try:
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:  # AnsibleAWSModule reports the missing library
+    Config = None
+    BotoCoreError = ClientError = Exception
+
+MAX_IN_FLIGHT = 8
+"""Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
+
+_READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "AdminGet", "BatchGet")
+_NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
+
+
+class AwsError(Exception):
+    """What went wrong and what to do about it, in the user's terms. Never holds a secret."""
+
+
+def is_read_only(operation: str) -> bool:
+    """Whether an AWS API operation (as botocore names it, such as C(DescribeSubnets)) leaves AWS as it is."""
+    return operation.startswith(_READ_ONLY)
+
+
+def error_code(error: BaseException) -> str:
+    """The code of an answer of AWS such as C(ThrottlingException); empty where AWS did not answer."""
+    return getattr(error, "response", {}).get("Error", {}).get("Code", "")
+
+
+def explain(error: BaseException) -> str:
+    """One line that says what AWS refused; for a missing permission, the IAM action and the resource."""
+    if not isinstance(error, ClientError):
+        return f"{type(error).__name__}: {error}"
+    message = error.response.get("Error", {}).get("Message", "").strip()
+    if error_code(error) not in _NOT_ALLOWED:
+        return f"AWS answered {error_code(error)} to {error.operation_name}: {message}"
+    # AWS's own sentence: "User: <arn> is not authorized to perform: <action> on resource: <arn> because ..."
+    action = re.search(r"perform: (\S+)", message)
+    resource = re.search(r"on resource: (\S+)", message)
+    return (
+        f"the caller may not {action.group(1) if action else error.operation_name}"
+        f"{' on ' + resource.group(1) if resource else ''}: allow this action in the caller's IAM policy ({message})"
+    )
+
+
+def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
+    """AWS's list of tags as a dict, without the tags that AWS itself sets (C(aws:…)), which nobody can change."""
+    return {tag[key]: tag[value] for tag in tags if not tag[key].startswith("aws:")}
+
+
+def tag_list(tags: dict[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
+    """A dict of tags as the list that most AWS APIs take."""
+    return [{key: k, value: v} for k, v in sorted(tags.items())]
+
+
+class Aws:
+    """The clients of one module run, shared by its threads, and what it has read already.
+
+    In check mode a client refuses every operation that could change AWS, whatever the module's code does.
+    """
+
+    def __init__(self, module: t.Any) -> None:
+        self.module = module
+        self.check_mode: bool = module.check_mode
+        self._clients: dict[str, t.Any] = {}
+        self._read: dict[t.Hashable, t.Any] = {}
+        self._locks: dict[t.Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> t.Any:
+        """The boto3 client of a service such as C(ec2)."""
+        with self._lock:  # boto3 makes clients in one thread only; a made client serves all
+            if service not in self._clients:
+                config = Config(
+                    retries={"mode": "standard", "max_attempts": 10},
+                    max_pool_connections=MAX_IN_FLIGHT,
+                    connect_timeout=10,
+                )
+                client = self.module.client(service, config=config)
+                if self.check_mode:
+                    client.meta.events.register("before-call", _refuse_change)
+                self._clients[service] = client
+            return self._clients[service]
+
+    def once(self, key: t.Hashable, read: t.Callable[[], t.Any]) -> t.Any:
+        """What C(read) returns, asked for once in this run however many resources need it."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._read:
+                self._read[key] = read()
+            return self._read[key]
+
+    def pages(self, service: str, operation: str, result: str, **arguments: t.Any) -> list[t.Any]:
+        """All items of a paginated operation, for example C(pages("ec2", "describe_subnets", "Subnets"))."""
+        client = self.client(service)
+        if not client.can_paginate(operation):
+            return getattr(client, operation)(**arguments)[result]
+        return [
+            item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(result) or []
+        ]
+
+    @property
+    def account_id(self) -> str:
+        """The 12 digits of the caller's account."""
+        return self.once("account", lambda: self.client("sts").get_caller_identity()["Account"])
+
+    @property
+    def region(self) -> str:
+        return self.module.region
+
+    @property
+    def partition(self) -> str:
+        """C(aws), C(aws-cn) or C(aws-us-gov)."""
+        return self.client("sts").meta.partition
+
+
+def _refuse_change(model: t.Any, **_kwargs: t.Any) -> None:
+    if not is_read_only(model.name):
+        raise AwsError(f"{model.name} would change AWS in check mode: this is a defect of the module, please report it")
+
+
+def found(call: t.Callable[..., t.Any], *missing: str, **arguments: t.Any) -> t.Any | None:
+    """The answer of a call, or None where AWS says with one of the error codes C(missing) that there is no such thing."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if error_code(error) in missing:
+            return None
+        raise
+
+
+def eventually(
+    call: t.Callable[..., t.Any], *codes: str, message: str = "", timeout: float = 120, **arguments: t.Any
+) -> t.Any:
+    """The answer of a call that AWS may refuse for a while because it does not know a just made resource everywhere yet.
+
+    Repeats while AWS answers with one of the error codes C(codes) (and C(message) is part of its message), up to
+    C(timeout) seconds; then raises that answer.
+    """
+    give_up = time.monotonic() + timeout
+    for pause in intervals():
+        try:
+            return call(**arguments)
+        except ClientError as error:
+            known = error_code(error) in codes and message in error.response["Error"].get("Message", "")
+            if not known or time.monotonic() + pause > give_up:
+                raise
+        time.sleep(pause)
+    raise AssertionError("unreachable: intervals() never ends")
+
+
+def intervals(first: float = 1.0, most: float = 15.0) -> t.Iterator[float]:
+    """Seconds to pause between polls: short at first, so that quick things cost little, then growing by half."""
+    pause = first
+    while True:
+        yield pause
+        pause = min(pause * 1.5, most)

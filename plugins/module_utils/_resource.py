@@ -1,0 +1,359 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the base of the modules of this collection: describe, compare, act.
+
+A subclass of L(Resource) says how one kind of AWS resource is read and changed; when, and whether at all, is decided
+here, once: check mode, diff, tags, ownership, replacement, waiting, order and errors. A module is documentation plus a
+list of resources handed to L(run).
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    MAX_IN_FLIGHT,
+    Aws,
+    AwsError,
+    BotoCoreError,
+    ClientError,
+    explain,
+    intervals,
+)
+
+UNKNOWN = "(known after apply)"
+"""Stands in a plan for what only AWS can say, such as the id of a resource that does not exist yet."""
+
+SENSITIVE = "(sensitive)"
+OWNER_TAGS = ("managed-by", "mlflow-stack")
+"""The tags that say whose a resource is: a resource of the right name that has neither is somebody else's."""
+
+State = dict[str, t.Any]
+
+
+class Change(t.TypedDict):
+    """One line of a plan. C(fields) holds what differs, by dotted name; of a removal it is empty."""
+
+    action: str  # create, update, replace or delete
+    kind: str
+    name: str
+    fields: list[dict[str, t.Any]]  # name, before, after
+    warnings: list[str]
+
+
+def has_unknown(value: t.Any) -> bool:
+    """Whether a value, or anything inside it, is only known after apply."""
+    if isinstance(value, str):
+        return UNKNOWN in value
+    if isinstance(value, dict):
+        return any(has_unknown(v) for v in value.values())
+    return isinstance(value, (list, tuple, set)) and any(has_unknown(v) for v in value)
+
+
+def differences(before: State | None, desired: State) -> State:
+    """The desired fields that AWS does not have yet. None in C(desired) means: not managed."""
+    before = before or {}
+    return {k: v for k, v in desired.items() if v is not None and (k not in before or before[k] != v)}
+
+
+def fields(before: State | None, changes: State, secret: t.Collection[str] = ()) -> list[dict[str, t.Any]]:
+    """Changes as a person reads them: one entry for each value that differs, nested names joined by dots.
+
+    >>> fields({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}})
+    [{'name': 'a.c', 'before': 2, 'after': 3}]
+    """
+    entries = []
+    for name, after in changes.items():
+        old = (before or {}).get(name)
+        if name in secret:
+            entries.append({"name": name, "before": SENSITIVE if before else None, "after": SENSITIVE})
+        elif isinstance(after, dict) and (isinstance(old, dict) or old is None) and after:
+            old = old or {}
+            different = {k: after.get(k) for k in sorted({*after, *old}) if after.get(k) != old.get(k)}
+            entries += [{**e, "name": f"{name}.{e['name']}"} for e in fields(old, different)]
+        else:
+            entries.append({"name": name, "before": old, "after": after})
+    return entries
+
+
+class Resource:
+    """One AWS resource: how to read it and how to change it.
+
+    C(spec) holds its parameters, C(needs) the resources of the same run that must be settled first (their C(state) is
+    then at hand), C(parent) the resource that it lies in. After it was settled, C(state) is what AWS has, or in check
+    mode what it would have; None if there is nothing.
+    """
+
+    kind: t.ClassVar[str]
+    secret: t.ClassVar[frozenset[str]] = frozenset()
+    """Fields whose values are never shown."""
+    immutable: t.ClassVar[frozenset[str]] = frozenset()
+    """Fields that AWS cannot change on an existing resource."""
+    replaceable: t.ClassVar[bool] = False
+    """Whether the resource may be deleted and made again for an immutable field: only where it holds no data."""
+    timeout: t.ClassVar[int] = 1800
+    """Seconds that AWS may take to finish a change."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        name: str,
+        spec: State | None = None,
+        *,
+        tags: dict[str, str] | None = None,
+        needs: t.Sequence[Resource] = (),
+        parent: Resource | None = None,
+        absent: bool = False,
+    ) -> None:
+        self.aws, self.name, self.spec = aws, name, spec or {}
+        self.tags, self.needs, self.parent, self.absent = tags, tuple(needs), parent, absent
+        self.state: State | None = None
+        self.change: Change | None = None
+        self.inside: t.Sequence[Resource] = ()
+
+    # What a subclass says.
+
+    def describe(self) -> State | None:
+        """What AWS has, in the form of C(desired) plus ids and C(tags), or None."""
+        raise NotImplementedError
+
+    def desired(self) -> State:
+        """What AWS should have. A field that is None is not managed. Tags are added by the base."""
+        raise NotImplementedError
+
+    def create(self, desired: State) -> State | None:
+        """Make it, tags included; returns what AWS added (ids, endpoints)."""
+        raise NotImplementedError
+
+    def update(self, before: State, changes: State) -> State | None:
+        """Change the fields in C(changes), which never holds tags; returns what AWS added, as create() does."""
+        raise NotImplementedError
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        """Change tags. Only called for a resource that has C(tags)."""
+        raise NotImplementedError
+
+    def delete(self, before: State) -> None:
+        raise NotImplementedError
+
+    def pending(self, state: State) -> bool:
+        """Whether AWS is still at work on it. May raise AwsError for a state that it never leaves."""
+        return False
+
+    def unknown(self) -> State:
+        """What create() will return, for a plan: usually the ids, each as UNKNOWN."""
+        return {}
+
+    def children(self) -> t.Sequence[Resource]:
+        """Resources inside this one, known once it was read: those wanted, and as absent those that are not."""
+        return ()
+
+    def fresh(self) -> bool:
+        """Whether this run made it, or would make it: then nothing can be inside it yet."""
+        return self.change is not None and self.change["action"] in ("create", "replace")
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        """What a plan must say loudly of these changes: lost data, downtime, exposure."""
+        return []
+
+    # What the base does with it.
+
+    def settle(self) -> None:
+        """Bring AWS to the desired state, or in check mode work out what that would change."""
+        if self.absent:
+            self._remove()
+            return
+        before = None if self.parent and self.parent.fresh() else self.describe()
+        self._check_owner(before)
+        desired = self.desired()
+        if self.tags is not None:
+            desired["tags"] = {**self.tags, **desired.get("tags", {})}
+        if not self.aws.check_mode and has_unknown(desired):
+            raise AwsError("a value is not known although everything it depends on exists: please report this")
+        changes = differences(before, desired)
+        frozen = self.immutable & changes.keys() if before else frozenset()
+        if frozen and not self.replaceable:
+            raise AwsError(
+                f"{', '.join(sorted(frozen))} cannot be changed on an existing {self.kind} "
+                f"(it has {_shown(before, frozen, self.secret)}, the input asks for {_shown(desired, frozen, self.secret)})"
+            )
+        self.state = {**(before or self.unknown()), **{k: v for k, v in desired.items() if v is not None}}
+        if changes:
+            action = "replace" if frozen else "update" if before else "create"
+            self._note(action, before, changes)
+            if frozen:
+                self.state.update(self.unknown())
+            if not self.aws.check_mode:
+                self._apply(action, before, desired, changes)
+        if not self.aws.check_mode and self.aws.module.params.get("wait", True) and self.pending(self.state):
+            self.wait_ready()
+        self.inside = self.children()
+
+    def _apply(self, action: str, before: State | None, desired: State, changes: State) -> None:
+        if before is not None and self.pending(before):  # a run before this one died while AWS was at work
+            self.wait_ready()
+        if action == "replace":
+            self.delete(t.cast(State, before))
+        if action != "update":
+            self.state.update(self.create(desired) or {})
+            return
+        tags = changes.pop("tags", None)
+        if changes:
+            self.state.update(self.update(before, changes) or {})
+        if tags is not None:
+            old = before.get("tags") or {}
+            to_set = {k: v for k, v in tags.items() if old.get(k) != v}
+            self.retag(before, to_set, sorted(old.keys() - tags.keys()))
+
+    def _remove(self) -> None:
+        before = self.state = self.describe()
+        if before is None:
+            return
+        if self._foreign(before):
+            self.aws.module.warn(f"{self.kind} {self.name} is kept: it has none of the tags {', '.join(OWNER_TAGS)}")
+            return
+        self.inside = self.children()
+        for child in reversed(self.inside):
+            child.absent = True
+            child.settle()
+        self._note("delete", before, {})
+        if not self.aws.check_mode:
+            if self.pending(before):
+                self.wait_ready()
+            self.delete(before)
+        self.state = None
+
+    def _note(self, action: str, before: State | None, changes: State) -> None:
+        self.change = Change(
+            action=action,
+            kind=self.kind,
+            name=self.name,
+            fields=fields(before, changes, self.secret),
+            warnings=self.warn(before, changes),
+        )
+
+    def _foreign(self, before: State) -> bool:
+        owner = {k: v for k, v in (self.tags or {}).items() if k in OWNER_TAGS}
+        return bool(owner) and not any((before.get("tags") or {}).get(k) == v for k, v in owner.items())
+
+    def _check_owner(self, before: State | None) -> None:
+        if before is not None and self._foreign(before):
+            owner = ", ".join(f"{k}={self.tags[k]}" for k in OWNER_TAGS if k in self.tags)
+            raise AwsError(
+                "it exists already and is not of this stack. Choose another name, or, to hand it over to the stack, "
+                f"give it the tags {owner}"
+            )
+
+    def wait_ready(self) -> None:
+        """Wait until AWS has finished its work on this resource."""
+        started = time.monotonic()
+        for pause in intervals():
+            state = self.describe()
+            if state is not None:
+                self.state = {**(self.state or {}), **state}
+                if not self.pending(state):
+                    return
+            if time.monotonic() - started > self.timeout:
+                raise AwsError(f"AWS has not finished after {self.timeout} seconds; run the same command again to go on")
+            time.sleep(pause)
+
+    def wait_gone(self) -> None:
+        """Wait until AWS no longer has this resource."""
+        started = time.monotonic()
+        for pause in intervals():
+            if self.describe() is None:
+                return
+            if time.monotonic() - started > self.timeout:
+                raise AwsError(f"AWS has not removed it after {self.timeout} seconds; run the same command again")
+            time.sleep(pause)
+
+
+def settle(resources: t.Sequence[Resource]) -> list[Change]:
+    """Settle resources, each after those it needs (absent ones in reverse), at most MAX_IN_FLIGHT at a time.
+
+    Returns the changes in the order of C(resources), each followed by those of its children. Where some fail, those that
+    do not depend on them are finished first; then one AwsError names all.
+    """
+    waiting: dict[Resource, set[Resource]] = {}
+    running: dict[Future[None], Resource] = {}
+    problems: list[str] = []
+
+    def add(more: t.Sequence[Resource]) -> None:
+        waiting.update({resource: set() for resource in more})
+        for resource in more:
+            for need in resource.needs:
+                first, then = (resource, need) if resource.absent else (need, resource)
+                if first in waiting and then in waiting:
+                    waiting[then].add(first)
+
+    add(resources)
+    with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
+        while True:
+            for resource in [r for r, needs in waiting.items() if not needs]:
+                del waiting[resource]
+                running[pool.submit(resource.settle)] = resource
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                resource = running.pop(future)
+                try:
+                    future.result()
+                except (AwsError, ClientError, BotoCoreError) as error:
+                    reason = str(error) if isinstance(error, AwsError) else explain(error)
+                    problems.append(f"{resource.kind} {resource.name}: {reason}")
+                    continue  # what needs it stays in waiting, untouched
+                for needs in waiting.values():
+                    needs.discard(resource)
+                if not resource.absent:
+                    add(resource.inside)
+    if problems:
+        raise AwsError("; ".join(problems))
+    if waiting:
+        raise AssertionError(f"resources need each other: {', '.join(r.name for r in waiting)}")
+    return [change for resource in resources for change in _changes(resource)]
+
+
+def _changes(resource: Resource) -> t.Iterator[Change]:
+    if resource.change:
+        yield resource.change
+    for child in resource.inside:
+        yield from _changes(child)
+
+
+def _shown(state: State, names: t.Collection[str], secret: t.Collection[str]) -> str:
+    return ", ".join(f"{n}={SENSITIVE if n in secret else state.get(n)!r}" for n in sorted(names))
+
+
+def run(
+    module: t.Any,
+    build: t.Callable[[Aws, dict[str, t.Any]], tuple[t.Sequence[Resource], t.Callable[[], dict[str, t.Any]]]],
+) -> t.NoReturn:
+    """Run a module: C(build) gives its resources and a function that returns its results once they are settled."""
+    aws = Aws(module)
+    try:
+        resources, results = build(aws, module.params)
+        changes = settle(resources)
+        returned = results()
+    except AwsError as error:
+        module.fail_json(msg=str(error))
+    except (ClientError, BotoCoreError) as error:
+        module.fail_json(msg=explain(error))
+    module.exit_json(
+        changed=bool(changes),
+        changes=changes,
+        diff=[_diff(change) for change in changes],
+        **returned,
+    )
+
+
+def _diff(change: Change) -> dict[str, t.Any]:
+    header = f"{change['kind']} {change['name']}"
+    return {
+        "before_header": header,
+        "after_header": header,
+        "before": {} if change["action"] == "create" else {f["name"]: f["before"] for f in change["fields"]},
+        "after": {f["name"]: f["after"] for f in change["fields"]},
+    }

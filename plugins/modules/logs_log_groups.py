@@ -1,0 +1,171 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: logs_log_groups
+version_added: 1.0.0
+short_description: Manage CloudWatch log groups with their retention
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes a set of CloudWatch log groups at the same time.
+  - Takes the place of M(amazon.aws.cloudwatchlogs_log_group), which reports no diff, so that a plan could not say what changes,
+    and needs one task and three calls for each group.
+options:
+  log_groups:
+    description: The log groups.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the log group.
+        type: str
+        required: true
+      retention_in_days:
+        description: Days after which CloudWatch deletes log events. Not managed where omitted.
+        type: int
+      kms_key_id:
+        description: ARN of the KMS key that encrypts the log events. Not managed where omitted.
+        type: str
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure the log group of the service
+  mlplatform.mlflow_aws.logs_log_groups:
+    log_groups:
+      - name: /mlflow/team-x
+        retention_in_days: 90
+    tags:
+      team: x
+"""
+
+RETURN = r"""
+log_groups:
+  description: The log groups by name, as they are after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  sample:
+    /mlflow/team-x:
+      arn: arn:aws:logs:eu-west-1:123456789012:log-group:/mlflow/team-x
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: logs_log_group
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+
+class LogGroup(Resource):
+    kind = "logs_log_group"
+
+    def describe(self) -> State | None:
+        groups = self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name)
+        group = next((g for g in groups if g["logGroupName"] == self.name), None)
+        if group is None:
+            return None
+        arn = group["arn"].removesuffix(":*")
+        return {
+            "arn": arn,
+            "retention_in_days": group.get("retentionInDays"),
+            "kms_key_id": group.get("kmsKeyId"),
+            "tags": self.aws.client("logs").list_tags_for_resource(resourceArn=arn)["tags"],
+        }
+
+    def desired(self) -> State:
+        return {"retention_in_days": self.spec["retention_in_days"], "kms_key_id": self.spec["kms_key_id"]}
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        key = {"kmsKeyId": desired["kms_key_id"]} if desired["kms_key_id"] else {}
+        self.aws.client("logs").create_log_group(logGroupName=self.name, tags=desired["tags"], **key)
+        self._set_retention(desired)
+        return {"arn": f"arn:{self.aws.partition}:logs:{self.aws.region}:{self.aws.account_id}:log-group:{self.name}"}
+
+    def update(self, before: State, changes: State) -> None:
+        self._set_retention(changes)
+        if changes.get("kms_key_id"):
+            self.aws.client("logs").associate_kms_key(logGroupName=self.name, kmsKeyId=changes["kms_key_id"])
+
+    def _set_retention(self, wanted: State) -> None:
+        if wanted.get("retention_in_days"):
+            days = wanted["retention_in_days"]
+            self.aws.client("logs").put_retention_policy(logGroupName=self.name, retentionInDays=days)
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        logs = self.aws.client("logs")
+        if to_unset:
+            logs.untag_resource(resourceArn=before["arn"], tagKeys=to_unset)
+        if to_set:
+            logs.tag_resource(resourceArn=before["arn"], tags=to_set)
+
+    def delete(self, before: State) -> None:
+        self.aws.client("logs").delete_log_group(logGroupName=self.name)
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    absent = params["state"] == "absent"
+    groups = [LogGroup(aws, spec["name"], spec, tags=params["tags"], absent=absent) for spec in params["log_groups"]]
+    return groups, lambda: {"log_groups": {g.name: {"arn": g.state["arn"]} for g in groups if g.state}}
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "log_groups": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "retention_in_days": {"type": "int"},
+                    "kms_key_id": {"type": "str", "no_log": False},
+                },
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
