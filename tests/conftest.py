@@ -1,0 +1,23 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from embedded_aws.client import EmbeddedAWS
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[EmbeddedAWS]:
+    """The embedded AWS of this test session."""
+    with EmbeddedAWS() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(aws_server: EmbeddedAWS) -> EmbeddedAWS:
+    """The embedded AWS with an empty account."""
+    aws_server.reset()
+    return aws_server

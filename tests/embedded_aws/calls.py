@@ -1,0 +1,228 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Name, record and, on request, disturb every API call on its way to moto."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qsl
+
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+from werkzeug.exceptions import HTTPException
+
+# Credential scopes whose name is not the service's name in botocore.
+SERVICE_OF_SCOPE = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+
+READ_ONLY = re.compile(
+    r"(Get|List|Describe|Head|Lookup|Check|Search|BatchGet|BatchCheck|Filter|Query|Scan|Select|Simulate|Test|Estimate"
+    r"|Validate|Verify|AssumeRole|Decrypt|Encrypt|GenerateDataKey|InitiateAuth|AdminInitiateAuth|StartQuery)"
+)
+SECRET = re.compile(r"(password|secretstring|secretbinary|clientsecret|plaintext|privatekey|secretaccesskey)$", re.I)
+ERROR_CODE = (
+    re.compile(rb"<Code>([^<]+)</Code>"),
+    re.compile(rb'"(?:__type|code|Code)"\s*:\s*"(?:[^"]*#)?([^"]+)"'),
+)
+
+
+@dataclass
+class Call:
+    """One API call, as the log shows it; ``time`` is in seconds since the epoch, ``milliseconds`` the handling."""
+
+    n: int
+    service: str
+    operation: str
+    mutating: bool
+    params: Any
+    time: float
+    status: int = 0
+    error: str | None = None
+    milliseconds: float = 0
+
+
+def redacted(value: Any, name: str = "") -> Any:
+    """A copy of request parameters without secrets and without bulk."""
+    if SECRET.search(name):
+        return "***"
+    if isinstance(value, dict):
+        return {key: redacted(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [redacted(each) for each in value]
+    if isinstance(value, str) and len(value) > 4000:
+        return f"<{len(value)} characters>"
+    return value
+
+
+def service_of(environ: dict[str, Any]) -> str:
+    """The botocore name of the service that a request is for, from its signature's scope or its JSON target."""
+    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+    if not scope:
+        unsigned = environ.get("HTTP_X_AMZ_TARGET", "").startswith("AWSCognitoIdentityProviderService")
+        return "cognito-idp" if unsigned else ""
+    if scope[1] == "apigateway":
+        return "apigatewayv2" if environ["PATH_INFO"].startswith("/v2/") else "apigateway"
+    return SERVICE_OF_SCOPE.get(scope[1], scope[1])
+
+
+def operation_of(service: str, environ: dict[str, Any], body: bytes) -> tuple[str, Any]:
+    """The API's name of the operation ("" when it cannot be told) and its parameters, redacted."""
+    content_type = environ.get("CONTENT_TYPE", "")
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return target.rpartition(".")[2], redacted(_json(body))
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        operation = form.pop("Action", "")
+        form.pop("Version", None)
+        return operation, {name: redacted(value, name.rpartition(".")[2]) for name, value in form.items()}
+    if rpc := re.fullmatch(r"/service/[^/]+/operation/(\w+)", environ["PATH_INFO"]):
+        return rpc[1], {}
+    params = {"path": environ["PATH_INFO"], "query": environ.get("QUERY_STRING", "")}
+    if body:
+        # Only JSON can be searched for secrets; S3 objects and XML documents are recorded by their size.
+        params["body"] = redacted(_json(body)) if body[:1] == b"{" else f"<{len(body)} bytes>"
+    try:
+        operation, _ = get_service_router(service).match(Request(dict(environ, **{"wsgi.input": BytesIO(body)})))
+    except (HTTPException, NotImplementedError, ValueError, KeyError):
+        return "", params
+    return operation.name, params
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body or b"{}")
+    except ValueError:
+        return f"<{len(body)} bytes>"
+
+
+@dataclass
+class Fault:
+    """A disturbance of the calls that match: an error answer, a delay, or a dropped connection."""
+
+    service: str = "*"
+    operation: str = "*"
+    times: int | None = None
+    probability: float = 1.0
+    error: dict[str, Any] | None = None
+    latency_ms: float = 0
+    drop: str | None = None
+    fired: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if self.drop not in (None, "before", "after"):
+            raise ValueError("drop is 'before' or 'after' the call takes effect")
+
+    def strikes(self, call: Call) -> bool:
+        """Whether this call is disturbed; counts it if so."""
+        if self.service not in ("*", call.service) or self.operation not in ("*", call.operation):
+            return False
+        if self.times is not None and self.fired >= self.times or random.random() >= self.probability:
+            return False
+        self.fired += 1
+        return True
+
+    def error_response(self, call: Call) -> tuple[str, str, bytes]:
+        """Status line, content type and body of the error, in the protocol of the call."""
+        error = self.error or {}
+        code, message = error.get("code", "InternalFailure"), error.get("message", "injected fault")
+        status = f"{error.get('status', 400)} Injected"
+        if call.service == "ec2":
+            xml = f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors></Response>"
+            return status, "text/xml", xml.encode()
+        if call.service == "s3":
+            return status, "application/xml", f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+        if call.service in ("elbv2", "rds", "iam", "sts", "route53", "sns", "sqs", "cloudformation", "autoscaling"):
+            xml = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+            return status, "text/xml", xml.encode()
+        return status, "application/json", json.dumps({"__type": code, "code": code, "message": message}).encode()
+
+
+class Recorder:
+    """WSGI middleware: calls pass one at a time, because moto's state knows no threads, and leave a trace."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], latency_ms: float = 0) -> None:
+        self._app = app
+        self._start_latency_ms = latency_ms
+        self._moto = threading.RLock()
+        self._log_lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget calls, faults and latency set later; the numbering of calls goes on from 1."""
+        self.latency_ms = self._start_latency_ms
+        self.calls: list[Call] = []
+        self.faults: list[Fault] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body = self._read_body(environ)
+        service = service_of(environ)
+        operation, params = operation_of(service, environ, body)
+        if not service:
+            # Unsigned documents (a user pool's JWKS, for one) are not API calls.
+            return self._handle(environ, start_response, exclusive=True)
+        with self._log_lock:
+            call = Call(len(self.calls) + 1, service, operation, not READ_ONLY.match(operation), params, time.time())
+            self.calls.append(call)
+            faults = [fault for fault in self.faults if fault.strikes(call)]
+        time.sleep((self.latency_ms + sum(fault.latency_ms for fault in faults)) / 1000)
+        for fault in faults:
+            if fault.drop == "before":
+                return self._drop(call)
+            if fault.error:
+                status, content_type, answer = fault.error_response(call)
+                self._finish(call, status, answer)
+                start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(answer)))])
+                return [answer]
+        answered: dict[str, Any] = {}
+
+        def remember(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            answered.update(status=status, headers=headers)
+
+        try:
+            # A Lambda function may call AWS in its turn, so its invocation must not hold the lock.
+            answer = b"".join(self._handle(environ, remember, exclusive=operation != "Invoke"))
+        except NotImplementedError as error:
+            # AWS knows every operation; that moto does not is a gap to close, and not one to retry.
+            answered.update(status="501 Not Implemented", headers=[("Content-Type", "application/json")])
+            answer = json.dumps({"__type": "NotImplemented", "code": "NotImplemented", "message": str(error)}).encode()
+        self._finish(call, answered["status"], answer)
+        if any(fault.drop == "after" for fault in faults):
+            return self._drop(call)
+        start_response(answered["status"], answered["headers"])
+        return [answer]
+
+    @staticmethod
+    def _read_body(environ: dict[str, Any]) -> bytes:
+        if environ.get("wsgi.input_terminated"):
+            body = environ["wsgi.input"].read()
+        else:
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = BytesIO(body)
+        return body
+
+    def _handle(self, environ: dict[str, Any], start_response: Callable[..., Any], exclusive: bool) -> Iterable[bytes]:
+        if not exclusive:
+            return list(self._app(environ, start_response))
+        with self._moto:
+            return list(self._app(environ, start_response))
+
+    @staticmethod
+    def _finish(call: Call, status: str, answer: bytes) -> None:
+        call.status = int(status.split()[0])
+        call.milliseconds = round((time.time() - call.time) * 1000, 2)
+        if call.status >= 400:
+            found = next((match for match in (pattern.search(answer) for pattern in ERROR_CODE) if match), None)
+            call.error = found[1].decode() if found else status
+
+    @staticmethod
+    def _drop(call: Call) -> Iterable[bytes]:
+        call.error = call.error or "ConnectionDropped"
+        raise ConnectionError("dropped by a fault rule")

@@ -1,0 +1,131 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start and question the embedded AWS from tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"
+START_TIMEOUT = 60
+
+
+class EmbeddedAWS:
+    """A server process for the length of a ``with`` block (or until ``stop``).
+
+    :param arguments: further command-line arguments, such as ``"--creation-seconds", "rds=2"``.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[tuple[str, str], Any] = {}
+        self.endpoint = ""
+
+    def __enter__(self) -> EmbeddedAWS:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def start(self) -> EmbeddedAWS:
+        """Start the server and wait until it answers; raises RuntimeError if it does not."""
+        with tempfile.TemporaryDirectory() as folder:
+            ready, log = Path(folder, "ready.json"), Path(folder, "log")
+            with log.open("wb") as output:
+                self._process = subprocess.Popen(
+                    [sys.executable, str(Path(__file__).parent), "--ready-file", str(ready), "--exit-with-parent"]
+                    + list(self._arguments),
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                )
+            deadline = time.monotonic() + START_TIMEOUT
+            while not ready.exists():
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    raise RuntimeError(f"the embedded AWS did not start:\n{log.read_text()}")
+                time.sleep(0.02)
+            self.endpoint = json.loads(ready.read_text())["endpoint"]
+        return self
+
+    def stop(self) -> None:
+        """End the server; does nothing if it has ended."""
+        if self._process:
+            self._process.terminate()
+            self._process.wait(timeout=10)
+            self._process = None
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Environment variables that lead boto3, and so Ansible's modules and lookups, to this server only."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """A boto3 client of a service on this server. One attempt per call: a retry would hide an emulator's error."""
+        if (service, region) not in self._clients:
+            self._clients[service, region] = boto3.session.Session().client(
+                service, region_name=region, endpoint_url=self.endpoint,
+                aws_access_key_id="testing", aws_secret_access_key="testing",
+                config=Config(retries={"total_max_attempts": 1}, proxies={}),
+            )
+        return self._clients[service, region]
+
+    def calls(self, since: int = 0) -> list[dict[str, Any]]:
+        """The API calls after the mark ``since``, oldest first, as ``calls.Call`` describes them."""
+        return self._control("GET", f"calls?since={since}")
+
+    def mutating(self, since: int = 0) -> list[dict[str, Any]]:
+        """The calls after the mark ``since`` that could have changed something."""
+        return [call for call in self.calls(since) if call["mutating"]]
+
+    def mark(self) -> int:
+        """The number of calls so far, to give to ``calls`` and ``mutating``."""
+        return len(self.calls())
+
+    def reset(self) -> None:
+        """Empty the account, the call log, faults, latency and creation times."""
+        self._control("POST", "reset")
+
+    def faults(self, *rules: dict[str, Any]) -> None:
+        """Replace the fault rules; see the README for their form."""
+        self._control("POST", "faults", rules)
+
+    def latency(self, milliseconds: float) -> None:
+        """Delay every API call."""
+        self._control("POST", "latency", {"ms": milliseconds})
+
+    def creation_seconds(self, **seconds: float) -> None:
+        """How long new resources take to become available, by kind: rds, elb, vpclink."""
+        self._control("POST", "creation-seconds", seconds)
+
+    def _control(self, method: str, action: str, content: Any = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.endpoint}/_embedded/{action}", method=method,
+            data=None if content is None else json.dumps(content).encode(),
+        )
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=30) as response:
+            return json.load(response)

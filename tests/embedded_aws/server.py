@@ -1,0 +1,120 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server process: moto behind the recorder, and the ``/_embedded`` control endpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+# moto reads these when it is imported.
+os.environ["MOTO_ACM_VALIDATION_WAIT"] = "0"
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+
+from moto.core.config import default_user_config  # noqa: E402
+from moto.moto_api._internal.models import moto_api_backend  # noqa: E402
+from moto.moto_server.werkzeug_app import (  # noqa: E402
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server  # noqa: E402
+
+from embedded_aws import gaps, timing  # noqa: E402
+from embedded_aws.calls import Fault, Recorder  # noqa: E402
+
+CONTROL = "/_embedded/"
+
+
+class EmbeddedApplication:
+    """WSGI application: ``/_embedded/*`` controls the server, everything else is an AWS API call."""
+
+    def __init__(self, latency_ms: float = 0) -> None:
+        self.recorder = Recorder(DomainDispatcherApplication(create_backend_app), latency_ms)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if not environ["PATH_INFO"].startswith(CONTROL):
+            return self.recorder(environ, start_response)
+        try:
+            status, answer = "200 OK", self._control(environ)
+        except KeyError:
+            status, answer = "404 Not Found", {"error": "no such control"}
+        except (TypeError, ValueError) as error:
+            status, answer = "400 Bad Request", {"error": str(error)}
+        body = json.dumps(answer).encode()
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    def _control(self, environ: dict[str, Any]) -> Any:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+        action = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(CONTROL)}"
+        return {
+            "GET calls": lambda: [asdict(call) for call in self.recorder.calls[int(query.get("since", 0)):]],
+            "POST reset": self._reset,
+            "POST faults": lambda: self._set_faults(json.loads(body)),
+            "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
+            "POST creation-seconds": lambda: timing.change(json.loads(body)),
+        }[action]()
+
+    def _reset(self) -> None:
+        moto_api_backend.reset()
+        timing.reset()
+        self.recorder.reset()
+
+    def _set_faults(self, rules: list[dict[str, Any]]) -> None:
+        self.recorder.faults = [Fault(**rule) for rule in rules]
+
+
+class QuietRequestHandler(MotoRequestHandler):
+    """The call log replaces the access log."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def serve(
+    port: int, ready_file: Path | None, latency_ms: float, creation_seconds: dict[str, float], exit_with_parent: bool
+) -> None:
+    """Serve on 127.0.0.1 until SIGTERM or SIGINT. ``port`` 0 takes a free one; raises OSError if it is taken."""
+    default_user_config["lambda"] = {"use_docker": False}
+    default_user_config["iam"] = {"load_aws_managed_policies": True}
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    gaps.apply()
+    timing.configure(creation_seconds)
+    server = make_server(
+        "127.0.0.1", port, EmbeddedApplication(latency_ms), threaded=True, request_handler=QuietRequestHandler
+    )
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    os.environ["MOTO_PORT"] = str(server.server_port)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: threading.Thread(target=server.shutdown).start())
+    if exit_with_parent:
+        threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+    if ready_file:
+        # The socket listens since make_server; the first connection waits in its queue until serve_forever.
+        _write_atomically(ready_file, json.dumps({"endpoint": endpoint, "pid": os.getpid()}))
+    print(f"embedded AWS on {endpoint}", flush=True)
+    server.serve_forever()
+
+
+def _follow_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

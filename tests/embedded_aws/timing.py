@@ -1,0 +1,39 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long resources take to come into being, so that waiting can be tested."""
+
+from __future__ import annotations
+
+import time
+
+_start_values: dict[str, float] = {}
+_seconds: dict[str, float] = {}
+
+
+def configure(seconds: dict[str, float]) -> None:
+    """Set the durations, in seconds by kind (rds, elb, vpclink), that hold from the start and after a reset."""
+    _start_values.update(seconds)
+    reset()
+
+
+def change(seconds: dict[str, float]) -> None:
+    """Change durations until the next reset."""
+    _seconds.update(seconds)
+
+
+def reset() -> None:
+    _seconds.clear()
+    _seconds.update(_start_values)
+
+
+class Elapsed:
+    """The time since an event, such as a creation or a deletion, of one kind of resource."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._since = time.monotonic()
+
+    def over(self) -> bool:
+        """Whether the duration of this kind of resource has passed."""
+        return time.monotonic() - self._since >= _seconds.get(self._kind, 0)

@@ -1,0 +1,38 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module of the collection in this process, as Ansible would, against the embedded AWS."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import typing as t
+from unittest import mock
+
+from ansible.module_utils.testing import patch_module_args
+
+
+class ModuleFailed(Exception):
+    """What fail_json was called with."""
+
+    def __init__(self, result: dict[str, t.Any]) -> None:
+        super().__init__(result.get("msg"))
+        self.result = result
+
+
+def run_module(name: str, params: dict[str, t.Any], aws: t.Any, *, check: bool = False) -> dict[str, t.Any]:
+    """The result of the module C(name) with C(params). Raises ModuleFailed where the module fails."""
+    module = importlib.import_module(f"ansible_collections.mlplatform.mlflow_aws.plugins.modules.{name}")
+    arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
+    output = io.StringIO()
+    with mock.patch.dict(os.environ, aws.env), patch_module_args(arguments), contextlib.redirect_stdout(output):
+        with contextlib.suppress(SystemExit):
+            module.main()
+    result = json.loads(output.getvalue())
+    if result.get("failed"):
+        raise ModuleFailed(result)
+    return result
