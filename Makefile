@@ -1,0 +1,33 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# In the order in which `make test` runs them.
+STEPS := lint sanity unit modules site molecule versions package
+
+.PHONY: help install demo test $(STEPS:%=test-%) lock clean
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@echo "make test-STEP   one step of the tests: $(STEPS)"
+
+install: ## makes .venv, with this checkout as the collection mlplatform.mlflow_aws
+	@scripts/install .venv runtime
+
+demo: ## deploys examples/team-x.yml on the embedded AWS and verifies it
+	@scripts/install .venv runtime demo
+	@scripts/demo
+
+test: ## every test that needs no AWS account
+	@scripts/install .venv runtime demo test checks
+	@.venv/bin/python scripts/run_tests.py $(STEPS)
+
+$(STEPS:%=test-%): test-%:
+	@scripts/install .venv runtime demo test checks
+	@.venv/bin/python scripts/run_tests.py $*
+
+lock: ## pins the requirements anew
+	@scripts/lock
+
+clean: ## removes what the targets above have made
+	rm -rf .venv .cache .ansible .pytest_cache .hypothesis tests/output *.tar.gz *.outputs.json
