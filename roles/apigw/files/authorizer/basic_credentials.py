@@ -1,0 +1,84 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""HTTP Basic credentials, checked against a Secrets Manager secret."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from typing import Callable
+
+from denied import Denied
+from refreshed import Refreshed
+from strict_json import load_object
+
+TTL = 60  # seconds until a changed secret counts
+MAX_AGE = 300  # seconds for which credentials are still good when Secrets Manager does not answer
+RETRY_AFTER = 5  # seconds between two attempts
+
+
+class BasicCredentials:
+    """The users of a secret that is a JSON object of user name to password.
+
+    `fetch` returns the secret's text and may raise anything.
+    """
+
+    def __init__(self, fetch: Callable[[], str], clock: Callable[[], float] = time.time) -> None:
+        self._users = Refreshed(
+            "credentials",
+            lambda: parse_secret(fetch()),
+            ttl=TTL,
+            max_age=MAX_AGE,
+            retry_after=RETRY_AFTER,
+            clock=clock,
+        )
+
+    def verify(self, encoded: str) -> str:
+        """Return the user name of the credentials `encoded` (what follows ``Basic``), or raise Denied."""
+        user, password = decode(encoded)
+        user_digest, password_digest = _digest(user), _digest(password)
+        found = False
+        # Every user is compared, whole and in constant time: how long it takes tells the number of users,
+        # and nothing of a name or a password.
+        for known_user, known_password in self._users.get():
+            same_user = hmac.compare_digest(known_user, user_digest)
+            same_password = hmac.compare_digest(known_password, password_digest)
+            found |= same_user & same_password
+        if not found:
+            raise Denied("credentials")
+        return user
+
+
+def decode(encoded: str) -> tuple[str, str]:
+    """Return user name and password of `encoded` (RFC 7617: Base64 of ``user:password`` in UTF-8).
+
+    The password is all that follows the first colon. Raises Denied for anything else, and for an empty
+    name or password, so that an empty password in the secret lets nobody in.
+    """
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
+    except ValueError:
+        raise Denied("malformed") from None
+    if not user or not password:
+        raise Denied("malformed")
+    return user, password
+
+
+def parse_secret(text: str) -> list[tuple[bytes, bytes]]:
+    """Return the digests of each user name and password in the secret `text`.
+
+    Raises ValueError unless it is a JSON object of strings.
+    """
+    users = load_object(text)
+    if not all(isinstance(password, str) for password in users.values()):
+        raise ValueError("a password is not a string")
+    return [(_digest(user), _digest(password)) for user, password in users.items()]
+
+
+def _digest(text: str) -> bytes:
+    # Of equal length, so that the comparison does not tell the length either.
+    return hashlib.sha256(text.encode("utf-8")).digest()
