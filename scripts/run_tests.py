@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs steps of `make test` by name, each to its end, and sums up: what failed, and what this machine could not run.
+
+The exit status is 1 if anything failed, or if the variable CI is set and anything was not run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache"
+COLLECTION = "mlplatform.mlflow_aws"
+NEWEST_CORE = "2.21"
+CORES = ("2.19", "2.20", "2.21")
+
+
+class Results:
+    """What the commands of a run have shown so far."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed: list[str] = []
+        self.not_run: list[str] = []
+
+    def record(self, what: str, ok: bool) -> None:
+        if ok:
+            self.passed += 1
+        else:
+            self.failed.append(what)
+
+    def record_junit(self, what: str, report: Path, status: int) -> None:
+        """Counts the tests of a pytest run; its status tells of what is in no report, such as that it found no test."""
+        cases = list(ET.parse(report).iter("testcase")) if report.exists() else []
+        for case in cases:
+            name = f"{case.get('classname')}::{case.get('name')}"
+            if (skipped := case.find("skipped")) is not None:
+                self.not_run.append(f"{what}: {name}: {skipped.get('message')}")
+            else:
+                self.record(f"{what}: {name}", case.find("failure") is None and case.find("error") is None)
+        if status and not any(failure.startswith(f"{what}: ") for failure in self.failed):
+            self.failed.append(f"{what}: pytest ended with exit status {status}")
+
+
+results = Results()
+
+
+def environment(venv: Path = ROOT / ".venv", **extra: str) -> dict[str, str]:
+    """The environment of a test: the commands of `venv`, and nothing that leads to an AWS account or to local settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_", "MOLECULE_", "PYTEST_"))}
+    return kept | {
+        "PATH": f"{venv / 'bin'}{os.pathsep}{kept['PATH']}",
+        "VIRTUAL_ENV": str(venv),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **extra,
+    }
+
+
+def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> bool:
+    """Runs one check, which passes with exit status 0."""
+    words = [str(word) for word in command]
+    print("$", *words, flush=True)
+    ok = subprocess.run(words, cwd=cwd, env=env or environment(), check=False).returncode == 0
+    results.record(" ".join(words), ok)
+    return ok
+
+
+def pytest(name: str, *arguments: str, env: dict[str, str] | None = None) -> None:
+    report = CACHE / "results" / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    command = ["python", "-m", "pytest", "-q", f"--junitxml={report}", "-o", f"cache_dir={CACHE / 'pytest'}", *arguments]
+    print("$", *command, flush=True)
+    status = subprocess.run(command, cwd=ROOT, env=env or environment(), check=False).returncode
+    results.record_junit(name, report, status)
+
+
+def install(*arguments: str | Path) -> int:
+    """The exit status of scripts/install, which is 3 where this machine has no Python for it."""
+    return subprocess.run([ROOT / "scripts" / "install", *arguments], check=False).returncode
+
+
+def has_newest_core(what: str) -> bool:
+    """Whether .venv has the newest ansible-core, which the checks of `what` need."""
+    version = subprocess.run(
+        [ROOT / ".venv/bin/python", "-c", "import ansible.release as r; print(r.__version__)"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    if version.startswith(f"{NEWEST_CORE}."):
+        return True
+    results.not_run.append(f"{what}: it needs ansible-core {NEWEST_CORE}, and so Python 3.12 or newer")
+    return False
+
+
+def copy_of_the_tree(destination: Path) -> Path:
+    """Makes `destination` a git repository of the files as they are in the working tree, ignored ones left out."""
+    shutil.rmtree(destination, ignore_errors=True)
+    destination.mkdir(parents=True)
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).exists():  # not when it was deleted, and that is not yet committed
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, destination / name, follow_symlinks=False)
+    for command in ("init", "add --all"):
+        subprocess.run(["git", "-c", "init.defaultBranch=main", *command.split()], cwd=destination, check=True,
+                       stdout=subprocess.DEVNULL)
+    return destination
+
+
+def lint() -> None:
+    run("ansible-lint")
+    run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".")
+    run("antsibull-changelog", "lint")
+    run("reuse", "lint", "--quiet")
+
+
+def sanity() -> None:
+    if not has_newest_core("sanity"):
+        return
+    tree = copy_of_the_tree(CACHE / "sanity" / "ansible_collections" / COLLECTION.replace(".", "/"))
+    # ansible-test would fetch the installer of pip from the web, unless it finds one among the files it once fetched.
+    # Those lie in the home directory: it gets one of its own, where pip finds the settings and caches it always had.
+    home = CACHE / "sanity" / "home"
+    home.mkdir(exist_ok=True)
+    for name in (".config", ".cache", ".pip"):
+        if not (home / name).is_symlink() and (Path.home() / name).exists():
+            (home / name).symlink_to(Path.home() / name)
+    env = environment(HOME=str(home))
+    pip = subprocess.run(
+        ["python", "-c", "from ansible_test._internal.python_requirements import get_venv_packages as packages;"
+         "from types import SimpleNamespace as Python; import sys;"
+         "print(packages(Python(version='%d.%d' % sys.version_info[:2]))['pip'])"],
+        env=env, capture_output=True, text=True, check=True,
+    ).stdout.strip()
+    installer = home / ".ansible" / "test" / "cache" / f"get_pip_{pip.replace('.', '_')}.py"
+    installer.parent.mkdir(parents=True, exist_ok=True)
+    installer.write_text("import ensurepip\nensurepip.bootstrap(upgrade=True)\n")
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    run("ansible-test", "sanity", "--local", "--python", python, "--color", "no", cwd=tree, env=env)
+
+
+def unit() -> None:
+    pytest("unit", "-n", "2", "tests/unit")
+
+
+def modules() -> None:
+    pytest("modules", "-n", "2", "tests/modules", "tests/embedded")
+
+
+def site() -> None:
+    pytest("site", "-n", "2", "tests/site")
+
+
+def molecule() -> None:
+    run("molecule", "test", "--all", "--report", cwd=ROOT / "extensions")
+
+
+def versions() -> None:
+    """The tests marked `versions` on each ansible-core; those on the newest are part of the other steps too."""
+    for core in CORES:
+        venv = CACHE / f"core-{core}"
+        status = install("--core", core, venv, "runtime", "demo", "test")
+        if status == 3:
+            results.not_run.append(f"versions: ansible-core {core}: no Python that it runs on")
+        elif status:
+            results.failed.append(f"versions: ansible-core {core}: not installed")
+        else:
+            pytest(f"versions-{core}", "-n", "2", "-m", "versions", "tests", env=environment(venv))
+
+
+def package() -> None:
+    """The built tarball, installed without a server in an environment that has never seen the checkout."""
+    if not run("ansible-galaxy", "collection", "build", "--force", "--output-path", CACHE / "package"):
+        return
+    tarball = max((CACHE / "package").glob("*.tar.gz"), key=lambda path: path.stat().st_mtime)
+    run("python", "-m", "galaxy_importer.main", tarball, cwd=tarball.parent)
+    venv = CACHE / "package" / "venv"
+    if install("--no-link", venv, "runtime", "demo", "test"):
+        results.failed.append("package: its environment was not installed")
+        return
+    collections = CACHE / "package" / "collections"
+    shutil.rmtree(collections, ignore_errors=True)
+    env = environment(venv, ANSIBLE_COLLECTIONS_PATH=str(collections))
+    run("ansible-galaxy", "collection", "install", "--offline", "-p", collections, tarball, cwd=tarball.parent, env=env)
+    for playbook in sorted((ROOT / "playbooks").glob("*.yml")):
+        if not playbook.name.endswith(".meta.yml"):
+            name = f"{COLLECTION}.{playbook.stem}"
+            run("ansible-playbook", "--syntax-check", name, cwd=tarball.parent, env=env)
+    pytest("package", "-m", "package", "tests", env=env | {"PYTHONPATH": str(collections)})
+
+
+STEPS: dict[str, Callable[[], None]] = {
+    step.__name__: step for step in (lint, sanity, unit, modules, site, molecule, versions, package)
+}
+
+
+def main(names: list[str]) -> int:
+    start = time.monotonic()
+    (CACHE / "results").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        print(f"\n=== {name}", flush=True)
+        step_start, failures = time.monotonic(), len(results.failed)
+        STEPS[name]()
+        verdict = "failed" if len(results.failed) > failures else "passed"
+        print(f"=== {name} {verdict} in {time.monotonic() - step_start:.0f} s", flush=True)
+    print()
+    for failure in results.failed:
+        print(f"FAILED: {failure}")
+    for reason in results.not_run:
+        print(f"NOT RUN: {reason}")
+    print(f"=== {results.passed} passed, {len(results.failed)} failed, {len(results.not_run)} not run "
+          f"in {time.monotonic() - start:.0f} s ===")
+    return int(bool(results.failed or (results.not_run and os.environ.get("CI"))))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
