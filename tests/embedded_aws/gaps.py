@@ -4,7 +4,8 @@
 """The one list of gaps in moto that are closed here, and the way each is declared.
 
 A gap is a function decorated with ``@gap(owner, name)``: it takes the place of ``owner.name`` and gets the original
-(None where moto has nothing) as its first argument. Its docstring says in one line what AWS does.
+(None where moto has nothing) as its first argument. ``@gap()`` declares a function that is called once, to change a
+table of moto's. The docstring says in one line what AWS does.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Gap:
-    """One method of moto that is replaced."""
+    """One method of moto that is replaced, or (without owner) one function that changes moto's tables."""
 
     owner: Any
     name: str
@@ -35,6 +36,9 @@ class Gap:
         return inspect.getdoc(self.replacement) or ""
 
     def close(self) -> None:
+        if self.owner is None:
+            self.replacement()
+            return
         existing = inspect.getattr_static(self.owner, self.name, None)
         original = existing.fget if isinstance(existing, property) else getattr(self.owner, self.name, None)
 
@@ -50,8 +54,8 @@ class Gap:
 GAPS: list[Gap] = []
 
 
-def gap(owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare the decorated function as the replacement of ``owner.name``."""
+def gap(owner: Any = None, name: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare the decorated function as the replacement of ``owner.name``, or as one to call."""
 
     def declare(replacement: Callable[..., Any]) -> Callable[..., Any]:
         GAPS.append(Gap(owner, name, replacement))

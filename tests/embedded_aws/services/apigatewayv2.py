@@ -1,0 +1,348 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""API Gateway v2 (HTTP APIs): updates, tags, domain name targets, VPC link states, references."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+from moto.apigatewayv2 import exceptions, models, responses, urls
+
+from embedded_aws.gaps import gap
+from embedded_aws.timing import Elapsed
+
+REGIONAL_HOSTED_ZONES = {
+    "us-east-1": "Z1UJRXOUMOOFQ8",
+    "us-east-2": "ZOJJZC49E0EPZ",
+    "us-west-1": "Z2MUQ32089INYE",
+    "us-west-2": "Z2OJLYMUO9EFXC",
+    "eu-west-1": "ZLY8HYME6SFDD",
+    "eu-west-2": "ZJ5UAJN8Y3Z2Q",
+    "eu-west-3": "Z3KY65QIEKYHQQ",
+    "eu-central-1": "Z1U9ULNL0V5AJ3",
+    "eu-north-1": "Z3UWIKFBOOGXPP",
+}
+
+
+class Conflict(exceptions.APIGatewayV2Error):
+    code = 409
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ConflictException", message)
+
+
+def _answer(resource: Any) -> tuple[int, dict[str, str], str]:
+    return 200, {}, json.dumps(resource.to_json())
+
+
+@gap(responses.ApiGatewayV2Response, "get_authorizers")
+def get_authorizers(_original: Any, self: Any) -> Any:
+    """GetAuthorizers lists the authorizers of an API."""
+    api = self.apigatewayv2_backend.get_api(self.path.split("/")[-2])
+    return 200, {}, json.dumps({"items": [authorizer.to_json() for authorizer in api.authorizers.values()]})
+
+
+@gap(models.Authorizer, "__init__")
+def authorizer_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """A Lambda authorizer's results are cached for 300 seconds, and its simple responses are off, unless it says."""
+    original(self, *args, **kwargs)
+    if self.authorizer_type == "REQUEST":
+        self.auth_result_ttl = 300 if self.auth_result_ttl is None else self.auth_result_ttl
+        self.enable_simple_response = bool(self.enable_simple_response)
+
+
+@gap(models.Integration, "__init__")
+def integration_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """An integration's connection type defaults to INTERNET and its payload format version to 1.0."""
+    original(self, *args, **kwargs)
+    self.connection_type = self.connection_type or "INTERNET"
+    self.payload_format_version = self.payload_format_version or "1.0"
+
+
+@gap(models.Integration, "update")
+def integration_request_parameters(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """UpdateIntegration merges request parameters into those that exist; one with an empty value is removed."""
+    existing = self.request_parameters or {}
+    original(self, *args, **kwargs)
+    if kwargs.get("request_parameters") is not None:
+        merged = {**existing, **kwargs["request_parameters"]}
+        self.request_parameters = {name: value for name, value in merged.items() if value}
+
+
+@gap(models.Stage, "__init__")
+def stage_route_settings(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """A stage's default route settings say DetailedMetricsEnabled false, and AutoDeploy is false, unless set."""
+    original(self, *args, **kwargs)
+    self.default_route_settings = {"detailedMetricsEnabled": False, **self.default_route_settings}
+    self.auto_deploy = bool(self.auto_deploy)
+
+
+@gap(models.Api, "create_stage")
+def stage_name_is_unique(original: Any, self: Any, config: dict[str, Any]) -> Any:
+    """CreateStage refuses a name that the API has."""
+    if config["stageName"] in self.stages:
+        raise Conflict("Stage already exists")
+    return original(self, config)
+
+
+@gap(responses.ApiGatewayV2Response, "update_stage")
+def update_stage(_original: Any, self: Any) -> Any:
+    """UpdateStage changes what it is given and keeps the rest."""
+    stage = self.apigatewayv2_backend.get_stage(self.path.split("/")[-3], unquote(self.path.split("/")[-1]))
+    attributes = {
+        "accessLogSettings": "access_log_settings",
+        "autoDeploy": "auto_deploy",
+        "clientCertificateId": "client_certificate_id",
+        "description": "description",
+        "routeSettings": "route_settings",
+        "stageVariables": "stage_variables",
+    }
+    given = json.loads(self.body)
+    for name in attributes.keys() & given.keys():
+        setattr(stage, attributes[name], given[name])
+    if "defaultRouteSettings" in given:
+        stage.default_route_settings = {**stage.default_route_settings, **given["defaultRouteSettings"]}
+    stage.updated = datetime.now()
+    return _answer(stage)
+
+
+@gap(models.DomainName, "to_json")
+def domain_name_target(original: Any, self: Any) -> dict[str, Any]:
+    """A domain name has a target host and hosted zone for its alias record, a status and a security policy."""
+    document = original(self)
+    region = self.domain_name_arn.split(":")[3]
+    identifier = hashlib.sha256(self.domain_name.encode()).hexdigest()[:10]
+    defaults = {
+        "apiGatewayDomainName": f"d-{identifier}.execute-api.{region}.amazonaws.com",
+        "domainNameStatus": "AVAILABLE",
+        "endpointType": "REGIONAL",
+        "hostedZoneId": REGIONAL_HOSTED_ZONES.get(region, "ZLY8HYME6SFDD"),
+        "ipAddressType": "ipv4",
+        "securityPolicy": "TLS_1_2",
+    }
+    document["domainNameConfigurations"] = [
+        {**defaults, **configuration} for configuration in copy.deepcopy(document["domainNameConfigurations"])
+    ]
+    # AWS leaves out what does not apply.
+    if not document["mutualTlsAuthentication"]:
+        del document["mutualTlsAuthentication"]
+    return document
+
+
+@gap(responses.ApiGatewayV2Response, "update_domain_name")
+def update_domain_name(_original: Any, self: Any) -> Any:
+    """UpdateDomainName changes the configurations (certificate, security policy) and mutual TLS."""
+    domain = self.apigatewayv2_backend.get_domain_name(domain_name=self.path.split("/")[-1])
+    given = json.loads(self.body)
+    if "domainNameConfigurations" in given:
+        existing = domain.domain_name_configurations or [{}]
+        domain.domain_name_configurations = [
+            {**(existing[index] if index < len(existing) else {}), **configuration}
+            for index, configuration in enumerate(given["domainNameConfigurations"])
+        ]
+    if "mutualTlsAuthentication" in given:
+        domain.mutual_tls_authentication = given["mutualTlsAuthentication"]
+    return _answer(domain)
+
+
+@gap(models.ApiGatewayV2Backend, "delete_domain_name")
+def delete_domain_name(_original: Any, self: Any, domain_name: str) -> None:
+    """DeleteDomainName takes the API mappings of the domain name with it."""
+    self.get_domain_name(domain_name)
+    self.api_mappings = {
+        identifier: mapping for identifier, mapping in self.api_mappings.items() if mapping.domain_name != domain_name
+    }
+    del self.domain_names[domain_name]
+
+
+@gap(models.ApiGatewayV2Backend, "create_api_mapping")
+def api_mapping_needs_stage(
+    original: Any, self: Any, api_id: str, api_mapping_key: str, domain_name: str, stage: str
+) -> Any:
+    """CreateApiMapping refuses a stage that does not exist and a key that the domain name has mapped."""
+    if api_id in self.apis and stage not in self.apis[api_id].stages:
+        raise exceptions.BadRequestException("Invalid stage identifier specified")
+    if any(mapping.api_mapping_key == api_mapping_key for mapping in self.get_api_mappings(domain_name)):
+        raise Conflict("ApiMapping key already exists for this domain name")
+    return original(self, api_id=api_id, api_mapping_key=api_mapping_key, domain_name=domain_name, stage=stage)
+
+
+@gap(responses.ApiGatewayV2Response, "update_api_mapping")
+def update_api_mapping(_original: Any, self: Any) -> Any:
+    """UpdateApiMapping changes the API, the stage and the key of a mapping."""
+    mapping = self.apigatewayv2_backend.get_api_mapping(
+        api_mapping_id=self.path.split("/")[-1], domain_name=self.path.split("/")[-3]
+    )
+    given = json.loads(self.body)
+    mapping.api_mapping_key = given.get("apiMappingKey", mapping.api_mapping_key)
+    mapping.api_id = given.get("apiId", mapping.api_id)
+    mapping.stage = given.get("stage", mapping.stage)
+    return _answer(mapping)
+
+
+@gap(models.VpcLink, "__init__")
+def vpc_link_creation(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """A VPC link is PENDING before it is AVAILABLE."""
+    original(self, *args, **kwargs)
+    self.since_creation = Elapsed("vpclink")
+    self.since_deletion = None
+
+
+@gap(models.VpcLink, "to_json")
+def vpc_link_status(original: Any, self: Any) -> dict[str, Any]:
+    """A VPC link's status follows its life: PENDING, AVAILABLE, DELETING."""
+    document = original(self)
+    if self.since_deletion:
+        document["vpcLinkStatus"] = "DELETING"
+    elif not self.since_creation.over():
+        document["vpcLinkStatus"] = "PENDING"
+    return document
+
+
+@gap(models.ApiGatewayV2Backend, "delete_vpc_link")
+def delete_vpc_link(_original: Any, self: Any, vpc_link_id: str) -> None:
+    """DeleteVpcLink answers at once; the link is DELETING until it is gone."""
+    link = self.get_vpc_link(vpc_link_id)
+    link.since_deletion = link.since_deletion or Elapsed("vpclink")
+
+
+@gap(models.ApiGatewayV2Backend, "get_vpc_link")
+def deleted_vpc_link(original: Any, self: Any, vpc_link_id: str) -> Any:
+    """GetVpcLink does not find a link whose deletion is complete."""
+    _forget_deleted_links(self)
+    return original(self, vpc_link_id)
+
+
+@gap(models.ApiGatewayV2Backend, "get_vpc_links")
+def deleted_vpc_links(original: Any, self: Any) -> Any:
+    """GetVpcLinks does not list a link whose deletion is complete."""
+    _forget_deleted_links(self)
+    return original(self)
+
+
+def _forget_deleted_links(backend: Any) -> None:
+    backend.vpc_links = {
+        identifier: link
+        for identifier, link in backend.vpc_links.items()
+        if not (link.since_deletion and link.since_deletion.over())
+    }
+
+
+@gap(models.Api, "delete_integration")
+def delete_integration(original: Any, self: Any, integration_id: str) -> None:
+    """DeleteIntegration refuses an integration that a route targets, and does not find a missing one."""
+    self.get_integration(integration_id)
+    if any(route.target == f"integrations/{integration_id}" for route in self.routes.values()):
+        raise Conflict(f"Cannot delete Integration '{integration_id}', it is referenced by a Route")
+    original(self, integration_id)
+
+
+@gap(models.Api, "delete_authorizer")
+def delete_authorizer(original: Any, self: Any, authorizer_id: str) -> None:
+    """DeleteAuthorizer refuses an authorizer that a route uses, and does not find a missing one."""
+    self.get_authorizer(authorizer_id)
+    if any(route.authorizer_id == authorizer_id for route in self.routes.values()):
+        raise Conflict(f"Cannot delete Authorizer '{authorizer_id}', it is referenced by a Route")
+    original(self, authorizer_id)
+
+
+@gap(models.Api, "create_route")
+def route_key_is_unique(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """CreateRoute refuses a route key that the API has."""
+    if any(route.route_key == kwargs.get("route_key") for route in self.routes.values()):
+        raise Conflict(f"Route with key {kwargs['route_key']} already exists for this API")
+    return original(self, *args, **kwargs)
+
+
+@gap(models.Api, "delete_route")
+def delete_route(original: Any, self: Any, route_id: str) -> None:
+    """DeleteRoute does not find a missing route."""
+    self.get_route(route_id)
+    original(self, route_id)
+
+
+@gap(models.Api, "delete_stage")
+def delete_stage(original: Any, self: Any, stage_name: str) -> None:
+    """DeleteStage refuses a stage that a domain name maps to, and does not find a missing one."""
+    self.get_stage(stage_name)
+    _refuse_if_mapped(self, "stage", stage_name)
+    original(self, stage_name)
+
+
+@gap(models.ApiGatewayV2Backend, "delete_api")
+def delete_api(original: Any, self: Any, api_id: str) -> None:
+    """DeleteApi refuses an API that a domain name maps to, and does not find a missing one."""
+    _refuse_if_mapped(self.get_api(api_id), "API")
+    original(self, api_id)
+
+
+def _refuse_if_mapped(api: Any, what: str, stage_name: str | None = None) -> None:
+    for mapping in api.backend.api_mappings.values():
+        if mapping.api_id == api.api_id and stage_name in (None, mapping.stage):
+            raise exceptions.BadRequestException(
+                f"Deleting {what} failed. Please remove all base path mappings related to the {what} in your domains:"
+                f" {mapping.domain_name}"
+            )
+
+
+@gap()
+def tag_paths() -> None:
+    """Tags are reached by the ARN of any resource: APIs, stages, domain names, VPC links."""
+    urls.url_paths["{0}/v2/tags/(?P<resource_arn>.+)$"] = responses.ApiGatewayV2Response.dispatch
+
+
+def _tagged(backend: Any, arn: str) -> Any:
+    """The stage or domain name of an ARN, whose tags moto keeps on the resource itself; None for others."""
+    path = unquote(arn.partition("::/")[2])
+    if stage := re.fullmatch(r"apis/([^/]+)/stages/(.+)", path):
+        return backend.get_stage(stage[1], stage[2])
+    if domain := re.fullmatch(r"domainnames/([^/]+)", path):
+        return backend.get_domain_name(domain[1])
+    if api := re.fullmatch(r"apis/([^/]+)", path):
+        # A resource under creation tags itself before the backend knows it; only existing ones are looked up.
+        backend.get_api(api[1])
+    return None
+
+
+@gap(responses.ApiGatewayV2Response, "get_tags")
+def get_tags(_original: Any, self: Any) -> Any:
+    """GetTags answers for stages and domain names as well."""
+    arn = _arn_of(self)
+    resource = _tagged(self.apigatewayv2_backend, arn)
+    tags = resource.tags if resource else self.apigatewayv2_backend.get_tags(arn)
+    return 200, {}, json.dumps({"tags": tags})
+
+
+@gap(responses.ApiGatewayV2Response, "tag_resource")
+def tag_resource(_original: Any, self: Any) -> Any:
+    """TagResource adds tags to stages and domain names as well."""
+    arn, tags = _arn_of(self), json.loads(self.body).get("tags", {})
+    resource = _tagged(self.apigatewayv2_backend, arn)
+    if resource:
+        resource.tags = {**resource.tags, **tags}
+    else:
+        self.apigatewayv2_backend.tag_resource(arn, tags)
+    return 201, {}, "{}"
+
+
+@gap(responses.ApiGatewayV2Response, "untag_resource")
+def untag_resource(_original: Any, self: Any) -> Any:
+    """UntagResource removes tags from stages and domain names as well."""
+    arn, keys = _arn_of(self), self.querystring.get("tagKeys") or []
+    resource = _tagged(self.apigatewayv2_backend, arn)
+    if resource:
+        resource.tags = {key: value for key, value in resource.tags.items() if key not in keys}
+    else:
+        self.apigatewayv2_backend.untag_resource(arn, keys)
+    return 204, {}, ""
+
+
+def _arn_of(response: Any) -> str:
+    return unquote(response.path.split("/tags/")[1])
