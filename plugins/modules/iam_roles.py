@@ -1,0 +1,329 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: iam_roles
+version_added: 1.0.0
+short_description: Manage IAM roles with all their policies
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes a set of IAM roles at the same time, each with its trust policy, its inline policies and its
+    attached managed policies. Policies of a role that are not given here are taken from it.
+  - Policy documents are compared by meaning, not by spelling.
+  - Takes the place of M(amazon.aws.iam_role), which knows no inline policies and reports no diff, and of M(amazon.aws.iam_policy),
+    so that a role takes one task and a plan names each policy.
+  - IAM makes a new role known everywhere within seconds, not at once. What uses a role must retry where it is not known yet.
+options:
+  roles:
+    description: The roles.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the role, at most 64 characters.
+        type: str
+        required: true
+      assume_role_policy:
+        description:
+          - The trust policy, a policy document as IAM spells it, says who may assume the role.
+          - Required with O(state=present).
+        type: dict
+      description:
+        description: What the role is for. Not managed where omitted.
+        type: str
+      managed_policies:
+        description: ARNs of the managed policies attached to the role.
+        type: list
+        elements: str
+        default: []
+      inline_policies:
+        description: The policies embedded in the role, policy documents by name.
+        type: dict
+        default: {}
+      permissions_boundary:
+        description: ARN of the managed policy that bounds the role. Empty for none. Not managed where omitted.
+        type: str
+      max_session_duration:
+        description: Longest session in seconds, 3600 to 43200. Not managed where omitted.
+        type: int
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure the role of the tasks
+  mlplatform.mlflow_aws.iam_roles:
+    roles:
+      - name: mlflow-team-x-ecs-task
+        assume_role_policy:
+          Version: "2012-10-17"
+          Statement:
+            - Effect: Allow
+              Principal: {Service: ecs-tasks.amazonaws.com}
+              Action: sts:AssumeRole
+        inline_policies:
+          artifacts:
+            Version: "2012-10-17"
+            Statement:
+              - Effect: Allow
+                Action: [s3:GetObject, s3:PutObject]
+                Resource: arn:aws:s3:::mlflow-team-x/*
+    tags:
+      team: x
+"""
+
+RETURN = r"""
+roles:
+  description: The roles by name, as they are after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  sample:
+    mlflow-team-x-ecs-task:
+      arn: arn:aws:iam::123456789012:role/mlflow-team-x-ecs-task
+      id: AROAEXAMPLE
+      name: mlflow-team-x-ecs-task
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource, V(iam_role), V(iam_role_policy) or V(iam_role_policy_attachment).
+      type: str
+      sample: iam_role
+    name:
+      description: Name of the resource; of a policy C(role/policy).
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import json
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    eventually,
+    found,
+    tag_dict,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+BUSY = "ConcurrentModification"
+"""IAM's refusal of a change while another change of the same role is under way."""
+
+
+class Role(Resource):
+    kind = "iam_role"
+
+    def describe(self) -> State | None:
+        answer = found(self.aws.client("iam").get_role, "NoSuchEntity", RoleName=self.name)
+        if answer is None:
+            return None
+        role = answer["Role"]
+        return {
+            "arn": role["Arn"],
+            "id": role["RoleId"],
+            "assume_role_policy": normal_policy(role["AssumeRolePolicyDocument"]),
+            "description": role.get("Description", ""),
+            "permissions_boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+            "max_session_duration": role.get("MaxSessionDuration"),
+            "tags": tag_dict(role.get("Tags", [])),
+        }
+
+    def desired(self) -> State:
+        return {
+            "assume_role_policy": normal_policy(self.spec["assume_role_policy"]),
+            "description": self.spec["description"],
+            "permissions_boundary": self.spec["permissions_boundary"],
+            "max_session_duration": self.spec["max_session_duration"],
+        }
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN, "id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        optional = {
+            "Description": desired["description"],
+            "PermissionsBoundary": desired["permissions_boundary"],
+            "MaxSessionDuration": desired["max_session_duration"],
+        }
+        role = self.aws.client("iam").create_role(
+            RoleName=self.name,
+            AssumeRolePolicyDocument=json.dumps(desired["assume_role_policy"]),
+            Tags=tag_list(desired["tags"]),
+            **{k: v for k, v in optional.items() if v},
+        )["Role"]
+        return {"arn": role["Arn"], "id": role["RoleId"]}
+
+    def update(self, before: State, changes: State) -> None:
+        iam = self.aws.client("iam")
+        if "assume_role_policy" in changes:
+            document = json.dumps(changes["assume_role_policy"])
+            iam.update_assume_role_policy(RoleName=self.name, PolicyDocument=document)
+        plain = {"description": "Description", "max_session_duration": "MaxSessionDuration"}
+        if plain.keys() & changes.keys():
+            iam.update_role(RoleName=self.name, **{plain[k]: v for k, v in changes.items() if k in plain})
+        if changes.get("permissions_boundary"):
+            iam.put_role_permissions_boundary(
+                RoleName=self.name, PermissionsBoundary=changes["permissions_boundary"]
+            )
+        elif "permissions_boundary" in changes:
+            iam.delete_role_permissions_boundary(RoleName=self.name)
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        iam = self.aws.client("iam")
+        if to_unset:
+            eventually(iam.untag_role, BUSY, RoleName=self.name, TagKeys=to_unset)
+        if to_set:
+            eventually(iam.tag_role, BUSY, RoleName=self.name, Tags=tag_list(to_set))
+
+    def delete(self, before: State) -> None:
+        iam = self.aws.client("iam")
+        for profile in self.aws.pages("iam", "list_instance_profiles_for_role", "InstanceProfiles", RoleName=self.name):
+            iam.remove_role_from_instance_profile(
+                InstanceProfileName=profile["InstanceProfileName"], RoleName=self.name
+            )
+        # DeleteConflict: IAM has not noticed everywhere yet that the policies are gone.
+        eventually(iam.delete_role, "DeleteConflict", BUSY, RoleName=self.name)
+
+    def children(self) -> list[Resource]:
+        wanted = self.spec["inline_policies"]
+        embedded = [] if self.fresh() else self.aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=self.name)
+        attached = [] if self.fresh() else self.attached()
+        return [
+            *(InlinePolicy(self.aws, name, {"document": wanted[name]}, parent=self) for name in wanted),
+            *(InlinePolicy(self.aws, name, parent=self, absent=True) for name in embedded if name not in wanted),
+            *(Attachment(self.aws, arn, parent=self) for arn in self.spec["managed_policies"]),
+            *(
+                Attachment(self.aws, arn, parent=self, absent=True)
+                for arn in attached
+                if arn not in self.spec["managed_policies"]
+            ),
+        ]
+
+    def attached(self) -> list[str]:
+        """ARNs of the managed policies that the role had before this run."""
+        policies = self.aws.once(
+            ("attached", self.name),
+            lambda: self.aws.pages("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=self.name),
+        )
+        return [policy["PolicyArn"] for policy in policies]
+
+
+class Policy(Resource):
+    """A policy of a role; in a plan it is called C(role/policy)."""
+
+    def __init__(self, aws: Aws, policy: str, spec: State | None = None, *, parent: Role, absent: bool = False) -> None:
+        super().__init__(aws, f"{parent.name}/{policy}", spec, parent=parent, absent=absent)
+        self.role, self.policy = parent, policy
+
+
+class InlinePolicy(Policy):
+    kind = "iam_role_policy"
+
+    def describe(self) -> State | None:
+        iam = self.aws.client("iam")
+        answer = found(iam.get_role_policy, "NoSuchEntity", RoleName=self.role.name, PolicyName=self.policy)
+        return answer and {"document": normal_policy(answer["PolicyDocument"])}
+
+    def desired(self) -> State:
+        return {"document": normal_policy(self.spec["document"])}
+
+    def create(self, desired: State) -> None:
+        eventually(
+            self.aws.client("iam").put_role_policy,
+            BUSY,
+            RoleName=self.role.name,
+            PolicyName=self.policy,
+            PolicyDocument=json.dumps(desired["document"]),
+        )
+
+    def update(self, before: State, changes: State) -> None:
+        self.create(changes)
+
+    def delete(self, before: State) -> None:
+        iam = self.aws.client("iam")
+        eventually(iam.delete_role_policy, BUSY, RoleName=self.role.name, PolicyName=self.policy)
+
+
+class Attachment(Policy):
+    kind = "iam_role_policy_attachment"
+
+    def describe(self) -> State | None:
+        return {"policy_arn": self.policy} if self.policy in self.role.attached() else None
+
+    def desired(self) -> State:
+        return {"policy_arn": self.policy}
+
+    def create(self, desired: State) -> None:
+        iam = self.aws.client("iam")
+        eventually(iam.attach_role_policy, BUSY, RoleName=self.role.name, PolicyArn=self.policy)
+
+    def delete(self, before: State) -> None:
+        iam = self.aws.client("iam")
+        eventually(iam.detach_role_policy, BUSY, RoleName=self.role.name, PolicyArn=self.policy)
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Role], t.Callable[[], dict[str, t.Any]]]:
+    absent = params["state"] == "absent"
+    for spec in params["roles"]:
+        if not absent and not spec["assume_role_policy"]:
+            raise AwsError(f"iam_role {spec['name']}: assume_role_policy is required: it says who may assume the role")
+    roles = [Role(aws, spec["name"], spec, tags=params["tags"], absent=absent) for spec in params["roles"]]
+    return roles, lambda: {
+        "roles": {r.name: {"arn": r.state["arn"], "id": r.state["id"], "name": r.name} for r in roles if r.state}
+    }
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "roles": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "assume_role_policy": {"type": "dict"},
+                    "description": {"type": "str"},
+                    "managed_policies": {"type": "list", "elements": "str", "default": []},
+                    "inline_policies": {"type": "dict", "default": {}},
+                    "permissions_boundary": {"type": "str"},
+                    "max_session_duration": {"type": "int"},
+                },
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
