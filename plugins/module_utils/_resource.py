@@ -279,14 +279,16 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
     """
     waiting: dict[Resource, set[Resource]] = {}
     running: dict[Future[None], Resource] = {}
+    failed: set[Resource] = set()
     problems: list[str] = []
 
     def add(more: t.Sequence[Resource]) -> None:
         waiting.update({resource: set() for resource in more})
+        unsettled = {*waiting, *running.values(), *failed}  # a child may need what is under way just now
         for resource in more:
             for need in resource.needs:
                 first, then = (resource, need) if resource.absent else (need, resource)
-                if first in waiting and then in waiting:
+                if first in unsettled and then in waiting:
                     waiting[then].add(first)
 
     add(resources)
@@ -303,6 +305,7 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
                     future.result()
                 except (AwsError, ClientError, BotoCoreError) as error:
                     reason = str(error) if isinstance(error, AwsError) else explain(error)
+                    failed.add(resource)
                     problems.append(f"{resource.kind} {resource.name}: {reason}")
                     continue  # what needs it stays in waiting, untouched
                 for needs in waiting.values():
