@@ -1,0 +1,90 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gathers the inputs of a stack from the variables of its host, checks them, and lets the module check them with AWS."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import cache
+from pathlib import Path
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs
+
+SPEC = Path(__file__).parents[2] / "roles" / "mlflow" / "meta" / "argument_specs.yml"
+OUTPUTS = "mlflow_outputs"
+"""The one name with our prefix that is no input: the fact that a run leaves."""
+
+
+@cache
+def input_spec() -> _inputs.Spec:
+    """The inputs as the role C(mlflow) declares them, each description as a list of strings."""
+    options = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    for option in options.values():
+        if isinstance(option["description"], str):
+            option["description"] = [option["description"]]
+    return options
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        spec = input_spec()
+        given, problems = self._given(task_vars or {}, spec)
+        problems += self._twins(task_vars or {}, given.get("mlflow_unique_name"))
+        inputs, more = _inputs.check(given, spec)
+        problems += more
+        scope = self._task.args.get("scope", "site")
+        answer: dict[str, t.Any] = {}
+        if scope == "site" or not problems:
+            answer = self._execute_module(
+                module_name="mlplatform.mlflow_aws.preflight",
+                module_args={**self._task.args, "inputs": inputs},
+                task_vars=task_vars,
+            )
+            if answer.get("failed") and not answer.get("problems"):
+                return {**result, **answer} if not problems else self._failed(result, problems, [answer["msg"]])
+        if problems or answer.get("problems"):
+            return self._failed(result, problems, answer.get("problems", []))
+        return {**result, **answer, "failed": False}
+
+    def _given(self, task_vars: dict[str, t.Any], spec: _inputs.Spec) -> tuple[_inputs.Inputs, list[_inputs.Problem]]:
+        names = [name for name in task_vars if name.startswith("mlflow_") and name != OUTPUTS]
+        problems = _inputs.unknown_names(names, spec)
+        given = {}
+        for name in spec.keys() & set(names):
+            try:
+                given[name] = self._templar.template(task_vars[name])
+            except AnsibleError as error:
+                problems.append(_inputs.Problem(name, "", f"its template cannot be rendered: {error.message}"))
+        return given, problems
+
+    def _twins(self, task_vars: dict[str, t.Any], unique_name: t.Any) -> list[_inputs.Problem]:
+        """Two hosts with one name would overwrite each other's stack."""
+        if not isinstance(unique_name, str):
+            return []
+        me, hostvars = task_vars["inventory_hostname"], task_vars["hostvars"]
+        twins = [h for h in task_vars.get("groups", {}).get("mlflow", []) if h != me and _name(hostvars, h) == unique_name]
+        if not twins:
+            return []
+        return [_inputs.Problem("mlflow_unique_name", unique_name, f"the host {twins[0]} has it too: give each stack its own")]
+
+    def _failed(self, result: dict[str, t.Any], problems: list[t.Any], more: list[str]) -> dict[str, t.Any]:
+        lines = [str(problem) for problem in problems] + more
+        count = f"{len(lines)} problems" if len(lines) > 1 else "1 problem"
+        message = f"Nothing was changed. {count} to solve first:\n" + "\n".join(f"- {line}" for line in lines)
+        return {**result, "failed": True, "changed": False, "msg": message, "problems": lines}
+
+
+def _name(hostvars: t.Any, host: str) -> t.Any:
+    try:
+        return hostvars[host].get("mlflow_unique_name")
+    except AnsibleError:
+        return None

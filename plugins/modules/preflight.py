@@ -1,0 +1,319 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: preflight
+version_added: 1.0.0
+short_description: Check the inputs of a stack before its first change
+author: mlplatform contributors (@mlplatform)
+description:
+  - Checks the C(mlflow_*) inputs of a host, first by themselves (types, ranges, forms, unknown names), then with AWS (the subnets
+    exist, lie in the VPC and in two availability zones or more; the certificates are issued and cover the names; and so on).
+  - Reports all problems at once, each with the variable, its value and the remedy, and changes nothing.
+  - The inputs are gathered from the variables of the host by an action plugin of the same name.
+options:
+  scope:
+    description:
+      - What the inputs are checked for. With V(site) also what they name in AWS, with V(destroy) and V(bootstrap) only that the
+        account is the expected one.
+    type: str
+    choices: [site, destroy, bootstrap]
+    default: site
+  inputs:
+    description: The inputs that are right by themselves. Filled in by the action plugin.
+    type: dict
+    default: {}
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+"""
+
+EXAMPLES = r"""
+- name: Check the inputs of the stack
+  mlplatform.mlflow_aws.preflight:
+"""
+
+RETURN = r"""
+account_id:
+  description: The caller's account.
+  type: str
+  returned: success
+  sample: "123456789012"
+partition:
+  description: Partition of the account.
+  type: str
+  returned: success
+  sample: aws
+region:
+  description: The region of the stack.
+  type: str
+  returned: success
+  sample: eu-west-1
+problems:
+  description: What is wrong, a line for each.
+  type: list
+  elements: str
+  returned: failure
+"""
+
+import json
+import re
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    MAX_IN_FLIGHT,
+    Aws,
+    BotoCoreError,
+    ClientError,
+    error_code,
+    explain,
+    found,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs, Problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
+
+Problems = t.Iterator[Problem]
+
+
+class Preflight:
+    """The checks that ask AWS. Each is a generator of problems and may take for granted that its inputs are there."""
+
+    def __init__(self, aws: Aws, inputs: Inputs) -> None:
+        self.aws, self.inputs = aws, inputs
+
+    def problem(self, name: str, remedy: str) -> Problem:
+        return Problem(name, self.inputs.get(name), remedy)
+
+    def account(self) -> Problems:
+        if self.inputs["mlflow_aws_account_id"] != self.aws.account_id:
+            yield self.problem("mlflow_aws_account_id", f"the credentials in use are of account {self.aws.account_id}: use those of the right one")
+
+    def subnets(self) -> Problems:
+        names = [f"mlflow_{of}_subnet_ids" for of in ("load_balancer", "service", "database")]
+        wanted = sorted({subnet for name in names for subnet in self.inputs.get(name) or []})
+        filters = [{"Name": "subnet-id", "Values": wanted}]
+        known = {s["SubnetId"]: s for s in self.aws.pages("ec2", "describe_subnets", "Subnets", Filters=filters)}
+        vpc = self.inputs["mlflow_vpc_id"]
+        for name in names:
+            ids = self.inputs.get(name) or []
+            missing = [i for i in ids if i not in known]
+            elsewhere = [i for i in ids if i in known and known[i]["VpcId"] != vpc]
+            if missing:
+                yield self.problem(name, f"{', '.join(missing)} not found in {self.aws.region}: give subnets of mlflow_vpc_id {vpc}")
+            if elsewhere:
+                yield self.problem(name, f"{', '.join(elsewhere)} not in mlflow_vpc_id {vpc}: give subnets of this VPC")
+            zones = {known[i]["AvailabilityZone"] for i in ids if i in known}
+            if not missing and len(zones) < 2:
+                yield self.problem(name, f"all lie in the zone {', '.join(zones)}: give subnets in two availability zones or more")
+
+    def way_out(self) -> Problems:
+        """Only warns: an internal load balancer may reach the identity provider by ways that route tables do not show."""
+        vpc = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}]
+        tables = self.aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc)
+        of_subnet = {a["SubnetId"]: table for table in tables for a in table["Associations"] if "SubnetId" in a}
+        main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
+        for subnet in self.inputs["mlflow_load_balancer_subnet_ids"]:
+            table = of_subnet.get(subnet, main)
+            if table and not any(r.get("DestinationCidrBlock") == "0.0.0.0/0" for r in table["Routes"]):
+                self.aws.module.warn(
+                    f"mlflow_load_balancer_subnet_ids: {subnet} has no route to the internet; the load balancer has to reach "
+                    "the identity provider on port 443, or nobody can sign in"
+                )
+        yield from ()
+
+    def certificate(self, name: str, zone: str) -> Problems:
+        arn, host = self.inputs[name], f"{self.inputs['mlflow_record_name']}.{self.inputs[zone].rstrip('.')}"
+        answer = found(self.aws.client("acm").describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
+        if answer is None:
+            yield self.problem(name, f"no such certificate in {self.aws.region}: request one for {host}")
+            return
+        certificate = answer["Certificate"]
+        if certificate["Status"] != "ISSUED":
+            yield self.problem(name, f"the certificate is {certificate['Status']}, not ISSUED: finish its validation")
+        names = certificate.get("SubjectAlternativeNames") or [certificate["DomainName"]]
+        if not any(covers(pattern, host) for pattern in names):
+            yield self.problem(name, f"it covers {', '.join(names)}, not {host}: request one for {host}")
+
+    def zone(self, id_name: str, name: str) -> Problems:
+        answer = found(self.aws.client("route53").get_hosted_zone, "NoSuchHostedZone", Id=self.inputs[id_name])
+        if answer is None:
+            yield self.problem(id_name, f"no such hosted zone: give the ID of the zone {self.inputs[name]}")
+        elif answer["HostedZone"]["Name"].rstrip(".") != self.inputs[name].rstrip("."):
+            yield self.problem(id_name, f"this zone is {answer['HostedZone']['Name'].rstrip('.')}, but {name} is {self.inputs[name]}")
+
+    def secret(self, name: str, check: t.Callable[[str], str | None]) -> Problems:
+        try:
+            value = self.aws.client("secretsmanager").get_secret_value(SecretId=self.inputs[name]).get("SecretString")
+        except ClientError as error:
+            if error_code(error) not in ("ResourceNotFoundException", "InvalidRequestException"):
+                raise
+            yield self.problem(name, f"it cannot be read ({error_code(error)}): make the secret and give it a value")
+            return
+        reason = check(value) if value else "it has no text value: give it one"
+        if reason:
+            yield self.problem(name, reason)
+
+    def user_pool(self) -> Problems:
+        cognito = self.aws.client("cognito-idp")
+        pool_id = self.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+        if found(cognito.describe_user_pool, "ResourceNotFoundException", UserPoolId=pool_id) is None:
+            yield self.problem("mlflow_aws_cognito_user_pool_arn", f"no such user pool in {self.aws.region}")
+            return
+        ids = [("mlflow_api_client_ids", client) for client in self.inputs.get("mlflow_api_client_ids") or []]
+        sign_in = "mlflow_aws_cognito_user_pool_client_id"
+        if sign_in in self.inputs:
+            ids.append((sign_in, self.inputs[sign_in]))
+        for name, client_id in ids:
+            answer = found(
+                cognito.describe_user_pool_client, "ResourceNotFoundException", UserPoolId=pool_id, ClientId=client_id
+            )
+            if answer is None:
+                yield Problem(name, client_id, f"the user pool {pool_id} has no such app client")
+            elif name == sign_in and self.inputs.get("mlflow_load_balancer_sign_in") == "cognito":
+                yield from self.sign_in_client(name, answer["UserPoolClient"])
+        domain = self.inputs.get("mlflow_aws_cognito_user_pool_domain")
+        if domain:
+            described = cognito.describe_user_pool_domain(Domain=domain).get("DomainDescription") or {}
+            if described.get("UserPoolId") != pool_id:
+                yield self.problem("mlflow_aws_cognito_user_pool_domain", f"this is no domain of the user pool {pool_id}")
+
+    def sign_in_client(self, name: str, client: dict[str, t.Any]) -> Problems:
+        """What an Application Load Balancer asks of an app client (Elastic Load Balancing User Guide, authenticate users)."""
+        callback = f"https://{self.inputs.get('mlflow_record_name')}.{self.inputs.get('mlflow_zone_name', '').rstrip('.')}/oauth2/idpresponse"
+        if not client.get("ClientSecret"):
+            yield self.problem(name, "this app client has no secret, which the load balancer needs: make one with a secret")
+        if "code" not in client.get("AllowedOAuthFlows", []) or "openid" not in client.get("AllowedOAuthScopes", []):
+            yield self.problem(name, "allow this app client the authorization code grant and the scope openid")
+        if callback not in client.get("CallbackURLs", []):
+            yield self.problem(name, f"add {callback} to the callback URLs of this app client")
+
+    def engine(self) -> Problems:
+        engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
+        versions = [v["EngineVersion"] for v in self.aws.pages("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=engine)]
+        if not any(v == version or v.startswith(f"{version}.") for v in versions):
+            yield self.problem("mlflow_rds_cluster_engine_version", f"AWS does not offer it for {engine}: use one of {', '.join(versions[-8:])}")
+
+    def key(self, name: str) -> Problems:
+        answer = found(self.aws.client("kms").describe_key, "NotFoundException", KeyId=self.inputs[name])
+        if answer is None:
+            yield self.problem(name, f"no such key in {self.aws.region}")
+        elif answer["KeyMetadata"]["KeyState"] != "Enabled":
+            yield self.problem(name, f"the key is {answer['KeyMetadata']['KeyState']}: enable it or give another one")
+
+    def bucket(self) -> Problems:
+        name = "mlflow_artifact_bucket_id"
+        try:
+            self.aws.client("s3").head_bucket(Bucket=self.inputs[name])
+        except ClientError as error:
+            reason = {"404": "no such bucket", "403": "the caller may not see this bucket"}.get(error_code(error), explain(error))
+            yield self.problem(name, f"{reason}: give a bucket of this account, or leave the input out")
+
+    def database(self) -> Problems:
+        """A change that AWS could only make by a new database is refused here, before anything else was changed."""
+        identifier = self.inputs["mlflow_unique_name"]
+        answer = found(self.aws.client("rds").describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=identifier)
+        if answer is None:
+            return
+        cluster, instead = answer["DBClusters"][0], "AWS cannot change it in place: keep it, or restore a snapshot into a new stack"
+        if cluster["Engine"] != self.inputs.get("mlflow_database_engine"):
+            yield self.problem("mlflow_database_engine", f"the database {identifier} is {cluster['Engine']}; {instead}")
+        key = self.inputs.get("mlflow_database_kms_key_arn")
+        if key and self.key_arn(key) != cluster.get("KmsKeyId"):
+            yield self.problem("mlflow_database_kms_key_arn", f"the database {identifier} is encrypted with {cluster.get('KmsKeyId')}; {instead}")
+
+    def key_arn(self, key: str) -> str:
+        """The ARN of the key itself, also for the ARN of an alias."""
+        return self.aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"]
+
+    def checks(self) -> list[tuple[t.Callable[..., Problems], tuple[t.Any, ...], tuple[str, ...]]]:
+        """Each check with its arguments and the inputs without which it cannot be made."""
+        record = "mlflow_record_name"
+        return [
+            (self.subnets, (), ("mlflow_vpc_id",)),
+            (self.way_out, (), ("mlflow_vpc_id", "mlflow_load_balancer_subnet_ids")),
+            *((self.certificate, pair, (*pair, record)) for pair in (
+                ("mlflow_certificate_arn", "mlflow_zone_name"), ("mlflow_api_cert_arn", "mlflow_api_zone_name"))),
+            *((self.zone, pair, pair) for pair in (
+                ("mlflow_zone_id", "mlflow_zone_name"), ("mlflow_api_zone_id", "mlflow_api_zone_name"))),
+            *((self.secret, (name, check), (name,)) for name, check in (
+                ("mlflow_database_password_secret_arn", self.password_reason),
+                ("mlflow_api_credentials_secret_arn", credentials_reason),
+                ("mlflow_load_balancer_oidc_client_secret_arn", lambda value: None))),
+            (self.user_pool, (), ("mlflow_aws_cognito_user_pool_arn",)),
+            (self.engine, (), ("mlflow_database_engine", "mlflow_rds_cluster_engine_version")),
+            *((self.key, (name,), (name,)) for name in (
+                "mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn")),
+            (self.bucket, (), ("mlflow_artifact_bucket_id",)),
+            (self.database, (), ("mlflow_unique_name",)),
+        ]
+
+    def password_reason(self, value: str) -> str | None:
+        return password_problem(secret_password(value), self.inputs.get("mlflow_database_engine", "aurora-mysql"))
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether a name of a certificate covers a host name (RFC 6125: a wildcard stands for one whole label)."""
+    pattern, host = pattern.lower(), host.lower()
+    return pattern == host or (pattern.startswith("*.") and re.fullmatch(r"[^.]+" + re.escape(pattern[1:]), host) is not None)
+
+
+def credentials_reason(value: str) -> str | None:
+    """What is wrong with the secret of the user names and passwords, or None."""
+    try:
+        users = json.loads(value)
+    except ValueError:
+        users = None
+    if not isinstance(users, dict) or not users or not all(isinstance(p, str) and p for p in users.values()):
+        return 'give the secret a JSON object of user name to password, such as {"ci": "..."}'
+    if any(not user or ":" in user for user in users):
+        return "HTTP Basic takes no user name that is empty or holds a colon"
+    return None
+
+
+def problems_with_aws(aws: Aws, inputs: Inputs) -> list[str]:
+    """All that AWS says is wrong with the inputs, in the order of the checks. A call that AWS refuses is a problem too."""
+    preflight = Preflight(aws, inputs)
+
+    def attempt(check: t.Callable[..., Problems], arguments: tuple[t.Any, ...]) -> list[str]:
+        try:
+            return [str(problem) for problem in check(*arguments)]
+        except (ClientError, BotoCoreError) as error:
+            return [explain(error)]
+
+    possible = [(c, a) for c, a, needs in preflight.checks() if all(inputs.get(n) not in (None, "") for n in needs)]
+    with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
+        found_problems = [problem for problems in pool.map(lambda ca: attempt(*ca), possible) for problem in problems]
+    return list(dict.fromkeys(found_problems))
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "scope": {"type": "str", "choices": ["site", "destroy", "bootstrap"], "default": "site"},
+            "inputs": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    aws, inputs = Aws(module), module.params["inputs"]
+    try:
+        who = {"account_id": aws.account_id, "partition": aws.partition, "region": aws.region}
+        problems = [str(p) for p in Preflight(aws, inputs).account()] if inputs.get("mlflow_aws_account_id") else []
+        if not problems and module.params["scope"] == "site":
+            problems = problems_with_aws(aws, inputs)
+    except (ClientError, BotoCoreError) as error:
+        module.fail_json(msg=f"AWS cannot be asked: {explain(error)}")
+    if problems:
+        module.fail_json(msg="; ".join(problems), problems=problems)
+    module.exit_json(changed=False, **who)
+
+
+if __name__ == "__main__":
+    main()
