@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: secretsmanager_secret
+version_added: 1.0.0
+short_description: Manage a Secrets Manager secret whose value is given or generated
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes one secret (C(CreateSecret), C(UpdateSecret), C(RestoreSecret), C(DeleteSecret)).
+  - The value is never returned, and shows as C((sensitive)) in the diff and in O(ignore:changes).
+  - A secret of this name and this stack that is scheduled for deletion is restored and taken up again.
+  - Takes the place of M(community.aws.secretsmanager_secret), which cannot generate a value that no later run changes,
+    and does not return the version of a value, by which others see that it changed.
+options:
+  name:
+    description: Name of the secret.
+    type: str
+    required: true
+  description:
+    description: Description of the secret. Not managed where omitted.
+    type: str
+  kms_key_id:
+    description:
+      - ARN, id or alias of the KMS key that encrypts the secret, always in the same spelling, because AWS returns it as it was given.
+      - Not managed where omitted; a new secret is then encrypted with the account's C(aws/secretsmanager) key.
+    type: str
+  value:
+    description:
+      - The value. It is compared with the one AWS has (C(GetSecretValue)).
+      - With O(state=present), one of O(value) and O(generate) is required.
+    type: str
+  generate:
+    description:
+      - "The value is a JSON object with these keys, each with a random value of this kind: V(hex32) is 32 bytes in hexadecimal, V(fernet)
+        is 32 bytes in URL-safe base64, the form of a Fernet key."
+      - It is generated when the secret is made and never changed after, also where this option changes.
+    type: dict
+  marker:
+    description: Further tags of the secret, such as what its value was prepared with.
+    type: dict
+    default: {}
+  recovery_window_in_days:
+    description: With O(state=absent), days in which the secret can be restored, 7 to 30. V(0) deletes it at once and for good.
+    type: int
+    default: 30
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure the keys that all replicas of the server share
+  mlplatform.mlflow_aws.secretsmanager_secret:
+    name: mlflow-team-x-server-keys
+    generate:
+      flask_secret_key: hex32
+      webhook_encryption_key: fernet
+    tags:
+      team: x
+
+- name: Ensure a secret with a given value
+  mlplatform.mlflow_aws.secretsmanager_secret:
+    name: mlflow-team-x-backend-store-uri
+    value: "{{ uri }}"
+
+- name: Remove a secret, for good after a week
+  mlplatform.mlflow_aws.secretsmanager_secret:
+    name: mlflow-team-x-server-keys
+    recovery_window_in_days: 7
+    state: absent
+"""
+
+RETURN = r"""
+secret:
+  description:
+    - The secret, as it is after the run. Empty with O(state=absent).
+    - C(version_id) is that of the current value, in check mode C((known after apply)) where the value would change.
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-server-keys-a1b2c3
+    name: mlflow-team-x-server-keys
+    version_id: 5048fd33-28c3-4f9d-8a1b-3f1d2c7b6a5e
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: secretsmanager_secret
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import base64
+import json
+import secrets
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    eventually,
+    found,
+    tag_dict,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+GENERATORS: dict[str, t.Callable[[], str]] = {
+    "hex32": lambda: secrets.token_hex(32),
+    "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
+}
+
+ARGUMENTS = {"description": "Description", "kms_key_id": "KmsKeyId", "value": "SecretString"}
+"""Our fields as CreateSecret and UpdateSecret call them."""
+
+
+class Secret(Resource):
+    kind = "secretsmanager_secret"
+    secret = frozenset({"value"})
+
+    def describe(self) -> State | None:
+        client = self.aws.client("secretsmanager")
+        answer = found(client.describe_secret, "ResourceNotFoundException", SecretId=self.name)
+        if answer is None or (self.absent and "DeletedDate" in answer):
+            return None
+        current = (v for v, stages in answer.get("VersionIdsToStages", {}).items() if "AWSCURRENT" in stages)
+        state = {
+            "arn": answer["ARN"],
+            "version_id": next(current, None),
+            "scheduled_for_deletion": "DeletedDate" in answer,
+            "description": answer.get("Description", ""),
+            "kms_key_id": answer.get("KmsKeyId"),
+            "tags": tag_dict(answer.get("Tags", [])),
+        }
+        if self.spec["value"] is not None and "DeletedDate" not in answer:  # AWS gives no value of a deleted secret
+            value = found(client.get_secret_value, "ResourceNotFoundException", SecretId=answer["ARN"])
+            state["value"] = value and value.get("SecretString")
+        return state
+
+    def desired(self) -> State:
+        return {
+            "scheduled_for_deletion": False,
+            "description": self.spec["description"],
+            "kms_key_id": self.spec["kms_key_id"],
+            "value": self.spec["value"],
+            "tags": self.spec["marker"],
+        }
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN, "version_id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        if self.spec["generate"]:
+            value = {key: GENERATORS[kind]() for key, kind in self.spec["generate"].items()}
+            desired = {**desired, "value": json.dumps(value)}
+        # AWS removes a secret that was deleted for good in the background; until then its name is taken.
+        answer = eventually(
+            self.aws.client("secretsmanager").create_secret,
+            "InvalidRequestException",
+            message="scheduled for deletion",
+            Name=self.name,
+            Tags=tag_list(desired["tags"]),
+            **_arguments(desired),
+        )
+        return {"arn": answer["ARN"], "version_id": answer["VersionId"]}
+
+    def update(self, before: State, changes: State) -> State:
+        client = self.aws.client("secretsmanager")
+        if before["scheduled_for_deletion"]:
+            client.restore_secret(SecretId=before["arn"])
+        arguments = _arguments(changes)
+        answer = client.update_secret(SecretId=before["arn"], **arguments) if arguments else {}
+        return {"version_id": answer["VersionId"]} if answer.get("VersionId") else {}
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        client = self.aws.client("secretsmanager")
+        if to_set:
+            client.tag_resource(SecretId=before["arn"], Tags=tag_list(to_set))
+        if to_unset:
+            client.untag_resource(SecretId=before["arn"], TagKeys=to_unset)
+
+    def delete(self, before: State) -> None:
+        days = self.spec["recovery_window_in_days"]
+        window = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
+        self.aws.client("secretsmanager").delete_secret(SecretId=before["arn"], **window)
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if before and not changes and not self.spec["recovery_window_in_days"]:
+            return ["the value is deleted at once and for good"]
+        return []
+
+    def result(self) -> State:
+        """The returned value C(secret)."""
+        if self.state is None:
+            return {}
+        changed = {field["name"] for field in self.change["fields"]} if self.change else set()
+        version_id = UNKNOWN if self.aws.check_mode and "value" in changed else self.state["version_id"]
+        return {"arn": self.state["arn"], "name": self.name, "version_id": version_id}
+
+
+def _arguments(wanted: State) -> State:
+    return {argument: wanted[field] for field, argument in ARGUMENTS.items() if wanted.get(field) is not None}
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    odd = {key: kind for key, kind in (params["generate"] or {}).items() if kind not in GENERATORS}
+    if odd:
+        raise AwsError(f"generate: {odd}: a kind is one of {', '.join(GENERATORS)}")
+    if params["state"] == "present" and params["value"] is None and params["generate"] is None:
+        raise AwsError("one of value and generate is required")
+    days = params["recovery_window_in_days"]
+    if days != 0 and not 7 <= days <= 30:
+        raise AwsError(f"recovery_window_in_days: {days} is neither 0 nor from 7 to 30")
+    secret = Secret(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
+    return [secret], lambda: {"secret": secret.result()}
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "description": {"type": "str"},
+            "kms_key_id": {"type": "str", "no_log": False},
+            "value": {"type": "str", "no_log": True},
+            "generate": {"type": "dict"},
+            "marker": {"type": "dict", "default": {}},
+            "recovery_window_in_days": {"type": "int", "default": 30},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        mutually_exclusive=[("value", "generate")],
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
