@@ -1,0 +1,52 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: a plan as people and pipelines read it. Pure."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections import Counter
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Change
+
+FORMAT_VERSION = 1
+SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-"}
+COUNTS = {"create": "add", "update": "change", "replace": "replace", "delete": "remove"}
+WIDTH = 160
+"""Characters of a value that a plan shows; the JSON has it whole."""
+
+Line = tuple[str, str]
+"""An action, or C(warning) or C(summary), and the text of one line."""
+
+
+def count(changes: t.Iterable[Change]) -> dict[str, int]:
+    """How many resources a plan adds, changes, replaces and removes."""
+    actions = Counter(change["action"] for change in changes)
+    return {word: actions[action] for action, word in COUNTS.items()}
+
+
+def lines(changes: t.Sequence[Change]) -> t.Iterator[Line]:
+    """The plan, a line for each resource, for each field that changes and for each warning; then the summary."""
+    for change in changes:
+        action = change["action"]
+        yield action, f"{SIGNS[action]:>5} {change['kind']} {change['name']}"
+        if action in ("update", "replace"):
+            for field in change["fields"]:
+                yield action, f"{'':8}{field['name']}: {_shown(field['before'])} → {_shown(field['after'])}"
+        for warning in change["warnings"]:
+            yield "warning", f"{'':8}WARNING: {warning}"
+    n = count(changes)
+    yield "summary", f"Plan: {n['add']} to add, {n['change']} to change, {n['replace']} to replace, {n['remove']} to remove."
+
+
+def document(changes: t.Sequence[Change], stack: str) -> str:
+    """The plan as JSON, which docs/plan-schema.json describes."""
+    plan = {"format_version": FORMAT_VERSION, "stack": stack, "summary": count(changes), "changes": list(changes)}
+    return json.dumps(plan, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _shown(value: t.Any) -> str:
+    text = value if isinstance(value, str) and value.startswith("(") else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."

@@ -1,0 +1,55 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_report
+version_added: 1.0.0
+short_description: Tell a person what was deployed and how to use it
+author: mlplatform contributors (@mlplatform)
+description:
+  - Shows names, addresses, how people sign in and how programs are set up.
+  - Runs on the controller, as an action plugin.
+options:
+  stack:
+    description: Name of the stack.
+    type: str
+    required: true
+  outputs:
+    description: The outputs of the stack.
+    type: dict
+    required: true
+  path:
+    description: File that the outputs were written to.
+    type: path
+    required: true
+  basic_credentials:
+    description: Whether programs may use HTTP Basic.
+    type: bool
+    default: false
+  notes:
+    description: Further lines.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Does the same in check mode.
+  diff_mode:
+    support: none
+    description: It changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Say what is there
+  mlplatform.mlflow_aws.stack_report:
+    stack: mlflow-team-x
+    outputs: "{{ mlflow_outputs }}"
+    path: mlflow-team-x.outputs.json
+"""
+
+RETURN = r"""#"""
