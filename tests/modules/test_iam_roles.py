@@ -98,8 +98,15 @@ def test_changes_exactly_what_differs(
     assert sorted(f["name"] for c in done["changes"] for f in c["fields"]) == names
     assert operations(aws, mark) == calls
     assert not run_module("iam_roles", params(**change), aws)["changed"]
-    assert run_module("iam_roles", params(permissions_boundary="", max_session_duration=3600), aws)["changed"]
-    assert not run_module("iam_roles", params(permissions_boundary="", max_session_duration=3600), aws)["changed"]
+
+
+def test_takes_a_boundary_away_only_when_asked(aws: EmbeddedAWS) -> None:
+    run_module("iam_roles", params(permissions_boundary=LOGS), aws)
+    assert not run_module("iam_roles", params(), aws)["changed"]
+    mark = aws.mark()
+    run_module("iam_roles", params(permissions_boundary=""), aws)
+    assert operations(aws, mark) == ["DeleteRolePermissionsBoundary"]
+    assert not run_module("iam_roles", params(permissions_boundary=""), aws)["changed"]
 
 
 def test_other_spelling_is_no_change(aws: EmbeddedAWS) -> None:
