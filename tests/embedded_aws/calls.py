@@ -164,10 +164,10 @@ class Recorder:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = self._read_body(environ)
         service = service_of(environ)
-        operation, params = operation_of(service, environ, body)
         if not service:
             # Unsigned documents (a user pool's JWKS, for one) are not API calls.
             return self._handle(environ, start_response, exclusive=True)
+        operation, params = operation_of(service, environ, body)
         with self._log_lock:
             call = Call(len(self.calls) + 1, service, operation, not READ_ONLY.match(operation), params, time.time())
             self.calls.append(call)
