@@ -38,6 +38,7 @@ class ActionModule(ActionBase):
                 "changes": {"type": "list", "elements": "dict", "required": True},
                 "path": {"type": "path"},
                 "detailed_exitcode": {"type": "bool", "default": False},
+                "notes": {"type": "list", "elements": "str", "default": []},
             }
         )
         changes = arguments["changes"]
@@ -45,6 +46,8 @@ class ActionModule(ActionBase):
         display.display(f"\n{arguments['stack']}")
         for kind, text in _plan.lines(changes):
             display.display(text, color=COLOURS[kind])
+        for note in arguments["notes"]:
+            display.display(note)
         if arguments["path"]:
             write(Path(arguments["path"]), _plan.document(changes, arguments["stack"]))
         result.update(changed=False, summary=_plan.count(changes))

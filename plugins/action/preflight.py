@@ -41,9 +41,10 @@ class ActionModule(ActionBase):
         problems += self._twins(task_vars or {}, given.get("mlflow_unique_name"))
         inputs, more = _inputs.check(given, spec)
         problems += more
-        scope = self._task.args.get("scope", "site")
+        if self._task.args.get("scope") == "destroy" and not self._task.check_mode:
+            problems += _confirmation(inputs)
         answer: dict[str, t.Any] = {}
-        if scope == "site" or not problems:
+        if not any(problem.variable.startswith("mlflow_aws_") for problem in problems):
             answer = self._execute_module(
                 module_name="mlplatform.mlflow_aws.preflight",
                 module_args={**self._task.args, "inputs": inputs},
@@ -81,6 +82,14 @@ class ActionModule(ActionBase):
         count = f"{len(lines)} problems" if len(lines) > 1 else "1 problem"
         message = f"Nothing was changed. {count} to solve first:\n" + "\n".join(f"- {line}" for line in lines)
         return {**result, "failed": True, "changed": False, "msg": message, "problems": lines}
+
+
+def _confirmation(inputs: _inputs.Inputs) -> list[_inputs.Problem]:
+    name, given = inputs.get("mlflow_unique_name", ""), inputs.get("mlflow_confirm_destroy", "")
+    if given == name:
+        return []
+    remedy = f"to remove the stack and everything in it, add -e mlflow_confirm_destroy={name}"
+    return [_inputs.Problem("mlflow_confirm_destroy", given, remedy)]
 
 
 def _name(hostvars: t.Any, host: str) -> t.Any:

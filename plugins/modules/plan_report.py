@@ -30,6 +30,11 @@ options:
     description: Whether the task fails where there are changes.
     type: bool
     default: false
+  notes:
+    description: Lines to show below.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     support: full

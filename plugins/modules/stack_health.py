@@ -1,0 +1,217 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_health
+version_added: 1.0.0
+short_description: Check that a deployed stack works
+author: mlplatform contributors (@mlplatform)
+description:
+  - Asks AWS about each layer of a stack and, where they can be reached, the addresses of people and of programs.
+  - Changes nothing. Shows each check on the terminal; fails where one failed, and names what could not be checked and why.
+options:
+  name:
+    description: Name of the stack, which its resources carry.
+    type: str
+    required: true
+  domain_name:
+    description: Host name of the API.
+    type: str
+    required: true
+  certificate_arns:
+    description: ARNs of the ACM certificates in use.
+    type: list
+    elements: str
+    default: []
+  urls:
+    description: Addresses that answer where the stack works. Any HTTP answer below 500 counts, since sign-in may be asked for.
+    type: list
+    elements: str
+    default: []
+  drift:
+    description: Where the stack differs from what it should be, as modules of this collection return C(changes). Fails if not empty.
+    type: list
+    elements: dict
+    default: []
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+"""
+
+EXAMPLES = r"""
+- name: Check every layer
+  mlplatform.mlflow_aws.stack_health:
+    name: mlflow-team-x
+    domain_name: mlflow.api.ml.example.com
+"""
+
+RETURN = r"""
+checks:
+  description: What was checked.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    name:
+      description: What the check is of.
+      type: str
+      sample: database
+    status:
+      description: V(ok), V(failed) or V(skipped).
+      type: str
+    detail:
+      description: What AWS or the address answered, or why it could not be asked.
+      type: str
+"""
+
+import typing as t
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    MAX_IN_FLIGHT,
+    Aws,
+    BotoCoreError,
+    ClientError,
+    explain,
+)
+
+Outcome = tuple[str, str]
+"""Status and detail of a check."""
+
+
+def judge(good: bool, detail: str) -> Outcome:
+    return ("ok" if good else "failed"), detail
+
+
+class Health:
+    def __init__(self, aws: Aws, params: dict[str, t.Any]) -> None:
+        self.aws, self.name, self.params = aws, params["name"], params
+
+    def database(self) -> Outcome:
+        cluster = self.aws.client("rds").describe_db_clusters(DBClusterIdentifier=self.name)["DBClusters"][0]
+        members = cluster["DBClusterMembers"]
+        writer = any(m["IsClusterWriter"] for m in members)
+        return judge(cluster["Status"] == "available" and writer, f"{cluster['Status']}, {len(members)} instance(s)")
+
+    def load_balancer(self) -> Outcome:
+        balancer = self.aws.client("elbv2").describe_load_balancers(Names=[self.name])["LoadBalancers"][0]
+        return judge(balancer["State"]["Code"] == "active", balancer["State"]["Code"])
+
+    def targets(self) -> Outcome:
+        elb = self.aws.client("elbv2")
+        group = elb.describe_target_groups(Names=[self.name])["TargetGroups"][0]["TargetGroupArn"]
+        states = [t["TargetHealth"]["State"] for t in elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]]
+        wanted = self._service()["desiredCount"]
+        healthy = states.count("healthy")
+        return judge(healthy >= wanted, f"{healthy} healthy of {wanted} wanted" + (f" ({', '.join(states)})" if states else ""))
+
+    def service(self) -> Outcome:
+        service = self._service()
+        running, wanted, rollout = service["runningCount"], service["desiredCount"], service["deployments"][0].get("rolloutState")
+        good = service["status"] == "ACTIVE" and running == wanted and rollout in (None, "COMPLETED")
+        return judge(good, f"{running} of {wanted} tasks running, deployment {rollout}")
+
+    def _service(self) -> dict[str, t.Any]:
+        describe = self.aws.client("ecs").describe_services
+        services = self.aws.once("service", lambda: describe(cluster=self.name, services=[self.name])["services"])
+        return services[0]
+
+    def api(self) -> Outcome:
+        apis = [a for a in self.aws.pages("apigatewayv2", "get_apis", "Items") if a["Name"] == self.name]
+        return judge(len(apis) == 1, apis[0]["ApiId"] if apis else "not found")
+
+    def vpc_link(self) -> Outcome:
+        links = [v for v in self.aws.pages("apigatewayv2", "get_vpc_links", "Items") if v["Name"] == self.name]
+        status = links[0]["VpcLinkStatus"] if links else "not found"
+        return judge(status == "AVAILABLE", status)
+
+    def domain_name(self) -> Outcome:
+        domain = self.aws.client("apigatewayv2").get_domain_name(DomainName=self.params["domain_name"])
+        status = domain["DomainNameConfigurations"][0]["DomainNameStatus"]
+        return judge(status == "AVAILABLE", status)
+
+    def certificate(self, arn: str) -> Outcome:
+        certificate = self.aws.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]
+        until = certificate.get("NotAfter")
+        return judge(certificate["Status"] == "ISSUED", certificate["Status"] + (f", valid until {until:%Y-%m-%d}" if until else ""))
+
+    def url(self, url: str) -> Outcome:
+        """An address that cannot be reached from here says nothing about the stack: it may be private."""
+        try:
+            with _OPENER.open(url, timeout=5) as answer:
+                return "ok", f"HTTP {answer.status}"
+        except urllib.error.HTTPError as error:
+            return judge(error.code < 500, f"HTTP {error.code}")
+        except OSError as error:
+            return "skipped", f"cannot be reached from here ({getattr(error, 'reason', error)})"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect to the sign-in page is an answer, not a way to go."""
+
+    def redirect_request(self, *_args: t.Any, **_kwargs: t.Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
+def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
+    """All checks, made at the same time, in a fixed order."""
+    health = Health(aws, params)
+    named: list[tuple[str, t.Callable[[], Outcome]]] = [
+        ("database", health.database),
+        ("load balancer", health.load_balancer),
+        ("service", health.service),
+        ("targets", health.targets),
+        ("API", health.api),
+        ("VPC link", health.vpc_link),
+        ("API domain name", health.domain_name),
+    ]
+    named += [(f"certificate {arn}", lambda arn=arn: health.certificate(arn)) for arn in params["certificate_arns"]]
+    named += [(url, lambda url=url: health.url(url)) for url in params["urls"]]
+
+    def attempt(check: t.Callable[[], Outcome]) -> Outcome:
+        try:
+            return check()
+        except (ClientError, BotoCoreError) as error:
+            return "failed", explain(error)
+        except IndexError:
+            return "failed", "not found"
+
+    with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
+        outcomes = list(pool.map(lambda item: attempt(item[1]), named))
+    return [{"name": n, "status": o[0], "detail": o[1]} for (n, _check), o in zip(named, outcomes, strict=True)]
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "domain_name": {"type": "str", "required": True},
+            "certificate_arns": {"type": "list", "elements": "str", "default": []},
+            "urls": {"type": "list", "elements": "str", "default": []},
+            "drift": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    done = checks(Aws(module), module.params)
+    drift = [f"{c['kind']} {c['name']}" for c in module.params["drift"]]
+    done.append({"name": "inputs", "status": "failed" if drift else "ok", "detail": f"{len(drift)} resource(s) differ"})
+    bad = [f"{c['name']}: {c['detail']}" for c in done if c["status"] == "failed"]
+    if bad:
+        module.fail_json(msg=f"The stack {module.params['name']} does not work as its inputs say: " + "; ".join(bad), checks=done)
+    module.exit_json(changed=False, checks=done)
+
+
+if __name__ == "__main__":
+    main()
