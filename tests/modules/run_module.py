@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import json
@@ -13,7 +14,11 @@ import os
 import typing as t
 from unittest import mock
 
+import botocore.loaders
 from ansible.module_utils.testing import patch_module_args
+
+# One loader for all runs: reading the service models of AWS from disk is most of the work of a run.
+botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 
 
 class ModuleFailed(Exception):
