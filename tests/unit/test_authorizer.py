@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "roles/apigw/files/authorizer
 import authorizer  # noqa: E402
 import cognito_jwt  # noqa: E402
 from authorizer import Authorizer  # noqa: E402
-from basic_credentials import BasicCredentials  # noqa: E402
+from basic_credentials import BasicCredentials, parse_secret  # noqa: E402
 from cognito_jwt import CognitoTokens  # noqa: E402
 from denied import Denied  # noqa: E402
 from refreshed import Refreshed  # noqa: E402
@@ -291,7 +291,7 @@ events = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(event=events)
 def test_never_raises_and_never_lets_in_by_chance(key: rsa.RSAPrivateKey, event: Any) -> None:
     bearer = CognitoTokens(POOL, [CLIENT], lambda: jwks(jwk(key)), lambda: NOW)
@@ -305,15 +305,14 @@ def test_never_raises_and_never_lets_in_by_chance(key: rsa.RSAPrivateKey, event:
     assert len(errors) == 1 and not errors[0].startswith("internal")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(sorted({*claims(), *id_claims(), "nbf"})), json_values, min_size=1))
-def test_signed_claims_of_any_type_are_handled(key: rsa.RSAPrivateKey, changes: dict[str, Any]) -> None:
-    signed = json.loads(json.dumps({**claims(), **changes}, default=repr))
-    bearer = CognitoTokens(POOL, [CLIENT], lambda: jwks(jwk(key)), lambda: NOW)
+def test_claims_of_any_type_are_a_user_or_a_denial(changes: dict[str, Any]) -> None:
     try:
-        assert isinstance(bearer.verify(token(rs256(key), signed)), str)
+        user = cognito_jwt.check_claims({**claims(), **changes}, ISSUER, {CLIENT}, NOW)
     except Denied:
-        pass
+        return
+    assert isinstance(user, str)
 
 
 # --- Basic -----------------------------------------------------------------------------------------------------------
@@ -358,6 +357,8 @@ def test_a_user_name_that_would_spoil_the_access_log_is_denied(world: World, con
                '{"ci": "\\ud800"}', '{"ci": NaN}', "[" * 100_000]
 )
 def test_a_secret_of_another_form_lets_nobody_in(world: World, secret: str) -> None:
+    with pytest.raises(ValueError):
+        parse_secret(secret)
     world.secret.text = secret
     for password in ("a", "b", "1", "None"):
         assert world.decide(basic("ci", password)) == "credentials_unavailable"
@@ -583,6 +584,24 @@ def test_a_signature_forged_without_the_key_is_none() -> None:
     assert not cognito_jwt.verify_rs256(public, message, forged)
 
 
+def test_a_signature_has_one_form(key: rsa.RSAPrivateKey) -> None:
+    """A signature and the modulus more than it are the same number to the arithmetic, and not to RFC 8017."""
+    public = key.public_key().public_numbers()
+    verifier = cognito_jwt.PublicKey(public.n, public.e)
+    sign, aliases = rs256(key), 0
+    for n in range(200):
+        message = str(n).encode()
+        signature = sign(message)
+        alias = int.from_bytes(signature, "big") + public.n
+        if alias.bit_length() <= 2048:
+            aliases += 1
+            assert not cognito_jwt.verify_rs256(verifier, message, alias.to_bytes(256, "big"))
+        assert not cognito_jwt.verify_rs256(verifier, message, alias.to_bytes(257, "big"))
+        assert cognito_jwt.verify_rs256(verifier, message, signature)
+    # About half of them fit into 256 bytes, fewer the nearer the modulus is to filling these itself.
+    assert aliases or public.n * 100 > 2**2048 * 95
+
+
 def sign_none(message: bytes) -> bytes:
     return b""
 
@@ -623,10 +642,6 @@ def test_forged_signatures(world: World, key: rsa.RSAPrivateKey, other_key: rsa.
     good = rs256(key)
     n = public.public_numbers().n
 
-    def plus_n(message: bytes) -> bytes:
-        # The same number modulo n, in one more byte
-        return (int.from_bytes(good(message), "big") + n).to_bytes(257, "big")
-
     forgeries: dict[str, tuple[Callable[[bytes], bytes], dict[str, str], str]] = {
         "none": (sign_none, {"alg": "none"}, "malformed"),
         "none, but with some signature": (good, {"alg": "none"}, "algorithm"),
@@ -649,7 +664,6 @@ def test_forged_signatures(world: World, key: rsa.RSAPrivateKey, other_key: rsa.
         "zero": (lambda message: bytes(256), {"alg": "RS256", "kid": "one"}, "signature"),
         "one": (lambda message: (1).to_bytes(256, "big"), {"alg": "RS256", "kid": "one"}, "signature"),
         "the modulus": (lambda message: n.to_bytes(256, "big"), {"alg": "RS256", "kid": "one"}, "signature"),
-        "the modulus more": (plus_n, {"alg": "RS256", "kid": "one"}, "signature"),
         "empty": (sign_none, {"alg": "RS256", "kid": "one"}, "malformed"),
         "with its own key in the header": (
             rs256(other_key), {"alg": "RS256", "kid": "one", "jwk": jwk(other_key)}, "signature"),  # type: ignore[dict-item]
@@ -748,7 +762,9 @@ def test_optional_members_of_a_key(key: rsa.RSAPrivateKey) -> None:
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["1", "[]", '{"a": Infinity}', '{"a": -Infinity}', '{"a": NaN}', b'{"a": "\xff"}'])
+@pytest.mark.parametrize(
+    "text", ["1", "[]", '{"a": Infinity}', '{"a": -Infinity}', '{"a": NaN}', b'{"a": "\xff"}', "[" * 100_000]
+)
 def test_load_object_refuses(text: str | bytes) -> None:
     with pytest.raises(ValueError):
         load_object(text)

@@ -37,7 +37,7 @@ logger = logging.getLogger("authorizer")
 
 MAX_HEADER = 8192  # characters; API Gateway allows 10,240 bytes for all headers together
 MAX_KEYS = 65536  # bytes; Cognito's key set has about 1,000
-TIMEOUT = 2  # seconds to connect to AWS, and for each read
+TIMEOUT = 2  # seconds to connect to AWS, and for each read: with one retry, well within the 10 an authorizer is given
 
 # Scheme and token68 (RFC 9110, section 11.4). No comma: API Gateway joins repeated headers with one.
 _AUTHORIZATION = re.compile(r"([A-Za-z]+) +([A-Za-z0-9._~+/=-]+)")
@@ -102,7 +102,7 @@ def authorization(event: Any) -> tuple[str, str]:
     headers = event.get("headers") if isinstance(event, dict) else None
     if not isinstance(headers, dict):
         raise Denied("missing")
-    values = [value for name, value in headers.items() if isinstance(name, str) and name.lower() == "authorization"]
+    values = [value for name, value in headers.items() if name.lower() == "authorization"]
     if not values:
         raise Denied("missing")
     if len(values) > 1 or not isinstance(values[0], str):
