@@ -1,0 +1,450 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: application_autoscaling_target
+version_added: 1.0.0
+short_description: Manage an Application Auto Scaling target with its policies and scheduled actions
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes a scalable target, such as the number of tasks of an ECS service, with its scaling policies and
+    scheduled actions (C(RegisterScalableTarget), C(PutScalingPolicy), C(PutScheduledAction) and their opposites). Policies and
+    actions of the target that are not given here are removed.
+  - A scheduled action sets the bounds of the target when its time comes. Bounds that O(scheduled_actions) lead to, starting from
+    O(min_capacity) and O(max_capacity), are as they should be.
+  - Suspended scaling is left as it is.
+  - Takes the place of M(community.aws.application_autoscaling_policy), which changes AWS in check mode, knows no scheduled actions and
+    removes a policy but never a target.
+options:
+  service_namespace:
+    description: Service of the target.
+    type: str
+    default: ecs
+  resource_id:
+    description: The target, as Application Auto Scaling spells it, such as C(service/<cluster>/<service>).
+    type: str
+    required: true
+  scalable_dimension:
+    description: What is scaled.
+    type: str
+    default: ecs:service:DesiredCount
+  min_capacity:
+    description: Least capacity. Required with O(state=present).
+    type: int
+  max_capacity:
+    description: Most capacity. Required with O(state=present).
+    type: int
+  policies:
+    description: The scaling policies.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the policy.
+        type: str
+        required: true
+      target_tracking:
+        description: C(TargetTrackingScalingPolicyConfiguration), spelled as the API spells it. One of this and C(step) is required.
+        type: dict
+      step:
+        description: C(StepScalingPolicyConfiguration), spelled as the API spells it.
+        type: dict
+  scheduled_actions:
+    description: The scheduled actions.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the action.
+        type: str
+        required: true
+      schedule:
+        description: When, as C(cron(...)), C(rate(...)) or C(at(...)).
+        type: str
+        required: true
+      timezone:
+        description: Time zone of the schedule.
+        type: str
+        default: UTC
+      min_capacity:
+        description: Least capacity from then on. Left as it is where omitted.
+        type: int
+      max_capacity:
+        description: Most capacity from then on. Left as it is where omitted.
+        type: int
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure that the service scales with its use, and sleeps at night
+  mlplatform.mlflow_aws.application_autoscaling_target:
+    resource_id: service/mlflow-team-x/mlflow-team-x
+    min_capacity: 2
+    max_capacity: 4
+    policies:
+      - name: mlflow-team-x-cpu
+        target_tracking:
+          TargetValue: 70
+          PredefinedMetricSpecification:
+            PredefinedMetricType: ECSServiceAverageCPUUtilization
+    scheduled_actions:
+      - name: night
+        schedule: cron(0 20 * * ? *)
+        timezone: Europe/Madrid
+        min_capacity: 0
+        max_capacity: 0
+      - name: morning
+        schedule: cron(0 7 ? * MON-FRI *)
+        timezone: Europe/Madrid
+        min_capacity: 2
+        max_capacity: 4
+"""
+
+RETURN = r"""
+scalable_target:
+  description: The target, as it is after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:application-autoscaling:eu-west-1:123456789012:scalable-target/0ec5abc123
+    service_namespace: ecs
+    resource_id: service/mlflow-team-x/mlflow-team-x
+    scalable_dimension: ecs:service:DesiredCount
+    min_capacity: 2
+    max_capacity: 4
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description:
+        - V(application_autoscaling_target), V(application_autoscaling_policy) or V(application_autoscaling_scheduled_action).
+      type: str
+      sample: application_autoscaling_target
+    name:
+      description: Name of the resource; of the target, its O(resource_id).
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+BUSY = "ConcurrentUpdateException"
+"""The refusal of a change while another change of the same target is under way."""
+
+Bounds = tuple[int | None, int | None]
+
+TRACKING_DEFAULTS = {"ScaleOutCooldown": 300, "ScaleInCooldown": 300, "DisableScaleIn": False}
+"""What holds for an ECS service where a target tracking policy does not say it; the API returns what it was given."""
+
+
+def reachable_bounds(bounds: Bounds, actions: t.Iterable[tuple[int | None, int | None]]) -> set[Bounds]:
+    """The bounds that a target can have: its own, and all that scheduled actions (minimum, maximum) lead to from there.
+
+    >>> sorted(reachable_bounds((2, 4), [(0, None), (2, None)]))
+    [(0, 4), (2, 4)]
+    """
+    actions = list(actions)
+    found: set[Bounds] = set()
+    new = {bounds}
+    while new:
+        found |= new
+        new = {
+            (low if minimum is None else minimum, high if maximum is None else maximum)
+            for low, high in new
+            for minimum, maximum in actions
+        } - found
+    return found
+
+
+class Target(Resource):
+    kind = "application_autoscaling_target"
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What every call takes."""
+        return {
+            "ServiceNamespace": self.spec["service_namespace"],
+            "ResourceId": self.spec["resource_id"],
+            "ScalableDimension": self.spec["scalable_dimension"],
+        }
+
+    def describe(self) -> State | None:
+        client = self.aws.client("application-autoscaling")
+        identity = {k: v for k, v in self.identity.items() if k != "ResourceId"}
+        targets = client.describe_scalable_targets(ResourceIds=[self.name], **identity)["ScalableTargets"]
+        if not targets:
+            return None
+        arn, bounds = targets[0]["ScalableTargetARN"], (targets[0]["MinCapacity"], targets[0]["MaxCapacity"])
+        wanted = (self.spec["min_capacity"], self.spec["max_capacity"])
+        actions = [(a["min_capacity"], a["max_capacity"]) for a in self.spec["scheduled_actions"]]
+        if bounds in reachable_bounds(wanted, actions):  # a schedule has set them: no drift
+            bounds = wanted
+        return {
+            "arn": arn,
+            "capacity": {"min": bounds[0], "max": bounds[1]},
+            "tags": client.list_tags_for_resource(ResourceARN=arn)["Tags"],
+        }
+
+    def desired(self) -> State:
+        return {"capacity": {"min": self.spec["min_capacity"], "max": self.spec["max_capacity"]}}
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        return self._register(desired["capacity"], Tags=desired["tags"])
+
+    def update(self, before: State, changes: State) -> State:
+        return self._register(changes["capacity"])
+
+    def _register(self, capacity: dict[str, int], **tags: t.Any) -> State:
+        answer = eventually(  # a just made service is not known everywhere at once
+            self.aws.client("application-autoscaling").register_scalable_target,
+            "ValidationException",
+            message="doesn't exist",
+            MinCapacity=capacity["min"],
+            MaxCapacity=capacity["max"],
+            **self.identity,
+            **tags,
+        )
+        return {"arn": answer["ScalableTargetARN"]}
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        client = self.aws.client("application-autoscaling")
+        if to_unset:
+            client.untag_resource(ResourceARN=before["arn"], TagKeys=to_unset)
+        if to_set:
+            client.tag_resource(ResourceARN=before["arn"], Tags=to_set)
+
+    def delete(self, before: State) -> None:
+        eventually(self.aws.client("application-autoscaling").deregister_scalable_target, BUSY, **self.identity)
+
+    def children(self) -> list[Resource]:
+        return [
+            *self._children(Policy, "policies", "describe_scaling_policies", "ScalingPolicies", "PolicyName"),
+            *self._children(
+                ScheduledAction,
+                "scheduled_actions",
+                "describe_scheduled_actions",
+                "ScheduledActions",
+                "ScheduledActionName",
+            ),
+        ]
+
+    def _children(
+        self, kind: type[Child], option: str, operation: str, result: str, name: str
+    ) -> t.Iterator[Resource]:
+        """The children of one kind: those that are wanted, and those that are there and not wanted."""
+        there: dict[str, State] = {}
+        if not self.fresh():
+            items = self.aws.pages("application-autoscaling", operation, result, **self.identity)
+            there = {item[name]: item for item in items}
+        wanted = {spec["name"]: spec for spec in self.spec[option]}
+        for each in wanted:
+            yield kind(self, each, wanted[each], there.get(each))
+        for each in there.keys() - wanted.keys():
+            yield kind(self, each, {}, there[each], absent=True)
+
+
+class Child(Resource):
+    """A policy or scheduled action: what the target's listing said of it is all there is to know."""
+
+    def __init__(
+        self, target: Target, name: str, spec: State, listed: State | None, absent: bool = False
+    ) -> None:
+        super().__init__(target.aws, name, spec, parent=target, absent=absent)
+        self.target, self.listed = target, listed
+
+    def create(self, desired: State) -> None:
+        self.put(desired)
+
+    def update(self, before: State, changes: State) -> None:
+        self.put(self.desired())
+
+    def put(self, desired: State) -> None:
+        raise NotImplementedError
+
+    def delete(self, before: State) -> None:
+        if not self.target.absent:  # otherwise it goes with its target
+            self.remove()
+
+    def remove(self) -> None:
+        raise NotImplementedError
+
+
+class Policy(Child):
+    kind = "application_autoscaling_policy"
+    immutable = frozenset({"policy_type"})
+    replaceable = True
+
+    def describe(self) -> State | None:
+        if self.listed is None:
+            return None
+        policy_type = self.listed["PolicyType"]
+        return {
+            "policy_type": policy_type,
+            "configuration": _configuration(policy_type, self.listed.get(f"{policy_type}PolicyConfiguration", {})),
+        }
+
+    def desired(self) -> State:
+        policy_type = "TargetTrackingScaling" if self.spec["target_tracking"] else "StepScaling"
+        given = self.spec["target_tracking"] or self.spec["step"]
+        return {"policy_type": policy_type, "configuration": _configuration(policy_type, given)}
+
+    def put(self, desired: State) -> None:
+        eventually(
+            self.aws.client("application-autoscaling").put_scaling_policy,
+            BUSY,
+            PolicyName=self.name,
+            PolicyType=desired["policy_type"],
+            **{f"{desired['policy_type']}PolicyConfiguration": desired["configuration"]},
+            **self.target.identity,
+        )
+
+    def remove(self) -> None:
+        eventually(
+            self.aws.client("application-autoscaling").delete_scaling_policy,
+            BUSY,
+            PolicyName=self.name,
+            **self.target.identity,
+        )
+
+
+class ScheduledAction(Child):
+    kind = "application_autoscaling_scheduled_action"
+
+    def describe(self) -> State | None:
+        if self.listed is None:
+            return None
+        capacity = self.listed.get("ScalableTargetAction", {})
+        return {
+            "schedule": self.listed["Schedule"],
+            "timezone": self.listed.get("Timezone", "UTC"),
+            "capacity": {"min": capacity.get("MinCapacity"), "max": capacity.get("MaxCapacity")},
+        }
+
+    def desired(self) -> State:
+        return {
+            "schedule": self.spec["schedule"],
+            "timezone": self.spec["timezone"] or "UTC",
+            "capacity": {"min": self.spec["min_capacity"], "max": self.spec["max_capacity"]},
+        }
+
+    def put(self, desired: State) -> None:
+        capacity = {"MinCapacity": desired["capacity"]["min"], "MaxCapacity": desired["capacity"]["max"]}
+        eventually(
+            self.aws.client("application-autoscaling").put_scheduled_action,
+            BUSY,
+            ScheduledActionName=self.name,
+            Schedule=desired["schedule"],
+            Timezone=desired["timezone"],
+            ScalableTargetAction={k: v for k, v in capacity.items() if v is not None},
+            **self.target.identity,
+        )
+
+    def remove(self) -> None:
+        eventually(
+            self.aws.client("application-autoscaling").delete_scheduled_action,
+            BUSY,
+            ScheduledActionName=self.name,
+            **self.target.identity,
+        )
+
+
+def _configuration(policy_type: str, given: State) -> State:
+    """The configuration of a policy with the API's defaults."""
+    if policy_type != "TargetTrackingScaling":
+        return given
+    return {**TRACKING_DEFAULTS, **given, "TargetValue": float(given["TargetValue"])}
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    target = Target(aws, params["resource_id"], params, tags=params["tags"], absent=params["state"] == "absent")
+
+    def results() -> dict[str, t.Any]:
+        if target.state is None:
+            return {"scalable_target": {}}
+        return {
+            "scalable_target": {
+                "arn": target.state["arn"],
+                **{name: params[name] for name in ("service_namespace", "resource_id", "scalable_dimension")},
+                **{name: params[name] for name in ("min_capacity", "max_capacity")},
+            }
+        }
+
+    return [target], results
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "service_namespace": {"type": "str", "default": "ecs"},
+            "resource_id": {"type": "str", "required": True},
+            "scalable_dimension": {"type": "str", "default": "ecs:service:DesiredCount"},
+            "min_capacity": {"type": "int"},
+            "max_capacity": {"type": "int"},
+            "policies": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "target_tracking": {"type": "dict"},
+                    "step": {"type": "dict"},
+                },
+                "mutually_exclusive": [("target_tracking", "step")],
+                "required_one_of": [("target_tracking", "step")],
+            },
+            "scheduled_actions": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "schedule": {"type": "str", "required": True},
+                    "timezone": {"type": "str", "default": "UTC"},
+                    "min_capacity": {"type": "int"},
+                    "max_capacity": {"type": "int"},
+                },
+                "required_one_of": [("min_capacity", "max_capacity")],
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        required_if=[("state", "present", ("min_capacity", "max_capacity"))],
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()

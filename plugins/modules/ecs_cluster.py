@@ -1,0 +1,212 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ecs_cluster
+version_added: 1.0.0
+short_description: Manage an ECS cluster for Fargate
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes one ECS cluster (C(CreateCluster), C(UpdateCluster), C(PutClusterCapacityProviders), C(DeleteCluster)).
+  - A cluster that ECS still lists as C(INACTIVE) does not exist.
+  - Takes the place of M(community.aws.ecs_cluster), which takes neither tags nor settings, so that a cluster could not be told to
+    be of a stack, and reports no diff.
+options:
+  name:
+    description: Name of the cluster.
+    type: str
+    required: true
+  container_insights:
+    description: CloudWatch Container Insights of the cluster. Not managed where omitted.
+    type: str
+    choices: [disabled, enabled, enhanced]
+  capacity_providers:
+    description: The capacity providers that services and tasks may use.
+    type: list
+    elements: str
+    default: [FARGATE, FARGATE_SPOT]
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+  - mlplatform.mlflow_aws.attributes.wait
+"""
+
+EXAMPLES = r"""
+- name: Ensure the cluster
+  mlplatform.mlflow_aws.ecs_cluster:
+    name: mlflow-team-x
+    container_insights: enhanced
+    tags:
+      team: x
+"""
+
+RETURN = r"""
+cluster:
+  description: The cluster, as it is after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:ecs:eu-west-1:123456789012:cluster/mlflow-team-x
+    name: mlflow-team-x
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: ecs_cluster
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    eventually,
+    tag_dict,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+
+class Cluster(Resource):
+    kind = "ecs_cluster"
+    timeout = 600
+
+    def describe(self) -> State | None:
+        clusters = self.aws.client("ecs").describe_clusters(clusters=[self.name], include=["TAGS", "SETTINGS"])["clusters"]
+        if not clusters or clusters[0]["status"] == "INACTIVE":
+            return None
+        cluster = clusters[0]
+        settings = {s["name"]: s["value"] for s in cluster.get("settings", [])}
+        return {
+            "arn": cluster["clusterArn"],
+            "status": cluster["status"],
+            "attachments_status": cluster.get("attachmentsStatus", ""),
+            "container_insights": settings.get("containerInsights", "disabled"),
+            "capacity_providers": sorted(cluster.get("capacityProviders", [])),
+            # Not an option, but PutClusterCapacityProviders would remove it where it is not given again.
+            "default_strategy": cluster.get("defaultCapacityProviderStrategy", []),
+            "tags": tag_dict(cluster.get("tags", []), "key", "value"),
+        }
+
+    def desired(self) -> State:
+        return {
+            "container_insights": self.spec["container_insights"],
+            "capacity_providers": sorted(self.spec["capacity_providers"]),
+        }
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        # The first cluster of an account makes ECS's service-linked role, which IAM does not know at once.
+        cluster = eventually(
+            self.aws.client("ecs").create_cluster,
+            "InvalidParameterException",
+            message="service linked role",
+            clusterName=self.name,
+            settings=_settings(desired),
+            capacityProviders=desired["capacity_providers"],
+            tags=tag_list(desired["tags"], "key", "value"),
+        )["cluster"]
+        return {"arn": cluster["clusterArn"], "status": cluster["status"]}
+
+    def update(self, before: State, changes: State) -> State:
+        ecs = self.aws.client("ecs")
+        if "container_insights" in changes:
+            ecs.update_cluster(cluster=self.name, settings=_settings(changes))
+        if "capacity_providers" not in changes:
+            return {}
+        providers = changes["capacity_providers"]
+        answer = eventually(
+            ecs.put_cluster_capacity_providers,
+            "UpdateInProgressException",
+            cluster=self.name,
+            capacityProviders=providers,
+            defaultCapacityProviderStrategy=[
+                s for s in before["default_strategy"] if s["capacityProvider"] in providers
+            ],
+        )
+        return {"attachments_status": answer["cluster"].get("attachmentsStatus", "")}
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        ecs = self.aws.client("ecs")
+        if to_unset:
+            ecs.untag_resource(resourceArn=before["arn"], tagKeys=to_unset)
+        if to_set:
+            ecs.tag_resource(resourceArn=before["arn"], tags=tag_list(to_set, "key", "value"))
+
+    def delete(self, before: State) -> None:
+        # Tasks of a deleted service take a while to stop.
+        eventually(
+            self.aws.client("ecs").delete_cluster,
+            "ClusterContainsTasksException",
+            "UpdateInProgressException",
+            timeout=self.timeout,
+            cluster=self.name,
+        )
+
+    def pending(self, state: State) -> bool:
+        if state.get("status") == "FAILED":
+            raise AwsError("ECS could not make its capacity providers: remove the cluster and run the same command again")
+        return state.get("status") in ("PROVISIONING", "DEPROVISIONING") or (
+            state.get("attachments_status") == "UPDATE_IN_PROGRESS"
+        )
+
+
+def _settings(wanted: State) -> list[dict[str, str]]:
+    insights = wanted["container_insights"]
+    return [{"name": "containerInsights", "value": insights}] if insights else []
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    cluster = Cluster(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
+    return [cluster], lambda: {
+        "cluster": {"arn": cluster.state["arn"], "name": cluster.name} if cluster.state else {}
+    }
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "container_insights": {"type": "str", "choices": ["disabled", "enabled", "enhanced"]},
+            "capacity_providers": {"type": "list", "elements": "str", "default": ["FARGATE", "FARGATE_SPOT"]},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+            "wait": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,460 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ecs_service
+version_added: 1.0.0
+short_description: Manage an ECS service on Fargate
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes one ECS service on Fargate that is deployed by rolling updates (C(CreateService), C(UpdateService),
+    C(DeleteService)), and waits until its deployment is complete.
+  - A deployment that fails, or that ECS's circuit breaker rolls back, is an error with ECS's events, the reasons why tasks stopped,
+    and the last lines that they logged. The next run deploys again.
+  - The number of tasks of an existing service is never changed, it is autoscaling's.
+  - Takes the place of M(community.aws.ecs_service), which does not compare the deployment or network configuration, cannot change
+    tags, reports a change on every run where autoscaling owns the number of tasks, and says nothing of why a deployment fails.
+options:
+  name:
+    description: Name of the service.
+    type: str
+    required: true
+  cluster:
+    description: Name or ARN of the cluster.
+    type: str
+    required: true
+  task_definition:
+    description: ARN of the task definition, with its revision. Required with O(state=present).
+    type: str
+  desired_count:
+    description: Number of tasks with which a new service starts.
+    type: int
+    default: 1
+  platform_version:
+    description: Version of the Fargate platform.
+    type: str
+    default: LATEST
+  subnets:
+    description: IDs of the subnets of the tasks. Required with O(state=present).
+    type: list
+    elements: str
+  security_groups:
+    description: IDs of the security groups of the tasks. Required with O(state=present).
+    type: list
+    elements: str
+  assign_public_ip:
+    description: Whether the tasks have public addresses.
+    type: bool
+    default: false
+  load_balancers:
+    description: The target groups that the tasks register with.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      target_group_arn:
+        description: ARN of the target group.
+        type: str
+        required: true
+      container_name:
+        description: Name of the container.
+        type: str
+        required: true
+      container_port:
+        description: Port of the container.
+        type: int
+        required: true
+  circuit_breaker:
+    description: Whether ECS gives up a deployment whose tasks do not start, and goes back to the last one that did.
+    type: bool
+    default: true
+  maximum_percent:
+    description: Most tasks during a deployment, in percent of the number of tasks.
+    type: int
+    default: 200
+  minimum_healthy_percent:
+    description: Least healthy tasks during a deployment, in percent of the number of tasks.
+    type: int
+    default: 100
+  health_check_grace_period_seconds:
+    description: Seconds after its start in which a task may fail the load balancer's health checks.
+    type: int
+    default: 0
+  enable_execute_command:
+    description: Whether ECS Exec may open a shell in a task. A change starts a new deployment, because ECS sets it up with the task.
+    type: bool
+    default: false
+  enable_ecs_managed_tags:
+    description: Whether ECS tags the tasks with cluster and service.
+    type: bool
+    default: true
+  propagate_tags:
+    description: Whose tags new tasks get.
+    type: str
+    choices: [NONE, SERVICE, TASK_DEFINITION]
+    default: SERVICE
+  availability_zone_rebalancing:
+    description: Whether ECS spreads the tasks over the availability zones again after one was lost.
+    type: str
+    choices: [ENABLED, DISABLED]
+    default: ENABLED
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+  - mlplatform.mlflow_aws.attributes.wait
+"""
+
+EXAMPLES = r"""
+- name: Ensure the service
+  mlplatform.mlflow_aws.ecs_service:
+    name: mlflow-team-x
+    cluster: mlflow-team-x
+    task_definition: "{{ registered.task_definition.arn }}"
+    desired_count: 2
+    subnets: [subnet-0a, subnet-0b]
+    security_groups: [sg-0a]
+    load_balancers:
+      - target_group_arn: "{{ target_group_arn }}"
+        container_name: mlflow
+        container_port: 5000
+    health_check_grace_period_seconds: 120
+    tags:
+      team: x
+"""
+
+RETURN = r"""
+service:
+  description: The service, as it is after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:ecs:eu-west-1:123456789012:service/mlflow-team-x/mlflow-team-x
+    name: mlflow-team-x
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: ecs_service
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    eventually,
+    found,
+    tag_dict,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+EVENTS = 3
+"""Last events of a service that an error shows."""
+
+
+class Service(Resource):
+    kind = "ecs_service"
+    immutable = frozenset({"launch_type"})
+    timeout = 3600
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.deployment: State = {}  # the one that this run waits for
+        self.asked = False  # whether AWS was asked for the change that is noted
+
+    def describe(self) -> State | None:
+        answer = found(
+            self.aws.client("ecs").describe_services,
+            "ClusterNotFoundException",
+            cluster=self.spec["cluster"],
+            services=[self.name],
+            include=["TAGS"],
+        )
+        service = next(iter(answer["services"]), None) if answer else None
+        # A service that is being deleted cannot be changed any more: a new one is made as soon as it is gone.
+        gone = ("INACTIVE",) if self.absent else ("INACTIVE", "DRAINING")
+        if service is None or service["status"] in gone:
+            return None
+        network = service.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+        deployment = service.get("deploymentConfiguration", {})
+        breaker = deployment.get("deploymentCircuitBreaker", {})
+        return {
+            **_progress(service),
+            "arn": service["serviceArn"],
+            "status": service["status"],
+            # So that the same task definition is deployed again.
+            "task_definition": service["taskDefinition"] + (" (deployment failed)" if _failed(service) else ""),
+            "launch_type": service.get("launchType", ""),
+            "platform_version": service.get("platformVersion", ""),
+            "network": {
+                "subnets": sorted(network.get("subnets", [])),
+                "security_groups": sorted(network.get("securityGroups", [])),
+                "assign_public_ip": network.get("assignPublicIp") == "ENABLED",
+            },
+            "load_balancers": {
+                b["targetGroupArn"]: f"{b['containerName']}:{b['containerPort']}" for b in service.get("loadBalancers", [])
+            },
+            "circuit_breaker": breaker.get("enable", False) and breaker.get("rollback", False),
+            "maximum_percent": deployment.get("maximumPercent"),
+            "minimum_healthy_percent": deployment.get("minimumHealthyPercent"),
+            "health_check_grace_period_seconds": service.get("healthCheckGracePeriodSeconds", 0),
+            "enable_execute_command": service.get("enableExecuteCommand", False),
+            "enable_ecs_managed_tags": service.get("enableECSManagedTags", False),
+            "propagate_tags": service.get("propagateTags", "NONE"),
+            "availability_zone_rebalancing": service.get("availabilityZoneRebalancing", "DISABLED"),
+            "tags": tag_dict(service.get("tags", []), "key", "value"),
+        }
+
+    def desired(self) -> State:
+        same = (
+            "task_definition",
+            "platform_version",
+            "circuit_breaker",
+            "maximum_percent",
+            "minimum_healthy_percent",
+            "health_check_grace_period_seconds",
+            "enable_execute_command",
+            "enable_ecs_managed_tags",
+            "propagate_tags",
+            "availability_zone_rebalancing",
+        )
+        return {
+            **{name: self.spec[name] for name in same},
+            "launch_type": "FARGATE",
+            "network": {
+                "subnets": sorted(self.spec["subnets"]),
+                "security_groups": sorted(self.spec["security_groups"]),
+                "assign_public_ip": self.spec["assign_public_ip"],
+            },
+            "load_balancers": {
+                b["target_group_arn"]: f"{b['container_name']}:{b['container_port']}" for b in self.spec["load_balancers"]
+            },
+        }
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        # While a service of this name is still being deleted, ECS takes no new one.
+        service = eventually(
+            self.aws.client("ecs").create_service,
+            "InvalidParameterException",
+            message="still Draining",
+            timeout=self.timeout,
+            serviceName=self.name,
+            cluster=self.spec["cluster"],
+            desiredCount=self.spec["desired_count"],
+            launchType="FARGATE",
+            tags=tag_list(desired["tags"], "key", "value"),
+            **self._arguments(desired),
+        )["service"]
+        return self._answered(service)
+
+    def update(self, before: State, changes: State) -> State:
+        # For these ECS starts no deployment on its own.
+        force = "enable_execute_command" in changes or before["failed"]
+        service = self.aws.client("ecs").update_service(
+            service=self.name,
+            cluster=self.spec["cluster"],
+            **self._arguments(changes),
+            **({"forceNewDeployment": True} if force else {}),
+        )["service"]
+        return self._answered(service)
+
+    def _answered(self, service: State) -> State:
+        self.asked = True
+        progress = _progress(service)
+        self.deployment = progress["primary"]
+        return {"arn": service["serviceArn"], "status": service["status"], **progress}
+
+    def _arguments(self, wanted: State) -> State:
+        """The fields as CreateService and UpdateService take them."""
+        plain = {
+            "task_definition": "taskDefinition",
+            "platform_version": "platformVersion",
+            "enable_execute_command": "enableExecuteCommand",
+            "enable_ecs_managed_tags": "enableECSManagedTags",
+            "propagate_tags": "propagateTags",
+            "availability_zone_rebalancing": "availabilityZoneRebalancing",
+        }
+        arguments = {plain[name]: value for name, value in wanted.items() if name in plain}
+        if "health_check_grace_period_seconds" in wanted and self.spec["load_balancers"]:  # refused without one
+            arguments["healthCheckGracePeriodSeconds"] = wanted["health_check_grace_period_seconds"]
+        if "network" in wanted:
+            arguments["networkConfiguration"] = {
+                "awsvpcConfiguration": {
+                    "subnets": wanted["network"]["subnets"],
+                    "securityGroups": wanted["network"]["security_groups"],
+                    "assignPublicIp": "ENABLED" if wanted["network"]["assign_public_ip"] else "DISABLED",
+                }
+            }
+        if "load_balancers" in wanted:
+            arguments["loadBalancers"] = [
+                {
+                    "targetGroupArn": b["target_group_arn"],
+                    "containerName": b["container_name"],
+                    "containerPort": b["container_port"],
+                }
+                for b in self.spec["load_balancers"]
+            ]
+        if wanted.keys() & {"circuit_breaker", "maximum_percent", "minimum_healthy_percent"}:
+            enabled = self.spec["circuit_breaker"]
+            arguments["deploymentConfiguration"] = {
+                "deploymentCircuitBreaker": {"enable": enabled, "rollback": enabled},
+                "maximumPercent": self.spec["maximum_percent"],
+                "minimumHealthyPercent": self.spec["minimum_healthy_percent"],
+            }
+        return arguments
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        self.asked = True
+        ecs = self.aws.client("ecs")
+        if to_unset:
+            ecs.untag_resource(resourceArn=before["arn"], tagKeys=to_unset)
+        if to_set:
+            ecs.tag_resource(resourceArn=before["arn"], tags=tag_list(to_set, "key", "value"))
+
+    def delete(self, before: State) -> None:
+        if before["status"] == "ACTIVE":
+            self.aws.client("ecs").delete_service(service=self.name, cluster=self.spec["cluster"], force=True)
+        self.wait_gone()
+
+    def pending(self, state: State) -> bool:
+        if self.change and not self.asked:
+            return False  # what is about to be asked for takes the place of a deployment under way
+        primary = state["primary"]
+        self.deployment = self.deployment or primary
+        ours = next((d for d in state["deployments"] if d["id"] == self.deployment.get("id")), None)
+        if ours is None:
+            if primary and primary["createdAt"] > self.deployment["createdAt"]:
+                raise AwsError(f"another deployment took the place of this one: {_reason(primary)}")
+            return True  # ECS does not show our deployment everywhere yet
+        if ours.get("rolloutState") == "FAILED":
+            raise AwsError(f"the deployment failed: {_reason(ours)}")
+        return ours.get("rolloutState") != "COMPLETED" or (self.asked and state["running"] < state["count"])
+
+    def wait_ready(self) -> None:
+        try:
+            super().wait_ready()
+        except AwsError as error:
+            raise AwsError("\n  ".join([str(error), *self._reasons()])) from error
+
+    def _reasons(self) -> list[str]:
+        """What ECS says of the service, and why its last task stopped."""
+        ecs, cluster = self.aws.client("ecs"), self.spec["cluster"]
+        lines = [event["message"] for event in self.state.get("events", [])[:EVENTS]]
+        arns = ecs.list_tasks(cluster=cluster, serviceName=self.name, desiredStatus="STOPPED")["taskArns"]
+        tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        stopped = sorted((task for task in tasks if "stoppedAt" in task), key=lambda task: task["stoppedAt"])
+        if stopped:
+            arn = stopped[-1]["taskDefinitionArn"]
+            lines += why_stopped(self.aws, stopped[-1], ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"])
+        return lines
+
+
+def _progress(service: State) -> State:
+    """What pending() looks at."""
+    return {
+        "deployments": service.get("deployments", []),
+        "primary": _primary(service),
+        "failed": _failed(service),
+        "running": service.get("runningCount", 0),
+        "count": service.get("desiredCount", 0),
+        "events": service.get("events", []),
+    }
+
+
+def _primary(service: State) -> State:
+    return next((d for d in service.get("deployments", []) if d["status"] == "PRIMARY"), {})
+
+
+def _failed(service: State) -> bool:
+    return _primary(service).get("rolloutState") == "FAILED"
+
+
+def _reason(deployment: State) -> str:
+    return deployment.get("rolloutStateReason") or "ECS gives no reason"
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    service = Service(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
+    return [service], lambda: {
+        "service": {"arn": service.state["arn"], "name": service.name} if service.state else {}
+    }
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "cluster": {"type": "str", "required": True},
+            "task_definition": {"type": "str"},
+            "desired_count": {"type": "int", "default": 1},
+            "platform_version": {"type": "str", "default": "LATEST"},
+            "subnets": {"type": "list", "elements": "str"},
+            "security_groups": {"type": "list", "elements": "str"},
+            "assign_public_ip": {"type": "bool", "default": False},
+            "load_balancers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "target_group_arn": {"type": "str", "required": True},
+                    "container_name": {"type": "str", "required": True},
+                    "container_port": {"type": "int", "required": True},
+                },
+            },
+            "circuit_breaker": {"type": "bool", "default": True},
+            "maximum_percent": {"type": "int", "default": 200},
+            "minimum_healthy_percent": {"type": "int", "default": 100},
+            "health_check_grace_period_seconds": {"type": "int", "default": 0},
+            "enable_execute_command": {"type": "bool", "default": False},
+            "enable_ecs_managed_tags": {"type": "bool", "default": True},
+            "propagate_tags": {"type": "str", "choices": ["NONE", "SERVICE", "TASK_DEFINITION"], "default": "SERVICE"},
+            "availability_zone_rebalancing": {
+                "type": "str",
+                "choices": ["ENABLED", "DISABLED"],
+                "default": "ENABLED",
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+            "wait": {"type": "bool", "default": True},
+        },
+        required_if=[("state", "present", ("task_definition", "subnets", "security_groups"))],
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ecs_task
+version_added: 1.0.0
+short_description: Run a one-off Fargate task to its end
+author: mlplatform contributors (@mlplatform)
+description:
+  - Runs one task (C(RunTask)) and waits until it has stopped. Succeeds where every essential container ended with exit status 0;
+    otherwise fails with ECS's reason and the last lines that the container logged.
+  - A task that an earlier run started with the same O(started_by), and that is still running, is waited for first; where it is of
+    the same task definition, it is taken for the one to run. So a run that died and was started again does not do the job twice.
+  - This is an action, it reports C(changed) whenever it runs. In check mode it reports a change and runs nothing.
+  - Takes the place of M(community.aws.ecs_task), which does not wait for the end of a task and has no check mode.
+options:
+  name:
+    description: What the task is called in plans and errors.
+    type: str
+    required: true
+  cluster:
+    description: Name or ARN of the cluster.
+    type: str
+    required: true
+  task_definition:
+    description: ARN of the task definition, with its revision.
+    type: str
+    required: true
+  subnets:
+    description: IDs of the subnets that the task may run in.
+    type: list
+    elements: str
+    required: true
+  security_groups:
+    description: IDs of the security groups of the task.
+    type: list
+    elements: str
+    required: true
+  assign_public_ip:
+    description: Whether the task has a public address.
+    type: bool
+    default: false
+  started_by:
+    description: What ECS notes as the one who started the task, at most 128 characters. Default is O(name).
+    type: str
+  timeout:
+    description: Seconds that the task may take. It is not stopped after that; the next run waits for it.
+    type: int
+    default: 3600
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.tags
+attributes:
+  idempotent:
+    support: none
+    description: Every run of the module runs the task.
+"""
+
+EXAMPLES = r"""
+- name: Prepare the database
+  mlplatform.mlflow_aws.ecs_task:
+    name: mlflow-team-x-prepare-database
+    cluster: mlflow-team-x
+    task_definition: "{{ registered.task_definition.arn }}"
+    subnets: [subnet-0a, subnet-0b]
+    security_groups: [sg-0a]
+"""
+
+RETURN = r"""
+task:
+  description: The task that ran. In check mode C(arn) is C((known after apply)).
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:ecs:eu-west-1:123456789012:task/mlflow-team-x/0123456789abcdef0123456789abcdef
+changes:
+  description: What the run did, or would do in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: Always V(create).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: ecs_task
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What the task is run with, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import time
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    eventually,
+    intervals,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import failed_containers, why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+
+class Task(Resource):
+    kind = "ecs_task"
+
+    def describe(self) -> None:
+        """Nothing: a task that has ended says nothing about whether it is to be run again."""
+
+    def desired(self) -> State:
+        return {"task_definition": self.spec["task_definition"]}
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        earlier = self._under_way()
+        task = self._finished(earlier) if earlier else None
+        if task is None or task["taskDefinitionArn"] != desired["task_definition"]:
+            task = self._finished(self._start(desired))
+            if _role_unknown(task):  # a just made role is not known everywhere at once, and nothing has run yet
+                time.sleep(10)
+                task = self._finished(self._start(desired))
+        self._check(task)
+        return {"arn": task["taskArn"]}
+
+    def _under_way(self) -> State | None:
+        """The task that an earlier run started and that has not stopped, if any."""
+        ecs, cluster = self.aws.client("ecs"), self.spec["cluster"]
+        arns = ecs.list_tasks(cluster=cluster, startedBy=self._started_by)["taskArns"]
+        tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        return next((task for task in tasks if task["lastStatus"] != "STOPPED"), None)
+
+    def _start(self, desired: State) -> State:
+        answer = eventually(
+            self.aws.client("ecs").run_task,
+            "ClientException",
+            message="unable to assume the role",
+            cluster=self.spec["cluster"],
+            taskDefinition=desired["task_definition"],
+            launchType="FARGATE",
+            count=1,
+            startedBy=self._started_by,
+            networkConfiguration={
+                "awsvpcConfiguration": {
+                    "subnets": self.spec["subnets"],
+                    "securityGroups": self.spec["security_groups"],
+                    "assignPublicIp": "ENABLED" if self.spec["assign_public_ip"] else "DISABLED",
+                }
+            },
+            tags=tag_list(desired["tags"], "key", "value"),
+        )
+        if not answer["tasks"]:
+            failure = next(iter(answer.get("failures", [])), {})
+            raise AwsError(f"ECS did not start it: {failure.get('reason')} {failure.get('detail', '')}".rstrip())
+        return answer["tasks"][0]
+
+    def _finished(self, task: State) -> State:
+        """The task once it has stopped."""
+        ecs, started = self.aws.client("ecs"), time.monotonic()
+        for pause in intervals():
+            # Right after RunTask, ECS may not know the task everywhere.
+            found = ecs.describe_tasks(cluster=self.spec["cluster"], tasks=[task["taskArn"]])["tasks"]
+            if found and found[0]["lastStatus"] == "STOPPED":
+                return found[0]
+            if time.monotonic() - started > self.spec["timeout"]:
+                raise AwsError(
+                    f"it still runs after {self.spec['timeout']} seconds; run the same command again to go on waiting"
+                )
+            time.sleep(pause)
+        raise AssertionError("unreachable: intervals() never ends")
+
+    def _check(self, task: State) -> None:
+        """Raise AwsError unless the task did what it had to."""
+        arn = task["taskDefinitionArn"]
+        definition = self.aws.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        if failed_containers(task, definition) or task.get("stopCode") == "TaskFailedToStart":
+            raise AwsError("\n  ".join(["it failed", *why_stopped(self.aws, task, definition)]))
+
+    @property
+    def _started_by(self) -> str:
+        return self.spec["started_by"] or self.name
+
+
+def _role_unknown(task: State) -> bool:
+    reason = task.get("stoppedReason", "")
+    return task.get("stopCode") == "TaskFailedToStart" and ("AccessDenied" in reason or "assume the role" in reason)
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    task = Task(aws, params["name"], params, tags=params["tags"])
+    return [task], lambda: {"task": {"arn": task.state["arn"]}}
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "cluster": {"type": "str", "required": True},
+            "task_definition": {"type": "str", "required": True},
+            "subnets": {"type": "list", "elements": "str", "required": True},
+            "security_groups": {"type": "list", "elements": "str", "required": True},
+            "assign_public_ip": {"type": "bool", "default": False},
+            "started_by": {"type": "str"},
+            "timeout": {"type": "int", "default": 3600},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
