@@ -10,6 +10,7 @@ import random
 import re
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -189,10 +190,10 @@ class Recorder:
         try:
             # A Lambda function may call AWS in its turn, so its invocation must not hold the lock.
             answer = b"".join(self._handle(environ, remember, exclusive=operation != "Invoke"))
-        except NotImplementedError as error:
-            # AWS knows every operation; that moto does not is a gap to close, and not one to retry.
-            answered.update(status="501 Not Implemented", headers=[("Content-Type", "application/json")])
-            answer = json.dumps({"__type": "NotImplemented", "code": "NotImplemented", "message": str(error)}).encode()
+        except Exception as error:  # noqa: BLE001 - whatever moto fails with is an error of the emulator
+            traceback.print_exc()
+            answer = f"{service} {operation}: the embedded AWS cannot do this: {error!r}".encode()
+            answered.update(status="501 Not Implemented", headers=[("Content-Type", "text/plain")])
         self._finish(call, answered["status"], answer)
         if any(fault.drop == "after" for fault in faults):
             return self._drop(call)

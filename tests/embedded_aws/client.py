@@ -32,6 +32,7 @@ class EmbeddedAWS:
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._clients: dict[tuple[str, str], Any] = {}
         self.endpoint = ""
 
@@ -43,29 +44,40 @@ class EmbeddedAWS:
 
     def start(self) -> EmbeddedAWS:
         """Start the server and wait until it answers; raises RuntimeError if it does not."""
-        with tempfile.TemporaryDirectory() as folder:
-            ready, log = Path(folder, "ready.json"), Path(folder, "log")
-            with log.open("wb") as output:
-                self._process = subprocess.Popen(
-                    [sys.executable, str(Path(__file__).parent), "--ready-file", str(ready), "--exit-with-parent"]
-                    + list(self._arguments),
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                )
-            deadline = time.monotonic() + START_TIMEOUT
-            while not ready.exists():
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    self.stop()
-                    raise RuntimeError(f"the embedded AWS did not start:\n{log.read_text()}")
-                time.sleep(0.02)
-            self.endpoint = json.loads(ready.read_text())["endpoint"]
+        self._folder = tempfile.TemporaryDirectory(prefix="embedded_aws.")
+        ready = Path(self._folder.name, "ready.json")
+        command = [sys.executable, str(Path(__file__).parent), "--ready-file", str(ready), "--exit-with-parent"]
+        with self._log_file.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*command, *self._arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while not ready.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                log = self.log
+                self.stop()
+                raise RuntimeError(f"the embedded AWS did not start:\n{log}")
+            time.sleep(0.02)
+        self.endpoint = json.loads(ready.read_text())["endpoint"]
         return self
 
     def stop(self) -> None:
         """End the server; does nothing if it has ended."""
-        if self._process:
+        if self._process and self._folder:
             self._process.terminate()
             self._process.wait(timeout=10)
-            self._process = None
+            self._folder.cleanup()
+            self._process = self._folder = None
+
+    @property
+    def log(self) -> str:
+        """What the server has printed: a traceback for each call that it could not handle."""
+        return self._log_file.read_text()
+
+    @property
+    def _log_file(self) -> Path:
+        assert self._folder, "not started"
+        return Path(self._folder.name, "log")
 
     @property
     def env(self) -> dict[str, str]:

@@ -20,9 +20,11 @@ from urllib.parse import parse_qs
 # moto reads these when it is imported.
 os.environ["MOTO_ACM_VALIDATION_WAIT"] = "0"
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # nobody here runs instances, and the images take long to load
 
+from moto.core.base_backend import BackendDict  # noqa: E402
 from moto.core.config import default_user_config  # noqa: E402
-from moto.moto_api._internal.models import moto_api_backend  # noqa: E402
+from moto.core.model_instances import reset_model_data  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -68,7 +70,11 @@ class EmbeddedApplication:
         }[action]()
 
     def _reset(self) -> None:
-        moto_api_backend.reset()
+        # Not moto's own reset, which builds every backend anew only to throw it away: they are made on first use.
+        for backends in BackendDict._instances:
+            backends.clear()
+        BackendDict._instances.clear()
+        reset_model_data()
         timing.reset()
         self.recorder.reset()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
+from moto.ec2.models import ec2_backends
 from moto.ecs import exceptions, models, responses
 from moto.elbv2.models import elbv2_backends
 from moto.moto_api._internal import mock_random
@@ -410,7 +411,26 @@ def advance(_original: Any, self: Any) -> None:
     if self.times_described < 2 or self.last_status == "STOPPED":
         return
     self.last_status = self.desired_status = "STOPPED"
+    _release_interfaces(self)
     self.stopped_at = utcnow()
     self.stop_code, self.stopped_reason = "EssentialContainerExited", "Essential container in task exited"
     for container in self.containers:
         container.update(lastStatus="STOPPED", exitCode=self.exit_codes[container["name"]])
+
+
+@gap(Backend, "stop_task")
+def stop_task(original: Any, self: Any, cluster_str: str, task_str: str, reason: str) -> Any:
+    """A task's network interface goes with the task."""
+    task = original(self, cluster_str, task_str, reason)
+    task.stop_code = "UserInitiated"
+    _release_interfaces(task)
+    return task
+
+
+def _release_interfaces(task: Any) -> None:
+    interfaces = ec2_backends[task._account_id][task.region_name].enis
+    for attachment in task.attachments:
+        attachment["status"] = "DELETED"
+        for detail in attachment["details"]:
+            if detail["name"] == "networkInterfaceId":
+                interfaces.pop(detail["value"], None)

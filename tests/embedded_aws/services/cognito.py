@@ -1,0 +1,101 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cognito user pools: domains, token claims, a signing key for each pool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlparse
+
+from joserfc import jwk, jwt
+from moto.cognitoidp import exceptions, models, urls
+
+from embedded_aws.gaps import gap
+
+# Making a key takes long, so the keys of pools that no longer exist are given to new ones. Only the current pools'
+# keys are published.
+_keys: list[jwk.RSAKey] = []
+
+STANDARD_ATTRIBUTES = [
+    "address", "birthdate", "email", "email_verified", "family_name", "gender", "given_name", "locale", "middle_name",
+    "name", "nickname", "phone_number", "phone_number_verified", "picture", "preferred_username", "profile",
+    "updated_at", "website", "zoneinfo",
+]  # fmt: skip
+
+
+@gap(models.CognitoIdpUserPool, "__init__")
+def signing_key(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """Every user pool signs its tokens with a key of its own."""
+    original(self, *args, **kwargs)
+    in_use = {pool.json_web_key.kid for pool in _pools()}
+    free = next((key for key in _keys if key.kid not in in_use), None)
+    if free is None:
+        free = jwk.RSAKey.generate_key(2048, auto_kid=True)
+        _keys.append(free)
+    self.json_web_key = free
+
+
+@gap(models.CognitoIdpUserPool, "create_jwt")
+def key_id(original: Any, self: Any, *args: Any, **kwargs: Any) -> tuple[str, int]:
+    """A token's header names the key that signed it."""
+    token, expires_in = original(self, *args, **kwargs)
+    payload = jwt.decode(token, self.json_web_key).claims
+    return jwt.encode({"kid": self.json_web_key.kid, "alg": "RS256"}, payload, self.json_web_key), expires_in
+
+
+@gap()
+def published_keys() -> None:
+    """A pool's JWKS holds the pool's keys; that of a pool that does not exist is not found."""
+
+    def serve_json_web_key(_request: Any, full_url: str, _headers: Any) -> tuple[int, dict[str, str], str]:
+        pool_id = urlparse(full_url).path.strip("/").partition("/")[0]
+        pool = next((pool for pool in _pools() if pool.id == pool_id), None)
+        if not pool:
+            return 404, {"Content-Type": "application/json"}, json.dumps({"message": "User pool does not exist."})
+        key = {**pool.json_web_key.as_dict(private=False), "alg": "RS256", "use": "sig"}
+        return 200, {"Content-Type": "application/json"}, json.dumps({"keys": [key]})
+
+    for path in urls.url_paths:
+        if "jwks.json" in path:
+            urls.url_paths[path] = serve_json_web_key
+
+
+def _pools() -> Iterator[Any]:
+    for _account, _region, backend in models.cognitoidp_backends.iter_backends():
+        yield from backend.user_pools.values()
+
+
+@gap(models.CognitoIdpUserPoolClient, "get_readable_fields")
+def get_readable_fields(original: Any, self: Any) -> list[str]:
+    """A client may read all standard attributes unless restricted, and the id token carries them."""
+    return original(self) or STANDARD_ATTRIBUTES
+
+
+@gap(models.CognitoIdpBackend, "create_user_pool_domain")
+def create_user_pool_domain(original: Any, self: Any, user_pool_id: str, domain: str, *args: Any, **kw: Any) -> Any:
+    """CreateUserPoolDomain refuses a domain that is taken."""
+    if domain in self.user_pool_domains:
+        raise exceptions.InvalidParameterException("Domain already exists.")
+    return original(self, user_pool_id, domain, *args, **kw)
+
+
+@gap(models.CognitoIdpUserPoolDomain, "to_json")
+def domain_account(original: Any, self: Any, extended: bool = True) -> dict[str, Any]:
+    """DescribeUserPoolDomain tells the account of the pool."""
+    document = original(self, extended)
+    if extended:
+        document["AWSAccountId"] = next(pool.account_id for pool in _pools() if pool.id == self.user_pool_id)
+    return document
+
+
+@gap(models.CognitoIdpBackend, "delete_user_pool")
+def delete_user_pool(original: Any, self: Any, user_pool_id: str) -> None:
+    """DeleteUserPool refuses a pool that has a domain."""
+    if any(domain.user_pool_id == user_pool_id for domain in self.user_pool_domains.values()):
+        raise exceptions.InvalidParameterException(
+            "User pool cannot be deleted. It has a domain configured that should be deleted first."
+        )
+    original(self, user_pool_id)

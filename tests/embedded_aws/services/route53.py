@@ -1,0 +1,77 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Route 53: names as they are kept, and change batches that are refused whole."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from moto.route53 import models
+from moto.route53.exceptions import Route53ClientError
+
+from embedded_aws.gaps import gap
+
+
+class InvalidChangeBatch(Route53ClientError):
+    def __init__(self, message: str) -> None:
+        super().__init__("InvalidChangeBatch", message)
+
+
+@gap(models.Route53Backend, "change_resource_record_sets")
+def change_resource_record_sets(original: Any, self: Any, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+    """A change batch is refused whole if it creates what exists, deletes what does not or breaks a CNAME's solitude."""
+    changes = [{**change, "ResourceRecordSet": _normal(change["ResourceRecordSet"])} for change in change_list]
+    zone = self.get_hosted_zone(zoneid)
+    existing = {(each.name, each.type, each.set_identifier): each for each in zone.rrsets}
+    for change in changes:
+        record_set, action = change["ResourceRecordSet"], change["Action"]
+        name, kind = record_set["Name"], record_set["Type"]
+        found = existing.get((name, kind, record_set.get("SetIdentifier")))
+        described = f"resource record set [name='{name}', type='{kind}']"
+        if action == "CREATE" and found:
+            raise InvalidChangeBatch(f"[Tried to create {described} but it already exists]")
+        if action == "DELETE" and not found:
+            raise InvalidChangeBatch(f"[Tried to delete {described} but it was not found]")
+        if action == "DELETE" and _values(record_set) != _values_of(found):
+            raise InvalidChangeBatch(
+                f"[Tried to delete {described} but the values provided do not match the current values]"
+            )
+        deleted = {
+            (each["ResourceRecordSet"]["Name"], each["ResourceRecordSet"]["Type"])
+            for each in changes
+            if each["Action"] == "DELETE"
+        }
+        others = {each.type for each in zone.rrsets if each.name == name and (name, each.type) not in deleted}
+        if action != "DELETE" and (others - {"CNAME"} if kind == "CNAME" else "CNAME" in others):
+            raise InvalidChangeBatch(
+                f"[RRSet of type {kind} with DNS name {name} is not permitted as it conflicts with other records with "
+                "the same DNS name]"
+            )
+    original(self, zoneid, changes)
+
+
+def _normal(record_set: dict[str, Any]) -> dict[str, Any]:
+    """A record set as Route 53 keeps it: lower case, fully qualified, an asterisk in octal."""
+    record_set = copy.deepcopy(record_set)
+    record_set["Name"] = _qualified(record_set["Name"]).replace("*", "\\052")
+    if record_set.get("AliasTarget"):
+        record_set["AliasTarget"]["DNSName"] = _qualified(record_set["AliasTarget"]["DNSName"])
+    return record_set
+
+
+def _qualified(name: str) -> str:
+    return f"{name.lower().rstrip('.')}."
+
+
+def _values(record_set: dict[str, Any]) -> Any:
+    if record_set.get("AliasTarget"):
+        return {"alias": dict(record_set["AliasTarget"])}
+    return sorted(record["Value"] for record in record_set.get("ResourceRecords", [])), int(record_set.get("TTL", 0))
+
+
+def _values_of(record_set: Any) -> Any:
+    if record_set.alias_target:
+        return {"alias": dict(record_set.alias_target)}
+    return sorted(record_set.records), int(record_set.ttl or 0)

@@ -1,0 +1,46 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""S3: what a new bucket has without being asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xmltodict
+from moto.s3 import models, responses
+
+from embedded_aws.gaps import gap
+
+
+@gap(models.FakeBucket, "__init__")
+def bucket_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """A new bucket is encrypted (SSE-S3), blocks public access and disables ACLs (BucketOwnerEnforced)."""
+    original(self, *args, **kwargs)
+    self.encryption = _sse_s3()
+    self.public_access_block = models.PublicAccessBlock(True, True, True, True)
+    self.ownership_rule = "BucketOwnerEnforced"
+
+
+@gap(models.S3Backend, "delete_bucket_encryption")
+def delete_bucket_encryption(_original: Any, self: Any, bucket_name: str) -> None:
+    """DeleteBucketEncryption brings the default, SSE-S3, back."""
+    self.get_bucket(bucket_name).encryption = _sse_s3()
+
+
+def _sse_s3() -> dict[str, Any]:
+    return {
+        "Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
+    }
+
+
+@gap(responses.S3Response, "create_bucket")
+def create_bucket(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """CreateBucket tags the bucket with the tags of its configuration."""
+    answer = original(self, *args, **kwargs)
+    configuration = (xmltodict.parse(self.body) if self.body else {}).get("CreateBucketConfiguration") or {}
+    tags = (configuration.get("Tags") or {}).get("Tag") or []
+    if tags:
+        tags = tags if isinstance(tags, list) else [tags]
+        self.backend.put_bucket_tagging(self.bucket_name, {tag["Key"]: tag["Value"] or "" for tag in tags})
+    return answer
