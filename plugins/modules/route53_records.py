@@ -1,0 +1,333 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: route53_records
+version_added: 1.0.0
+short_description: Manage DNS records that know whose they are
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes Route 53 records with C(ChangeResourceRecordSets).
+  - Records have no tags. So each record has a TXT record beside it, C(_mlflow-stack-<type>.<name>), that holds the owner tags of
+    O(tags). Both are changed in one batch, which Route 53 applies whole or not at all.
+  - A record that is there without the TXT record of this owner belongs to somebody else. With O(state=present) this is an error,
+    except where the record is exactly the one asked for, which is then taken over; with O(state=absent) the record is kept.
+  - Takes the place of M(amazon.aws.route53), whose option O(ignore:region) means latency routing, so that it fails where
+    C(module_defaults) set the region, and which overwrites or refuses any existing record, whosever it is.
+options:
+  records:
+    description: The records. Each has either O(records[].alias), or O(records[].values) and O(records[].ttl).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Full name of the record, with or without the final dot.
+        type: str
+        required: true
+      type:
+        description: Type of the record.
+        type: str
+        choices: [A, AAAA, CNAME]
+        required: true
+      zone_id:
+        description: ID of the hosted zone. Nothing is removed from a zone that does not exist.
+        type: str
+        required: true
+      alias:
+        description: The AWS resource that the record leads to.
+        type: dict
+        suboptions:
+          dns_name:
+            description: DNS name of the AWS resource, such as a load balancer.
+            type: str
+            required: true
+          zone_id:
+            description: ID of the hosted zone of the AWS resource; AWS has one for each kind of resource and region.
+            type: str
+            required: true
+          evaluate_target_health:
+            description: Whether Route 53 takes the health of the target into account. It does where several records share a name.
+            type: bool
+            default: false
+      values:
+        description: The values of a record that is no alias.
+        type: list
+        elements: str
+      ttl:
+        description: Seconds for which resolvers may remember O(records[].values).
+        type: int
+  tags:
+    description:
+      - The tags C(managed-by) and C(mlflow-stack) among these say whose the records are. Others are ignored.
+      - With neither of them nothing is known of owners, and any record may be changed or removed.
+    type: dict
+    default: {}
+  wait:
+    description:
+      - Whether to wait until all name servers of Route 53 have the change, which takes 15 to 60 seconds.
+      - Nothing in AWS waits for this, and the caches of resolvers last longer, so that waiting rarely helps.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+"""
+
+EXAMPLES = r"""
+- name: Ensure the name of the load balancer
+  mlplatform.mlflow_aws.route53_records:
+    records:
+      - name: mlflow.example.com
+        type: A
+        zone_id: Z0123456789ABCDEFGHIJ
+        alias:
+          dns_name: internal-mlflow-team-x-123456789.eu-west-1.elb.amazonaws.com
+          zone_id: Z32O12XQLNTSW2
+    tags:
+      managed-by: mlplatform.mlflow_aws
+      mlflow-stack: mlflow-team-x
+
+- name: Remove it
+  mlplatform.mlflow_aws.route53_records:
+    records:
+      - name: mlflow.example.com
+        type: A
+        zone_id: Z0123456789ABCDEFGHIJ
+    state: absent
+    tags:
+      managed-by: mlplatform.mlflow_aws
+      mlflow-stack: mlflow-team-x
+"""
+
+RETURN = r"""
+records:
+  description: The records as they are after the run, in the order of O(records). Empty with O(state=absent).
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - name: mlflow.example.com
+      type: A
+      zone_id: Z0123456789ABCDEFGHIJ
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: route53_record
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, ClientError, error_code
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, Resource, State, run
+
+OWNER_TTL = 300
+PAGE_SIZE = "20"
+
+
+def dns_name(name: str) -> str:
+    """A DNS name in the form that compares: lower case, no final dot, and no escaped asterisk (Route 53 says \\052)."""
+    return name.lower().removesuffix(".").replace("\\052", "*")
+
+
+def target(record: dict[str, t.Any]) -> State:
+    """Where a record leads, from a resource record set of Route 53.
+
+    The prefix C(dualstack.), which the console adds to the name of a load balancer, leads to the same one.
+    """
+    if "AliasTarget" not in record:
+        values = sorted(each["Value"] for each in record.get("ResourceRecords", []))
+        return {"values": values, "ttl": record.get("TTL")}
+    alias = record["AliasTarget"]
+    return {
+        "alias": {
+            "dns_name": dns_name(alias["DNSName"]).removeprefix("dualstack."),
+            "zone_id": alias["HostedZoneId"],
+            "evaluate_target_health": alias["EvaluateTargetHealth"],
+        }
+    }
+
+
+class Record(Resource):
+    kind = "route53_record"
+    change_id = ""
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.owner_name = f"_mlflow-stack-{self.spec['type'].lower()}.{dns_name(self.name)}"
+        self.owner = ",".join(f"{k}={self.spec['tags'][k]}" for k in OWNER_TAGS if k in self.spec["tags"])
+
+    def describe(self) -> State | None:
+        sets = self._record_sets()
+        record, owner_record = sets.get((dns_name(self.name), self.spec["type"])), sets.get((self.owner_name, "TXT"))
+        owner = target(owner_record)["values"][0].strip('"') if owner_record else None
+        state = {"owner": owner, "record_sets": [each for each in (record, owner_record) if each]}
+        kinds = {kind for name, kind in sets if name == dns_name(self.name)} - {self.spec["type"]}
+        if not self.absent and kinds and "CNAME" in (*kinds, self.spec["type"]):
+            raise AwsError(f"records of this name exist, of type {', '.join(sorted(kinds))}: DNS allows no CNAME beside others")
+        if record is None:
+            # A TXT record of ours that has lost its record to somebody's hand is still ours to remove.
+            return state if self.absent and owner and owner == self.owner else None
+        state |= target(record)
+        if self.owner and owner != self.owner:
+            if self.absent:
+                self.aws.module.warn(f"the record {self.name} is kept: it is not of this stack")
+                return None
+            if target(record) != self._target():
+                raise AwsError(
+                    f"it exists already, leads to {_shown(record)}, and is not of this stack. Choose another name, delete it, "
+                    f'or, to hand it over to the stack, add the TXT record {self.owner_name} with the value "{self.owner}"'
+                )
+        return state
+
+    def _record_sets(self) -> dict[tuple[str, str], dict[str, t.Any]]:
+        # Route 53 lists the names below a name right after it: one call finds the record and its TXT record.
+        start = {"StartRecordName": dns_name(self.name)}
+        found: dict[tuple[str, str], dict[str, t.Any]] = {}
+        while True:
+            try:
+                page = self.aws.client("route53").list_resource_record_sets(
+                    HostedZoneId=self.spec["zone_id"], MaxItems=PAGE_SIZE, **start
+                )
+            except ClientError as error:
+                if self.absent and error_code(error) == "NoSuchHostedZone":
+                    return found
+                raise
+            for record in page["ResourceRecordSets"]:
+                name = dns_name(record["Name"])
+                if not f".{name}".endswith(f".{dns_name(self.name)}"):
+                    return found
+                found[name, record["Type"]] = record
+            if (self.owner_name, "TXT") in found or not page["IsTruncated"]:
+                return found
+            start = {"StartRecordName": page["NextRecordName"], "StartRecordType": page["NextRecordType"]}
+
+    def desired(self) -> State:
+        return {**self._target(), "owner": self.owner or None}
+
+    def _target(self) -> State:
+        return target(self._record_set())
+
+    def _record_set(self) -> dict[str, t.Any]:
+        record: dict[str, t.Any] = {"Name": self.name, "Type": self.spec["type"]}
+        if alias := self.spec["alias"]:
+            return record | {
+                "AliasTarget": {
+                    "DNSName": alias["dns_name"],
+                    "HostedZoneId": alias["zone_id"],
+                    "EvaluateTargetHealth": alias["evaluate_target_health"],
+                }
+            }
+        values = [{"Value": value} for value in self.spec["values"]]
+        return record | {"TTL": self.spec["ttl"], "ResourceRecords": values}
+
+    def create(self, desired: State) -> None:
+        # CREATE, not UPSERT: Route 53 itself refuses should somebody have made the record since it was looked for.
+        self._submit("CREATE")
+
+    def update(self, before: State, changes: State) -> None:
+        self._submit("UPSERT")
+
+    def _submit(self, action: str) -> None:
+        changes = [{"Action": action, "ResourceRecordSet": self._record_set()}]
+        if self.owner:
+            value = {"Value": f'"{self.owner}"'}
+            owner = {"Name": self.owner_name, "Type": "TXT", "TTL": OWNER_TTL, "ResourceRecords": [value]}
+            changes.append({"Action": "UPSERT", "ResourceRecordSet": owner})
+        self._change(changes)
+
+    def delete(self, before: State) -> None:
+        self._change([{"Action": "DELETE", "ResourceRecordSet": each} for each in before["record_sets"]])
+
+    def _change(self, changes: list[dict[str, t.Any]]) -> None:
+        answer = self.aws.client("route53").change_resource_record_sets(
+            HostedZoneId=self.spec["zone_id"], ChangeBatch={"Changes": changes}
+        )
+        self.change_id = answer["ChangeInfo"]["Id"]
+
+    def pending(self, state: State) -> bool:
+        if not self.change_id:
+            return False
+        return self.aws.client("route53").get_change(Id=self.change_id)["ChangeInfo"]["Status"] == "PENDING"
+
+
+def _shown(record: dict[str, t.Any]) -> str:
+    where = target(record)
+    return where["alias"]["dns_name"] if "alias" in where else ", ".join(where["values"])
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    absent = params["state"] == "absent"
+    for spec in params["records"]:
+        if not absent and not spec["alias"] and (not spec["values"] or spec["ttl"] is None):
+            raise AwsError(f"the record {spec['name']} needs an alias, or values and a ttl")
+    records = [Record(aws, r["name"], {**r, "tags": params["tags"]}, absent=absent) for r in params["records"]]
+    return records, lambda: {
+        "records": [{key: r.spec[key] for key in ("name", "type", "zone_id")} for r in records if r.state]
+    }
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "records": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "type": {"type": "str", "choices": ["A", "AAAA", "CNAME"], "required": True},
+                    "zone_id": {"type": "str", "required": True},
+                    "alias": {
+                        "type": "dict",
+                        "options": {
+                            "dns_name": {"type": "str", "required": True},
+                            "zone_id": {"type": "str", "required": True},
+                            "evaluate_target_health": {"type": "bool", "default": False},
+                        },
+                    },
+                    "values": {"type": "list", "elements": "str"},
+                    "ttl": {"type": "int"},
+                },
+                "mutually_exclusive": [["alias", "values"], ["alias", "ttl"]],
+                "required_together": [["values", "ttl"]],
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+            "wait": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
