@@ -84,7 +84,7 @@ def jwk(key: rsa.RSAPrivateKey, kid: str = "one", **changes: Any) -> dict[str, A
     return {name: value for name, value in {**result, **changes}.items() if value is not None}
 
 
-def jwks(*keys: dict[str, Any]) -> str:
+def jwks(*keys: Any) -> str:
     return json.dumps({"keys": keys})
 
 
@@ -281,7 +281,7 @@ tokens = st.lists(
 credentials = st.binary(max_size=40).map(lambda data: base64.b64encode(data).decode())
 headers = st.one_of(
     json_values,
-    st.builds("{} {}".format, st.sampled_from(["Basic", "Bearer", "bearer", "Other"]), tokens | credentials | st.text()),
+    st.builds("{} {}".format, st.sampled_from(["Basic", "Bearer", "bearer", "X"]), tokens | credentials | st.text()),
 )
 events = st.one_of(
     json_values,
@@ -642,7 +642,7 @@ def test_forged_signatures(world: World, key: rsa.RSAPrivateKey, other_key: rsa.
     good = rs256(key)
     n = public.public_numbers().n
 
-    forgeries: dict[str, tuple[Callable[[bytes], bytes], dict[str, str], str]] = {
+    forgeries: dict[str, tuple[Callable[[bytes], bytes], dict[str, Any], str]] = {
         "none": (sign_none, {"alg": "none"}, "malformed"),
         "none, but with some signature": (good, {"alg": "none"}, "algorithm"),
         "HS256 keyed with the public key": (
@@ -666,7 +666,7 @@ def test_forged_signatures(world: World, key: rsa.RSAPrivateKey, other_key: rsa.
         "the modulus": (lambda message: n.to_bytes(256, "big"), {"alg": "RS256", "kid": "one"}, "signature"),
         "empty": (sign_none, {"alg": "RS256", "kid": "one"}, "malformed"),
         "with its own key in the header": (
-            rs256(other_key), {"alg": "RS256", "kid": "one", "jwk": jwk(other_key)}, "signature"),  # type: ignore[dict-item]
+            rs256(other_key), {"alg": "RS256", "kid": "one", "jwk": jwk(other_key)}, "signature"),
     }
     decisions = {
         name: world.decide("Bearer " + token(sign, claims(), header)) for name, (sign, header, _) in forgeries.items()
@@ -746,7 +746,7 @@ def test_an_unfit_key_is_left_out(key: rsa.RSAPrivateKey, changes: dict[str, Any
     unfit = {**jwk(key, "unfit"), **changes}
     if changes == {"kid": None}:
         del unfit["kid"]
-    assert list(cognito_jwt.parse_keys(jwks(unfit, "no key", jwk(key)))) == ["one"]  # type: ignore[arg-type]
+    assert list(cognito_jwt.parse_keys(jwks(unfit, "no key", jwk(key)))) == ["one"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"keys": {}}', '{"keys": []}', '{"keys": [1]}', "<html>"])
@@ -817,7 +817,9 @@ def from_environment(environment: dict[str, str], header: str) -> str:
 def test_environment(keys_server: str, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     environment = {
-        "COGNITO_USER_POOL_ID": POOL, "COGNITO_CLIENT_IDS": f"{CLIENT}, {OTHER_CLIENT},,", "AWS_ENDPOINT_URL": keys_server
+        "COGNITO_USER_POOL_ID": POOL,
+        "COGNITO_CLIENT_IDS": f"{CLIENT}, {OTHER_CLIENT},,",
+        "AWS_ENDPOINT_URL": keys_server,
     }
 
     def bearer(**changes: Any) -> str:

@@ -137,5 +137,6 @@ def _read_secret(arn: str) -> str:
     import boto3
     from botocore.config import Config
 
-    config = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2})
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    config = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries=retries)
     return boto3.client("secretsmanager", config=config).get_secret_value(SecretId=arn)["SecretString"]
