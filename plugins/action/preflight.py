@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs
+from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 SPEC = Path(__file__).parents[2] / "roles" / "mlflow" / "meta" / "argument_specs.yml"
 OUTPUTS = "mlflow_outputs"
@@ -30,7 +30,7 @@ def input_spec() -> _inputs.Spec:
     return options
 
 
-class ActionModule(ActionBase):
+class ActionModule(InWorker):
     _requires_connection = False
     _supports_check_mode = True
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible import constants as C
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 COLOURS = {"ok": C.COLOR_OK, "failed": C.COLOR_ERROR, "skipped": C.COLOR_SKIP}
 
 
-class ActionModule(ActionBase):
+class ActionModule(InWorker):
     _requires_connection = False
     _supports_check_mode = True
 

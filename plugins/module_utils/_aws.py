@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
 import typing as t
 
 try:
+    import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+    from botocore.loaders import Loader
 except ImportError:  # AnsibleAWSModule reports the missing library
-    Config = None
-    BotoCoreError = ClientError = Exception
+    BotoCoreError = ClientError = NoRegionError = Exception
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 
 MAX_IN_FLIGHT = 8
 """Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
@@ -64,6 +68,25 @@ def tag_list(tags: dict[str, str], key: str = "Key", value: str = "Value") -> li
     return [{key: k, value: v} for k, v in sorted(tags.items())]
 
 
+SERVICES = (
+    "acm apigatewayv2 application-autoscaling cognito-idp ec2 ecs elbv2 iam kms lambda logs rds route53 s3 secretsmanager sts"
+).split()
+
+
+@functools.cache
+def _loader() -> Loader:
+    """One loader of botocore's service models for all sessions: reading a model costs more than a call."""
+    return Loader()
+
+
+def preload() -> None:
+    """Read the models of all services, for a process that forks others."""
+    for service in SERVICES:
+        _loader().load_service_model(service, "service-2")
+    for name in ("endpoints", "partitions", "sdk-default-configuration"):
+        _loader().load_data(name)
+
+
 class Aws:
     """The clients of one module run, shared by its threads, and what it has read already.
 
@@ -77,17 +100,26 @@ class Aws:
         self._read: dict[t.Hashable, t.Any] = {}
         self._locks: dict[t.Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
+        region, endpoint, credentials = get_aws_connection_info(module)
+        self._session = boto3.session.Session(profile_name=credentials.pop("profile_name", None))
+        self._session._session.register_component("data_loader", _loader())
+        self._connection = {"region_name": region, "endpoint_url": endpoint, **credentials}
+        self._config = Config(
+            retries={"mode": "standard", "max_attempts": 10},
+            max_pool_connections=MAX_IN_FLIGHT,
+            connect_timeout=10,
+        ).merge(self._connection.pop("aws_config", None) or Config())
 
     def client(self, service: str) -> t.Any:
         """The boto3 client of a service such as C(ec2)."""
         with self._lock:  # boto3 makes clients in one thread only; a made client serves all
             if service not in self._clients:
-                config = Config(
-                    retries={"mode": "standard", "max_attempts": 10},
-                    max_pool_connections=MAX_IN_FLIGHT,
-                    connect_timeout=10,
-                )
-                client = self.module.client(service, config=config)
+                try:
+                    client = self._session.client(service, config=self._config, **self._connection)
+                except NoRegionError:
+                    raise AwsError(
+                        "no region is set: give mlflow_aws_region (or the option region), or set AWS_DEFAULT_REGION"
+                    ) from None
                 if self.check_mode:
                     client.meta.events.register("before-call", _refuse_change)
                 self._clients[service] = client

@@ -1,0 +1,138 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: run a module of this collection in the worker that Ansible has already forked, instead of a new Python process.
+
+Ansible's controller imports an action plugin before it forks a worker for the task, so what is imported here is loaded once
+for all tasks. A module still is an ordinary module, and runs as one wherever it is not certain that this makes no difference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import io
+import json
+import os
+import sys
+import typing as t
+
+from ansible import constants as C
+from ansible.module_utils import basic
+from ansible.module_utils.ansible_release import __version__
+from ansible.module_utils.common.json import Direction, get_module_encoder
+from ansible.plugins.action import ActionBase
+from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible.plugins.loader import module_loader
+
+try:
+    from ansible.module_utils._internal._ansiballz import _loader
+
+    import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource  # noqa: F401, pylint: disable=unused-import
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import preload
+
+    preload()
+    POSSIBLE = __version__.startswith(("2.19.", "2.20.", "2.21."))  # what it is tested with: it uses internals of core
+except ImportError:  # boto3 is missing: the module says so in the usual way
+    POSSIBLE = False
+
+PROFILE = "legacy"  # how arguments and results of a module are written as JSON
+gc.collect()
+gc.freeze()  # or each fork copies the pages that the garbage collector touches
+
+
+class InWorker(ActionBase):
+    """An action plugin whose modules run in the worker where that is safe."""
+
+    def _execute_module(
+        self,
+        module_name: str | None = None,
+        module_args: dict[str, t.Any] | None = None,
+        task_vars: dict[str, t.Any] | None = None,
+        **kwargs: t.Any,
+    ) -> dict[str, t.Any]:
+        name = module_name or self._task.action
+        resolved = module_loader.find_plugin_with_context(name, collection_list=self._task.collections).plugin_resolved_name
+        if not self._is_safe(resolved, task_vars or {}, kwargs):
+            return super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars, **kwargs)
+        arguments = dict(self._task.args if module_args is None else module_args)
+        self._update_module_args(name, arguments, task_vars)
+        with self._environment():
+            answer = _run(resolved, arguments)
+        result = self._parse_returned_data(answer, PROFILE)
+        if isinstance(result, dict):  # ansible-core 2.19 and 2.20
+            from ansible.vars.clean import remove_internal_keys
+
+            remove_internal_keys(result)
+            return result
+        result.remove_internal_keys()
+        return result.as_result_dict(for_round_trip=True)
+
+    def _is_safe(self, name: str | None, task_vars: dict[str, t.Any], kwargs: dict[str, t.Any]) -> bool:
+        """Whether the module would run here, now, as this user, in this Python, and once: its globals outlive a run."""
+        task = self._task
+        return (
+            POSSIBLE
+            and bool(name)
+            and name.startswith("ansible_collections.mlplatform.mlflow_aws.")
+            and getattr(self._connection, "transport", None) == "local"
+            and not self._connection.become
+            and not task.async_val
+            and not kwargs.get("wrap_async")
+            and not (task.loop or task.loop_with or task.until)
+            and not C.DEFAULT_KEEP_REMOTE_FILES
+            and not C.DEFAULT_DEBUG
+            and self._same_python(task_vars)
+            and basic.boolean(self._templar.template(task_vars.get("mlflow_run_in_worker", True)))
+        )
+
+    def _same_python(self, task_vars: dict[str, t.Any]) -> bool:
+        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter", ""))
+        return isinstance(interpreter, str) and interpreter == sys.executable
+
+    @contextlib.contextmanager
+    def _environment(self) -> t.Iterator[None]:
+        """The environment of the task, as long as its module runs."""
+        before = dict(os.environ)
+        try:
+            for more in self._task.environment or []:
+                if more:
+                    os.environ.update({k: str(v) for k, v in self._templar.template(more).items()})
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+class ActionModule(InWorker, NormalAction):
+    """What Ansible does for any module, in the worker."""
+
+
+@functools.cache
+def _encoder() -> type[json.JSONEncoder]:
+    return get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
+
+
+def _run(name: str, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Run C(main()) of a module as a process of its own would, and return that process's exit status and output."""
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=_encoder()).encode()
+    basic._ANSIBLE_PROFILE = PROFILE
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            importlib.import_module(name).main()
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else 0
+        except Exception as error:  # the result that Ansible's own loader makes of it
+            with contextlib.suppress(SystemExit):
+                _loader._handle_exception(error, PROFILE)
+            status = 1
+    return {
+        "rc": status,
+        "stdout": out.getvalue(),
+        "stderr": err.getvalue(),
+        "stdout_lines": out.getvalue().splitlines(),
+        "stderr_lines": err.getvalue().splitlines(),
+    }
