@@ -1,0 +1,258 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mlflow_backend_store
+version_added: 1.0.0
+short_description: Manage the secret that holds the URI of MLflow's backend store
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes the Secrets Manager secret with the SQLAlchemy URI with which MLflow connects to its database, as a
+    database user of its own. The user's password follows from the master password, which the module reads itself, so that no
+    password passes through Ansible's variables.
+  - The secret also remembers, in the tag C(mlflow-database-prepared), for what the database was prepared (the user, the database
+    and the schema made). The tag is kept until a run with O(prepared=true) sets it anew, so that a preparation that failed, or a
+    run that died before it, is made up for by the next run.
+  - M(mlplatform.mlflow_aws.secretsmanager_secret) manages secrets whose value is known beforehand or random.
+options:
+  name:
+    description: Name of the secret.
+    type: str
+    required: true
+  master_secret_arn:
+    description: ARN of the secret that holds the master password of the database. Required with O(state=present), as are the next five.
+    type: str
+  engine:
+    description: Engine of the database.
+    type: str
+    choices: [aurora-mysql, aurora-postgresql]
+  host:
+    description: Host name of the database.
+    type: str
+  port:
+    description: Port of the database. A string, because a plan may not know it yet.
+    type: str
+  database:
+    description: Name of MLflow's database.
+    type: str
+  unique_name:
+    description: Name of the stack. It is part of what the password follows from.
+    type: str
+  username:
+    description: MLflow's user in the database.
+    type: str
+    default: mlflow
+  ca_file:
+    description:
+      - Path, in the server's container, of the certificates by which the database is recognised. The connection is always encrypted;
+        where this is empty, the database's certificate is not verified.
+    type: str
+    default: ""
+  kms_key_id:
+    description: ARN of the KMS key that encrypts the secret. Not managed where omitted.
+    type: str
+  prepared_for:
+    description: What a preparation of the database depends on beside the URI, such as the image and the database's resource ID.
+    type: list
+    elements: str
+    default: []
+  prepared:
+    description: Whether the database has just been prepared for O(prepared_for) and the URI that the secret holds.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure the URI of the backend store
+  mlplatform.mlflow_aws.mlflow_backend_store: &store
+    name: mlflow-team-x-backend-store-uri
+    master_secret_arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-db-a1b2c3
+    engine: aurora-mysql
+    host: mlflow-team-x.cluster-abc.eu-west-1.rds.amazonaws.com
+    port: "3306"
+    database: mlflow
+    unique_name: mlflow-team-x
+    prepared_for: [v3.18.0-full, cluster-ABC]
+  register: store
+
+- name: Prepare the database
+  mlplatform.mlflow_aws.ecs_task:
+    name: mlflow-team-x-prepare-database
+    cluster: mlflow-team-x
+    task_definition: "{{ task_definition_arn }}"
+    subnets: [subnet-0a, subnet-0b]
+    security_groups: [sg-0a]
+  when: not store.secret.prepared
+
+- name: Remember that the database is prepared
+  mlplatform.mlflow_aws.mlflow_backend_store:
+    <<: *store
+    prepared: true
+"""
+
+RETURN = r"""
+secret:
+  description:
+    - The secret, as it is after the run. Empty with O(state=absent).
+    - C(version_id) is that of the URI, in check mode C((known after apply)) where the URI would change.
+    - C(prepared) says whether the database was prepared for this URI and O(prepared_for).
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-backend-store-uri-a1b2c3
+    name: mlflow-team-x-backend-store-uri
+    prepared: true
+    version_id: 5048fd33-28c3-4f9d-8a1b-3f1d2c7b6a5e
+master_password_value_from:
+  description: How a container definition of ECS refers to the master password, which may be the value of its secret or a field of it.
+  type: str
+  returned: success and O(state=present)
+  sample: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-db-a1b2c3:password::
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: secretsmanager_secret
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import hashlib
+import json
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import backend_store_uri, derive_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, State, has_unknown, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.modules.secretsmanager_secret import Secret
+
+PREPARED = "mlflow-database-prepared"
+"""The tag that says for what the database was prepared."""
+
+REQUIRED = ("master_secret_arn", "engine", "host", "port", "database", "unique_name")
+
+
+def preparation(prepared_for: t.Sequence[str], version_id: str) -> str:
+    """What the tag says of a database prepared for C(prepared_for) and this version of the URI."""
+    return hashlib.sha256(json.dumps([*prepared_for, version_id]).encode()).hexdigest()[:16]
+
+
+class BackendStore(Secret):
+    """The secret; C(spec) holds the module's options beside those of L(Secret)."""
+
+    before: State | None = None
+
+    def describe(self) -> State | None:
+        self.before = super().describe()
+        return self.before
+
+    def desired(self) -> State:
+        prepared = (self.before or {}).get("tags", {}).get(PREPARED)
+        if self.spec["prepared"] and self.before:
+            prepared = preparation(self.spec["prepared_for"], self.before["version_id"])
+        return {**super().desired(), "tags": {PREPARED: prepared} if prepared else {}}
+
+    def result(self) -> State:
+        secret = super().result()
+        wanted = preparation(self.spec["prepared_for"], secret["version_id"])
+        return {**secret, "prepared": self.state["tags"].get(PREPARED) == wanted}
+
+
+def master_secret(aws: Aws, arn: str) -> str:
+    """The value of the secret with the master password."""
+    answer = found(aws.client("secretsmanager").get_secret_value, "ResourceNotFoundException", SecretId=arn)
+    if answer is None or not answer.get("SecretString"):
+        raise AwsError(f"the master password cannot be read: there is no secret {arn} with a text value")
+    return answer["SecretString"]
+
+
+def uri(params: dict[str, t.Any], master_password: str) -> str:
+    """The URI of the backend store; UNKNOWN where a plan does not know a part of it yet."""
+    if has_unknown([params["host"], params["port"]]):
+        return UNKNOWN
+    return backend_store_uri(
+        engine=params["engine"],
+        user=params["username"],
+        password=derive_password(master_password, params["unique_name"]),
+        host=params["host"],
+        port=int(params["port"]),
+        database=params["database"],
+        ca_file=params["ca_file"],
+    )
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Secret], t.Callable[[], dict[str, t.Any]]]:
+    spec = {
+        **params,
+        "description": "Where MLflow keeps its data: the URI of its database, with the password",
+        "value": None,
+        "generate": None,
+        "marker": {},
+        "recovery_window_in_days": 0,  # it can always be made again
+    }
+    store = BackendStore(aws, params["name"], spec, tags=params["tags"], absent=params["state"] == "absent")
+    if store.absent:
+        return [store], lambda: {"secret": {}}
+    master = master_secret(aws, params["master_secret_arn"])
+    password = secret_password(master)
+    spec["value"] = uri(params, password)
+    value_from = params["master_secret_arn"] + ("" if password == master else ":password::")
+    return [store], lambda: {"secret": store.result(), "master_password_value_from": value_from}
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "master_secret_arn": {"type": "str", "no_log": False},
+            "engine": {"type": "str", "choices": ["aurora-mysql", "aurora-postgresql"]},
+            "host": {"type": "str"},
+            "port": {"type": "str"},
+            "database": {"type": "str"},
+            "unique_name": {"type": "str"},
+            "username": {"type": "str", "default": "mlflow"},
+            "ca_file": {"type": "str", "default": ""},
+            "kms_key_id": {"type": "str", "no_log": False},
+            "prepared_for": {"type": "list", "elements": "str", "default": []},
+            "prepared": {"type": "bool", "default": False},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        required_if=[("state", "present", REQUIRED)],
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
