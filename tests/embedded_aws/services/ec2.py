@@ -26,6 +26,19 @@ def rule_description(original: Any, self: Any) -> str | None:
     return original(self) or self.source_group.get("Description")
 
 
+@gap(security_groups.SecurityGroupRule, "__eq__")
+def same_rule(_original: Any, self: Any, other: Any) -> bool:
+    """Rules that differ in their description only are the same rule: the second is InvalidPermission.Duplicate."""
+    return _identity(self) == _identity(other)
+
+
+def _identity(rule: Any) -> tuple[Any, ...]:
+    ports = (None, None) if rule.ip_protocol == "-1" else (rule.from_port, rule.to_port)
+    return (
+        rule.ip_protocol, *ports, rule.cidr_ipv4, rule.cidr_ipv6, rule.source_group.get("GroupId"), rule.prefix_list_id
+    )  # fmt: skip
+
+
 @gap(SecurityGroups, "authorize_security_group_ingress")
 def authorize_ingress(_original: Any, self: Any) -> ActionResult:
     """AuthorizeSecurityGroupIngress answers with all rules it made."""
@@ -77,3 +90,24 @@ def _groups_in_use(backend: Any) -> Iterator[list[str]]:
     for service in ecs_backends[where[0]][where[1]].services.values():
         if service.status == "ACTIVE" and service.running_count:
             yield (service.network_configuration or {}).get("awsvpcConfiguration", {}).get("securityGroups", [])
+
+
+@gap(SecurityGroups, "update_security_group_rule_descriptions_ingress")
+def describe_ingress(original: Any, self: Any) -> Any:
+    """UpdateSecurityGroupRuleDescriptionsIngress takes rules by id too."""
+    return _describe_rules(self) or original(self)
+
+
+@gap(SecurityGroups, "update_security_group_rule_descriptions_egress")
+def describe_egress(original: Any, self: Any) -> Any:
+    """UpdateSecurityGroupRuleDescriptionsEgress takes rules by id too."""
+    return _describe_rules(self) or original(self)
+
+
+def _describe_rules(response: Any) -> ActionResult | None:
+    wanted = response._get_param("SecurityGroupRuleDescriptions", [])
+    group = response.ec2_backend.get_security_group_from_id(response._get_param("GroupId"))
+    for item in wanted:
+        rule = group.get_rule(item["SecurityGroupRuleId"])
+        (rule.source_group or rule.ip_range)["Description"] = item["Description"]
+    return ActionResult({"Return": True}) if wanted else None

@@ -1,0 +1,444 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_security_groups
+version_added: 1.0.0
+short_description: Manage security groups that refer to each other
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes a set of security groups of one VPC at the same time, with exactly the rules given here. Other
+    rules of these groups are revoked, also the egress to everywhere that EC2 gives every new group.
+  - A rule may name another group of the set, whichever is made first.
+  - Takes the place of M(amazon.aws.ec2_security_group), which must be called twice for groups that refer to each other, fails in
+    check mode where the other group does not exist yet, pauses three seconds for each new group, and knows no tags of rules.
+options:
+  vpc_id:
+    description: ID of the VPC of the groups. Groups of the same name in other VPCs are left alone.
+    type: str
+    required: true
+  security_groups:
+    description: The security groups.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the group, unique in the VPC.
+        type: str
+        required: true
+      description:
+        description:
+          - What the group is for. EC2 cannot change it on an existing group, so that a changed one is an error.
+          - Required with O(state=present).
+        type: str
+      rules:
+        description: All rules of the group. Two rules are the same if they differ in nothing but O(security_groups[].rules[].description).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          direction:
+            description: Whether the rule allows traffic to the group or from it.
+            type: str
+            choices: [ingress, egress]
+            required: true
+          protocol:
+            description: V(tcp), V(udp), V(icmp), V(icmpv6), a protocol number, or V(-1) for all.
+            type: str
+            default: tcp
+          from_port:
+            description: First port. V(-1) with all protocols.
+            type: int
+            required: true
+          to_port:
+            description: Last port. The first port where omitted.
+            type: int
+          cidr:
+            description: Addresses of the other side, an IPv4 or IPv6 CIDR block.
+            type: str
+          security_group:
+            description: The other side as name of a group in O(security_groups), or as ID of any group.
+            type: str
+          prefix_list_id:
+            description: ID of the prefix list with the addresses of the other side.
+            type: str
+          description:
+            description: What the rule is for, at most 255 characters.
+            type: str
+            default: ""
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure that the database takes connections from the service only
+  mlplatform.mlflow_aws.ec2_security_groups:
+    vpc_id: vpc-0a1b2c3d4e5f67890
+    security_groups:
+      - name: mlflow-team-x-service
+        description: MLflow servers
+        rules:
+          - direction: egress
+            from_port: 3306
+            security_group: mlflow-team-x-database
+            description: Database
+      - name: mlflow-team-x-database
+        description: MLflow database
+        rules:
+          - direction: ingress
+            from_port: 3306
+            security_group: mlflow-team-x-service
+            description: MLflow servers
+    tags:
+      team: x
+"""
+
+RETURN = r"""
+security_groups:
+  description: The security groups by name, as they are after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  sample:
+    mlflow-team-x-database:
+      id: sg-0a1b2c3d4e5f67890
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource, V(ec2_security_group) or V(ec2_security_group_rule).
+      type: str
+      sample: ec2_security_group
+    name:
+      description: Name of the resource; of a rule what it allows.
+      type: str
+      sample: mlflow-team-x-database/ingress tcp 3306 mlflow-team-x-service
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import functools
+import ipaddress
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    eventually,
+    found,
+    tag_dict,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+IN_USE_SECONDS = 600
+"""How long the network interfaces of stopped tasks, functions and VPC links may go on using their group."""
+
+NEW = "InvalidGroup.NotFound"
+"""EC2's answer where it does not know a just made group yet."""
+
+
+def existing_rule(raw: dict[str, t.Any]) -> State:
+    """A rule in the form of C(wanted_rule), from what DescribeSecurityGroupRules returns."""
+    peer = raw.get("CidrIpv4") or raw.get("CidrIpv6") or raw.get("PrefixListId") or raw["ReferencedGroupInfo"]["GroupId"]
+    return {
+        "direction": "egress" if raw["IsEgress"] else "ingress",
+        "protocol": raw["IpProtocol"],
+        "from_port": raw.get("FromPort", -1),
+        "to_port": raw.get("ToPort", -1),
+        "peer": peer,
+        "description": raw.get("Description", ""),
+        "id": raw["SecurityGroupRuleId"],
+        "tags": tag_dict(raw.get("Tags", [])),
+    }
+
+
+def wanted_rule(spec: dict[str, t.Any], group_ids: dict[str, str]) -> State:
+    """A rule of the module's options, its peer as EC2 spells it, with the ids of the groups that it may name."""
+    if spec["cidr"]:
+        try:
+            peer = str(ipaddress.ip_network(spec["cidr"], strict=False))  # EC2 clears the host bits too
+        except ValueError as error:
+            raise AwsError(f"cidr {spec['cidr']}: {error}") from error
+    else:
+        peer = spec["prefix_list_id"] or group_ids.get(spec["security_group"], spec["security_group"])
+    return {
+        "direction": spec["direction"],
+        "protocol": spec["protocol"],
+        "from_port": spec["from_port"],
+        "to_port": spec["from_port"] if spec["to_port"] is None else spec["to_port"],
+        "peer": peer,
+        "description": spec["description"],
+    }
+
+
+def identity(rule: State) -> tuple[t.Any, ...]:
+    """What makes two rules the same for EC2."""
+    return tuple(rule[k] for k in ("direction", "protocol", "from_port", "to_port", "peer"))
+
+
+def permission(rule: State) -> dict[str, t.Any]:
+    """A rule as the IpPermission that the Authorize* operations take."""
+    peer = rule["peer"]
+    if peer.startswith("sg-"):
+        side, key = "UserIdGroupPairs", "GroupId"
+    elif peer.startswith("pl-"):
+        side, key = "PrefixListIds", "PrefixListId"
+    elif ":" in peer:
+        side, key = "Ipv6Ranges", "CidrIpv6"
+    else:
+        side, key = "IpRanges", "CidrIp"
+    description = {"Description": rule["description"]} if rule["description"] else {}
+    return {
+        "IpProtocol": rule["protocol"],
+        "FromPort": rule["from_port"],
+        "ToPort": rule["to_port"],
+        side: [{key: peer, **description}],
+    }
+
+
+class Tagged(Resource):
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        ec2 = self.aws.client("ec2")
+        if to_unset:
+            ec2.delete_tags(Resources=[before["id"]], Tags=[{"Key": key} for key in to_unset])
+        if to_set:
+            ec2.create_tags(Resources=[before["id"]], Tags=tag_list(to_set))
+
+
+class Group(Tagged):
+    kind = "ec2_security_group"
+    immutable = frozenset({"description"})
+
+    def __init__(
+        self, aws: Aws, vpc_id: str, spec: State, siblings: dict[str, Group], tags: dict[str, str], absent: bool
+    ) -> None:
+        super().__init__(aws, spec["name"], spec, tags=tags, absent=absent)
+        self.vpc_id, self.siblings = vpc_id, siblings
+        """C(siblings): all groups of this run by name, this one among them."""
+
+    def describe(self) -> State | None:
+        return self._groups_before().get(self.name)
+
+    def _groups_before(self) -> dict[str, State]:
+        filters = [
+            {"Name": "vpc-id", "Values": [self.vpc_id]},
+            {"Name": "group-name", "Values": list(self.siblings)},
+        ]
+        groups = self.aws.once(
+            "groups", lambda: self.aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)
+        )
+        return {
+            g["GroupName"]: {
+                "id": g["GroupId"],
+                "description": g["Description"],
+                "tags": tag_dict(g.get("Tags", [])),
+            }
+            for g in groups
+        }
+
+    def _rules_before(self) -> list[State]:
+        filters = [{"Name": "group-id", "Values": [g["id"] for g in self._groups_before().values()]}]
+        rules = self.aws.once(
+            "rules",
+            lambda: self.aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=filters),
+        )
+        return [existing_rule(rule) for rule in rules if rule["GroupId"] == self.state["id"]]
+
+    def desired(self) -> State:
+        return {"description": self.spec["description"]}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        ec2 = self.aws.client("ec2")
+        group_id = ec2.create_security_group(
+            GroupName=self.name,
+            Description=desired["description"],
+            VpcId=self.vpc_id,
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": tag_list(desired["tags"])}],
+        )["GroupId"]
+        self._close(group_id)
+        return {"id": group_id}
+
+    def _close(self, group_id: str) -> None:
+        """Revoke the egress to everywhere that EC2 gives a new group, before anything can use the group."""
+        ec2 = self.aws.client("ec2")
+        revoke = functools.partial(eventually, ec2.revoke_security_group_egress, NEW, GroupId=group_id)
+        revoke(IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
+        # Only a group in a VPC with IPv6 has this one.
+        ipv6 = {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
+        found(revoke, "InvalidPermission.NotFound", IpPermissions=[ipv6])
+
+    def delete(self, before: State) -> None:
+        ec2 = self.aws.client("ec2")
+        eventually(
+            ec2.delete_security_group, "DependencyViolation", timeout=IN_USE_SECONDS, GroupId=before["id"]
+        )
+
+    def children(self) -> list[Rule]:
+        if self.absent:
+            return []  # build() has put them first: a group cannot go while rules of another refer to it
+        ids = {name: group["id"] for name, group in self._groups_before().items()}
+        before = {} if self.fresh() else {identity(rule): rule for rule in self._rules_before()}
+        wanted = [(spec, identity(wanted_rule(spec, ids))) for spec in self.spec["rules"]]
+        kept = {key for _spec, key in wanted}
+        return [
+            *(Rule(self, spec, before.get(key)) for spec, key in wanted),
+            *(Rule(self, None, rule, absent=True) for key, rule in before.items() if key not in kept),
+        ]
+
+    def rules_to_remove(self) -> list[Rule]:
+        """All rules of a group that goes; none where it is not ours."""
+        self.state = self.describe()
+        if self.state is None or self._foreign(self.state):
+            return []
+        return [Rule(self, None, rule, absent=True, needs=self.siblings.values()) for rule in self._rules_before()]
+
+
+class Rule(Tagged):
+    """A rule of a group: one that is wanted (C(spec)), one that exists (C(before)), or both.
+
+    All rules of our group are ours, whatever their tags say.
+    """
+
+    kind = "ec2_security_group_rule"
+
+    def __init__(
+        self,
+        group: Group,
+        spec: State | None,
+        before: State | None,
+        *,
+        absent: bool = False,
+        needs: t.Iterable[Group] = (),
+    ) -> None:
+        names = {g["id"]: name for name, g in group._groups_before().items()}
+        shown = wanted_rule(spec, {}) if spec else {**before, "peer": names.get(before["peer"], before["peer"])}
+        ports = str(shown["from_port"]) if shown["from_port"] == shown["to_port"] else "{from_port}-{to_port}".format(**shown)
+        peer = group.siblings.get(spec["security_group"]) if spec else None
+        super().__init__(
+            group.aws,
+            f"{group.name}/{shown['direction']} {shown['protocol']} {ports} {shown['peer']}",
+            spec,
+            needs=[peer] if peer else list(needs),
+            parent=group,
+            absent=absent,
+        )
+        self.group, self.before = group, before
+
+    def describe(self) -> State | None:
+        return self.before
+
+    def desired(self) -> State:
+        ids = {name: group.state["id"] for name, group in self.group.siblings.items() if group.state}
+        return {**wanted_rule(self.spec, ids), "tags": dict(self.group.tags)}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        ec2 = self.aws.client("ec2")
+        answer = eventually(
+            getattr(ec2, f"authorize_security_group_{desired['direction']}"),
+            NEW,
+            GroupId=self.group.state["id"],
+            IpPermissions=[permission(desired)],
+            TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": tag_list(desired["tags"])}],
+        )
+        return {"id": answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]}
+
+    def update(self, before: State, changes: State) -> None:
+        operation = f"update_security_group_rule_descriptions_{before['direction']}"
+        getattr(self.aws.client("ec2"), operation)(
+            GroupId=self.group.state["id"],
+            SecurityGroupRuleDescriptions=[
+                {"SecurityGroupRuleId": before["id"], "Description": changes["description"]}
+            ],
+        )
+
+    def delete(self, before: State) -> None:
+        operation = f"revoke_security_group_{before['direction']}"
+        getattr(self.aws.client("ec2"), operation)(
+            GroupId=self.group.state["id"], SecurityGroupRuleIds=[before["id"]]
+        )
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    absent = params["state"] == "absent"
+    groups: dict[str, Group] = {}
+    for spec in params["security_groups"]:
+        if not absent and not spec["description"]:
+            raise AwsError(f"ec2_security_group {spec['name']}: description is required: EC2 makes no group without one")
+        groups[spec["name"]] = Group(aws, params["vpc_id"], spec, groups, params["tags"], absent)
+    rules = [rule for group in groups.values() for rule in group.rules_to_remove()] if absent else []
+    return [*rules, *groups.values()], lambda: {
+        "security_groups": {g.name: {"id": g.state["id"]} for g in groups.values() if g.state}
+    }
+
+
+def main() -> None:
+    peers = ["cidr", "security_group", "prefix_list_id"]
+    rule = {
+        "direction": {"type": "str", "choices": ["ingress", "egress"], "required": True},
+        "protocol": {"type": "str", "default": "tcp"},
+        "from_port": {"type": "int", "required": True},
+        "to_port": {"type": "int"},
+        "cidr": {"type": "str"},
+        "security_group": {"type": "str"},
+        "prefix_list_id": {"type": "str"},
+        "description": {"type": "str", "default": ""},
+    }
+    module = AnsibleAWSModule(
+        argument_spec={
+            "vpc_id": {"type": "str", "required": True},
+            "security_groups": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "description": {"type": "str"},
+                    "rules": {
+                        "type": "list",
+                        "elements": "dict",
+                        "default": [],
+                        "options": rule,
+                        "mutually_exclusive": [peers],
+                        "required_one_of": [peers],
+                    },
+                },
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
