@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -72,7 +73,9 @@ def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = Non
     """Runs one check, which passes with exit status 0."""
     words = [str(word) for word in command]
     print("$", *words, flush=True)
+    start = time.monotonic()
     ok = subprocess.run(words, cwd=cwd, env=env or environment(), check=False).returncode == 0
+    print(f"{'ok' if ok else 'FAILED'} ({time.monotonic() - start:.0f} s)", flush=True)
     results.record(" ".join(words), ok)
     return ok
 
@@ -103,10 +106,19 @@ def has_newest_core(what: str) -> bool:
     return False
 
 
-def copy_of_the_tree(destination: Path) -> Path:
-    """Makes `destination` a git repository of the files as they are in the working tree, ignored ones left out."""
-    shutil.rmtree(destination, ignore_errors=True)
+def copy_of_the_tree() -> Path:
+    """A git repository of the files as they are in the working tree, ignored ones left out, where tools expect a collection.
+
+    Beside it lie the collections that our documentation may refer to. The checkout itself will not do: .venv has a link to
+    it, and tools that walk the whole tree would not come to an end.
+    """
+    shutil.rmtree(CACHE / "tree", ignore_errors=True)
+    collections = CACHE / "tree" / "ansible_collections"
+    destination = collections / COLLECTION.replace(".", "/")
     destination.mkdir(parents=True)
+    for name in ("amazon/aws", "community/aws"):
+        (collections / name).parent.mkdir()
+        (collections / name).symlink_to(Path(sysconfig.get_path("purelib")) / "ansible_collections" / name)
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -122,20 +134,23 @@ def copy_of_the_tree(destination: Path) -> Path:
 
 
 def lint() -> None:
-    run("ansible-lint")
-    run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".")
-    run("antsibull-changelog", "lint")
-    run("reuse", "lint", "--quiet")
+    tree = copy_of_the_tree()
+    run("ansible-lint", "--nocolor", cwd=tree)
+    # "all" are the collections beside the tree. To read every one that is installed takes minutes.
+    env = environment(ANSIBLE_COLLECTIONS_PATH=str(tree.parents[2]), ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="false")
+    run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".", cwd=tree, env=env)
+    run("antsibull-changelog", "lint", cwd=tree)
+    run("reuse", "lint", "--lines", cwd=tree)
 
 
 def sanity() -> None:
     if not has_newest_core("sanity"):
         return
-    tree = copy_of_the_tree(CACHE / "sanity" / "ansible_collections" / COLLECTION.replace(".", "/"))
+    tree = copy_of_the_tree()
     # ansible-test would fetch the installer of pip from the web, unless it finds one among the files it once fetched.
     # Those lie in the home directory: it gets one of its own, where pip finds the settings and caches it always had.
     home = CACHE / "sanity" / "home"
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     for name in (".config", ".cache", ".pip"):
         if not (home / name).is_symlink() and (Path.home() / name).exists():
             (home / name).symlink_to(Path.home() / name)
