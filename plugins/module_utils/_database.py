@@ -1,0 +1,41 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""MLflow's own database user: its password and the SQLAlchemy URI it connects with."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import quote, urlencode
+
+# The drivers are named because SQLAlchemy's default for postgresql:// differs between its releases.
+_DRIVERS = {"aurora-mysql": "mysql+pymysql", "aurora-postgresql": "postgresql+psycopg2"}
+
+
+def derive_password(master_password: str, unique_name: str) -> str:
+    """Return the password of MLflow's database user: 64 hexadecimal digits.
+
+    It follows from the master password, so it is stored nowhere else and changes when that changes; the stack's
+    name is the salt, so two stacks with one master password do not share it. scrypt keeps a leaked URI from
+    revealing a weak master password.
+    """
+    salt = f"mlplatform.mlflow_aws:{unique_name}".encode()
+    return hashlib.scrypt(master_password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
+
+
+def backend_store_uri(
+    *, engine: str, user: str, password: str, host: str, port: int, database: str, ca_file: str = ""
+) -> str:
+    """Return the SQLAlchemy URI of MLflow's backend store; the connection is always encrypted.
+
+    :arg engine: ``aurora-mysql`` or ``aurora-postgresql``; anything else raises ``KeyError``.
+    :arg ca_file: path, in the container, of the CA certificates that the server's certificate and name are
+        verified against; without it the server is not verified.
+    """
+    if engine == "aurora-mysql":
+        # In the URI, because MLFLOW_MYSQL_SSL_CA encrypts without verifying (PyMySQL's ssl_ca alone does).
+        tls = {"ssl_ca": ca_file} if ca_file else {"ssl_check_hostname": "false"}
+    else:
+        tls = {"sslmode": "verify-full", "sslrootcert": ca_file} if ca_file else {"sslmode": "require"}
+    credentials = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    return f"{_DRIVERS[engine]}://{credentials}@{host}:{port}/{quote(database, safe='')}?{urlencode(tls)}"

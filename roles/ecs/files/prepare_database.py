@@ -1,0 +1,205 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prepare the database that an MLflow server is about to use: its account, its database and its schema.
+
+A one-off ECS task runs this text with ``python -c`` in the server's own image, because only that image knows which
+schema its MLflow needs. It can be run again at any time, also after a run that was killed.
+
+Environment:
+  MLFLOW_BACKEND_STORE_URI  the URI that the server will use; its user, password and database are what is prepared
+  DATABASE_MASTER_USERNAME, DATABASE_MASTER_PASSWORD
+  SCHEMA_UPGRADE            "true" allows the upgrade of a schema that is older than this MLflow (back it up before)
+  DATABASE_WAIT_SECONDS     how long to wait for the database to accept connections (default 300)
+
+Exit status: 0 prepared; 1 failed; 3 the schema is older and SCHEMA_UPGRADE is not set; 4 the schema is not one that
+this MLflow knows: it is newer, or not MLflow's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+
+import sqlalchemy
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from mlflow.store.db import utils as mlflow_db
+from sqlalchemy.pool import NullPool
+
+# Present while the first schema is being made. MySQL cannot roll DDL back, so what a killed first run leaves behind
+# is thrown away and made again.
+MARKER = "mlplatform_initialising"
+LOCK = "mlplatform.mlflow_aws"
+
+
+class Refused(Exception):
+    """The schema is not one that this run may serve; ``status`` is the exit status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def say(message: str) -> None:
+    print(message, flush=True)
+
+
+def connect_as_master(app: sqlalchemy.URL, wait_seconds: float) -> sqlalchemy.Connection:
+    """Return an autocommitting connection of the master user, outside MLflow's database, once the server accepts one.
+
+    A paused Aurora takes up to half a minute to resume, and a changed master password a minute or so to apply.
+    """
+    url = app.set(
+        username=os.environ["DATABASE_MASTER_USERNAME"],
+        password=os.environ["DATABASE_MASTER_PASSWORD"],
+        database="postgres" if app.get_backend_name() == "postgresql" else "",
+    )
+    engine = sqlalchemy.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 10},
+    )
+    deadline = time.monotonic() + wait_seconds
+    delay = 1.0
+    while True:
+        try:
+            return engine.connect()
+        except sqlalchemy.exc.OperationalError as error:
+            if time.monotonic() + delay > deadline:
+                raise
+            say(f"waiting for the database: {masked(error.orig)}")
+            time.sleep(delay)
+            delay = min(2 * delay, 10)
+
+
+@contextmanager
+def exclusive(master: sqlalchemy.Connection):
+    """Let one preparation run at a time: a retried task must not meet the one that it replaces."""
+    if master.dialect.name == "postgresql":
+        master.exec_driver_sql("SET lock_timeout = '600s'")
+        master.exec_driver_sql("SELECT pg_advisory_lock(hashtext(%s))", (LOCK,))
+    elif master.exec_driver_sql("SELECT GET_LOCK(%s, 600)", (LOCK,)).scalar() != 1:
+        raise RuntimeError("another preparation of this database has been running for 10 minutes")
+    yield  # The lock goes with the connection.
+
+
+def prepare_account(master: sqlalchemy.Connection, app: sqlalchemy.URL) -> None:
+    """Make MLflow's user, or set its password, and its database, in which it may do anything."""
+    quoted = master.dialect.identifier_preparer.quote_identifier
+    if master.dialect.name == "postgresql":
+        from psycopg2.extensions import encrypt_password
+
+        user, database = quoted(app.username), quoted(app.database)
+        exists = master.exec_driver_sql("SELECT 1 FROM pg_roles WHERE rolname = %s", (app.username,)).scalar()
+        verb = "ALTER" if exists else "CREATE"
+        # Hashed here: PostgreSQL may log the statements that it is given.
+        verifier = encrypt_password(app.password, app.username, master.connection.dbapi_connection)
+        master.exec_driver_sql(f"{verb} ROLE {user} LOGIN PASSWORD %s", (verifier,))
+        # The master of RDS is no superuser: it gives a database to a role of which it is a member.
+        master.exec_driver_sql(f"GRANT {user} TO CURRENT_USER")
+        if not master.exec_driver_sql("SELECT 1 FROM pg_database WHERE datname = %s", (app.database,)).scalar():
+            master.exec_driver_sql(f"CREATE DATABASE {database}")
+        master.exec_driver_sql(f"ALTER DATABASE {database} OWNER TO {user}")
+    else:
+        master.exec_driver_sql(f"CREATE DATABASE IF NOT EXISTS {quoted(app.database)} CHARACTER SET utf8mb4")
+        for verb in ("CREATE USER IF NOT EXISTS", "ALTER USER"):
+            master.exec_driver_sql(f"{verb} %s@'%%' IDENTIFIED BY %s REQUIRE SSL", (app.username, app.password))
+        # In a grant the database's name is a pattern.
+        pattern = quoted(app.database.replace("_", r"\_"))
+        master.exec_driver_sql(f"GRANT ALL PRIVILEGES ON {pattern}.* TO %s@'%%'", (app.username,))
+    say(f"user {app.username} and database {app.database} are ready")
+
+
+def tables(engine: sqlalchemy.Engine) -> set[str]:
+    return set(sqlalchemy.inspect(engine).get_table_names())
+
+
+def discard_unfinished(master: sqlalchemy.Connection, app: sqlalchemy.URL, engine: sqlalchemy.Engine) -> None:
+    """Drop the database where a first run was killed and, as its experiments show, no server has ever used it."""
+    found = tables(engine)
+    if MARKER not in found or mlflow_db._get_schema_version(engine) == mlflow_db._get_latest_schema_revision():
+        return
+    if "experiments" in found:
+        with engine.connect() as connection:
+            if connection.exec_driver_sql("SELECT 1 FROM experiments LIMIT 1").scalar():
+                return
+    say("an earlier run did not finish the first schema: starting over")
+    engine.dispose()
+    master.exec_driver_sql(f"DROP DATABASE {master.dialect.identifier_preparer.quote_identifier(app.database)}")
+    prepare_account(master, app)
+
+
+def prepare_schema(engine: sqlalchemy.Engine) -> None:
+    """Bring the schema to the revision that this MLflow needs, with the functions that MLflow itself uses.
+
+    Raises ``Refused`` where that needs a permission or another MLflow.
+    """
+    head = mlflow_db._get_latest_schema_revision()
+    found = tables(engine)
+    if not found - {MARKER}:
+        say(f"the database is empty: making the schema {head}")
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {MARKER} (id INTEGER)")
+        mlflow_db._initialize_tables(engine)
+    revision = mlflow_db._get_schema_version(engine)
+    if revision != head:
+        check_upgrade(revision, head)
+        say(f"upgrading the schema from {revision} to {head}")
+        mlflow_db._upgrade_db(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {MARKER}")
+    say(f"the schema is {head}, as this MLflow needs it")
+
+
+def check_upgrade(revision: str | None, head: str) -> None:
+    """Raise ``Refused`` unless ``revision`` is an older one of this MLflow's and the upgrade is allowed."""
+    if revision is None:
+        raise Refused(4, "the database holds tables, but no MLflow schema: give MLflow a database of its own")
+    try:
+        ScriptDirectory.from_config(mlflow_db._get_alembic_config("")).get_revision(revision)
+    except CommandError:
+        raise Refused(
+            4, f"this MLflow does not know the schema {revision} (its newest is {head}): use a newer image"
+        ) from None
+    if os.environ.get("SCHEMA_UPGRADE") != "true":
+        raise Refused(3, f"the schema {revision} is older than {head}, which this MLflow needs: it must be upgraded")
+
+
+def masked(error: object) -> str:
+    """Return the error's text without the URI and the passwords."""
+    text = str(error).strip()
+    uri = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
+    password = uri.partition("://")[2].partition("@")[0].partition(":")[2]
+    for secret in (uri, password, os.environ.get("DATABASE_MASTER_PASSWORD")):
+        text = text.replace(secret, "***") if secret else text
+    return text
+
+
+def main() -> int:
+    try:
+        uri = os.environ["MLFLOW_BACKEND_STORE_URI"]
+        app = sqlalchemy.make_url(uri)
+        with connect_as_master(app, float(os.environ.get("DATABASE_WAIT_SECONDS", "300"))) as master, exclusive(master):
+            prepare_account(master, app)
+            engine = mlflow_db.create_sqlalchemy_engine(uri)
+            try:
+                discard_unfinished(master, app, engine)
+                prepare_schema(engine)
+            finally:
+                engine.dispose()
+    except Refused as refused:
+        say(f"refused: {refused}")
+        return refused.status
+    except Exception as error:
+        say(f"failed: {type(error).__name__}: {masked(error)}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
