@@ -79,6 +79,16 @@ def fields(before: State | None, changes: State, secret: t.Collection[str] = ())
     return entries
 
 
+def foreign(has: dict[str, str], ours: dict[str, str]) -> bool:
+    """Whether a resource with the tags C(has) is somebody else's. A lost C(mlflow-stack) tag alone does not make it so."""
+    manager, stack = OWNER_TAGS
+    if manager not in ours and stack not in ours:
+        return False  # the caller makes no claim
+    if stack in has:
+        return has[stack] != ours.get(stack)
+    return manager not in ours or has.get(manager) != ours[manager]
+
+
 class Resource:
     """One AWS resource: how to read it and how to change it.
 
@@ -236,8 +246,7 @@ class Resource:
         )
 
     def _foreign(self, before: State) -> bool:
-        owner = {k: v for k, v in (self.tags or {}).items() if k in OWNER_TAGS}
-        return bool(owner) and not any((before.get("tags") or {}).get(k) == v for k, v in owner.items())
+        return foreign(before.get("tags") or {}, self.tags or {})
 
     def _check_owner(self, before: State | None) -> None:
         if before is not None and self._foreign(before):

@@ -1,0 +1,222 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: acm_certificate
+version_added: 1.0.0
+short_description: Request an ACM certificate and validate it by DNS
+author: mlplatform contributors (@mlplatform)
+description:
+  - Requests a public certificate, makes the records that prove the ownership of its names in a hosted zone, and waits until it is
+    issued. ACM renews it as long as the records are there.
+  - The module of the same name in community.aws only imports certificates.
+options:
+  domain_name:
+    description: The name that the certificate is for.
+    type: str
+    required: true
+  subject_alternative_names:
+    description: Further names.
+    type: list
+    elements: str
+    default: []
+  zone_id:
+    description: ID of the public hosted zone for the validation records.
+    type: str
+    required: true
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+  - mlplatform.mlflow_aws.attributes.wait
+"""
+
+EXAMPLES = r"""
+- name: Ensure the certificate
+  mlplatform.mlflow_aws.acm_certificate:
+    domain_name: mlflow.ml.example.com
+    zone_id: Z0123456789ABCDEFGHIJ
+"""
+
+RETURN = r"""
+certificate:
+  description: The certificate as it is after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  contains:
+    arn:
+      description: ARN of the certificate.
+      type: str
+    status:
+      description: V(ISSUED) once it can be used.
+      type: str
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: acm_certificate
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import hashlib
+import time
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    eventually,
+    found,
+    intervals,
+    tag_dict,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, UNKNOWN, Resource, State, run
+
+
+class Certificate(Resource):
+    kind = "acm_certificate"
+    timeout = 900
+
+    def describe(self) -> State | None:
+        """Certificates have no names: it is the one with the owner tags and exactly these names."""
+        acm = self.aws.client("acm")
+        owner = {k: v for k, v in self.tags.items() if k in OWNER_TAGS}
+        statuses = ["PENDING_VALIDATION", "ISSUED"]
+        for summary in self.aws.pages("acm", "list_certificates", "CertificateSummaryList", CertificateStatuses=statuses):
+            if summary["DomainName"] != self.name:
+                continue
+            arn = summary["CertificateArn"]
+            answer = found(acm.describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
+            tags = tag_dict(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]) if answer else {}
+            names = sorted((answer or {}).get("Certificate", {}).get("SubjectAlternativeNames", []))
+            if answer and names == self._names() and all(tags.get(k) == v for k, v in owner.items()):
+                return {"arn": arn, "names": names, "status": answer["Certificate"]["Status"], "tags": tags}
+        return None
+
+    def _names(self) -> list[str]:
+        return sorted({self.name, *self.spec["subject_alternative_names"]})
+
+    def desired(self) -> State:
+        return {"names": self._names()}
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN, "status": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        token = hashlib.sha256(repr((desired["names"], desired["tags"])).encode()).hexdigest()[:32]
+        answer = self.aws.client("acm").request_certificate(
+            DomainName=self.name,
+            SubjectAlternativeNames=desired["names"],
+            ValidationMethod="DNS",
+            IdempotencyToken=token,
+            Tags=tag_list(desired["tags"]),
+        )
+        return {"arn": answer["CertificateArn"], "status": "PENDING_VALIDATION"}
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        acm, arn = self.aws.client("acm"), before["arn"]
+        if to_unset:
+            acm.remove_tags_from_certificate(CertificateArn=arn, Tags=[{"Key": k} for k in to_unset])
+        if to_set:
+            acm.add_tags_to_certificate(CertificateArn=arn, Tags=tag_list(to_set))
+
+    def delete(self, before: State) -> None:
+        self.state = before
+        records = self._records() if before["status"] == "ISSUED" else []
+        # a load balancer or domain name that was just deleted counts as a user of it for a while
+        eventually(self.aws.client("acm").delete_certificate, "ResourceInUseException", CertificateArn=before["arn"])
+        for record in records:
+            batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
+            found(
+                self.aws.client("route53").change_resource_record_sets,
+                "InvalidChangeBatch",  # it was removed by hand
+                "NoSuchHostedZone",
+                HostedZoneId=self.spec["zone_id"],
+                ChangeBatch=batch,
+            )
+
+    def pending(self, state: State) -> bool:
+        if state["status"] in ("FAILED", "VALIDATION_TIMED_OUT", "REVOKED"):
+            raise AwsError(f"the certificate is {state['status']}: check that its zone is the one that the internet asks")
+        return state["status"] == "PENDING_VALIDATION" and not self.absent
+
+    def wait_ready(self) -> None:
+        """What proves the names has to be there before waiting makes sense."""
+        self._prove()
+        super().wait_ready()
+
+    def _prove(self) -> None:
+        records = self._records()
+        changes = [{"Action": "UPSERT", "ResourceRecordSet": record} for record in records]
+        self.aws.client("route53").change_resource_record_sets(
+            HostedZoneId=self.spec["zone_id"], ChangeBatch={"Comment": "ACM validation", "Changes": changes}
+        )
+
+    def _records(self) -> list[dict[str, t.Any]]:
+        """The validation records, which ACM names some seconds after the request. Two names may share one."""
+        for pause in intervals():
+            certificate = self.aws.client("acm").describe_certificate(CertificateArn=self.state["arn"])["Certificate"]
+            options = certificate.get("DomainValidationOptions", [])
+            if options and all("ResourceRecord" in option for option in options):
+                break
+            time.sleep(pause)
+        return [
+            {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}
+            for name, kind, value in sorted({tuple(o["ResourceRecord"][k] for k in ("Name", "Type", "Value")) for o in options})
+        ]
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    certificate = Certificate(aws, params["domain_name"], params, tags=params["tags"], absent=params["state"] == "absent")
+
+    def results() -> dict[str, t.Any]:
+        state = certificate.state
+        return {"certificate": {"arn": state["arn"], "status": state["status"]} if state else {}}
+
+    return [certificate], results
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "domain_name": {"type": "str", "required": True},
+            "subject_alternative_names": {"type": "list", "elements": "str", "default": []},
+            "zone_id": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+            "wait": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,345 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cognito_user_pool
+version_added: 1.0.0
+short_description: Manage a Cognito user pool with its app clients and its domain
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes a user pool, its app clients and its domain prefix. Neither amazon.aws nor community.aws has
+    modules for them.
+  - App clients that are not named here are left alone, since each belongs to some program.
+options:
+  name:
+    description: Name of the pool. Pools may share a name; the one with the owner tags is meant.
+    type: str
+    required: true
+  allow_admin_create_user_only:
+    description: Whether only administrators make accounts, so that nobody can sign up.
+    type: bool
+    default: true
+  deletion_protection:
+    description: Whether Cognito refuses to delete the pool. It is lifted for O(state=absent).
+    type: bool
+    default: true
+  domain:
+    description: Prefix of the pool's domain. No domain is managed where omitted.
+    type: str
+  clients:
+    description: The app clients.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the app client.
+        type: str
+        required: true
+      generate_secret:
+        description: Whether it has a secret. Cannot be changed.
+        type: bool
+        default: false
+      callback_urls:
+        description: Where Cognito may send people back to.
+        type: list
+        elements: str
+        default: []
+      allowed_oauth_flows:
+        description: OAuth grants it may use, such as V(code).
+        type: list
+        elements: str
+        default: []
+      allowed_oauth_scopes:
+        description: OAuth scopes it may ask for.
+        type: list
+        elements: str
+        default: []
+      explicit_auth_flows:
+        description: Ways to sign in without the hosted pages, such as V(ALLOW_USER_SRP_AUTH).
+        type: list
+        elements: str
+        default: []
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure the user pool of the data teams
+  mlplatform.mlflow_aws.cognito_user_pool:
+    name: data
+    domain: data-example
+    clients:
+      - name: load-balancer
+        generate_secret: true
+        callback_urls: [https://mlflow.ml.example.com/oauth2/idpresponse]
+        allowed_oauth_flows: [code]
+        allowed_oauth_scopes: [openid]
+    tags:
+      managed-by: mlplatform.mlflow_aws
+"""
+
+RETURN = r"""
+user_pool:
+  description: The pool as it is after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  contains:
+    id:
+      description: ID of the pool.
+      type: str
+      sample: eu-west-1_AbCdEfGhI
+    arn:
+      description: ARN of the pool.
+      type: str
+    domain:
+      description: Prefix of its domain.
+      type: str
+    clients:
+      description: IDs of the app clients by name.
+      type: dict
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: cognito_user_pool_client
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
+    OWNER_TAGS,
+    UNKNOWN,
+    Resource,
+    State,
+    has_unknown,
+    run,
+)
+
+
+class UserPool(Resource):
+    kind = "cognito_user_pool"
+
+    def describe(self) -> State | None:
+        cognito = self.aws.client("cognito-idp")
+        for pool in self.aws.pages("cognito-idp", "list_user_pools", "UserPools", MaxResults=60):
+            if pool["Name"] != self.name:
+                continue
+            described = cognito.describe_user_pool(UserPoolId=pool["Id"])["UserPool"]
+            tags = described.get("UserPoolTags", {})
+            owner = {k: v for k, v in self.tags.items() if k in OWNER_TAGS}
+            if all(tags.get(k) == v for k, v in owner.items()):
+                return {
+                    "id": pool["Id"],
+                    "arn": described["Arn"],
+                    "allow_admin_create_user_only": described["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"],
+                    "deletion_protection": described.get("DeletionProtection") == "ACTIVE",
+                    "tags": tags,
+                    "described": described,
+                }
+        return None
+
+    def desired(self) -> State:
+        return {k: self.spec[k] for k in ("allow_admin_create_user_only", "deletion_protection")}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN, "arn": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        answer = self.aws.client("cognito-idp").create_user_pool(
+            PoolName=self.name, UserPoolTags=desired["tags"], **_settings(desired)
+        )
+        return {"id": answer["UserPool"]["Id"], "arn": answer["UserPool"]["Arn"]}
+
+    def update(self, before: State, changes: State) -> None:
+        """UpdateUserPool resets what it is not given, so everything that was there is sent again."""
+        cognito = self.aws.client("cognito-idp")
+        settable = cognito.meta.service_model.operation_model("UpdateUserPool").input_shape.members
+        kept = {k: v for k, v in before["described"].items() if k in settable and k != "PoolName"}
+        wanted = _settings({**before, **changes})
+        kept.get("AdminCreateUserConfig", {}).pop("UnusedAccountValidityDays", None)  # Cognito refuses it beside the password policy
+        cognito.update_user_pool(UserPoolId=before["id"], **{**kept, **wanted})
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        cognito = self.aws.client("cognito-idp")
+        if to_unset:
+            cognito.untag_resource(ResourceArn=before["arn"], TagKeys=to_unset)
+        if to_set:
+            cognito.tag_resource(ResourceArn=before["arn"], Tags=to_set)
+
+    def delete(self, before: State) -> None:
+        if before["deletion_protection"]:
+            self.update(before, {"deletion_protection": False})
+        self.aws.client("cognito-idp").delete_user_pool(UserPoolId=before["id"])
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return ["every account in the pool is deleted"] if self.absent else []
+
+    def children(self) -> list[Resource]:
+        clients: list[Resource] = [
+            Client(self.aws, spec["name"], spec, parent=self, absent=self.absent) for spec in self.spec["clients"]
+        ]
+        domain = self.spec["domain"]
+        return clients + ([Domain(self.aws, domain, parent=self, absent=self.absent)] if domain else [])
+
+
+def _settings(wanted: State) -> State:
+    return {
+        "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": wanted["allow_admin_create_user_only"]},
+        "DeletionProtection": "ACTIVE" if wanted["deletion_protection"] else "INACTIVE",
+    }
+
+
+class Client(Resource):
+    kind = "cognito_user_pool_client"
+    immutable = frozenset({"generate_secret"})
+
+    def describe(self) -> State | None:
+        pool_id = self.parent.state["id"]
+        if has_unknown(pool_id):
+            return None
+        clients = self.aws.once(
+            "clients",
+            lambda: self.aws.pages("cognito-idp", "list_user_pool_clients", "UserPoolClients", UserPoolId=pool_id, MaxResults=60),
+        )
+        known = next((c for c in clients if c["ClientName"] == self.name), None)
+        if known is None:
+            return None
+        client = self.aws.client("cognito-idp").describe_user_pool_client(UserPoolId=pool_id, ClientId=known["ClientId"])["UserPoolClient"]
+        return {
+            "id": client["ClientId"],
+            "generate_secret": "ClientSecret" in client,
+            "callback_urls": sorted(client.get("CallbackURLs", [])),
+            "allowed_oauth_flows": sorted(client.get("AllowedOAuthFlows", [])),
+            "allowed_oauth_scopes": sorted(client.get("AllowedOAuthScopes", [])),
+            "explicit_auth_flows": sorted(client.get("ExplicitAuthFlows", [])),
+        }
+
+    def desired(self) -> State:
+        lists = ("callback_urls", "allowed_oauth_flows", "allowed_oauth_scopes", "explicit_auth_flows")
+        return {"generate_secret": self.spec["generate_secret"], **{k: sorted(self.spec[k]) for k in lists}}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN}
+
+    def _arguments(self, wanted: State) -> State:
+        flows = wanted["allowed_oauth_flows"]
+        return {
+            "UserPoolId": self.parent.state["id"],
+            "ClientName": self.name,
+            "CallbackURLs": wanted["callback_urls"],
+            "AllowedOAuthFlows": flows,
+            "AllowedOAuthScopes": wanted["allowed_oauth_scopes"],
+            "AllowedOAuthFlowsUserPoolClient": bool(flows),
+            "ExplicitAuthFlows": wanted["explicit_auth_flows"],
+            "PreventUserExistenceErrors": "ENABLED",
+            **({"SupportedIdentityProviders": ["COGNITO"]} if flows else {}),
+        }
+
+    def create(self, desired: State) -> State:
+        answer = self.aws.client("cognito-idp").create_user_pool_client(
+            GenerateSecret=desired["generate_secret"], **self._arguments(desired)
+        )
+        return {"id": answer["UserPoolClient"]["ClientId"]}
+
+    def update(self, before: State, changes: State) -> None:
+        self.aws.client("cognito-idp").update_user_pool_client(ClientId=before["id"], **self._arguments({**before, **changes}))
+
+    def delete(self, before: State) -> None:
+        self.aws.client("cognito-idp").delete_user_pool_client(UserPoolId=self.parent.state["id"], ClientId=before["id"])
+
+
+class Domain(Resource):
+    kind = "cognito_user_pool_domain"
+
+    def describe(self) -> State | None:
+        answer = found(self.aws.client("cognito-idp").describe_user_pool_domain, "ResourceNotFoundException", Domain=self.name)
+        description = (answer or {}).get("DomainDescription") or {}
+        return {"user_pool_id": description["UserPoolId"]} if description.get("UserPoolId") else None
+
+    immutable = frozenset({"user_pool_id"})
+
+    def desired(self) -> State:
+        return {"user_pool_id": self.parent.state["id"]}
+
+    def create(self, desired: State) -> None:
+        self.aws.client("cognito-idp").create_user_pool_domain(Domain=self.name, UserPoolId=desired["user_pool_id"])
+
+    def delete(self, before: State) -> None:
+        if before["user_pool_id"] == self.parent.state["id"]:
+            self.aws.client("cognito-idp").delete_user_pool_domain(Domain=self.name, UserPoolId=before["user_pool_id"])
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    pool = UserPool(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
+
+    def results() -> dict[str, t.Any]:
+        if pool.state is None:
+            return {"user_pool": {}}
+        clients = {c.name: c.state["id"] for c in pool.inside if isinstance(c, Client)}
+        return {"user_pool": {"id": pool.state["id"], "arn": pool.state["arn"], "domain": params["domain"], "clients": clients}}
+
+    return [pool], results
+
+
+def main() -> None:
+    strings = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "allow_admin_create_user_only": {"type": "bool", "default": True},
+            "deletion_protection": {"type": "bool", "default": True},
+            "domain": {"type": "str"},
+            "clients": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "generate_secret": {"type": "bool", "default": False, "no_log": False},
+                    "callback_urls": strings,
+                    "allowed_oauth_flows": strings,
+                    "allowed_oauth_scopes": strings,
+                    "explicit_auth_flows": strings,
+                },
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
