@@ -58,9 +58,10 @@ options:
           to_port:
             description: Last port. The first port where omitted.
             type: int
-          cidr:
-            description: Addresses of the other side, an IPv4 or IPv6 CIDR block.
-            type: str
+          cidrs:
+            description: Addresses of the other side, IPv4 and IPv6 CIDR blocks. Each makes a rule of its own.
+            type: list
+            elements: str
           security_group:
             description: The other side as name of a group in O(security_groups), or as ID of any group.
             type: str
@@ -176,7 +177,7 @@ def existing_rule(raw: dict[str, t.Any]) -> State:
 
 
 def wanted_rule(spec: dict[str, t.Any], group_ids: dict[str, str]) -> State:
-    """A rule of the module's options, its peer as EC2 spells it, with the ids of the groups that it may name."""
+    """A rule of C(single_rules), its peer as EC2 spells it, with the ids of the groups that it may name."""
     if spec["cidr"]:
         try:
             peer = str(ipaddress.ip_network(spec["cidr"], strict=False))  # EC2 clears the host bits too
@@ -192,6 +193,15 @@ def wanted_rule(spec: dict[str, t.Any], group_ids: dict[str, str]) -> State:
         "peer": peer,
         "description": spec["description"],
     }
+
+
+def single_rules(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The rules of the module's options with one peer each: C(cidr) in place of C(cidrs)."""
+    return [
+        {**rule, "cidr": cidr}
+        for rule in rules
+        for cidr in (rule["cidrs"] if rule["cidrs"] is not None else [None])
+    ]
 
 
 def identity(rule: State) -> tuple[t.Any, ...]:
@@ -393,6 +403,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     for spec in params["security_groups"]:
         if not absent and not spec["description"]:
             raise AwsError(f"ec2_security_group {spec['name']}: description is required: EC2 makes no group without one")
+        spec = {**spec, "rules": single_rules(spec["rules"])}
         groups[spec["name"]] = Group(aws, params["vpc_id"], spec, groups, params["tags"], absent)
     rules = [rule for group in groups.values() for rule in group.rules_to_remove()] if absent else []
     return [*rules, *groups.values()], lambda: {
@@ -401,13 +412,13 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
 
 
 def main() -> None:
-    peers = ["cidr", "security_group", "prefix_list_id"]
+    peers = ["cidrs", "security_group", "prefix_list_id"]
     rule = {
         "direction": {"type": "str", "choices": ["ingress", "egress"], "required": True},
         "protocol": {"type": "str", "default": "tcp"},
         "from_port": {"type": "int", "required": True},
         "to_port": {"type": "int"},
-        "cidr": {"type": "str"},
+        "cidrs": {"type": "list", "elements": "str"},
         "security_group": {"type": "str"},
         "prefix_list_id": {"type": "str"},
         "description": {"type": "str", "default": ""},

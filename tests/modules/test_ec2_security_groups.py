@@ -16,7 +16,7 @@ OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
 GROUP, RULE = "ec2_security_group", "ec2_security_group_rule"
 
 
-def rule(direction: str, port: int, description: str = "", **peer: str) -> dict[str, t.Any]:
+def rule(direction: str, port: int, description: str = "", **peer: t.Any) -> dict[str, t.Any]:
     return {"direction": direction, "from_port": port, "description": description, **peer}
 
 
@@ -37,8 +37,7 @@ def params(vpc: str) -> dict[str, t.Any]:
                 "name": "x-front",
                 "description": "Front",
                 "rules": [
-                    rule("ingress", 443, "Users", cidr="10.0.0.0/8"),
-                    rule("ingress", 443, "Users", cidr="2001:db8::/32"),
+                    rule("ingress", 443, "Users", cidrs=["10.0.0.0/8", "2001:db8::/32"]),
                     rule("egress", 5000, "Back", security_group="x-back"),
                 ],
             },
@@ -112,19 +111,24 @@ def test_makes_groups_that_refer_to_each_other_once(aws: EmbeddedAWS, params: di
 @pytest.mark.parametrize(
     ("change", "expected", "calls"),
     [
-        ({"description": "All"}, [("update", "10.0.0.0/8")], ["UpdateSecurityGroupRuleDescriptionsIngress"]),
         (
-            {"cidr": "10.0.0.0/16"},
+            {"description": "All"},
+            [("update", "10.0.0.0/8"), ("update", "2001:db8::/32")],
+            ["UpdateSecurityGroupRuleDescriptionsIngress"] * 2,
+        ),
+        (
+            {"cidrs": ["10.0.0.0/16", "2001:db8::/32"]},
             [("create", "10.0.0.0/16"), ("delete", "10.0.0.0/8")],
             ["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"],
         ),
-        ({"cidr": "10.9.9.9/8"}, [], []),
+        ({"cidrs": ["2001:db8:0::/32", "10.9.9.9/8"]}, [], []),
+        ({"cidrs": ["10.0.0.0/8"]}, [("delete", "2001:db8::/32")], ["RevokeSecurityGroupIngress"]),
     ],
 )
 def test_changes_exactly_what_differs(
     aws: EmbeddedAWS,
     params: dict[str, t.Any],
-    change: dict[str, str],
+    change: dict[str, t.Any],
     expected: list[tuple[str, str]],
     calls: list[str],
 ) -> None:
@@ -178,7 +182,7 @@ def test_puts_back_what_was_changed_by_hand(aws: EmbeddedAWS, params: dict[str, 
 def test_takes_a_rule_without_tags_over(aws: EmbeddedAWS, params: dict[str, t.Any]) -> None:
     ids = run_module("ec2_security_groups", params, aws)["security_groups"]
     wanted = copy.deepcopy(params)
-    wanted["security_groups"][2]["rules"] = [rule("ingress", 22, cidr="10.0.0.1/32")]
+    wanted["security_groups"][2]["rules"] = [rule("ingress", 22, cidrs=["10.0.0.1/32"])]
     aws.client("ec2").authorize_security_group_ingress(
         GroupId=ids["x-closed"]["id"],
         IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.1/32"}]}],

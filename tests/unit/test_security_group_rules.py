@@ -11,6 +11,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ec2_security_grou
     existing_rule,
     identity,
     permission,
+    single_rules,
     wanted_rule,
 )
 
@@ -101,3 +102,10 @@ def test_permission(wanted: dict[str, t.Any], side: dict[str, t.Any]) -> None:
 def test_names_what_is_no_cidr() -> None:
     with pytest.raises(AwsError, match="cidr 10.0.0.0/33"):
         wanted_rule(spec(cidr="10.0.0.0/33"), {})
+
+
+@pytest.mark.parametrize(
+    ("cidrs", "single"), [(["10.0.0.0/8", "::/0"], ["10.0.0.0/8", "::/0"]), ([], []), (None, [None])]
+)
+def test_each_block_is_a_rule_of_its_own(cidrs: list[str] | None, single: list[str | None]) -> None:
+    assert [rule["cidr"] for rule in single_rules([{"cidrs": cidrs, "from_port": 1}])] == single
