@@ -191,7 +191,7 @@ class Resource:
                 f"(it has {_shown(before, frozen, self.secret)}, the input asks for {_shown(desired, frozen, self.secret)})"
             )
         self.state = {**(before or self.unknown()), **{k: v for k, v in desired.items() if v is not None}}
-        if changes:
+        if changes or before is None:
             action = "replace" if frozen else "update" if before else "create"
             self._note(action, before, changes)
             if frozen:
