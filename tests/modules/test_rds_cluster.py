@@ -1,0 +1,296 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from modules.run_module import ModuleFailed, run_module
+
+MODULE = "rds_cluster"
+OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
+PASSWORD = "first-Passw0rd"
+
+
+@pytest.fixture
+def params(aws):
+    """A cluster of every option, with what it needs."""
+    subnets = aws.client("ec2").describe_subnets()["Subnets"]
+    secret = aws.client("secretsmanager").create_secret(Name="password", SecretString=PASSWORD)
+    return {
+        "cluster_identifier": "x",
+        "engine": "aurora-mysql",
+        "engine_version": "8.0.mysql_aurora.3.10.3",
+        "database_name": "mlflow",
+        "master_username": "admin",
+        "master_user_password_secret_arn": secret["ARN"],
+        "port": 3306,
+        "subnet_ids": [subnet["SubnetId"] for subnet in subnets[:2]],
+        "parameters": {"require_secure_transport": "ON"},
+        "vpc_security_group_ids": [_security_group(aws, "one")],
+        "backup_retention_period": 14,
+        "preferred_backup_window": "03:00-04:00",
+        "preferred_maintenance_window": "Sun:04:30-Sun:05:30",
+        "deletion_protection": True,
+        "enabled_cloudwatch_logs_exports": ["error"],
+        "engine_lifecycle_support": "open-source-rds-extended-support-disabled",
+        "serverless_v2_scaling": {"min_capacity": 0, "max_capacity": 1, "seconds_until_auto_pause": 600},
+        "tags": {**OWNER, "team": "x"},
+    }
+
+
+def _security_group(aws, name):
+    return aws.client("ec2").create_security_group(GroupName=name, Description="x")["GroupId"]
+
+
+def run(aws, params, **changes):
+    """The result of a run, after a check run has changed nothing and announced the same."""
+    params = {**params, **changes}
+    since = aws.mark()
+    planned = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(since) == []
+    result = run_module(MODULE, params, aws)
+    assert planned["changes"] == result["changes"]
+    return result
+
+
+def mutations(aws, since):
+    return [call["operation"] for call in aws.mutating(since)]
+
+
+def lines(result):
+    return [(change["action"], change["kind"], change["name"]) for change in result["changes"]]
+
+
+def cluster(aws):
+    return aws.client("rds").describe_db_clusters(DBClusterIdentifier="x")["DBClusters"][0]
+
+
+def test_create_again_absent_again(aws, params):
+    planned = run_module(MODULE, params, aws, check=True)
+    assert planned["cluster"]["arn"] == "(known after apply)" and planned["cluster"]["database_name"] == "mlflow"
+    since = aws.mark()
+    result = run(aws, params)
+    assert lines(result) == [
+        ("create", "rds_subnet_group", "x"),
+        ("create", "rds_cluster_parameter_group", "x-aurora-mysql8-0"),
+        ("create", "rds_cluster", "x"),
+        ("create", "rds_instance", "x-1"),
+    ]
+    assert sorted(mutations(aws, since)) == [
+        "CreateDBCluster", "CreateDBClusterParameterGroup", "CreateDBInstance", "CreateDBSubnetGroup",
+        "ModifyDBClusterParameterGroup",
+    ]
+    made = cluster(aws)
+    version = aws.client("secretsmanager").describe_secret(SecretId="password")["VersionIdsToStages"]
+    assert result["cluster"] == {
+        "id": "x", "arn": made["DBClusterArn"], "resource_id": made["DbClusterResourceId"], "endpoint": made["Endpoint"],
+        "reader_endpoint": made["ReaderEndpoint"], "port": 3306, "database_name": "mlflow", "master_username": "admin",
+        "status": "available", "password_version": next(iter(version)),
+    }
+    assert (result["instances"], result["reboot_pending"], result["final_snapshot_identifier"]) == (["x-1"], [], None)
+    assert PASSWORD not in json.dumps(result)
+    assert made["StorageEncrypted"] and made["DeletionProtection"] and made["CopyTagsToSnapshot"]
+    assert made["ServerlessV2ScalingConfiguration"]["SecondsUntilAutoPause"] == 600
+    instance = aws.client("rds").describe_db_instances()["DBInstances"][0]
+    assert instance["DBInstanceClass"] == "db.serverless" and not instance["PubliclyAccessible"]
+    for tags in (made["TagList"], instance["TagList"]):
+        assert params["tags"].items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
+
+    since = aws.mark()
+    again = run(aws, params)
+    assert again["changes"] == [] and mutations(aws, since) == [] and again["cluster"] == result["cluster"]
+    assert "GetSecretValue" not in [call["operation"] for call in aws.calls(since)]
+
+    with pytest.raises(ModuleFailed, match="lift_deletion_protection"):
+        run_module(MODULE, {**params, "state": "absent"}, aws)
+    assert mutations(aws, since) == []
+    gone = run(aws, params, state="absent", lift_deletion_protection=True)
+    assert [line[0] for line in lines(gone)] == ["delete"] * 4
+    snapshots = aws.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    assert [s["DBClusterSnapshotIdentifier"] for s in snapshots] == [gone["final_snapshot_identifier"]]
+    assert gone["final_snapshot_identifier"].startswith("x-final-20")
+    since = aws.mark()
+    assert run(aws, params, state="absent")["changes"] == [] and mutations(aws, since) == []
+
+
+CHANGES = [
+    # option, new value, kind, fields that differ, calls
+    ("subnet_ids", lambda aws: [s["SubnetId"] for s in aws.client("ec2").describe_subnets()["Subnets"]],
+     "rds_subnet_group", ["subnet_ids"], ["ModifyDBSubnetGroup"]),
+    ("parameters", {"require_secure_transport": "OFF"},
+     "rds_cluster_parameter_group", ["parameters.require_secure_transport"], ["ModifyDBClusterParameterGroup"]),
+    ("parameters", {}, "rds_cluster_parameter_group", ["parameters"], ["ResetDBClusterParameterGroup"]),
+    ("vpc_security_group_ids", lambda aws: [_security_group(aws, "two")],
+     "rds_cluster", ["vpc_security_group_ids"], ["ModifyDBCluster"]),
+    ("engine_version", "8.0.mysql_aurora.3.10.6", "rds_cluster", ["engine_version"], ["ModifyDBCluster"]),
+    ("port", 3307, "rds_cluster", ["port"], ["ModifyDBCluster"]),
+    ("backup_retention_period", 7, "rds_cluster", ["backup_retention_period"], ["ModifyDBCluster"]),
+    ("preferred_backup_window", "02:00-03:00", "rds_cluster", ["preferred_backup_window"], ["ModifyDBCluster"]),
+    ("preferred_maintenance_window", "sat:04:30-sat:05:30", "rds_cluster", ["preferred_maintenance_window"], ["ModifyDBCluster"]),
+    ("deletion_protection", False, "rds_cluster", ["deletion_protection"], ["ModifyDBCluster"]),
+    ("copy_tags_to_snapshot", False, "rds_cluster", ["copy_tags_to_snapshot"], ["ModifyDBCluster"]),
+    ("enabled_cloudwatch_logs_exports", ["audit"], "rds_cluster", ["enabled_cloudwatch_logs_exports"], ["ModifyDBCluster"]),
+    ("engine_lifecycle_support", "open-source-rds-extended-support", "rds_cluster", ["engine_lifecycle_support"], ["ModifyDBCluster"]),
+    ("serverless_v2_scaling", {"min_capacity": 0.5, "max_capacity": 1, "seconds_until_auto_pause": 600}, "rds_cluster",
+     ["serverless_v2_scaling.min_capacity", "serverless_v2_scaling.seconds_until_auto_pause"], ["ModifyDBCluster"]),
+    ("promotion_tier", 2, "rds_instance", ["promotion_tier"], ["ModifyDBInstance"]),
+    ("auto_minor_version_upgrade", True, "rds_instance", ["auto_minor_version_upgrade"], ["ModifyDBInstance"]),
+    ("instance_class", "db.r8g.large", "rds_instance", ["instance_class"], ["ModifyDBInstance"]),
+]  # fmt: skip
+
+
+@pytest.fixture
+def made(aws, params):
+    run_module(MODULE, params, aws)
+    return params
+
+
+def test_each_change_changes_only_that(aws, made):
+    params = made
+    for option, value, kind, fields, calls in CHANGES:
+        value = value(aws) if callable(value) else value
+        params = {**params, option: value}
+        since = aws.mark()
+        result = run(aws, params)
+        assert [(c["kind"], [f["name"] for f in c["fields"]]) for c in result["changes"]] == [(kind, fields)], option
+        assert mutations(aws, since) == calls, option
+    since = aws.mark()
+    assert run_module(MODULE, params, aws)["changes"] == [] and mutations(aws, since) == []
+
+
+def test_warnings(aws, made):
+    result = run_module(
+        MODULE,
+        {
+            **made, "backup_retention_period": 1, "deletion_protection": False, "engine_version": "8.0.mysql_aurora.3.12.0",
+            "instance_class": "db.r8g.large", "parameters": {"tls_version": "TLSv1.3"},
+        },
+        aws,
+        check=True,
+    )  # fmt: skip
+    group, of_cluster, of_instance = (change["warnings"] for change in result["changes"])
+    assert "rebooted" in group[0]
+    assert of_cluster == ["older backups are deleted", "the database can be deleted by mistake", "engine_version: restarts the database"]
+    assert of_instance == ["instance_class: restarts the instance"]
+
+
+def test_tags(aws, made):
+    since = aws.mark()
+    result = run(aws, made, tags={**OWNER, "cost": "1"})
+    assert [change["kind"] for change in result["changes"]] == [
+        "rds_subnet_group", "rds_cluster_parameter_group", "rds_cluster", "rds_instance"
+    ]
+    assert sorted(mutations(aws, since)) == ["AddTagsToResource"] * 4 + ["RemoveTagsFromResource"] * 4
+    assert {tag["Key"] for tag in cluster(aws)["TagList"]} == {*OWNER, "cost", "mlflow-password-version"}
+
+
+def test_a_new_password_is_applied_before_the_tag_says_so(aws, made):
+    secret = aws.client("secretsmanager").put_secret_value(SecretId="password", SecretString='{"password": "second-Passw0rd"}')
+    since = aws.mark()
+    result = run(aws, made)
+    assert [f["name"] for f in result["changes"][0]["fields"]] == ["password_version"]
+    assert mutations(aws, since) == ["ModifyDBCluster", "AddTagsToResource"]
+    assert result["cluster"]["password_version"] == secret["VersionId"] and "second" not in json.dumps(result)
+    assert run(aws, made)["changes"] == []
+
+
+@pytest.mark.parametrize("password", ["short", "has/slash-in-it", '{"user": "x"}'])
+def test_a_password_that_rds_refuses(aws, params, password):
+    aws.client("secretsmanager").put_secret_value(SecretId="password", SecretString=password)
+    with pytest.raises(ModuleFailed, match="the password") as failed:
+        run_module(MODULE, params, aws)
+    assert password not in json.dumps(failed.value.result)
+
+
+def test_changed_by_hand_is_put_back(aws, made):
+    rds = aws.client("rds")
+    rds.modify_db_cluster(DBClusterIdentifier="x", BackupRetentionPeriod=1, DeletionProtection=False)
+    rds.modify_db_cluster_parameter_group(
+        DBClusterParameterGroupName="x-aurora-mysql8-0",
+        Parameters=[{"ParameterName": "slow_query_log", "ParameterValue": "1", "ApplyMethod": "pending-reboot"}],
+    )
+    rds.delete_db_instance(DBInstanceIdentifier="x-1", SkipFinalSnapshot=True)
+    result = run(aws, made)
+    assert [(c["kind"], [f["name"] for f in c["fields"]]) for c in result["changes"]][:2] == [
+        ("rds_cluster_parameter_group", ["parameters.slow_query_log"]),
+        ("rds_cluster", ["backup_retention_period", "deletion_protection"]),
+    ]
+    assert lines(result)[2] == ("create", "rds_instance", "x-1")
+    assert run(aws, made)["changes"] == []
+
+
+def test_readers(aws, made):
+    assert lines(run(aws, made, reader_count=2)) == [("create", "rds_instance", "x-2"), ("create", "rds_instance", "x-3")]
+    assert run(aws, made, reader_count=2)["instances"] == ["x-1", "x-2", "x-3"]
+    result = run(aws, made, reader_count=1)
+    assert lines(result) == [("delete", "rds_instance", "x-3")] and result["instances"] == ["x-1", "x-2"]
+
+
+def test_what_cannot_be_changed_is_refused_before_any_change(aws, made):
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    since = aws.mark()
+    for change, message in [
+        ({"engine": "aurora-postgresql", "engine_version": "17.7"}, "engine is aurora-mysql.*restore a snapshot"),
+        ({"kms_key_id": key}, "kms_key_id is .*restore a snapshot"),
+        ({"storage_encrypted": False}, "storage_encrypted"),
+        ({"database_name": "other"}, "database_name"),
+        ({"master_username": "other"}, "master_username"),
+        ({"subnet_group_name": "other"}, "subnet_group_name"),
+        ({"engine_version": "8.0.mysql_aurora.3.08.2"}, "the older 8.0.mysql_aurora.3.08.2"),
+        ({"engine_version": "8.4.mysql_aurora.8.4.7"}, "allow_major_version_upgrade"),
+    ]:
+        with pytest.raises(ModuleFailed, match=message):
+            run_module(MODULE, {**made, **change}, aws)
+    assert mutations(aws, since) == []
+
+
+def test_the_key_in_any_spelling(aws, params):
+    key = aws.client("kms").create_key()["KeyMetadata"]
+    aws.client("kms").create_alias(AliasName="alias/db", TargetKeyId=key["KeyId"])
+    params["kms_key_id"] = key["Arn"]
+    run_module(MODULE, params, aws)
+    for spelling in (key["Arn"], key["KeyId"], "alias/db"):
+        assert run_module(MODULE, {**params, "kms_key_id": spelling}, aws)["changes"] == []
+
+
+def test_waits(aws, params):
+    aws.creation_seconds(rds=3)
+    started = time.monotonic()
+    result = run_module(MODULE, {**params, "wait": False}, aws)
+    assert result["cluster"]["status"] == "creating"
+    assert run_module(MODULE, {**params, "wait": False}, aws)["changes"] == []
+    result = run_module(MODULE, params, aws)
+    assert result["changes"] == [] and result["cluster"]["status"] == "available" and time.monotonic() - started >= 3
+
+
+def test_a_removal_that_died_is_waited_for(aws, made):
+    rds = aws.client("rds")
+    rds.modify_db_cluster(DBClusterIdentifier="x", DeletionProtection=False)
+    rds.delete_db_instance(DBInstanceIdentifier="x-1", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="x", SkipFinalSnapshot=True)
+    aws.creation_seconds(rds=3)  # which is how long a removal takes as well
+    with pytest.raises(ModuleFailed, match="run the same command again"):
+        run_module(MODULE, made, aws)
+    since = aws.mark()
+    run_module(MODULE, {**made, "state": "absent"}, aws)
+    assert mutations(aws, since).count("DeleteDBCluster") == 0
+    assert run(aws, made, state="absent")["changes"] == []
+
+
+def test_a_stopped_cluster_says_how_to_start_it(aws, made):
+    aws.client("rds").stop_db_cluster(DBClusterIdentifier="x")
+    with pytest.raises(ModuleFailed, match="aws rds start-db-cluster --db-cluster-identifier x"):
+        run_module(MODULE, made, aws)
+
+
+def test_somebody_elses_cluster_is_left_alone(aws, params):
+    aws.client("rds").create_db_cluster(
+        DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword=PASSWORD
+    )
+    with pytest.raises(ModuleFailed, match="not of this stack"):
+        run_module(MODULE, params, aws)
+    assert run_module(MODULE, {**params, "state": "absent"}, aws)["changes"] == []
+    assert cluster(aws)["Status"] == "available"
