@@ -34,13 +34,14 @@ def _sse_s3() -> dict[str, Any]:
     }
 
 
-@gap(responses.S3Response, "create_bucket")
+@gap(responses.S3Response, "_bucket_response_put")
 def create_bucket(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     """CreateBucket tags the bucket with the tags of its configuration."""
     answer = original(self, *args, **kwargs)
-    configuration = (xmltodict.parse(self.body) if self.body else {}).get("CreateBucketConfiguration") or {}
-    tags = (configuration.get("Tags") or {}).get("Tag") or []
-    if tags:
+    if b"<CreateBucketConfiguration" in self.raw_body:
+        configuration = xmltodict.parse(self.raw_body)["CreateBucketConfiguration"] or {}
+        tags = (configuration.get("Tags") or {}).get("Tag") or []
         tags = tags if isinstance(tags, list) else [tags]
-        self.backend.put_bucket_tagging(self.bucket_name, {tag["Key"]: tag["Value"] or "" for tag in tags})
+        if tags:
+            self.backend.put_bucket_tagging(self.bucket_name, {tag["Key"]: tag["Value"] or "" for tag in tags})
     return answer
