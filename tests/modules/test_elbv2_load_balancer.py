@@ -1,0 +1,388 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import copy
+
+import pytest
+from run_module import ModuleFailed, run_module
+
+MODULE = "elbv2_load_balancer"
+NAME = "mlflow-team-x"
+TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME, "team": "x"}
+REFUSE = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403", "ContentType": "text/plain"}}
+COGNITO = {
+    "Type": "authenticate-cognito",
+    "AuthenticateCognitoConfig": {
+        "UserPoolArn": "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_0",
+        "UserPoolClientId": "client",
+        "UserPoolDomain": "mlflow",
+    },
+}
+OIDC = {
+    "Type": "authenticate-oidc",
+    "AuthenticateOidcConfig": {
+        "Issuer": "https://id.example.com",
+        "AuthorizationEndpoint": "https://id.example.com/authorize",
+        "TokenEndpoint": "https://id.example.com/token",
+        "UserInfoEndpoint": "https://id.example.com/me",
+        "ClientId": "client",
+    },
+}
+HOST = {"Field": "host-header", "Values": ["mlflow.example.com"]}
+SECRET = "a-client-secret"
+
+
+@pytest.fixture
+def given(aws):
+    """What must exist before a load balancer, and the options of one."""
+    ec2, acm = aws.client("ec2"), aws.client("acm")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
+        for n, zone in enumerate("abc")
+    ]
+    groups = [ec2.create_security_group(VpcId=vpc, GroupName=n, Description=n)["GroupId"] for n in ("one", "two")]
+    certificates = [acm.request_certificate(DomainName=f"{n}.example.com")["CertificateArn"] for n in ("a", "b")]
+    params = {
+        "name": NAME,
+        "subnets": subnets[:2],
+        "security_groups": groups[:1],
+        "attributes": {"idle_timeout.timeout_seconds": 300, "routing.http.drop_invalid_header_fields.enabled": True},
+        "target_group": {
+            "name": NAME,
+            "port": 5000,
+            "vpc_id": vpc,
+            "health_check": {"path": "/health", "matcher": "200", "interval_seconds": 15},
+            "attributes": {"deregistration_delay.timeout_seconds": 30},
+        },
+        "listeners": [
+            {
+                "port": 80,
+                "protocol": "HTTP",
+                "default_actions": [
+                    {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": 443, "StatusCode": "HTTP_301"}}
+                ],
+            },
+            {
+                "port": 443,
+                "protocol": "HTTPS",
+                "ssl_policy": "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
+                "certificate_arn": certificates[0],
+                "default_actions": [REFUSE],
+                "rules": [
+                    {"priority": 1, "conditions": [HOST], "actions": [COGNITO, {"Type": "forward"}]},
+                    {"priority": 2, "conditions": [{"Field": "path-pattern", "Values": ["/a"]}], "actions": [REFUSE]},
+                ],
+            },
+        ],
+        "tags": TAGS,
+    }
+    return {"vpc": vpc, "subnets": subnets, "groups": groups, "certificates": certificates, "params": params}
+
+
+def run(aws, params):
+    """The result of a run that its plan foretold to the letter, while the plan itself changed nothing."""
+    mark = aws.mark()
+    plan = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(mark) == []
+    result = run_module(MODULE, params, aws)
+    assert lines(result) == lines(plan)
+    assert bool(aws.mutating(mark)) == result["changed"]
+    return result
+
+
+def lines(result):
+    return [(c["action"], c["kind"].removeprefix("elbv2_"), c["name"], [f["name"] for f in c["fields"]]) for c in result["changes"]]
+
+
+def operations(aws, mark):
+    return sorted(call["operation"] for call in aws.mutating(mark))
+
+
+def changed(params, change):
+    params = copy.deepcopy(params)
+    change(params)
+    return params
+
+
+def unchanged(aws, params):
+    mark = aws.mark()
+    assert not run_module(MODULE, params, aws)["changed"]
+    return [call["operation"] for call in aws.calls(mark)]
+
+
+def rule(aws, priority):
+    elbv2 = aws.client("elbv2")
+    (balancer,) = elbv2.describe_load_balancers(Names=[NAME])["LoadBalancers"]
+    listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    arn = next(each["ListenerArn"] for each in listeners if each["Port"] == 443)
+    return next(r for r in elbv2.describe_rules(ListenerArn=arn)["Rules"] if r["Priority"] == str(priority))
+
+
+def test_life(aws, given):
+    params = given["params"]
+    created = run(aws, params)
+    assert [line[:3] for line in lines(created)] == [
+        ("create", "target_group", NAME),
+        ("create", "load_balancer", NAME),
+        ("create", "listener", f"{NAME}:80"),
+        ("create", "listener", f"{NAME}:443"),
+        ("create", "listener_rule", f"{NAME}:443/1"),
+        ("create", "listener_rule", f"{NAME}:443/2"),
+    ]
+    assert created["load_balancer"]["dns_name"].startswith("internal-")
+    assert created["load_balancer"]["state"] == "active"
+    assert set(created["listeners"]) == {"80", "443"}
+    arns = [created["load_balancer"]["arn"], created["target_group"]["arn"], *created["listeners"].values(), rule(aws, 1)["RuleArn"]]
+    for each in aws.client("elbv2").describe_tags(ResourceArns=arns)["TagDescriptions"]:
+        assert {tag["Key"]: tag["Value"] for tag in each["Tags"]} == TAGS
+
+    assert sorted(unchanged(aws, params)) == sorted([
+        "DescribeTargetGroups", "DescribeTargetGroupAttributes", "DescribeTags",
+        "DescribeLoadBalancers", "DescribeLoadBalancerAttributes", "DescribeTags",
+        "DescribeListeners", "DescribeRules", "DescribeRules", "DescribeTags",
+    ])
+
+    absent = {"name": NAME, "target_group": {"name": NAME}, "state": "absent", "tags": TAGS}
+    mark = aws.mark()
+    removed = run(aws, absent)
+    assert [line[:3] for line in lines(removed)] == [("delete", *line[1:3]) for line in lines(created)]
+    assert operations(aws, mark) == ["DeleteLoadBalancer", "DeleteTargetGroup"]
+    assert removed["load_balancer"] == removed["target_group"] == removed["listeners"] == {}
+    mark = aws.mark()
+    assert not run(aws, absent)["changed"]
+
+
+CHANGES = {
+    "a subnet": (
+        lambda p, g: p.update(subnets=g["subnets"]),
+        [("update", "load_balancer", NAME, ["subnets"])], ["SetSubnets"],
+    ),
+    "a security group": (
+        lambda p, g: p.update(security_groups=g["groups"]),
+        [("update", "load_balancer", NAME, ["security_groups"])], ["SetSecurityGroups"],
+    ),
+    "an attribute": (
+        lambda p, g: p["attributes"].update({"idle_timeout.timeout_seconds": "120"}),
+        [("update", "load_balancer", NAME, ["attributes.idle_timeout.timeout_seconds"])], ["ModifyLoadBalancerAttributes"],
+    ),
+    "an attribute more": (
+        lambda p, g: p["attributes"].update({"deletion_protection.enabled": True}),
+        [("update", "load_balancer", NAME, ["attributes.deletion_protection.enabled"])], ["ModifyLoadBalancerAttributes"],
+    ),
+    "the health check": (
+        lambda p, g: p["target_group"]["health_check"].update(path="/version"),
+        [("update", "target_group", NAME, ["health_check.path"])], ["ModifyTargetGroup"],
+    ),
+    "an attribute of the target group": (
+        lambda p, g: p["target_group"]["attributes"].update({"deregistration_delay.timeout_seconds": 60}),
+        [("update", "target_group", NAME, ["attributes.deregistration_delay.timeout_seconds"])], ["ModifyTargetGroupAttributes"],
+    ),
+    "the TLS policy": (
+        lambda p, g: p["listeners"][1].update(ssl_policy="ELBSecurityPolicy-TLS13-1-3-2021-06"),
+        [("update", "listener", f"{NAME}:443", ["ssl_policy"])], ["ModifyListener"],
+    ),
+    "the certificate": (
+        lambda p, g: p["listeners"][1].update(certificate_arn=g["certificates"][1]),
+        [("update", "listener", f"{NAME}:443", ["certificate_arn"])], ["ModifyListener"],
+    ),
+    "a default action": (
+        lambda p, g: p["listeners"][0].update(default_actions=[REFUSE]),
+        [("update", "listener", f"{NAME}:80", ["default_actions"])], ["ModifyListener"],
+    ),
+    "the protocol of a listener": (
+        lambda p, g: p["listeners"][0].update(protocol="HTTPS", certificate_arn=g["certificates"][0]),
+        [("update", "listener", f"{NAME}:80", ["protocol", "certificate_arn"])], ["ModifyListener"],
+    ),
+    "a listener more": (
+        lambda p, g: p["listeners"].append({**p["listeners"][0], "port": 8080}),
+        [("create", "listener", f"{NAME}:8080", ["protocol", "default_actions", "tags.managed-by", "tags.mlflow-stack", "tags.team"])],
+        ["CreateListener"],
+    ),
+    "a listener less": (
+        lambda p, g: p["listeners"].pop(),
+        [("delete", "listener", f"{NAME}:443", []), ("delete", "listener_rule", f"{NAME}:443/1", []),
+         ("delete", "listener_rule", f"{NAME}:443/2", [])],
+        ["DeleteListener"],
+    ),
+    "a condition": (
+        lambda p, g: p["listeners"][1]["rules"][0].update(conditions=[{**HOST, "Values": ["other.example.com"]}]),
+        [("update", "listener_rule", f"{NAME}:443/1", ["conditions"])], ["ModifyRule"],
+    ),
+    "an action": (
+        lambda p, g: p["listeners"][1]["rules"][1].update(actions=[{"Type": "forward"}]),
+        [("update", "listener_rule", f"{NAME}:443/2", ["actions"])], ["ModifyRule"],
+    ),
+    "a rule less": (
+        lambda p, g: p["listeners"][1]["rules"].pop(0),
+        [("delete", "listener_rule", f"{NAME}:443/1", [])], ["DeleteRule"],
+    ),
+    "rules that change places": (
+        lambda p, g: [each.update(priority=3 - each["priority"]) for each in p["listeners"][1]["rules"]],
+        [("update", "listener_rule", f"{NAME}:443/1", ["conditions", "actions"]),
+         ("update", "listener_rule", f"{NAME}:443/2", ["conditions", "actions"])],
+        ["ModifyRule", "ModifyRule"],
+    ),
+    "a tag": (
+        lambda p, g: p.update(tags={**TAGS, "team": "y"}),
+        [("update", kind, name, ["tags.team"]) for kind, name in (
+            ("target_group", NAME), ("load_balancer", NAME), ("listener", f"{NAME}:80"), ("listener", f"{NAME}:443"),
+            ("listener_rule", f"{NAME}:443/1"), ("listener_rule", f"{NAME}:443/2"))],
+        ["AddTags"] * 6,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_one_change(aws, given, what):
+    change, expected, mutating = CHANGES[what]
+    run_module(MODULE, given["params"], aws)
+    params = changed(given["params"], lambda p: change(p, given))
+    mark = aws.mark()
+    assert lines(run(aws, params)) == expected
+    assert operations(aws, mark) == mutating
+    unchanged(aws, params)
+
+
+def test_what_was_changed_by_hand_is_put_back(aws, given):
+    params, elbv2 = given["params"], aws.client("elbv2")
+    made = run(aws, params)
+    listener, mark = made["listeners"]["443"], aws.mark()
+    elbv2.modify_load_balancer_attributes(
+        LoadBalancerArn=made["load_balancer"]["arn"],
+        Attributes=[{"Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "false"}],
+    )
+    elbv2.modify_listener(ListenerArn=listener, DefaultActions=[{"Type": "forward", "TargetGroupArn": made["target_group"]["arn"]}])
+    elbv2.create_rule(
+        ListenerArn=listener, Priority=7, Conditions=[{"Field": "path-pattern", "Values": ["/open/*"]}],
+        Actions=[{"Type": "forward", "TargetGroupArn": made["target_group"]["arn"]}],
+    )
+    elbv2.delete_rule(RuleArn=rule(aws, 2)["RuleArn"])
+    open_door = {"Type": "forward", "TargetGroupArn": made["target_group"]["arn"]}
+    elbv2.create_listener(LoadBalancerArn=made["load_balancer"]["arn"], Port=8080, Protocol="HTTP", DefaultActions=[open_door])
+    elbv2.remove_tags(ResourceArns=[rule(aws, 1)["RuleArn"]], TagKeys=["managed-by", "mlflow-stack"])
+    assert [line[:3] for line in lines(run(aws, params))] == [
+        ("update", "load_balancer", NAME),
+        ("update", "listener", f"{NAME}:443"),
+        ("update", "listener_rule", f"{NAME}:443/1"),
+        ("create", "listener_rule", f"{NAME}:443/2"),
+        ("delete", "listener_rule", f"{NAME}:443/7"),
+        ("delete", "listener", f"{NAME}:8080"),
+    ]
+    assert len(aws.mutating(mark)) == 12
+    unchanged(aws, params)
+
+
+def test_scheme_is_replaced_with_a_loud_warning(aws, given):
+    before = run(aws, given["params"])
+    params = {**given["params"], "scheme": "internet-facing"}
+    result = run(aws, params)
+    balancer = next(c for c in result["changes"] if c["kind"] == "elbv2_load_balancer")
+    assert balancer["action"] == "replace"
+    assert any("to the internet" in warning for warning in balancer["warnings"])
+    assert any("requests fail" in warning for warning in balancer["warnings"])
+    assert [line[:2] for line in lines(result)] == [("replace", "load_balancer"), *[("create", "listener")] * 2, *[("create", "listener_rule")] * 2]
+    assert result["load_balancer"]["arn"] != before["load_balancer"]["arn"]
+    assert result["target_group"] == before["target_group"]
+    unchanged(aws, params)
+
+
+def test_a_new_load_balancer_on_the_internet_is_warned_of(aws, given):
+    plan = run_module(MODULE, {**given["params"], "scheme": "internet-facing"}, aws, check=True)
+    assert plan["changes"][1]["warnings"] == ["opens the load balancer to the internet"]
+
+
+def test_immutable_fields_of_the_target_group(aws, given):
+    run(aws, given["params"])
+    params = changed(given["params"], lambda p: p["target_group"].update(port=5001))
+    mark = aws.mark()
+    with pytest.raises(ModuleFailed, match="port cannot be changed"):
+        run_module(MODULE, params, aws)
+    assert aws.mutating(mark) == []
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_deletion_protection(aws, given, check):
+    params = changed(given["params"], lambda p: p["attributes"].update({"deletion_protection.enabled": True}))
+    run(aws, params)
+    absent = {"name": NAME, "target_group": {"name": NAME}, "state": "absent", "tags": TAGS}
+    mark = aws.mark()
+    for refused in (absent, {**params, "scheme": "internet-facing"}):
+        with pytest.raises(ModuleFailed, match="deletion protection is on"):
+            run_module(MODULE, refused, aws, check=check)
+    assert aws.mutating(mark) == []
+    if not check:
+        run(aws, {**absent, "lift_deletion_protection": True})
+        assert aws.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+
+
+def test_oidc_and_its_client_secret(aws, given):
+    secrets = aws.client("secretsmanager")
+    arn = secrets.create_secret(Name="oidc", SecretString=SECRET)["ARN"]
+
+    def sign_in(p):
+        p["client_secret_arn"] = arn
+        p["listeners"][1]["rules"][0]["actions"] = [OIDC, {"Type": "forward"}]
+
+    params = changed(given["params"], sign_in)
+    run(aws, given["params"])
+    moved = run(aws, params)
+    assert lines(moved) == [("update", "listener_rule", f"{NAME}:443/1", ["actions", "client_secret_version"])]
+    assert SECRET not in str(moved)
+    assert "GetSecretValue" not in unchanged(aws, params)
+
+    secrets.put_secret_value(SecretId=arn, SecretString="another")
+    mark = aws.mark()
+    assert lines(run(aws, params)) == [("update", "listener_rule", f"{NAME}:443/1", ["client_secret_version"])]
+    assert operations(aws, mark) == ["AddTags", "ModifyRule"]
+    unchanged(aws, params)
+
+    other_host = changed(params, lambda p: p["listeners"][1]["rules"][0].update(conditions=[{**HOST, "Values": ["b.example.com"]}]))
+    mark = aws.mark()
+    assert run(aws, other_host)["changed"]
+    assert "GetSecretValue" not in [call["operation"] for call in aws.calls(mark)]
+
+    run(aws, given["params"])
+    back = run(aws, params)
+    assert lines(back)[0][3] == ["conditions", "actions"] or lines(back)[0][3] == ["actions"]
+    unchanged(aws, params)
+
+
+def test_oidc_without_a_client_secret_is_refused(aws, given):
+    params = changed(given["params"], lambda p: p["listeners"][1]["rules"][0].update(actions=[OIDC, {"Type": "forward"}]))
+    run(aws, given["params"])
+    with pytest.raises(ModuleFailed, match="needs the option client_secret_arn"):
+        run_module(MODULE, params, aws, check=True)
+
+
+def test_wait(aws, given):
+    aws.creation_seconds(elb=4)
+    made = run_module(MODULE, {**given["params"], "wait": False}, aws)
+    assert made["load_balancer"]["state"] == "provisioning"
+    assert set(made["listeners"]) == {"80", "443"}
+    waited = run_module(MODULE, given["params"], aws)
+    assert not waited["changed"]
+    assert waited["load_balancer"]["state"] == "active"
+
+
+@pytest.mark.parametrize("kind", ["load_balancer", "target_group"])
+def test_what_is_of_somebody_else_is_left_alone(aws, given, kind):
+    elbv2 = aws.client("elbv2")
+    if kind == "load_balancer":
+        elbv2.create_load_balancer(Name=NAME, Subnets=given["subnets"][:2])
+    else:
+        elbv2.create_target_group(Name=NAME, Port=5000, Protocol="HTTP", VpcId=given["vpc"], TargetType="ip")
+    with pytest.raises(ModuleFailed, match=f"{kind} {NAME}: it exists already and is not of this stack"):
+        run_module(MODULE, given["params"], aws, check=True)
+    absent = {"name": NAME, "target_group": {"name": NAME}, "state": "absent", "tags": TAGS}
+    assert not run(aws, absent)["changed"]
+
+
+def test_a_half_made_one_is_completed(aws, given):
+    aws.faults({"service": "elbv2", "operation": "CreateRule", "count": 1, "status": 400, "code": "TooManyRules"})
+    with pytest.raises(ModuleFailed, match="TooManyRules"):
+        run_module(MODULE, given["params"], aws)
+    assert [line[:2] for line in lines(run(aws, given["params"]))] == [("create", "listener_rule")]
+    unchanged(aws, given["params"])
