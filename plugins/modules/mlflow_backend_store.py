@@ -154,7 +154,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import backend_store_uri, derive_password
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, State, has_unknown, run
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.secretsmanager_secret import Secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._secret import Secret
 
 PREPARED = "mlflow-database-prepared"
 """The tag that says for what the database was prepared."""

@@ -196,7 +196,7 @@ def main() -> int:
         say(f"refused: {refused}")
         return refused.status
     except Exception as error:
-        say(f"failed: {type(error).__name__}: {masked(error)}")
+        say(f"failed: {type(error).__name__}: {masked(getattr(error, 'orig', None) or error)}")
         return 1
     return 0
 

@@ -1,0 +1,110 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: a Secrets Manager secret as a resource, for every module that manages one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import eventually, found, tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State
+
+GENERATORS: dict[str, t.Callable[[], str]] = {
+    "hex32": lambda: secrets.token_hex(32),
+    "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
+}
+
+ARGUMENTS = {"description": "Description", "kms_key_id": "KmsKeyId", "value": "SecretString"}
+"""Our fields as CreateSecret and UpdateSecret call them."""
+
+
+class Secret(Resource):
+    kind = "secretsmanager_secret"
+    secret = frozenset({"value"})
+
+    def describe(self) -> State | None:
+        client = self.aws.client("secretsmanager")
+        answer = found(client.describe_secret, "ResourceNotFoundException", SecretId=self.name)
+        if answer is None or (self.absent and "DeletedDate" in answer):
+            return None
+        current = (v for v, stages in answer.get("VersionIdsToStages", {}).items() if "AWSCURRENT" in stages)
+        state = {
+            "arn": answer["ARN"],
+            "version_id": next(current, None),
+            "scheduled_for_deletion": "DeletedDate" in answer,
+            "description": answer.get("Description", ""),
+            "kms_key_id": answer.get("KmsKeyId"),
+            "tags": tag_dict(answer.get("Tags", [])),
+        }
+        if self.spec["value"] is not None and "DeletedDate" not in answer:  # AWS gives no value of a deleted secret
+            value = found(client.get_secret_value, "ResourceNotFoundException", SecretId=answer["ARN"])
+            state["value"] = value and value.get("SecretString")
+        return state
+
+    def desired(self) -> State:
+        return {
+            "scheduled_for_deletion": False,
+            "description": self.spec["description"],
+            "kms_key_id": self.spec["kms_key_id"],
+            "value": self.spec["value"],
+            "tags": self.spec["marker"],
+        }
+
+    def unknown(self) -> State:
+        return {"arn": UNKNOWN, "version_id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        if self.spec["generate"]:
+            value = {key: GENERATORS[kind]() for key, kind in self.spec["generate"].items()}
+            desired = {**desired, "value": json.dumps(value)}
+        # AWS removes a secret that was deleted for good in the background; until then its name is taken.
+        answer = eventually(
+            self.aws.client("secretsmanager").create_secret,
+            "InvalidRequestException",
+            message="scheduled for deletion",
+            Name=self.name,
+            Tags=tag_list(desired["tags"]),
+            **_arguments(desired),
+        )
+        return {"arn": answer["ARN"], "version_id": answer["VersionId"]}
+
+    def update(self, before: State, changes: State) -> State:
+        client = self.aws.client("secretsmanager")
+        if before["scheduled_for_deletion"]:
+            client.restore_secret(SecretId=before["arn"])
+        arguments = _arguments(changes)
+        answer = client.update_secret(SecretId=before["arn"], **arguments) if arguments else {}
+        return {"version_id": answer["VersionId"]} if answer.get("VersionId") else {}
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        client = self.aws.client("secretsmanager")
+        if to_set:
+            client.tag_resource(SecretId=before["arn"], Tags=tag_list(to_set))
+        if to_unset:
+            client.untag_resource(SecretId=before["arn"], TagKeys=to_unset)
+
+    def delete(self, before: State) -> None:
+        days = self.spec["recovery_window_in_days"]
+        window = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
+        self.aws.client("secretsmanager").delete_secret(SecretId=before["arn"], **window)
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if before and not changes and not self.spec["recovery_window_in_days"]:
+            return ["the value is deleted at once and for good"]
+        return []
+
+    def result(self) -> State:
+        """The returned value C(secret)."""
+        if self.state is None:
+            return {}
+        changed = {field["name"] for field in self.change["fields"]} if self.change else set()
+        version_id = UNKNOWN if self.aws.check_mode and "value" in changed else self.state["version_id"]
+        return {"arn": self.state["arn"], "name": self.name, "version_id": version_id}
+
+
+def _arguments(wanted: State) -> State:
+    return {argument: wanted[field] for field, argument in ARGUMENTS.items() if wanted.get(field) is not None}
