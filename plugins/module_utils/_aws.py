@@ -137,8 +137,13 @@ class Aws:
     def pages(self, service: str, operation: str, result: str, **arguments: t.Any) -> list[t.Any]:
         """All items of a paginated operation, for example C(pages("ec2", "describe_subnets", "Subnets"))."""
         client = self.client(service)
-        if not client.can_paginate(operation):
-            return getattr(client, operation)(**arguments)[result]
+        if not client.can_paginate(operation):  # botocore knows no paginator for some that do answer in pages
+            page = getattr(client, operation)(**arguments)
+            items = list(page[result])
+            while token := page.get("NextToken"):
+                page = getattr(client, operation)(**arguments, NextToken=token)
+                items += page[result]
+            return items
         return [
             item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(result) or []
         ]

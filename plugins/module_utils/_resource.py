@@ -281,7 +281,7 @@ class Resource:
 
 
 def settle(resources: t.Sequence[Resource]) -> list[Change]:
-    """Settle resources, each after those it needs (absent ones in reverse), at most MAX_IN_FLIGHT at a time.
+    """Settle resources, each after those it needs (in reverse where either is absent), at most MAX_IN_FLIGHT at a time.
 
     Returns the changes in the order of C(resources), each followed by those of its children. Where some fail, those that
     do not depend on them are finished first; then one AwsError names all.
@@ -296,7 +296,8 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
         unsettled = {*waiting, *running.values(), *failed}  # a child may need what is under way just now
         for resource in more:
             for need in resource.needs:
-                first, then = (resource, need) if resource.absent else (need, resource)
+                # What another still uses cannot go: the other is changed, or removed, before.
+                first, then = (resource, need) if resource.absent or need.absent else (need, resource)
                 if first in unsettled and then in waiting:
                     waiting[then].add(first)
 

@@ -213,6 +213,14 @@ def test_order_follows_needs_and_is_reversed_for_removal() -> None:
     assert acts(aws)[3] == "delete c"
 
 
+def test_what_goes_is_removed_after_what_no_longer_needs_it() -> None:
+    aws = FakeAws()
+    aws.world.update({"old": {}, "user": {"uses": "old"}})
+    old, new = Thing(aws, "old", absent=True), Thing(aws, "new", {})
+    settle([old, new, Thing(aws, "user", {"uses": "new"}, needs=[new, old])])
+    assert acts(aws) == ["create new", "update user {'uses': 'new'}", "delete old"]
+
+
 def test_children_of_a_new_parent_are_not_described() -> None:
     aws = FakeAws()
     parent = Thing(aws, "a", {})
