@@ -1,0 +1,345 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The task that prepares the database, and the servers that then use it, with the real MLflow on real databases."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import backend_store_uri, derive_password
+from runtime.databases import ENGINES, Database, free_port, running
+
+ROOT = Path(__file__).resolve().parents[2]
+MLFLOW_VENV = ROOT / ".cache" / "mlflow-3.18.0"  # scripts/mlflow_venv makes it
+SCRIPT = (ROOT / "roles" / "ecs" / "files" / "prepare_database.py").read_text()
+UNIQUE_NAME = "team-x"
+
+# Makes a schema one revision older than MLflow's, with an experiment in it.
+OLDER_SCHEMA = """
+import os
+from alembic import command
+from alembic.script import ScriptDirectory
+from mlflow.store.db import utils
+engine = utils.create_sqlalchemy_engine(os.environ["MLFLOW_BACKEND_STORE_URI"])
+utils.InitialBase.metadata.create_all(engine)
+config = utils._get_alembic_config(str(engine.url))
+head = ScriptDirectory.from_config(config).get_revision("head")
+with engine.begin() as connection:
+    config.attributes["connection"] = connection
+    command.upgrade(config, head.down_revision)
+with engine.begin() as connection:
+    connection.exec_driver_sql(
+        "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace) VALUES (7, 'kept', 'active', 'default')"
+    )
+"""
+NEW_URI_WORKS_AND_THE_OLD_DOES_NOT = """
+import os, sys
+import sqlalchemy
+sqlalchemy.create_engine(os.environ["MLFLOW_BACKEND_STORE_URI"]).connect()
+try:
+    sqlalchemy.create_engine(sys.argv[1]).connect()
+except sqlalchemy.exc.OperationalError:
+    sys.exit(0)
+sys.exit("the old password still works")
+"""
+USE_TWO_SERVERS = """
+import sys
+from mlflow import MlflowClient
+writer, reader = MlflowClient(sys.argv[1]), MlflowClient(sys.argv[2])
+run = writer.create_run(writer.create_experiment("two replicas"))
+writer.log_metric(run.info.run_id, "loss", 0.25)
+writer.log_text(run.info.run_id, "an artifact", "note.txt")
+assert reader.get_run(run.info.run_id).data.metrics == {"loss": 0.25}
+path = reader.download_artifacts(run.info.run_id, "note.txt")
+assert open(path).read() == "an artifact"
+"""
+
+
+class Stack:
+    """A database server with what the collection knows of it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def uri(self, name: str, ca_file: str | None = None) -> str:
+        return backend_store_uri(
+            engine=self.database.engine, user="mlflow", password=self.password, host=self.database.host,
+            port=self.database.port, database=name,
+            ca_file=str(self.database.ca_file) if ca_file is None else ca_file,
+        )
+
+    @property
+    def password(self) -> str:
+        return derive_password(self.database.master_password, UNIQUE_NAME)
+
+    def environment(self, uri: str, **more: str) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": "/tmp", "MLFLOW_BACKEND_STORE_URI": uri} | more
+
+    def start(self, uri: str, **more: str) -> subprocess.Popen[str]:
+        secrets = {
+            "DATABASE_MASTER_USERNAME": self.database.master_username,
+            "DATABASE_MASTER_PASSWORD": self.database.master_password,
+            "DATABASE_WAIT_SECONDS": "20",
+        }
+        return subprocess.Popen(
+            [MLFLOW_VENV / "bin" / "python", "-c", SCRIPT], env=self.environment(uri, **secrets | more),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+
+    def prepare(self, uri: str, **more: str) -> tuple[int, str]:
+        """Run the task to its end: its exit status and all that it printed, in which there is no password."""
+        process = self.start(uri, **more)
+        output, _ = process.communicate(timeout=120)
+        for secret in (self.database.master_password, self.password, more.get("DATABASE_MASTER_PASSWORD")):
+            assert not secret or secret not in output
+        return process.returncode, output
+
+    def python(self, uri: str, code: str, *arguments: str) -> None:
+        subprocess.run([MLFLOW_VENV / "bin" / "python", "-c", code, *arguments], env=self.environment(uri), check=True)
+
+    def make_empty(self, name: str) -> None:
+        """Make a database as the task does, when MLflow's user exists."""
+        if self.database.engine == "aurora-mysql":
+            self.database.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4; GRANT ALL ON {name}.* TO mlflow@'%'")
+        else:
+            self.database.execute(f"CREATE DATABASE {name} OWNER mlflow")
+
+    def tables(self, name: str) -> set[str]:
+        schema = name if self.database.engine == "aurora-mysql" else "public"
+        return set(self.database.execute(
+            f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'", name
+        ).split())
+
+    def revision(self, name: str) -> str:
+        return self.database.execute("SELECT version_num FROM alembic_version", name)
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(engine, marks=pytest.mark.xdist_group(engine)) for engine in ENGINES]
+)
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A database server on which the task has run once, for the database ``first``."""
+    assert MLFLOW_VENV.exists(), "run scripts/mlflow_venv"
+    with running(request.param) as database:
+        database.directory.chmod(0o755)
+        stack = Stack(database)
+        status, output = stack.prepare(stack.uri("first"))
+        assert status == 0, output
+        assert "the database is empty" in output
+        yield stack
+
+
+def test_a_prepared_database_is_left_as_it_is(stack: Stack) -> None:
+    stack.database.execute("CREATE TABLE keepsake (id INTEGER)", "first")
+    before = stack.tables("first"), stack.revision("first")
+    status, output = stack.prepare(stack.uri("first"))
+    assert status == 0, output
+    assert "empty" not in output and "upgrading" not in output
+    assert (stack.tables("first"), stack.revision("first")) == before
+    assert {"experiments", "runs"} < before[0] and "mlplatform_initialising" not in before[0]
+    stack.database.execute("DROP TABLE keepsake", "first")
+
+
+def test_a_changed_master_password_changes_that_of_mlflow(stack: Stack) -> None:
+    old_uri, old_password = stack.uri("first"), stack.database.master_password
+    stack.database.set_master_password("An0ther-password")
+    status, output = stack.prepare(
+        stack.uri("first"), DATABASE_MASTER_PASSWORD=old_password, DATABASE_WAIT_SECONDS="0"
+    )
+    assert status == 1 and "failed: OperationalError" in output
+    assert stack.prepare(stack.uri("first"))[0] == 0
+    stack.python(stack.uri("first"), NEW_URI_WORKS_AND_THE_OLD_DOES_NOT, old_uri)
+
+
+def test_a_first_run_that_was_killed_is_taken_up(stack: Stack) -> None:
+    process = stack.start(stack.uri("killed_1"))
+    deadline = time.monotonic() + 60
+    while not {"experiments", "mlplatform_initialising"} < (
+        stack.tables("killed_1") if "killed_1" in stack.database.execute(
+            "SHOW DATABASES" if stack.database.engine == "aurora-mysql" else "SELECT datname FROM pg_database"
+        ) else set()
+    ):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    left = stack.tables("killed_1")
+    assert "mlplatform_initialising" in left and not stack.tables("first") <= left
+    status, output = stack.prepare(stack.uri("killed_1"))
+    assert status == 0 and "starting over" in output, output
+    assert stack.tables("killed_1") == stack.tables("first")
+    assert stack.revision("killed_1") == stack.revision("first")
+
+
+def test_an_older_schema_is_upgraded_only_when_that_is_allowed(stack: Stack) -> None:
+    uri = stack.uri("older")
+    stack.make_empty("older")
+    stack.python(uri, OLDER_SCHEMA)
+    # As if a server had used a database whose first preparation was killed: what it holds is never thrown away.
+    stack.database.execute("CREATE TABLE mlplatform_initialising (id INTEGER)", "older")
+    if stack.database.engine == "aurora-postgresql":
+        stack.database.execute("ALTER TABLE mlplatform_initialising OWNER TO mlflow", "older")
+    before = stack.revision("older")
+    status, output = stack.prepare(uri)
+    assert status == 3 and "refused: the schema" in output, output
+    assert stack.revision("older") == before
+    status, output = stack.prepare(uri, SCHEMA_UPGRADE="true")
+    assert status == 0 and f"upgrading the schema from {before}" in output, output
+    assert stack.revision("older") == stack.revision("first") != before
+    assert stack.database.execute("SELECT name FROM experiments WHERE experiment_id = 7", "older") == "kept"
+    assert stack.tables("older") == stack.tables("first")
+
+
+@pytest.mark.parametrize(
+    ("name", "sql", "said"),
+    [
+        ("newer", "CREATE TABLE alembic_version (version_num VARCHAR(32)); "
+                  "INSERT INTO alembic_version VALUES ('ffffffffffff'); CREATE TABLE experiments (id INTEGER)",
+         "does not know the schema ffffffffffff"),
+        ("foreign", "CREATE TABLE invoices (id INTEGER)", "no MLflow schema"),
+    ],
+)
+def test_a_schema_that_this_mlflow_does_not_know_is_refused(stack: Stack, name: str, sql: str, said: str) -> None:
+    name = f"{name}_schema"
+    stack.make_empty(name)
+    stack.database.execute(sql, name)
+    if stack.database.engine == "aurora-postgresql":
+        for table in stack.tables(name):
+            stack.database.execute(f"ALTER TABLE {table} OWNER TO mlflow", name)
+    before = stack.tables(name)
+    status, output = stack.prepare(stack.uri(name), SCHEMA_UPGRADE="true")
+    assert status == 4 and said in output, output
+    assert stack.tables(name) == before
+
+
+def test_it_waits_for_a_database_that_resumes(stack: Stack) -> None:
+    stack.database.stop()
+    process = stack.start(stack.uri("first"))
+    assert process.stdout is not None
+    assert "waiting for the database" in process.stdout.readline()
+    stack.database.start()
+    assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("ca", ["", "other"])
+def test_the_server_is_verified_when_there_are_certificates_to_verify_it_with(
+    stack: Stack, ca: str, tmp_path: Path
+) -> None:
+    if ca:
+        ca = str(tmp_path / "other.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Other CA",
+                        "-keyout", tmp_path / "key", "-out", ca], check=True, capture_output=True)
+    status, output = stack.prepare(stack.uri("first", ca), DATABASE_WAIT_SECONDS="0")
+    assert (status, "certificate verify failed" in output) == ((1, True) if ca else (0, False)), output
+
+
+def test_postgresql_is_never_given_the_password(stack: Stack) -> None:
+    if stack.database.engine == "aurora-postgresql":
+        log = (stack.database.directory / "log").read_text()
+        assert "ALTER ROLE" in log and stack.password not in log
+
+
+@contextmanager
+def server(stack: Stack, port: int, artifacts: Path) -> Iterator[subprocess.Popen[str]]:
+    """A replica of MLflow, configured as its ECS task is: by its environment alone."""
+    environment = stack.environment(
+        stack.uri("first"),
+        MLFLOW_HOST="127.0.0.1",
+        MLFLOW_PORT=str(port),
+        MLFLOW_WORKERS="1",
+        MLFLOW_ARTIFACTS_DESTINATION=str(artifacts),
+        MLFLOW_SERVE_ARTIFACTS="true",
+        MLFLOW_SERVER_ALLOWED_HOSTS=f"mlflow.example.com,127.0.0.1:{port}",
+        MLFLOW_SERVER_CORS_ALLOWED_ORIGINS="https://mlflow.example.com",
+        MLFLOW_UVICORN_OPTS="--timeout-keep-alive=120",
+        MLFLOW_SQLALCHEMYSTORE_POOLCLASS="NullPool",
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+        MLFLOW_DISABLE_TELEMETRY="true",
+    )
+    process = subprocess.Popen(
+        [MLFLOW_VENV / "bin" / "mlflow", "server"], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def request(port: int, path: str, **headers: str) -> int:
+    """The status of a request; of a POST when there is an Origin."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", headers=headers, data=b"{}" if "Origin" in headers else None
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def wait_until_healthy(process: subprocess.Popen[str], port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            assert request(port, "/health", Host="10.0.0.7:5000") == 200
+            return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.3)
+
+
+def command_lines(group: int) -> str:
+    """The arguments of every process of a process group."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.getpgid(int(entry.name)) == group:
+                    found.append((entry / "cmdline").read_text())
+            except (ProcessLookupError, FileNotFoundError):
+                pass
+    return json.dumps(found)
+
+
+def test_two_replicas_serve_from_the_prepared_database(stack: Stack, tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    with ExitStack() as servers:
+        processes = [servers.enter_context(server(stack, port, tmp_path)) for port in ports]
+        for process, port in zip(processes, ports, strict=True):
+            wait_until_healthy(process, port)
+        stack.python("unused", USE_TWO_SERVERS, *(f"http://127.0.0.1:{port}" for port in ports))
+
+        version, search = "/version", "/api/2.0/mlflow/experiments/search"
+        requests = [
+            (version, {"Host": "anything.example.net"}, 200),
+            ("/", {"Host": "mlflow.example.com"}, 200),
+            ("/", {"Host": "anything.example.net"}, 403),
+            (search + "?max_results=1", {"Host": "mlflow.example.com:8080"}, 403),
+            (search, {"Host": "mlflow.example.com", "Origin": "https://mlflow.example.com"}, 400),
+            (search, {"Host": "mlflow.example.com", "Origin": "https://anything.example.net"}, 403),
+        ]
+        assert [request(ports[0], path, **headers) for path, headers, _ in requests] == [
+            status for _, _, status in requests
+        ]
+
+        # Without a pool nothing stays connected, so an idle Aurora can pause.
+        assert stack.database.connections("mlflow") == 0
+        shown = command_lines(processes[0].pid)
+        assert "uvicorn" in shown and stack.password not in shown
+        for process in processes:
+            process.terminate()
+        assert [process.wait(30) for process in processes] == [0, 0]
