@@ -16,7 +16,7 @@ install: ## makes .venv, with this checkout as the collection mlplatform.mlflow_
 
 demo: ## deploys examples/team-x.yml on the embedded AWS and verifies it
 	@scripts/install .venv runtime demo
-	@scripts/demo
+	@.venv/bin/python scripts/demo.py
 
 test: ## every test that needs no AWS account
 	@scripts/install .venv runtime demo test checks
