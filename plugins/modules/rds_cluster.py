@@ -539,20 +539,21 @@ class Cluster(RdsResource):
         """Raise AwsError for what AWS cannot do to the existing cluster, before anything is changed for it."""
         before = self.describe()
         self.read_ahead = True
-        if before is None or self._foreign(before):
+        self._check_owner(before)
+        if before is None:
             return
         wanted = self.desired()
         fixed = [field for field in self.FIXED if wanted[field] is not None and wanted[field] != before[field]]
         if fixed:
             differ = "; ".join(f"{field} is {before[field]}, the input asks for {wanted[field]}" for field in fixed)
-            raise AwsError(f"{self.kind} {self.name}: {differ}. {RESTORE}")
+            raise AwsError(f"{differ}. {RESTORE}")
         have, want = before["engine_version"], self.spec["engine_version"]
         change = version_change(have, want, auto_minor=self.spec["auto_minor_version_upgrade"])
         if change == "downgrade":
-            raise AwsError(f"{self.kind} {self.name}: engine_version is {have}, the input asks for the older {want}. {RESTORE}")
+            raise AwsError(f"engine_version is {have}, the input asks for the older {want}. {RESTORE}")
         if change == "major" and not self.spec["allow_major_version_upgrade"]:
             raise AwsError(
-                f"{self.kind} {self.name}: from {have} to {want} is a major upgrade, which needs tests and a longer downtime. "
+                f"from {have} to {want} is a major upgrade, which needs tests and a longer downtime. "
                 "Set allow_major_version_upgrade to do it"
             )
 
@@ -787,7 +788,10 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     spec = {**params, "subnet_group_name": subnet_group.name, "parameter_group_name": None if absent else groups[0].name}
     cluster = Cluster(aws, name, spec, needs=(subnet_group, *groups), **common)
     if not absent:
-        cluster.refuse_impossible()
+        try:
+            cluster.refuse_impossible()
+        except AwsError as error:
+            raise AwsError(f"{cluster.kind} {name}: {error}") from error
 
     def results() -> dict[str, t.Any]:
         reboot_pending = (cluster.state or {}).get("reboot_pending", [])

@@ -290,7 +290,8 @@ def test_somebody_elses_cluster_is_left_alone(aws, params):
     aws.client("rds").create_db_cluster(
         DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword=PASSWORD
     )
-    with pytest.raises(ModuleFailed, match="not of this stack"):
+    since = aws.mark()
+    with pytest.raises(ModuleFailed, match="rds_cluster x: .*not of this stack"):
         run_module(MODULE, params, aws)
     assert run_module(MODULE, {**params, "state": "absent"}, aws)["changes"] == []
-    assert cluster(aws)["Status"] == "available"
+    assert cluster(aws)["Status"] == "available" and mutations(aws, since) == []
