@@ -39,9 +39,11 @@ class ActionModule(InWorker):
         spec = input_spec()
         given, problems = self._given(task_vars or {}, spec)
         problems += self._twins(task_vars or {}, given.get("mlflow_unique_name"))
-        inputs, more = _inputs.check(given, spec)
+        scope = self._task.args.get("scope", "site")
+        inputs, more = _inputs.check(given, spec, bootstrap=scope == "bootstrap")
         problems += more
-        if self._task.args.get("scope") == "destroy" and not self._task.check_mode:
+        removal = scope == "destroy" or (scope == "bootstrap" and inputs.get("mlflow_bootstrap_state") == "absent")
+        if removal and not self._task.check_mode:
             problems += _confirmation(inputs)
         answer: dict[str, t.Any] = {}
         if not any(problem.variable.startswith("mlflow_aws_") for problem in problems):
@@ -88,7 +90,7 @@ def _confirmation(inputs: _inputs.Inputs) -> list[_inputs.Problem]:
     name, given = inputs.get("mlflow_unique_name", ""), inputs.get("mlflow_confirm_destroy", "")
     if given == name:
         return []
-    remedy = f"to remove the stack and everything in it, add -e mlflow_confirm_destroy={name}"
+    remedy = f"to remove everything that is called so, add -e mlflow_confirm_destroy={name}"
     return [_inputs.Problem("mlflow_confirm_destroy", given, remedy)]
 
 

@@ -189,6 +189,9 @@ RULES: dict[str, tuple[Rule, str]] = {
         lambda v: all(re.fullmatch(r"[A-Za-z_]\w*", k) and re.match(r"arn:aws[a-z-]*:(secretsmanager|ssm):", str(x)) for k, x in v.items()),
         "give a dict of variable names to ARNs in Secrets Manager or Parameter Store",
     ),
+    "mlflow_bootstrap_vpc_cidr": (_matches(r"(\d{1,3}\.){2}0\.0/16"), "give a /16, such as 10.0.0.0/16"),
+    "mlflow_bootstrap_cognito_domain": (_matches(_LABEL), "give lower-case letters, digits and hyphens"),
+    "mlflow_bootstrap_api_users": (_each(_matches(r"[^:\s]+")), "give different names without colons and spaces"),
     "mlflow_tags": (
         lambda v: len(v) <= 40 and all(_tag(k, x) for k, x in v.items()),
         "give at most 40 tags: keys of 1 to 128 characters that do not begin with aws: and are not managed-by or mlflow-stack, "
@@ -265,14 +268,19 @@ def _suboptions(item: dict[str, t.Any], options: Spec) -> dict[str, t.Any]:
     return {k: typed(v, options[k]) for k, v in item.items() if v is not None}
 
 
-def check(given: Inputs, spec: Spec) -> tuple[Inputs, list[Problem]]:
+BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")
+"""What C(bootstrap) cannot do without; the other required inputs are what it makes."""
+
+
+def check(given: Inputs, spec: Spec, *, bootstrap: bool = False) -> tuple[Inputs, list[Problem]]:
     """The inputs in their types, and all that is wrong with them. A value with a problem is not in the result."""
     values: Inputs = {}
     problems: list[Problem] = []
     for name, option in spec.items():
         value = given.get(name)
-        if value is None or (value == "" and not option.get("required")):
-            if option.get("required"):
+        required = option.get("required") and (not bootstrap or name in BOOTSTRAP_NEEDS)
+        if value is None or (value == "" and not required):
+            if required:
                 problems.append(Problem(name, "", f"is missing: {option['description'][0].rstrip('.')}"))
             elif name in given:
                 values[name] = given[name]
