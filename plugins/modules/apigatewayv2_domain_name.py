@@ -1,0 +1,198 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apigatewayv2_domain_name
+version_added: 1.0.0
+short_description: Manage a custom domain name of API Gateway
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes a regional custom domain name for HTTP APIs. No existing module does.
+  - Mutual TLS is off; where somebody switched it on it is switched off again.
+  - With O(state=absent) the API mappings of the domain name go with it.
+options:
+  name:
+    description: The domain name, such as C(mlflow.api.example.com).
+    type: str
+    required: true
+  certificate_arn:
+    description: ARN of the ACM certificate, in the same region, that covers the name. Required with O(state=present).
+    type: str
+  security_policy:
+    description: Oldest version of TLS that clients may use; V(TLS_1_2) includes TLS 1.3. API Gateway offers no newer one for HTTP APIs.
+    type: str
+    choices: [TLS_1_2]
+    default: TLS_1_2
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+  - mlplatform.mlflow_aws.attributes.wait
+"""
+
+EXAMPLES = r"""
+- name: Ensure the domain name of the API
+  mlplatform.mlflow_aws.apigatewayv2_domain_name:
+    name: mlflow.api.example.com
+    certificate_arn: arn:aws:acm:eu-west-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef
+    tags:
+      team: x
+"""
+
+RETURN = r"""
+domain_name:
+  description: The domain name as it is after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  contains:
+    name:
+      description: The domain name.
+      type: str
+    target_domain_name:
+      description: Name that an alias record of the domain name leads to.
+      type: str
+      sample: d-0123456789.execute-api.eu-west-1.amazonaws.com
+    target_zone_id:
+      description: ID of the hosted zone of RV(domain_name.target_domain_name).
+      type: str
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: apigatewayv2_domain_name
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+
+def normal(domain: dict[str, t.Any]) -> State:
+    """A domain name as API Gateway answers it, in our terms."""
+    regional = domain["DomainNameConfigurations"][0]
+    return {
+        "certificate_arn": regional.get("CertificateArn"),
+        "endpoint_type": regional.get("EndpointType"),
+        "security_policy": regional.get("SecurityPolicy"),
+        "mutual_tls": bool(domain.get("MutualTlsAuthentication", {}).get("TruststoreUri")),
+        "target_domain_name": regional.get("ApiGatewayDomainName"),
+        "target_zone_id": regional.get("HostedZoneId"),
+        "status": regional.get("DomainNameStatus", "AVAILABLE"),
+        "reason": regional.get("DomainNameStatusMessage", ""),
+        "tags": own_tags(domain),
+    }
+
+
+class DomainName(ApiGatewayResource):
+    kind = "apigatewayv2_domain_name"
+    immutable = frozenset({"endpoint_type"})
+
+    def describe(self) -> State | None:
+        domain = found(self.aws.client("apigatewayv2").get_domain_name, "NotFoundException", DomainName=self.name)
+        return normal(domain) if domain else None
+
+    def desired(self) -> State:
+        return {
+            "certificate_arn": self.spec["certificate_arn"],
+            "endpoint_type": "REGIONAL",
+            "security_policy": self.spec["security_policy"],
+            "mutual_tls": False,
+        }
+
+    def unknown(self) -> State:
+        return {"target_domain_name": UNKNOWN, "target_zone_id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        domain = self.call(
+            "create_domain_name",
+            DomainName=self.name,
+            DomainNameConfigurations=[self._configuration()],
+            Tags=desired["tags"],
+        )
+        return _added(domain)
+
+    def update(self, before: State, changes: State) -> State:
+        off = {"MutualTlsAuthentication": {"TruststoreUri": ""}} if "mutual_tls" in changes else {}
+        domain = self.call(
+            "update_domain_name", DomainName=self.name, DomainNameConfigurations=[self._configuration()], **off
+        )
+        return _added(domain)
+
+    def _configuration(self) -> dict[str, str]:
+        return {
+            "CertificateArn": self.spec["certificate_arn"],
+            "EndpointType": "REGIONAL",
+            "SecurityPolicy": self.spec["security_policy"],
+        }
+
+    def path(self, state: State) -> str:
+        return f"domainnames/{self.name}"
+
+    def delete(self, before: State) -> None:
+        self.call("delete_domain_name", DomainName=self.name)
+
+    def pending(self, state: State) -> bool:
+        if state["status"].startswith("PENDING"):  # AWS waits for the owner
+            raise AwsError(f"API Gateway says {state['status']}: {state['reason'] or 'see the certificate in ACM'}")
+        return state["status"] != "AVAILABLE"
+
+
+def _added(domain: dict[str, t.Any]) -> State:
+    return {k: v for k, v in normal(domain).items() if k.startswith("target") or k in ("status", "reason")}
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    domain = DomainName(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
+    shown = ("target_domain_name", "target_zone_id")
+    return [domain], lambda: {
+        "domain_name": {"name": domain.name, **{k: domain.state[k] for k in shown}} if domain.state else {}
+    }
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "certificate_arn": {"type": "str"},
+            "security_policy": {"type": "str", "choices": ["TLS_1_2"], "default": "TLS_1_2"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+            "wait": {"type": "bool", "default": True},
+        },
+        required_if=[("state", "present", ["certificate_arn"])],
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()

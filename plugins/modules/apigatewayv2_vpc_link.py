@@ -1,0 +1,236 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apigatewayv2_vpc_link
+version_added: 1.0.0
+short_description: Manage a VPC link of API Gateway
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes and removes the VPC link by which an HTTP API reaches into a VPC. No existing module does.
+  - A VPC link's subnets and security groups cannot be changed, and API Gateway refuses to delete a link that an integration uses. So
+    where they differ a new link of the same name is made beside the old one, which then is in RV(superseded). Once the integration
+    uses the new link, remove the old one with O(state=absent) and O(vpc_link_ids). No request is lost in between.
+  - Several VPC links can have one name; those that carry one of the tags C(managed-by) and C(mlflow-stack) of O(tags) are ours.
+options:
+  name:
+    description: Name of the VPC link.
+    type: str
+    required: true
+  subnet_ids:
+    description: Subnets that the link has its network interfaces in. Required with O(state=present).
+    type: list
+    elements: str
+  security_group_ids:
+    description: Security groups of these network interfaces.
+    type: list
+    elements: str
+    default: []
+  vpc_link_ids:
+    description: With O(state=absent), the links to remove, among those that are ours. All of them where omitted.
+    type: list
+    elements: str
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+  - mlplatform.mlflow_aws.attributes.wait
+"""
+
+EXAMPLES = r"""
+- name: Ensure the VPC link
+  mlplatform.mlflow_aws.apigatewayv2_vpc_link:
+    name: mlflow-team-x
+    subnet_ids: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
+    security_group_ids: [sg-0123456789abcdef0]
+    tags:
+      managed-by: mlplatform.mlflow_aws
+      mlflow-stack: mlflow-team-x
+  register: vpc_link
+
+# ... the integration is made to use vpc_link.vpc_link.id ...
+
+- name: Remove the link that it used before
+  mlplatform.mlflow_aws.apigatewayv2_vpc_link:
+    name: mlflow-team-x
+    vpc_link_ids: "{{ vpc_link.superseded }}"
+    state: absent
+    tags:
+      managed-by: mlplatform.mlflow_aws
+      mlflow-stack: mlflow-team-x
+"""
+
+RETURN = r"""
+vpc_link:
+  description: The VPC link as it is after the run. Empty with O(state=absent).
+  type: dict
+  returned: success
+  contains:
+    id:
+      description: ID of the link.
+      type: str
+      sample: a1b2c3
+    name:
+      description: Name of the link.
+      type: str
+superseded:
+  description: IDs of the links that are ours and have other subnets or security groups.
+  type: list
+  elements: str
+  returned: success
+  sample: []
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: apigatewayv2_vpc_link
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+
+
+def normal(link: dict[str, t.Any]) -> State:
+    """A VPC link as API Gateway answers it, in our terms."""
+    return {
+        "id": link["VpcLinkId"],
+        "subnet_ids": sorted(link["SubnetIds"]),
+        "security_group_ids": sorted(link["SecurityGroupIds"]),
+        "usable": link["VpcLinkStatus"] != "FAILED",
+        "status": link["VpcLinkStatus"],
+        "reason": link.get("VpcLinkStatusMessage", ""),
+        "tags": own_tags(link),
+    }
+
+
+class VpcLink(ApiGatewayResource):
+    """A VPC link, known by its subnets and security groups, or by C(id) once there is one."""
+
+    kind = "apigatewayv2_vpc_link"
+    immutable = frozenset({"usable"})  # a link that failed is made again; nothing can be using it
+    replaceable = True
+    id = ""
+    others: t.Sequence[State] = ()
+
+    def describe(self) -> State | None:
+        if self.id:
+            link = found(self.aws.client("apigatewayv2").get_vpc_link, "NotFoundException", VpcLinkId=self.id)
+            return normal(link) if link else None
+        ours = self.ours()
+        same = [link for link in ours if self._placement().items() <= link.items()]
+        link = min(same, key=lambda link: not link["usable"], default=None)
+        self.others = [other for other in ours if other is not link]
+        if link:
+            self.id = link["id"]
+        return link
+
+    def ours(self) -> list[State]:
+        """The links of this name that carry our tags."""
+        links = self.aws.pages("apigatewayv2", "get_vpc_links", "Items")
+        named = [normal(link) for link in links if link["Name"] == self.name and link["VpcLinkStatus"] != "DELETING"]
+        return [link for link in named if not self._foreign(link)]
+
+    def _placement(self) -> State:
+        return {name: sorted(self.spec[name]) for name in ("subnet_ids", "security_group_ids")}
+
+    def desired(self) -> State:
+        return {**self._placement(), "usable": True}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        link = self.call(
+            "create_vpc_link",
+            Name=self.name,
+            SubnetIds=desired["subnet_ids"],
+            SecurityGroupIds=desired["security_group_ids"],
+            Tags=desired["tags"],
+        )
+        self.id = link["VpcLinkId"]
+        return {"id": self.id, "status": link["VpcLinkStatus"], "reason": link.get("VpcLinkStatusMessage", "")}
+
+    def path(self, state: State) -> str:
+        return f"vpclinks/{state['id']}"
+
+    def delete(self, before: State) -> None:
+        self.call("delete_vpc_link", VpcLinkId=before["id"])
+        self.id = before["id"]
+        self.wait_gone()  # until then its network interfaces hold on to the security groups
+
+    def pending(self, state: State) -> bool:
+        if state["status"] == "FAILED" and not self.absent:
+            raise AwsError(f"API Gateway could not make it: {state['reason'] or 'no reason given'}")
+        return state["status"] == "PENDING"
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if before or not self.others:
+            return []
+        return ["takes the place of a link with other subnets or security groups, which serves until the API uses this one"]
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    link = VpcLink(aws, params["name"], params, tags=params["tags"])
+    if params["state"] == "present":
+        return [link], lambda: {
+            "vpc_link": {"id": link.state["id"], "name": link.name},
+            "superseded": sorted(other["id"] for other in link.others),
+        }
+    links = []
+    for old in link.ours() if params["vpc_link_ids"] != [] else []:
+        if params["vpc_link_ids"] is None or old["id"] in params["vpc_link_ids"]:
+            link = VpcLink(aws, params["name"], params, tags=params["tags"], absent=True)
+            link.id = old["id"]
+            links.append(link)
+    return links, lambda: {"vpc_link": {}, "superseded": []}
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "subnet_ids": {"type": "list", "elements": "str"},
+            "security_group_ids": {"type": "list", "elements": "str", "default": []},
+            "vpc_link_ids": {"type": "list", "elements": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+            "wait": {"type": "bool", "default": True},
+        },
+        required_if=[("state", "present", ["subnet_ids"])],
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
