@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demonstration: on the embedded AWS, from an empty account to a verified stack, with the commands that a team would use.
+"""The demonstration: on the embedded AWS, from an empty account to a verified stack, by the commands that a team uses.
 
 Exit status 0 only if every playbook ended with 0.
 """
@@ -39,7 +39,8 @@ def main() -> int:
         for playbook, arguments in PLAYBOOKS.items():
             command = ["ansible-playbook", f"mlplatform.mlflow_aws.{playbook}", *arguments]
             print("$", *command, flush=True)
-            status = subprocess.run([Path(sys.executable).parent / command[0], *command[1:]], cwd=WORK, env=env, check=False).returncode
+            command[0] = str(Path(sys.executable).with_name(command[0]))
+            status = subprocess.run(command, cwd=WORK, env=env, check=False).returncode
             if status:
                 return status
     print(f"The outputs, from {OUTPUTS}:", json.dumps(json.loads(OUTPUTS.read_text()), indent=2), sep="\n")

@@ -56,7 +56,7 @@ results = Results()
 
 
 def environment(venv: Path = ROOT / ".venv", **extra: str) -> dict[str, str]:
-    """The environment of a test: the commands of `venv`, and nothing that leads to an AWS account or to local settings."""
+    """The environment of a test: the commands of `venv`, no way to an AWS account, no local settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_", "MOLECULE_", "PYTEST_"))}
     return kept | {
         "PATH": f"{venv / 'bin'}{os.pathsep}{kept['PATH']}",
@@ -82,7 +82,7 @@ def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = Non
 def pytest(name: str, *arguments: str, env: dict[str, str] | None = None) -> None:
     report = CACHE / "results" / f"{name}.xml"
     report.unlink(missing_ok=True)
-    command = ["python", "-m", "pytest", "-q", f"--junitxml={report}", "-o", f"cache_dir={CACHE / 'pytest'}", *arguments]
+    command = ["python", "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
     print("$", *command, flush=True)
     status = subprocess.run(command, cwd=ROOT, env=env or environment(), check=False).returncode
     results.record_junit(name, report, status)
@@ -106,10 +106,10 @@ def has_newest_core(what: str) -> bool:
 
 
 def copy_of_the_tree() -> Path:
-    """A git repository of the files as they are in the working tree, ignored ones left out, where tools expect a collection.
+    """A git repository of the working tree as it is, ignored files left out, in a tree of collections as tools expect it.
 
-    Beside it lie the collections that our documentation may refer to. The checkout itself will not do: .venv has a link to
-    it, and tools that walk the whole tree would not come to an end.
+    Beside it lie the collections that our documentation may refer to. The checkout itself will not do: .venv has a link
+    to it, and tools that walk the whole tree would not come to an end.
     """
     shutil.rmtree(CACHE / "tree", ignore_errors=True)
     collections = CACHE / "tree" / "ansible_collections"
@@ -137,7 +137,8 @@ def lint() -> None:
     run("ansible-lint", "--nocolor", cwd=tree)
     # "all" are the collections beside the tree. To read every one that is installed takes minutes.
     env = environment(ANSIBLE_COLLECTIONS_PATH=str(tree.parents[2]), ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="false")
-    run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".", cwd=tree, env=env)
+    run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".",
+        cwd=tree, env=env)
     run("antsibull-changelog", "lint", cwd=tree)
     run("reuse", "lint", "--lines", cwd=tree)
 
