@@ -1,0 +1,415 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: s3_bucket
+version_added: 1.0.0
+short_description: Manage an S3 bucket with its configuration
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes and changes an S3 bucket of the caller's account, in the region of the module.
+  - A bucket that holds objects is never removed, and no object is ever deleted, unless O(force_empty) asks for it.
+  - A policy that would keep the caller itself from changing the policy again is refused by S3.
+  - Takes the place of M(amazon.aws.s3_bucket) and M(community.aws.s3_lifecycle), neither of which has a check mode.
+options:
+  name:
+    description: Name of the bucket, unique in all of AWS.
+    type: str
+    required: true
+  versioning:
+    description: Whether S3 keeps earlier versions of objects. Not managed where omitted.
+    type: bool
+  encryption:
+    description: How S3 encrypts new objects. Not managed where omitted.
+    type: dict
+    suboptions:
+      algorithm:
+        description: V(AES256) for keys of S3, V(aws:kms) for keys of KMS.
+        type: str
+        choices: [AES256, "aws:kms"]
+        required: true
+      kms_key_id:
+        description: ARN of the KMS key. The account's key for S3 where empty.
+        type: str
+        default: ""
+      bucket_key_enabled:
+        description: Whether one data key serves many objects, which saves calls of KMS.
+        type: bool
+        default: false
+  public_access_block:
+    description: Whether all four blocks of public access are on. Not managed where omitted.
+    type: bool
+  object_ownership:
+    description: Who owns the objects. V(BucketOwnerEnforced) turns ACLs off. Not managed where omitted.
+    type: str
+    choices: [BucketOwnerEnforced, BucketOwnerPreferred, ObjectWriter]
+  policy:
+    description: The bucket policy, a policy document as IAM spells it. Empty for none. Not managed where omitted.
+    type: dict
+  lifecycle_rules:
+    description:
+      - The lifecycle rules as the S3 API spells them, each with an C(ID). Empty for none. Not managed where omitted.
+    type: list
+    elements: dict
+  force_empty:
+    description:
+      - With O(state=absent), whether a bucket that is not empty is emptied and removed. All objects, in all versions, are lost.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure the artifact bucket
+  mlplatform.mlflow_aws.s3_bucket:
+    name: mlflow-team-x-123456789012-eu-west-1
+    versioning: true
+    encryption:
+      algorithm: AES256
+    public_access_block: true
+    object_ownership: BucketOwnerEnforced
+    lifecycle_rules:
+      - ID: abandoned-uploads
+        Status: Enabled
+        Filter: {Prefix: ""}
+        AbortIncompleteMultipartUpload: {DaysAfterInitiation: 7}
+    tags:
+      team: x
+
+- name: Remove the artifact bucket if it is empty
+  mlplatform.mlflow_aws.s3_bucket:
+    name: mlflow-team-x-123456789012-eu-west-1
+    state: absent
+"""
+
+RETURN = r"""
+bucket:
+  description: The bucket as it is after the run. Empty where there is none.
+  type: dict
+  returned: success
+  contains:
+    name:
+      description: Name of the bucket.
+      type: str
+      sample: mlflow-team-x-123456789012-eu-west-1
+    arn:
+      description: ARN of the bucket.
+      type: str
+      sample: arn:aws:s3:::mlflow-team-x-123456789012-eu-west-1
+kept:
+  description: Whether the bucket was kept in spite of O(state=absent), because it holds objects.
+  type: bool
+  returned: success
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: V(create), V(update), V(replace) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: s3_bucket
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as lost data.
+      type: list
+      elements: str
+"""
+
+import datetime
+import json
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    ClientError,
+    error_code,
+    eventually,
+    found,
+    tag_dict,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
+
+BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+
+TAKEN = (
+    "a bucket of this name exists and is not of this account, or the caller may not s3:ListBucket on it. "
+    "Names are shared by all of AWS: choose another one, or allow this action in the caller's IAM policy"
+)
+
+SETTLING = ("NoSuchBucket", "OperationAborted")
+"""S3's answers while it does not know a just made bucket everywhere, or is still at work on the change before."""
+
+
+def normal_lifecycle(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Lifecycle rules in the order of their ID, for comparison: S3 takes several spellings and returns any order."""
+    return sorted((_lifecycle_rule(rule) for rule in rules), key=lambda rule: rule.get("ID", ""))
+
+
+def _lifecycle_rule(rule: dict[str, t.Any]) -> dict[str, t.Any]:
+    normal = {key: _dates_as_text(value) for key, value in rule.items() if key != "Prefix"}
+    # A rule for all objects has an empty filter, an empty prefix in it, or, in old rules, an empty prefix in its place.
+    normal["Filter"] = rule.get("Filter") or {"Prefix": rule.get("Prefix", "")}
+    for name, days in (("Transitions", "Days"), ("NoncurrentVersionTransitions", "NoncurrentDays")):
+        if name in normal:
+            normal[name] = sorted(normal[name], key=lambda transition: transition.get(days, 0))
+    return normal
+
+
+def _dates_as_text(value: t.Any) -> t.Any:
+    """Lifecycle dates are midnights of UTC: the day says it all."""
+    if isinstance(value, dict):
+        return {
+            k: (v.date().isoformat() if isinstance(v, datetime.datetime) else str(v)[:10]) if k == "Date" else v
+            for k, v in value.items()
+        }
+    return [_dates_as_text(v) for v in value] if isinstance(value, list) else value
+
+
+class Bucket(Resource):
+    kind = "s3_bucket"
+    settings = ("public_access_block", "object_ownership", "versioning", "encryption", "lifecycle_rules", "policy")
+    """In the order in which a new bucket gets them: closed before a policy says who may come in."""
+
+    def describe(self) -> State | None:
+        s3 = self.aws.client("s3")
+        try:
+            # Another account may have taken the name and let us in: what we store there would be theirs.
+            head = s3.head_bucket(Bucket=self.name, ExpectedBucketOwner=self.aws.account_id)
+        except ClientError as error:
+            if error_code(error) in ("404", "NoSuchBucket"):
+                return None
+            raise AwsError(TAKEN) if error_code(error) in ("403", "AccessDenied") else error
+        region = head.get("BucketRegion", self.aws.region)
+        if region != self.aws.region:
+            raise AwsError(f"it is in the region {region}, and a bucket cannot move: choose another name")
+        tags = found(s3.get_bucket_tagging, "NoSuchTagSet", Bucket=self.name) or {"TagSet": []}
+        managed = {name: getattr(self, f"_get_{name}")() for name in self.settings if self.spec[name] is not None}
+        return {"arn": self.arn, "tags": tag_dict(tags["TagSet"]), **managed}
+
+    @property
+    def arn(self) -> str:
+        return f"arn:{self.aws.partition}:s3:::{self.name}"
+
+    def _get_public_access_block(self) -> bool:
+        answer = found(
+            self.aws.client("s3").get_public_access_block, "NoSuchPublicAccessBlockConfiguration", Bucket=self.name
+        )
+        return answer is not None and all(answer["PublicAccessBlockConfiguration"].get(block) for block in BLOCKS)
+
+    def _get_object_ownership(self) -> str:
+        answer = found(
+            self.aws.client("s3").get_bucket_ownership_controls, "OwnershipControlsNotFoundError", Bucket=self.name
+        )
+        return answer["OwnershipControls"]["Rules"][0]["ObjectOwnership"] if answer else "ObjectWriter"
+
+    def _get_versioning(self) -> bool:
+        return self.aws.client("s3").get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled"
+
+    def _get_encryption(self) -> dict[str, t.Any] | None:
+        answer = found(
+            self.aws.client("s3").get_bucket_encryption,
+            "ServerSideEncryptionConfigurationNotFoundError",
+            Bucket=self.name,
+        )
+        if answer is None:
+            return None
+        rule = answer["ServerSideEncryptionConfiguration"]["Rules"][0]
+        default = rule["ApplyServerSideEncryptionByDefault"]
+        return {
+            "algorithm": default["SSEAlgorithm"],
+            "kms_key_id": default.get("KMSMasterKeyID", ""),
+            "bucket_key_enabled": rule.get("BucketKeyEnabled", False),
+        }
+
+    def _get_lifecycle_rules(self) -> list[dict[str, t.Any]]:
+        answer = found(
+            self.aws.client("s3").get_bucket_lifecycle_configuration, "NoSuchLifecycleConfiguration", Bucket=self.name
+        )
+        return normal_lifecycle(answer["Rules"]) if answer else []
+
+    def _get_policy(self) -> dict[str, t.Any]:
+        answer = found(self.aws.client("s3").get_bucket_policy, "NoSuchBucketPolicy", Bucket=self.name)
+        return normal_policy(json.loads(answer["Policy"])) if answer else {}
+
+    def desired(self) -> State:
+        wanted = {name: self.spec[name] for name in self.settings}
+        if wanted["policy"]:
+            wanted["policy"] = normal_policy(wanted["policy"])
+        if wanted["lifecycle_rules"]:
+            wanted["lifecycle_rules"] = normal_lifecycle(wanted["lifecycle_rules"])
+        return wanted
+
+    def unknown(self) -> State:
+        return {"arn": self.arn}
+
+    def create(self, desired: State) -> None:
+        s3 = self.aws.client("s3")
+        configuration: dict[str, t.Any] = {}
+        if self.aws.region != "us-east-1":  # which has no name as a location
+            configuration["LocationConstraint"] = self.aws.region
+        tags_in_call = "Tags" in s3.meta.service_model.shape_for("CreateBucketConfiguration").members
+        if tags_in_call and desired["tags"]:
+            configuration["Tags"] = tag_list(desired["tags"])
+        arguments = {"CreateBucketConfiguration": configuration} if configuration else {}
+        try:
+            # OperationAborted: S3 is not done yet with the removal of a bucket of this name.
+            eventually(s3.create_bucket, "OperationAborted", timeout=600, Bucket=self.name, **arguments)
+        except ClientError as error:
+            raise AwsError(TAKEN) if error_code(error) == "BucketAlreadyExists" else error
+        if not tags_in_call:
+            self._tag(desired["tags"])
+        self.update({}, {name: value for name, value in desired.items() if value is not None})
+
+    def update(self, before: State, changes: State) -> None:
+        for name in self.settings:
+            if name in changes:
+                getattr(self, f"_put_{name}")(changes[name])
+
+    def _call(self, operation: str, **arguments: t.Any) -> None:
+        eventually(getattr(self.aws.client("s3"), operation), *SETTLING, Bucket=self.name, **arguments)
+
+    def _put_public_access_block(self, on: bool) -> None:
+        if on:
+            self._call("put_public_access_block", PublicAccessBlockConfiguration=dict.fromkeys(BLOCKS, True))
+        else:
+            self._call("delete_public_access_block")
+
+    def _put_object_ownership(self, ownership: str) -> None:
+        self._call("put_bucket_ownership_controls", OwnershipControls={"Rules": [{"ObjectOwnership": ownership}]})
+
+    def _put_versioning(self, on: bool) -> None:
+        status = "Enabled" if on else "Suspended"
+        self._call("put_bucket_versioning", VersioningConfiguration={"Status": status})
+
+    def _put_encryption(self, encryption: dict[str, t.Any]) -> None:
+        key = {"KMSMasterKeyID": encryption["kms_key_id"]} if encryption["kms_key_id"] else {}
+        rule = {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": encryption["algorithm"], **key},
+            "BucketKeyEnabled": encryption["bucket_key_enabled"],
+        }
+        self._call("put_bucket_encryption", ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    def _put_lifecycle_rules(self, rules: list[dict[str, t.Any]]) -> None:
+        if rules:
+            self._call("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": rules})
+        else:
+            self._call("delete_bucket_lifecycle")
+
+    def _put_policy(self, policy: dict[str, t.Any]) -> None:
+        if policy:
+            self._call("put_bucket_policy", Policy=json.dumps(policy))
+        else:
+            self._call("delete_bucket_policy")
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        kept = {key: value for key, value in before["tags"].items() if key not in to_unset}
+        self._tag({**kept, **to_set})
+
+    def _tag(self, tags: dict[str, str]) -> None:
+        """Replaces all tags: S3 has no call that adds one."""
+        self._call("put_bucket_tagging", Tagging={"TagSet": tag_list(tags)})
+
+    def must_stay(self) -> bool:
+        """Whether it is ours and holds objects, be it in earlier versions or as delete markers of them."""
+        state = self.describe()
+        if state is None or self._foreign(state):
+            return False
+        page = self.aws.client("s3").list_object_versions(Bucket=self.name, MaxKeys=1)
+        return bool(page.get("Versions") or page.get("DeleteMarkers"))
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if self.absent and self.spec["force_empty"]:
+            return ["all its objects are deleted, in all versions"]
+        if before and "encryption" in changes:
+            return ["objects that are in it already keep their encryption"]
+        return []
+
+    def delete(self, before: State) -> None:
+        if self.spec["force_empty"]:
+            self._empty()
+        self.aws.client("s3").delete_bucket(Bucket=self.name)
+
+    def _empty(self) -> None:
+        s3 = self.aws.client("s3")
+        for upload in self.aws.pages("s3", "list_multipart_uploads", "Uploads", Bucket=self.name):
+            s3.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
+        # A page has at most 1000 entries, as many as one DeleteObjects takes.
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=self.name):
+            entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if entries:
+                objects = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+                answer = s3.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
+                for error in answer.get("Errors", []):
+                    raise AwsError(f"object {error['Key']} cannot be deleted: {error['Code']}: {error['Message']}")
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    absent = params["state"] == "absent"
+    bucket = Bucket(aws, params["name"], params, tags=params["tags"], absent=absent)
+    kept = absent and not params["force_empty"] and bucket.must_stay()
+    if kept:
+        aws.module.warn(f"s3_bucket {bucket.name} is kept: it holds objects")
+
+    def results() -> dict[str, t.Any]:
+        there = kept or bucket.state is not None
+        return {"bucket": {"name": bucket.name, "arn": bucket.arn} if there else {}, "kept": kept}
+
+    return [] if kept else [bucket], results
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "versioning": {"type": "bool"},
+            "encryption": {
+                "type": "dict",
+                "options": {
+                    "algorithm": {"type": "str", "choices": ["AES256", "aws:kms"], "required": True},
+                    "kms_key_id": {"type": "str", "default": "", "no_log": False},
+                    "bucket_key_enabled": {"type": "bool", "default": False},
+                },
+            },
+            "public_access_block": {"type": "bool"},
+            "object_ownership": {
+                "type": "str",
+                "choices": ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"],
+            },
+            "policy": {"type": "dict"},
+            "lifecycle_rules": {"type": "list", "elements": "dict"},
+            "force_empty": {"type": "bool", "default": False},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()

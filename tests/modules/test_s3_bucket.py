@@ -1,0 +1,218 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import boto3
+import pytest
+from embedded_aws.client import REGION, EmbeddedAWS
+from run_module import ModuleFailed, run_module
+
+NAME = "mlflow-x-123456789012-eu-west-1"
+ARN = f"arn:aws:s3:::{NAME}"
+OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "mlflow-x"}
+TLS_ONLY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [ARN, f"{ARN}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": False}},
+        }
+    ],
+}
+
+
+def lifecycle(**days: int) -> list[dict[str, t.Any]]:
+    wanted = {"transition": 60, "noncurrent": 90, "uploads": 7, **days}
+    every = {"Status": "Enabled", "Filter": {"Prefix": ""}}
+    return [
+        {"ID": "tier", **every, "Transitions": [{"Days": wanted["transition"], "StorageClass": "INTELLIGENT_TIERING"}]},
+        {"ID": "noncurrent", **every, "NoncurrentVersionExpiration": {"NoncurrentDays": wanted["noncurrent"]}},
+        {"ID": "uploads", **every, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": wanted["uploads"]}},
+        {"ID": "markers", **every, "Expiration": {"ExpiredObjectDeleteMarker": True}},
+    ]
+
+
+PARAMS: dict[str, t.Any] = {
+    "name": NAME,
+    "versioning": True,
+    "encryption": {"algorithm": "AES256"},
+    "public_access_block": True,
+    "object_ownership": "BucketOwnerEnforced",
+    "policy": TLS_ONLY,
+    "lifecycle_rules": lifecycle(),
+    "tags": OWNER,
+}
+ABSENT: dict[str, t.Any] = {"name": NAME, "tags": OWNER, "state": "absent"}
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+
+
+def operations(aws: EmbeddedAWS, since: int) -> list[str]:
+    return [call["operation"] for call in aws.mutating(since)]
+
+
+def test_makes_a_bucket_once(aws: EmbeddedAWS) -> None:
+    plan = run_module("s3_bucket", PARAMS, aws, check=True)
+    assert aws.mutating() == []
+    made = run_module("s3_bucket", PARAMS, aws)
+    assert made["changes"] == plan["changes"]
+    assert made["bucket"] == plan["bucket"] == {"name": NAME, "arn": ARN}
+    assert operations(aws, 0) == [
+        "CreateBucket",
+        "PutPublicAccessBlock",
+        "PutBucketOwnershipControls",
+        "PutBucketVersioning",
+        "PutBucketEncryption",
+        "PutBucketLifecycleConfiguration",
+        "PutBucketPolicy",
+    ]
+    mark = aws.mark()
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+    assert aws.mutating(mark) == []
+    tags = aws.client("s3").get_bucket_tagging(Bucket=NAME)["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == OWNER
+
+
+@pytest.mark.parametrize(
+    ("change", "names", "calls"),
+    [
+        ({"versioning": False}, ["versioning"], ["PutBucketVersioning"]),
+        (
+            {"encryption": {"algorithm": "aws:kms", "kms_key_id": KEY, "bucket_key_enabled": True}},
+            ["encryption.algorithm", "encryption.bucket_key_enabled", "encryption.kms_key_id"],
+            ["PutBucketEncryption"],
+        ),
+        ({"public_access_block": False}, ["public_access_block"], ["DeletePublicAccessBlock"]),
+        ({"object_ownership": "BucketOwnerPreferred"}, ["object_ownership"], ["PutBucketOwnershipControls"]),
+        (
+            {"policy": {**TLS_ONLY, "Statement": [{**TLS_ONLY["Statement"][0], "Sid": "Tls"}]}},
+            ["policy.Statement"],
+            ["PutBucketPolicy"],
+        ),
+        ({"policy": {}}, ["policy"], ["DeleteBucketPolicy"]),
+        ({"lifecycle_rules": lifecycle(noncurrent=30)}, ["lifecycle_rules"], ["PutBucketLifecycleConfiguration"]),
+        ({"lifecycle_rules": []}, ["lifecycle_rules"], ["DeleteBucketLifecycle"]),
+        ({"lifecycle_rules": lifecycle()[::-1]}, [], []),
+        ({"tags": {**OWNER, "team": "x"}}, ["tags.team"], ["PutBucketTagging"]),
+        ({"policy": None, "versioning": None}, [], []),
+    ],
+)
+def test_changes_exactly_what_differs(
+    aws: EmbeddedAWS, change: dict[str, t.Any], names: list[str], calls: list[str]
+) -> None:
+    run_module("s3_bucket", PARAMS, aws)
+    wanted = {name: value for name, value in {**PARAMS, **change}.items() if value is not None}
+    plan = run_module("s3_bucket", wanted, aws, check=True)
+    mark = aws.mark()
+    done = run_module("s3_bucket", wanted, aws)
+    assert done["changes"] == plan["changes"]
+    assert [f["name"] for c in done["changes"] for f in c["fields"]] == names
+    assert operations(aws, mark) == calls
+    assert not run_module("s3_bucket", wanted, aws)["changed"]
+
+
+def test_completes_what_a_killed_run_left_and_what_was_changed_by_hand(aws: EmbeddedAWS) -> None:
+    s3 = aws.client("s3")
+    tags = [{"Key": key, "Value": value} for key, value in OWNER.items()]
+    s3.create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": REGION, "Tags": tags})
+    s3.put_public_access_block(Bucket=NAME, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    plan = run_module("s3_bucket", PARAMS, aws, check=True)
+    mended = run_module("s3_bucket", PARAMS, aws)
+    assert mended["changes"] == plan["changes"]
+    assert {f["name"].partition(".")[0] for f in mended["changes"][0]["fields"]} == {
+        "versioning", "policy", "lifecycle_rules", "public_access_block",
+    }
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+
+
+def test_removes_an_empty_bucket(aws: EmbeddedAWS) -> None:
+    run_module("s3_bucket", PARAMS, aws)
+    plan = run_module("s3_bucket", ABSENT, aws, check=True)
+    mark = aws.mark()
+    gone = run_module("s3_bucket", ABSENT, aws)
+    assert gone["changes"] == plan["changes"]
+    assert (gone["changed"], gone["bucket"], gone["kept"]) == (True, {}, False)
+    assert operations(aws, mark) == ["DeleteBucket"]
+    again = run_module("s3_bucket", ABSENT, aws)
+    assert (again["changed"], again["kept"]) == (False, False)
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["an object", "a deleted object"])
+def test_keeps_a_bucket_with_objects_until_asked(aws: EmbeddedAWS, deleted: bool) -> None:
+    s3 = aws.client("s3")
+    run_module("s3_bucket", PARAMS, aws)
+    for version in range(2):
+        s3.put_object(Bucket=NAME, Key="model", Body=str(version))
+    s3.create_multipart_upload(Bucket=NAME, Key="abandoned")
+    if deleted:
+        s3.delete_object(Bucket=NAME, Key="model")
+
+    mark = aws.mark()
+    for check in (True, False):
+        kept = run_module("s3_bucket", ABSENT, aws, check=check)
+        assert (kept["changed"], kept["kept"], kept["bucket"]["name"]) == (False, True, NAME)
+        assert kept["warnings"] == [f"s3_bucket {NAME} is kept: it holds objects"]
+    assert aws.mutating(mark) == []
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+
+    force = {**ABSENT, "force_empty": True}
+    plan = run_module("s3_bucket", force, aws, check=True)
+    assert plan["changes"][0]["warnings"] == ["all its objects are deleted, in all versions"]
+    assert len(s3.list_object_versions(Bucket=NAME)["Versions"]) == 2
+    gone = run_module("s3_bucket", force, aws)
+    assert (gone["changes"], gone["kept"]) == (plan["changes"], False)
+    assert s3.list_buckets()["Buckets"] == []
+    assert not run_module("s3_bucket", force, aws)["changed"]
+
+
+def test_empties_more_than_one_page(aws: EmbeddedAWS) -> None:
+    s3 = aws.client("s3")
+    run_module("s3_bucket", PARAMS, aws)
+    for number in range(1005):
+        s3.put_object(Bucket=NAME, Key=str(number), Body=b"")
+    mark = aws.mark()
+    run_module("s3_bucket", {**ABSENT, "force_empty": True}, aws)
+    assert operations(aws, mark) == ["DeleteObjects", "DeleteObjects", "DeleteBucket"]
+
+
+def test_leaves_a_bucket_of_another_stack(aws: EmbeddedAWS) -> None:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": REGION})
+    mark = aws.mark()
+    with pytest.raises(ModuleFailed, match=f"s3_bucket {NAME}: it exists already and is not of this stack"):
+        run_module("s3_bucket", PARAMS, aws)
+    result = run_module("s3_bucket", {**ABSENT, "force_empty": True}, aws)
+    assert (result["changed"], result["kept"]) == (False, False)
+    assert aws.mutating(mark) == []
+
+
+def test_says_that_another_account_has_the_name(aws: EmbeddedAWS) -> None:
+    role = aws.client("sts").assume_role(RoleArn="arn:aws:iam::999999999999:role/other", RoleSessionName="other")
+    other = boto3.client(
+        "s3",
+        region_name=REGION,
+        endpoint_url=aws.endpoint,
+        aws_access_key_id=role["Credentials"]["AccessKeyId"],
+        aws_secret_access_key=role["Credentials"]["SecretAccessKey"],
+        aws_session_token=role["Credentials"]["SessionToken"],
+    )
+    other.create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": REGION})
+    with pytest.raises(ModuleFailed, match="is not of this account.*choose another one"):
+        run_module("s3_bucket", PARAMS, aws)
+
+
+def test_says_that_the_bucket_is_in_another_region(aws: EmbeddedAWS) -> None:
+    aws.client("s3", "us-east-1").create_bucket(Bucket=NAME)
+    with pytest.raises(ModuleFailed, match="it is in the region us-east-1"):
+        run_module("s3_bucket", PARAMS, aws)
+
+
+def test_makes_a_bucket_in_the_region_without_a_location(aws: EmbeddedAWS) -> None:
+    wanted = {"name": NAME, "tags": OWNER, "region": "us-east-1"}
+    assert run_module("s3_bucket", wanted, aws)["changed"]
+    assert not run_module("s3_bucket", wanted, aws)["changed"]
