@@ -381,7 +381,7 @@ def test_what_is_of_somebody_else_is_left_alone(aws, given, kind):
 
 
 def test_a_half_made_one_is_completed(aws, given):
-    aws.faults({"service": "elbv2", "operation": "CreateRule", "count": 1, "status": 400, "code": "TooManyRules"})
+    aws.faults({"service": "elbv2", "operation": "CreateRule", "times": 1, "error": {"code": "TooManyRules"}})
     with pytest.raises(ModuleFailed, match="TooManyRules"):
         run_module(MODULE, given["params"], aws)
     assert [line[:2] for line in lines(run(aws, given["params"]))] == [("create", "listener_rule")]
