@@ -106,7 +106,7 @@ def has_newest_core(what: str) -> bool:
 
 
 def copy_of_the_tree() -> Path:
-    """A git repository of the working tree as it is, ignored files left out, in a tree of collections as tools expect it.
+    """A git repository of the working tree as it is, without ignored files, in a tree of collections as tools expect it.
 
     Beside it lie the collections that our documentation may refer to. The checkout itself will not do: .venv has a link
     to it, and tools that walk the whole tree would not come to an end.
