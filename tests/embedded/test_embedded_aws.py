@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +61,11 @@ def network(aws: EmbeddedAWS) -> Network:
 
 def test_every_gap_says_what_aws_does() -> None:
     assert all(gap.aws_does.endswith(".") and "\n" not in gap.aws_does for gap in gaps.load())
+
+
+def test_readme_lists_every_gap() -> None:
+    readme = Path(gaps.__file__).with_name("README.md").read_text(encoding="utf-8")
+    assert gaps.as_markdown() in readme, "replace the table by the output of: python tests/embedded_aws --list-gaps"
 
 
 @pytest.mark.parametrize(
@@ -121,10 +129,43 @@ def test_faults(aws: EmbeddedAWS) -> None:
 
 def test_reset_empties_everything(aws: EmbeddedAWS) -> None:
     aws.client("ecs").create_cluster(clusterName="c")
+    bucket = {"Bucket": "bbb", "CreateBucketConfiguration": {"LocationConstraint": REGION}}
+    aws.client("s3").create_bucket(**bucket)
     aws.faults({"error": {"code": "Throttling"}})
     aws.reset()
     assert aws.calls() == []
     assert aws.client("ecs").list_clusters()["clusterArns"] == []
+    aws.client("s3").create_bucket(**bucket)
+
+
+def test_server_ends_on_sigterm_and_with_its_parent(tmp_path: Path) -> None:
+    command = [sys.executable, str(Path(gaps.__file__).parent), "--exit-with-parent", "--ready-file"]
+    server = subprocess.Popen([*command, str(tmp_path / "one")], stdout=subprocess.DEVNULL)
+    assert _ready(tmp_path / "one")["pid"] == server.pid
+    server.terminate()
+    assert server.wait(timeout=30) == 0
+    parent = f"import subprocess, time; subprocess.Popen({[*command, str(tmp_path / 'two')]}); time.sleep(60)"
+    starter = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.DEVNULL)
+    endpoint = _ready(tmp_path / "two")["endpoint"]
+    starter.kill()
+    starter.wait()
+    deadline = time.monotonic() + 30
+    with pytest.raises(urllib.error.URLError):
+        while time.monotonic() < deadline:
+            _get(f"{endpoint}/_embedded/calls")
+            time.sleep(0.2)
+
+
+def _ready(path: Path) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _get(url: str) -> Any:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as response:
+        return json.load(response)
 
 
 # --- API Gateway v2 --------------------------------------------------------------------------------------------------
@@ -1133,9 +1174,7 @@ def _tokens(aws: EmbeddedAWS, pool: str) -> dict[str, str]:
 
 
 def _jwks(aws: EmbeddedAWS, pool: str) -> dict[str, Any]:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"{aws.endpoint}/{pool}/.well-known/jwks.json", timeout=10) as response:
-        return json.load(response)
+    return _get(f"{aws.endpoint}/{pool}/.well-known/jwks.json")
 
 
 def test_user_pools_have_their_own_keys(aws: EmbeddedAWS) -> None:

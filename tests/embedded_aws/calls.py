@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
+import socket
 import threading
 import time
 import traceback
@@ -16,9 +18,12 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
 
+from botocore.exceptions import UnknownServiceError
 from moto.core.request import Request
 from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
 # Credential scopes whose name is not the service's name in botocore.
@@ -130,20 +135,32 @@ class Fault:
         self.fired += 1
         return True
 
-    def error_response(self, call: Call) -> tuple[str, str, bytes]:
-        """Status line, content type and body of the error, in the protocol of the call."""
-        error = self.error or {}
-        code, message = error.get("code", "InternalFailure"), error.get("message", "injected fault")
-        status = f"{error.get('status', 400)} Injected"
-        if call.service == "ec2":
-            xml = f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors></Response>"
-            return status, "text/xml", xml.encode()
-        if call.service == "s3":
-            return status, "application/xml", f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
-        if call.service in ("elbv2", "rds", "iam", "sts", "route53", "sns", "sqs", "cloudformation", "autoscaling"):
-            xml = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-            return status, "text/xml", xml.encode()
-        return status, "application/json", json.dumps({"__type": code, "code": code, "message": message}).encode()
+
+def error_response(service: str, error: dict[str, Any]) -> tuple[str, str, bytes]:
+    """Status line, content type and body of an error (code, message, status) in the protocol of the service."""
+    code, message = error.get("code", "InternalFailure"), escape(error.get("message", "injected fault"))
+    status = f"{error.get('status', 400)} {code}"
+    inner = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    match protocol_of(service):
+        case "ec2":
+            return status, "text/xml", f"<Response><Errors>{inner}</Errors></Response>".encode()
+        case "query":
+            return status, "text/xml", f"<ErrorResponse>{inner}</ErrorResponse>".encode()
+        case "rest-xml":
+            xml = inner if service == "s3" else f"<ErrorResponse>{inner}</ErrorResponse>"
+            return status, "application/xml", xml.encode()
+        case _:
+            document = {"__type": code, "code": code, "message": error.get("message", "injected fault")}
+            return status, "application/json", json.dumps(document).encode()
+
+
+@functools.cache
+def protocol_of(service: str) -> str:
+    """The protocol that botocore speaks with a service."""
+    try:
+        return str(get_service_model(service).protocol)
+    except UnknownServiceError:
+        return ""
 
 
 class Recorder:
@@ -176,12 +193,9 @@ class Recorder:
         time.sleep((self.latency_ms + sum(fault.latency_ms for fault in faults)) / 1000)
         for fault in faults:
             if fault.drop == "before":
-                return self._drop(call)
+                return self._drop(call, environ)
             if fault.error:
-                status, content_type, answer = fault.error_response(call)
-                self._finish(call, status, answer)
-                start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(answer)))])
-                return [answer]
+                return self._refuse(call, fault.error, start_response)
         answered: dict[str, Any] = {}
 
         def remember(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -192,11 +206,11 @@ class Recorder:
             answer = b"".join(self._handle(environ, remember, exclusive=operation != "Invoke"))
         except Exception as error:  # noqa: BLE001 - whatever moto fails with is an error of the emulator
             traceback.print_exc()
-            answer = f"{service} {operation}: the embedded AWS cannot do this: {error!r}".encode()
-            answered.update(status="501 Not Implemented", headers=[("Content-Type", "text/plain")])
+            failure = {"code": "EmbeddedAWSFailure", "status": 501, "message": f"{operation}: {error!r}"}
+            return self._refuse(call, failure, start_response)
         self._finish(call, answered["status"], answer)
         if any(fault.drop == "after" for fault in faults):
-            return self._drop(call)
+            return self._drop(call, environ)
         start_response(answered["status"], answered["headers"])
         return [answer]
 
@@ -215,6 +229,12 @@ class Recorder:
         with self._moto:
             return list(self._app(environ, start_response))
 
+    def _refuse(self, call: Call, error: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        status, content_type, answer = error_response(call.service, error)
+        self._finish(call, status, answer)
+        start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(answer)))])
+        return [answer]
+
     @staticmethod
     def _finish(call: Call, status: str, answer: bytes) -> None:
         call.status = int(status.split()[0])
@@ -224,6 +244,7 @@ class Recorder:
             call.error = found[1].decode() if found else status
 
     @staticmethod
-    def _drop(call: Call) -> Iterable[bytes]:
+    def _drop(call: Call, environ: dict[str, Any]) -> Iterable[bytes]:
         call.error = call.error or "ConnectionDropped"
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         raise ConnectionError("dropped by a fault rule")

@@ -22,7 +22,7 @@ os.environ["MOTO_ACM_VALIDATION_WAIT"] = "0"
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # nobody here runs instances, and the images take long to load
 
-from moto.core.base_backend import BackendDict  # noqa: E402
+from moto.core.base_backend import BackendDict, BaseBackend  # noqa: E402
 from moto.core.config import default_user_config  # noqa: E402
 from moto.core.model_instances import reset_model_data  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
@@ -30,6 +30,7 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.s3.models import s3_backends  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from embedded_aws import gaps, timing  # noqa: E402
@@ -70,10 +71,15 @@ class EmbeddedApplication:
         }[action]()
 
     def _reset(self) -> None:
-        # Not moto's own reset, which builds every backend anew only to throw it away: they are made on first use.
+        # Not moto's own reset, which builds every backend anew, although they are made on first use: that takes long.
+        # Only backends that hold more than themselves, such as S3's open files, tidy up.
         for backends in BackendDict._instances:
-            backends.clear()
-        BackendDict._instances.clear()
+            for _account, _region, backend in list(backends.iter_backends()):
+                if type(backend).reset is not BaseBackend.reset:
+                    backend.reset()
+            for account in backends.values():
+                account.clear()
+        s3_backends.bucket_accounts.clear()  # S3 keeps who has which bucket beside its backends
         reset_model_data()
         timing.reset()
         self.recorder.reset()
@@ -104,7 +110,7 @@ def serve(
     endpoint = f"http://127.0.0.1:{server.server_port}"
     os.environ["MOTO_PORT"] = str(server.server_port)
     for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: threading.Thread(target=server.shutdown).start())
+        signal.signal(ending, lambda *_: os._exit(0))  # nothing is kept, so there is nothing to tidy up
     if exit_with_parent:
         threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
     if ready_file:

@@ -12,12 +12,19 @@ from moto.apigatewayv2.models import apigatewayv2_backends
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models import EC2Backend, security_groups
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
 
 from embedded_aws.gaps import gap
+
+
+@gap()
+def interface_without_dns_name() -> None:
+    """A network interface has a private DNS name only where its VPC has DNS host names enabled."""
+    NetworkInterface.private_dns_name = None
 
 
 @gap(security_groups.SecurityGroupRule, "description")

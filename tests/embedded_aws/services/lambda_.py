@@ -16,6 +16,7 @@ import zipfile
 from typing import Any
 
 from moto.awslambda import models
+from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.utils import iso_8601_datetime_with_nanoseconds
 from moto.logs.models import logs_backends
@@ -63,6 +64,13 @@ with open(result, "w") as stream:
 """
 
 
+class ResourceConflict(LambdaClientError):
+    code = 409
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceConflictException", message)
+
+
 @gap(models.LambdaFunction, "__init__")
 def logging_config(original: Any, self: Any, account_id: str, spec: dict[str, Any], *args: Any, **kwargs: Any) -> None:
     """A function has a logging configuration: text, to /aws/lambda/<name>, unless it says otherwise."""
@@ -97,6 +105,18 @@ def update_function_code(original: Any, self: Any, updated_spec: dict[str, Any])
     self.architectures = updated_spec.get("Architectures", self.architectures)
     self.last_modified = iso_8601_datetime_with_nanoseconds()
     return self.get_configuration()
+
+
+@gap(LambdaSimpleBackend, "add_permission")
+def add_permission(original: Any, self: Any, function_name: str, qualifier: Any, raw: str) -> dict[str, Any]:
+    """AddPermission refuses a statement id in use: ResourceConflictException."""
+    identifier = json.loads(raw)["StatementId"]
+    if any(each.get("Sid") == identifier for each in self.get_function(function_name, qualifier).policy.statements):
+        raise ResourceConflict(
+            f"The statement id ({identifier}) provided already exists. Please provide a new statement id, or remove "
+            "the existing statement."
+        )
+    return original(self, function_name, qualifier, raw)
 
 
 @gap(LambdaSimpleBackend, "invoke")

@@ -45,3 +45,13 @@ def create_bucket(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
         if tags:
             self.backend.put_bucket_tagging(self.bucket_name, {tag["Key"]: tag["Value"] or "" for tag in tags})
     return answer
+
+
+@gap(responses.S3Response, "head_bucket")
+def head_bucket(original: Any, self: Any) -> Any:
+    """HeadBucket answers 403 for a bucket of another account than the caller expects."""
+    status, headers, body = original(self)
+    expected = self.headers.get("x-amz-expected-bucket-owner")
+    if status == 200 and expected and self.backend.get_bucket(self.bucket_name).account_id != expected:
+        return 403, {}, ""
+    return status, headers, body
