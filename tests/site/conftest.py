@@ -1,0 +1,16 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from embedded_aws.client import EmbeddedAWS
+from stack import Stack, prerequisites
+
+
+@pytest.fixture
+def stack(aws: EmbeddedAWS, tmp_path: Path) -> Stack:
+    """A team with its prerequisites and nothing deployed."""
+    return Stack(aws, tmp_path, prerequisites(aws))

@@ -1,0 +1,171 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the playbooks as a person would, in a process of their own, against the embedded AWS."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+from embedded_aws.client import EmbeddedAWS
+
+Inputs = dict[str, t.Any]
+PASSWORD = "correct-horse:battery%staple'\\&"
+
+
+def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> Inputs:
+    """What a team has before the first deployment, made by plain API calls; the inputs that name it."""
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock=f"10.{network}.0.0/16")["Vpc"]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    main = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0]["RouteTableId"]
+    ec2.create_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+
+    def subnets(offset: int) -> list[str]:
+        return [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.{network}.{offset + n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
+            for n, zone in enumerate("abc")
+        ]
+
+    route53, acm = aws.client("route53"), aws.client("acm")
+
+    def zone(domain: str) -> str:
+        made = route53.create_hosted_zone(Name=domain, CallerReference=domain)["HostedZone"]["Id"]
+        return made.removeprefix("/hostedzone/")
+
+    def certificate(domain: str, zone_id: str) -> str:
+        arn = acm.request_certificate(DomainName=domain, ValidationMethod="DNS")["CertificateArn"]
+        option = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
+        record = {"Name": option["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": option["Value"]}]}
+        batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+        route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
+        return arn
+
+    people, programs = f"{name}.example.com", f"api.{name}.example.com"
+    zones = {domain: zone(domain) for domain in (people, programs)}
+    cognito = aws.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName=name)["UserPool"]
+    cognito.create_user_pool_domain(Domain=f"{name}-sign-in", UserPoolId=pool["Id"])
+    sign_in = cognito.create_user_pool_client(
+        UserPoolId=pool["Id"],
+        ClientName="load-balancer",
+        GenerateSecret=True,
+        CallbackURLs=[f"https://mlflow.{people}/oauth2/idpresponse"],
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
+    )["UserPoolClient"]["ClientId"]
+    secrets = aws.client("secretsmanager")
+    key = aws.client("kms").create_key(Description=name)["KeyMetadata"]["Arn"]
+    password = secrets.create_secret(Name=f"{name}-password", SecretString=PASSWORD, KmsKeyId=key)["ARN"]
+    return {
+        "mlflow_unique_name": f"mlflow-{name}",
+        "mlflow_vpc_id": vpc,
+        "mlflow_load_balancer_subnet_ids": subnets(0),
+        "mlflow_load_balancer_ingress_cidr_blocks": ["192.0.2.0/24"],
+        "mlflow_service_subnet_ids": subnets(10),
+        "mlflow_database_subnet_ids": subnets(20),
+        "mlflow_database_password_secret_arn": password,
+        "mlflow_key_arn": key,
+        "mlflow_record_name": "mlflow",
+        "mlflow_zone_id": zones[people],
+        "mlflow_zone_name": people,
+        "mlflow_certificate_arn": certificate(f"mlflow.{people}", zones[people]),
+        "mlflow_api_zone_id": zones[programs],
+        "mlflow_api_zone_name": programs,
+        "mlflow_api_cert_arn": certificate(f"mlflow.{programs}", zones[programs]),
+        "mlflow_aws_cognito_user_pool_arn": pool["Arn"],
+        "mlflow_aws_cognito_user_pool_client_id": sign_in,
+        "mlflow_aws_cognito_user_pool_domain": f"{name}-sign-in",
+        "mlflow_tags": {"team": name},
+    }
+
+
+class Run(t.NamedTuple):
+    """What one run of a playbook did, as Ansible's JSON callback and the call log of AWS say."""
+
+    status: int
+    output: dict[str, t.Any]
+    text: str
+    calls: list[dict[str, t.Any]]
+
+    @property
+    def results(self) -> list[dict[str, t.Any]]:
+        return [r for play in self.output.get("plays", []) for task in play["tasks"] for r in task["hosts"].values()]
+
+    @property
+    def changes(self) -> list[dict[str, t.Any]]:
+        return [change for result in self.results for change in result.get("changes") or []]
+
+    @property
+    def changed(self) -> int:
+        return sum(host["changed"] for host in self.output["stats"].values())
+
+    @property
+    def mutating(self) -> list[str]:
+        return [f"{call['service']}:{call['operation']}" for call in self.calls if call["mutating"]]
+
+    @property
+    def messages(self) -> list[str]:
+        return [str(r["msg"]) for r in self.results if r.get("failed")]
+
+
+class Stack:
+    """One team's stack: its inputs, and the playbooks run on them in a folder of its own."""
+
+    def __init__(self, aws: EmbeddedAWS, folder: Path, inputs: Inputs) -> None:
+        self.aws, self.folder, self.inputs = aws, folder, copy.deepcopy(inputs)
+
+    def run(self, playbook: str, *arguments: str, **inputs: t.Any) -> Run:
+        """Run a playbook by its FQCN with the team file, C(inputs) in place of its values (None: leave it out)."""
+        team = {k: v for k, v in {**self.inputs, **inputs}.items() if v is not None}
+        (self.folder / "team.yml").write_text(yaml.safe_dump(team), encoding="utf-8")
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), f"mlplatform.mlflow_aws.{playbook}"]
+        return run_ansible(self.aws, self.folder, [*command, "-e", "@team.yml", *arguments])
+
+    def apply(self, **inputs: t.Any) -> Run:
+        """Run C(site), keep the inputs for later runs, and expect that it ends green."""
+        self.inputs = {k: v for k, v in {**self.inputs, **inputs}.items() if v is not None}
+        run = self.run("site")
+        assert run.status == 0, run.messages or run.text
+        return run
+
+    def destroy(self, **inputs: t.Any) -> Run:
+        run = self.run("destroy", "-e", f"mlflow_confirm_destroy={self.inputs['mlflow_unique_name']}", **inputs)
+        assert run.status == 0, run.messages or run.text
+        return run
+
+    @property
+    def outputs(self) -> dict[str, t.Any]:
+        return json.loads((self.folder / f"{self.inputs['mlflow_unique_name']}.outputs.json").read_text(encoding="utf-8"))
+
+
+def run_ansible(aws: EmbeddedAWS, folder: Path, command: list[str], environment: dict[str, str] | None = None) -> Run:
+    """Run a command of Ansible with the JSON callback, and read what it did."""
+    env = {
+        **os.environ,
+        **aws.env,
+        "PWD": str(folder),
+        "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.json",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        **(environment or {}),
+    }
+    mark = aws.mark()
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
+    start = done.stdout.find('\n{\n    "custom_stats"')
+    begin = start + 1 if start >= 0 else done.stdout.find("{")
+    try:
+        output = json.JSONDecoder().raw_decode(done.stdout[begin:])[0] if begin >= 0 else {}
+    except ValueError:
+        output = {}
+    return Run(done.returncode, output, done.stdout + done.stderr, aws.calls(mark))
