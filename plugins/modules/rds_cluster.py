@@ -241,6 +241,7 @@ changes:
       elements: str
 """
 
+import re
 import time
 import typing as t
 
@@ -778,9 +779,10 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     subnet_group = SubnetGroup(aws, params["subnet_group_name"] or name, params, **common)
     if absent:
         # Earlier major versions of the engine had groups of their own.
-        found_groups = aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")
-        names = [g["DBClusterParameterGroupName"] for g in found_groups]
-        groups = [ClusterParameterGroup(aws, n, params, **common) for n in sorted(names) if n.startswith(f"{name}-aurora-")]
+        every = aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")
+        ours = re.compile(re.escape(name) + r"-aurora-(mysql|postgresql)[\d-]+")
+        names = sorted(group["DBClusterParameterGroupName"] for group in every)
+        groups = [ClusterParameterGroup(aws, n, params, **common) for n in names if ours.fullmatch(n)]
     else:
         family = parameter_group_family(params["engine"], params["engine_version"])
         group_name = f"{name}-{family.replace('.', '-')}"
@@ -811,13 +813,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
 
 
 def main() -> None:
-    required = (
-        "engine",
-        "engine_version",
-        "master_username",
-        "master_user_password_secret_arn",
-        "subnet_ids",
-    )
+    required = ("engine", "engine_version", "master_username", "master_user_password_secret_arn", "subnet_ids")
     module = AnsibleAWSModule(
         argument_spec={
             "cluster_identifier": {"type": "str", "required": True},

@@ -177,6 +177,33 @@ def test_warnings(aws, made):
     assert of_instance == ["instance_class: restarts the instance"]
 
 
+def test_a_dynamic_parameter_is_applied_at_once(aws, made):
+    since = aws.mark()
+    result = run(aws, made, parameters={"require_secure_transport": "OFF", "tls_version": "TLSv1.3"})
+    sent = [call for call in aws.mutating(since) if call["operation"] == "ModifyDBClusterParameterGroup"][0]["params"]
+    assert [value for key, value in sorted(sent.items()) if key.endswith("ApplyMethod")] == ["immediate", "pending-reboot"]
+    assert result["changes"][0]["warnings"] == ["tls_version: takes effect when the instances are rebooted, which no run does"]
+
+
+def test_a_major_upgrade_and_the_groups_that_it_leaves(aws, params):
+    postgresql = {
+        **params, "engine": "aurora-postgresql", "engine_version": "16.9", "parameters": {"rds.force_ssl": "1"},
+        "enabled_cloudwatch_logs_exports": ["postgresql"],
+    }  # fmt: skip
+    run_module(MODULE, postgresql, aws)
+    other = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "x", "Tags": [{"Key": k, "Value": v} for k, v in OWNER.items()]}
+    aws.client("rds").create_db_cluster_parameter_group(DBClusterParameterGroupName="x-aurora-y-aurora-postgresql16", **other)
+    result = run(aws, postgresql, engine_version="17.7", allow_major_version_upgrade=True)
+    assert lines(result) == [
+        ("create", "rds_cluster_parameter_group", "x-aurora-postgresql17"), ("update", "rds_cluster", "x")
+    ]  # fmt: skip
+    assert {field["name"] for field in result["changes"][1]["fields"]} == {"engine_version", "parameter_group_name"}
+    assert cluster(aws)["DBClusterParameterGroup"] == "x-aurora-postgresql17"
+    run(aws, postgresql, state="absent", lift_deletion_protection=True)
+    left = aws.client("rds").describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
+    assert [group["DBClusterParameterGroupName"] for group in left] == ["x-aurora-y-aurora-postgresql16"]
+
+
 def test_tags(aws, made):
     since = aws.mark()
     result = run(aws, made, tags={**OWNER, "cost": "1"})

@@ -41,6 +41,7 @@ ENGINE_DEFAULTS = {
     MYSQL: {
         "character_set_server": None,
         "general_log": None,
+        "log_bin_trust_function_creators": None,
         "require_secure_transport": "OFF",
         "server_audit_logging": "0",
         "slow_query_log": None,
@@ -53,6 +54,11 @@ ENGINE_DEFAULTS = {
         "rds.logical_replication": "0",
     },
 }
+# The rest is static: it takes effect at a reboot.
+DYNAMIC = {
+    "character_set_server", "general_log", "log_bin_trust_function_creators", "log_min_duration_statement", "log_statement",
+    "rds.force_ssl", "require_secure_transport", "server_audit_logging", "slow_query_log",
+}  # fmt: skip
 
 
 class RDSError(exceptions.RDSClientError):
@@ -198,7 +204,7 @@ def update_cluster_parameters(_original: Any, self: Any, new_parameters: Any) ->
 
 @gap(responses.RDSResponse, "describe_db_cluster_parameters")
 def describe_db_cluster_parameters(_original: Any, self: Any) -> ActionResult:
-    """DescribeDBClusterParameters lists the engine's defaults too, and filters by source."""
+    """DescribeDBClusterParameters lists the engine's defaults too, says what is dynamic, and filters by source."""
     name, source = self.params.get("DBClusterParameterGroupName"), self.params.get("Source")
     if name.startswith("default."):
         engine, set_by_user = _engine_of_family(name.removeprefix("default.")), {}
@@ -210,7 +216,13 @@ def describe_db_cluster_parameters(_original: Any, self: Any) -> ActionResult:
         for parameter, value in ENGINE_DEFAULTS[engine].items()
     }
     parameters = [
-        {"ApplyMethod": "pending-reboot", "IsModifiable": True, **each, "ParameterName": parameter}
+        {
+            "ApplyMethod": "pending-reboot",
+            "ApplyType": "dynamic" if parameter in DYNAMIC else "static",
+            "IsModifiable": True,
+            **each,
+            "ParameterName": parameter,
+        }
         for parameter, each in sorted({**defaults, **set_by_user}.items())
         if source in (None, each["Source"])
     ]
@@ -339,7 +351,7 @@ def modify_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
     kwargs["db_cluster_identifier"] = cluster.db_cluster_identifier
     scaling = kwargs.pop("serverless_v2_scaling_configuration", None)
     exports = kwargs.pop("cloudwatch_logs_export_configuration", None)
-    http_endpoint = kwargs.pop("enable_http_endpoint", None)
+    kwargs.pop("enable_http_endpoint", None)  # of Serverless v1 only; others have operations of their own
     storage_type = kwargs.pop("storage_type", None)
     if kwargs.get("enable_iam_database_authentication") is not None:
         cluster.iam_auth = kwargs["enable_iam_database_authentication"]
@@ -350,14 +362,33 @@ def modify_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
     cluster.serverless_v2_scaling_configuration = _scaling(cluster.serverless_v2_scaling_configuration, scaling)
     if storage_type:
         cluster.storage_type = "aurora-iopt1" if storage_type == "aurora-iopt1" else None
-    if http_endpoint is not None:
-        cluster._enable_http_endpoint = http_endpoint
     if exports:
         enabled = [*cluster.enabled_cloudwatch_logs_exports, *exports.get("EnableLogTypes", [])]
         disabled = exports.get("DisableLogTypes", [])
         cluster.enabled_cloudwatch_logs_exports = [each for each in dict.fromkeys(enabled) if each not in disabled]
     _export_logs(self, cluster)
     return cluster
+
+
+@gap(responses.RDSResponse, "enable_http_endpoint")
+def enable_http_endpoint(_original: Any, self: Any) -> ActionResult:
+    """EnableHttpEndpoint switches the Data API of a cluster on; ModifyDBCluster cannot."""
+    return _switch_http_endpoint(self, True)
+
+
+@gap(responses.RDSResponse, "disable_http_endpoint")
+def disable_http_endpoint(_original: Any, self: Any) -> ActionResult:
+    """DisableHttpEndpoint switches the Data API of a cluster off."""
+    return _switch_http_endpoint(self, False)
+
+
+def _switch_http_endpoint(response: Any, enabled: bool) -> ActionResult:
+    arn = response.params["ResourceArn"]
+    cluster = next((each for each in response.backend.describe_db_clusters() if each.arn == arn), None)
+    if not cluster:
+        raise RDSError("ResourceNotFoundFault", f"The specified resource {arn} could not be found.")
+    cluster._enable_http_endpoint = enabled
+    return ActionResult({"ResourceArn": arn, "HttpEndpointEnabled": enabled})
 
 
 @gap(responses.RDSResponse, "delete_db_cluster")
