@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,13 @@ def test_api_update_and_references(aws: EmbeddedAWS) -> None:
     )["IntegrationId"]
     route = apigw.create_route(ApiId=api, RouteKey="$default", Target=f"integrations/{integration}")["RouteId"]
     refused("ConflictException", apigw.create_route, ApiId=api, RouteKey="$default")
+    authorizer = {"ApiId": api, "AuthorizerId": apigw.create_authorizer(
+        ApiId=api, Name="j", AuthorizerType="JWT", IdentitySource=["$request.header.Authorization"]
+    )["AuthorizerId"]}  # fmt: skip
+    apigw.update_route(ApiId=api, RouteId=route, AuthorizationType="JWT", AuthorizerId=authorizer["AuthorizerId"])
+    refused("ConflictException", apigw.delete_authorizer, **authorizer)
+    has(apigw.update_route(ApiId=api, RouteId=route, AuthorizationType="NONE"), AuthorizerId=None)
+    apigw.delete_authorizer(**authorizer)
     refused("ConflictException", apigw.delete_integration, ApiId=api, IntegrationId=integration)
     apigw.delete_route(ApiId=api, RouteId=route)
     refused("NotFoundException", apigw.delete_route, ApiId=api, RouteId=route)
@@ -802,15 +810,18 @@ def test_cluster_modification(aws: EmbeddedAWS, network: Network) -> None:
     assert "SecondsUntilAutoPause" not in _describe_cluster(aws)["ServerlessV2ScalingConfiguration"]
     rds.modify_db_cluster(
         DBClusterIdentifier="d", ApplyImmediately=True, BackupRetentionPeriod=7, EnableIAMDatabaseAuthentication=True,
-        CloudwatchLogsExportConfiguration={"EnableLogTypes": ["audit", "error"]}, EnableHttpEndpoint=True,
+        CloudwatchLogsExportConfiguration={"EnableLogTypes": ["audit", "error"]},
         ServerlessV2ScalingConfiguration={"MinCapacity": 0, "SecondsUntilAutoPause": 600}, DeletionProtection=True,
         MasterUserPassword="another-password",
     )  # fmt: skip
     rds.modify_db_cluster(DBClusterIdentifier="d", CloudwatchLogsExportConfiguration={"DisableLogTypes": ["audit"]})
+    arn = _describe_cluster(aws)["DBClusterArn"]
+    assert rds.enable_http_endpoint(ResourceArn=arn)["HttpEndpointEnabled"] is True
     has(_describe_cluster(aws), BackupRetentionPeriod=7, IAMDatabaseAuthenticationEnabled=True, Status="available",
         HttpEndpointEnabled=True, EnabledCloudwatchLogsExports=["error"], DeletionProtection=True,
         ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 600},
     )  # fmt: skip
+    assert rds.disable_http_endpoint(ResourceArn=arn)["HttpEndpointEnabled"] is False
     groups = aws.client("logs").describe_log_groups()["logGroups"]
     assert {group["logGroupName"] for group in groups} == {"/aws/rds/cluster/d/audit", "/aws/rds/cluster/d/error"}
     refused("DBClusterNotFoundFault", rds.modify_db_cluster, DBClusterIdentifier="none")
@@ -897,7 +908,6 @@ def _imported_certificate(aws: EmbeddedAWS, name: str) -> str:
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
-    from datetime import datetime, timedelta, timezone
 
     key = ec.generate_private_key(ec.SECP256R1())
     subject, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), datetime.now(timezone.utc)

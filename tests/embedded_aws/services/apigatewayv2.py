@@ -244,17 +244,21 @@ def _forget_deleted_links(backend: Any) -> None:
 def delete_integration(original: Any, self: Any, integration_id: str) -> None:
     """DeleteIntegration refuses an integration that a route targets, and does not find a missing one."""
     self.get_integration(integration_id)
-    if any(route.target == f"integrations/{integration_id}" for route in self.routes.values()):
-        raise Conflict(f"Cannot delete Integration '{integration_id}', it is referenced by a Route")
+    routes = [each.route_id for each in self.routes.values() if each.target == f"integrations/{integration_id}"]
+    if routes:
+        raise Conflict(
+            f"Cannot delete Integration because it is referenced by the following Routes with Ids: {routes}"
+        )
     original(self, integration_id)
 
 
 @gap(models.Api, "delete_authorizer")
 def delete_authorizer(original: Any, self: Any, authorizer_id: str) -> None:
     """DeleteAuthorizer refuses an authorizer that a route uses, and does not find a missing one."""
-    self.get_authorizer(authorizer_id)
-    if any(route.authorizer_id == authorizer_id for route in self.routes.values()):
-        raise Conflict(f"Cannot delete Authorizer '{authorizer_id}', it is referenced by a Route")
+    name = self.get_authorizer(authorizer_id).name
+    for route in self.routes.values():
+        if route.authorizer_id == authorizer_id:
+            raise Conflict(f"Cannot delete authorizer '{name}', is referenced in route: {route.route_key}")
     original(self, authorizer_id)
 
 
@@ -264,6 +268,16 @@ def route_key_is_unique(original: Any, self: Any, *args: Any, **kwargs: Any) -> 
     if any(route.route_key == kwargs.get("route_key") for route in self.routes.values()):
         raise Conflict(f"Route with key {kwargs['route_key']} already exists for this API")
     return original(self, *args, **kwargs)
+
+
+@gap(models.Route, "update")
+def update_route(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """UpdateRoute with authorization type NONE detaches the authorizer; an empty list of scopes removes them."""
+    original(self, *args, **kwargs)
+    if kwargs.get("authorization_scopes") == []:
+        self.authorization_scopes = []
+    if self.authorization_type == "NONE":
+        self.authorizer_id, self.authorization_scopes = None, []
 
 
 @gap(models.Api, "delete_route")
@@ -292,8 +306,7 @@ def _refuse_if_mapped(api: Any, what: str, stage_name: str | None = None) -> Non
     for mapping in api.backend.api_mappings.values():
         if mapping.api_id == api.api_id and stage_name in (None, mapping.stage):
             raise exceptions.BadRequestException(
-                f"Deleting {what} failed. Please remove all base path mappings related to the {what} in your domains:"
-                f" {mapping.domain_name}"
+                f"Deleting {what} failed. Please remove all API mappings for the {what} from your custom domain names."
             )
 
 

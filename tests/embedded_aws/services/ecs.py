@@ -21,11 +21,8 @@ from embedded_aws.timing import Elapsed
 
 Backend, Response = models.EC2ContainerServiceBackend, responses.EC2ContainerServiceResponse
 
-# What UpdateService starts a new deployment for.
-DEPLOYED = (
-    "task_definition", "network_configuration", "platform_version", "capacity_provider_strategy", "load_balancers",
-    "enable_execute_command", "enable_ecs_managed_tags", "propagate_tags", "service_registries",
-)
+# The changes that UpdateService starts a new deployment for.
+DEPLOYED = ("task_definition", "network_configuration", "platform_version", "load_balancers", "service_registries")
 
 
 def succeed(task_definition: Any, overrides: dict[str, Any]) -> dict[str, int]:

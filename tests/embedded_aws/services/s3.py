@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import xmltodict
@@ -55,3 +57,23 @@ def head_bucket(original: Any, self: Any) -> Any:
     if status == 200 and expected and self.backend.get_bucket(self.bucket_name).account_id != expected:
         return 403, {}, ""
     return status, headers, body
+
+
+@gap(models.FakeBucket, "get_permission")
+def get_permission(original: Any, self: Any, action: str, resource: str) -> Any:
+    """A bucket policy's statement on unencrypted connections or old TLS leaves other requests alone."""
+    policy = self.policy
+    if policy is None:
+        return original(self, action, resource)
+    document = json.loads(policy)
+    # Requests here come over plain HTTP; each stands for one over TLS 1.3.
+    document["Statement"] = [
+        statement
+        for statement in document["Statement"]
+        if not re.search("aws:SecureTransport|s3:TlsVersion", json.dumps(statement.get("Condition", {})))
+    ]
+    self.policy = json.dumps(document).encode()
+    try:
+        return original(self, action, resource)
+    finally:
+        self.policy = policy
