@@ -203,7 +203,7 @@ class Resource:
         self.inside = self.children()
 
     def _apply(self, action: str, before: State | None, desired: State, changes: State) -> None:
-        if before is not None and self.pending(before):  # a run before this one died while AWS was at work
+        if before is not None and self._busy(before):  # a run before this one died while AWS was at work
             self.wait_ready()
         if action == "replace":
             self.delete(t.cast(State, before))
@@ -231,7 +231,7 @@ class Resource:
             child.settle()
         self._note("delete", before, {})
         if not self.aws.check_mode:
-            if self.pending(before):
+            if self._busy(before):
                 self.wait_ready()
             self.delete(before)
         self.state = None
@@ -255,6 +255,13 @@ class Resource:
                 "it exists already and is not of this stack. Choose another name, or, to hand it over to the stack, "
                 f"give it the tags {owner}"
             )
+
+    def _busy(self, state: State) -> bool:
+        """Whether a change has to wait for AWS. What has failed can be changed or removed at once."""
+        try:
+            return self.pending(state)
+        except AwsError:
+            return False
 
     def wait_ready(self) -> None:
         """Wait until AWS has finished its work on this resource."""

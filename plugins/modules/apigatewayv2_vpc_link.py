@@ -189,7 +189,7 @@ class VpcLink(ApiGatewayResource):
         self.wait_gone()  # until then its network interfaces hold on to the security groups
 
     def pending(self, state: State) -> bool:
-        if state["status"] == "FAILED" and not self.absent:
+        if state["status"] == "FAILED":
             raise AwsError(f"API Gateway could not make it: {state['reason'] or 'no reason given'}")
         return state["status"] == "PENDING"
 

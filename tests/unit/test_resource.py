@@ -251,6 +251,22 @@ def test_a_failure_names_the_resource_finishes_the_others_and_leaves_what_needs_
     assert acts(aws) == ["create b"]
 
 
+def test_what_has_failed_can_be_changed_and_removed() -> None:
+    class Failed(Thing):
+        def pending(self, state: t.Any) -> bool:
+            if state.get("x") == "broken":
+                raise AwsError("AWS could not make it")
+            return False
+
+    aws = FakeAws()
+    aws.world["a"] = {"x": "broken"}
+    assert settle([Failed(aws, "a", {"x": "whole"})])[0]["action"] == "update"
+    aws.world["a"] = {"x": "broken"}
+    with pytest.raises(AwsError, match="could not make it"):
+        settle([Failed(aws, "a", {"x": "broken"})])
+    assert settle([Failed(aws, "a", absent=True)])[0]["action"] == "delete"
+
+
 def test_waits_until_ready_and_only_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_resource.time, "sleep", lambda seconds: None)
 

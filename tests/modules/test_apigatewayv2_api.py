@@ -1,0 +1,269 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+
+import pytest
+from run_module import run_module
+
+MODULE = "apigatewayv2_api"
+NAME = "team-x"
+DOMAIN = "mlflow.api.example.com"
+FUNCTION = "team-x-authorizer"
+FUNCTION_ARN = f"arn:aws:lambda:eu-west-1:123456789012:function:{FUNCTION}"
+TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME}
+INTEGRATION = {"listener_arn": "arn:listener", "server_name": DOMAIN, "host": DOMAIN}
+LAMBDA = {"name": "team-x-lambda", "type": "REQUEST", "function_name": FUNCTION, "uri": f"arn:aws:apigateway:{FUNCTION_ARN}"}
+JWT = {"name": "team-x-jwt", "type": "JWT", "issuer": "https://issuer.example.com", "audience": ["b", "a"]}
+STAGE = {
+    "access_log_arn": "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/apigateway/team-x",
+    "access_log_format": {"requestId": "$context.requestId"},
+    "throttling_rate_limit": 100,
+    "throttling_burst_limit": 200,
+}
+ABSENT = {"name": NAME, "domain_name": DOMAIN, "tags": TAGS, "state": "absent"}
+
+
+@pytest.fixture
+def gateway(aws):
+    return aws.client("apigatewayv2")
+
+
+@pytest.fixture
+def params(aws, gateway):
+    gateway.create_domain_name(DomainName=DOMAIN, DomainNameConfigurations=[{"CertificateArn": "arn:certificate"}])
+    link = gateway.create_vpc_link(Name=NAME, SubnetIds=["subnet-a"])["VpcLinkId"]
+    role = aws.client("iam").create_role(RoleName=FUNCTION, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    aws.client("lambda").create_function(
+        FunctionName=FUNCTION, Role=role, Runtime="python3.13", Handler="a.b", Code={"ZipFile": b"PK\x05\x06" + b"\0" * 18}
+    )
+    return {
+        "name": NAME, "integration": {**INTEGRATION, "vpc_link_id": link}, "authorizer": LAMBDA, "stage": STAGE,
+        "domain_name": DOMAIN, "tags": TAGS,
+    }  # fmt: skip
+
+
+def run(aws, params):
+    """The result of a run that its plan foretold to the letter, ids aside, while the plan itself changed nothing."""
+    mark = aws.mark()
+    plan = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(mark) == []
+    result = run_module(MODULE, params, aws)
+    assert lines(result) == lines(plan)
+    result["operations"] = [call["operation"] for call in aws.mutating(mark)]
+    assert bool(result["operations"]) == result["changed"]
+    return result
+
+
+def lines(result):
+    """What a run did, as action, kind and names of the fields."""
+    return [
+        (c["action"], c["kind"].removeprefix("apigatewayv2_"), c["name"], [f["name"] for f in c["fields"]])
+        for c in result["changes"]
+    ]
+
+
+def actions(result):
+    return [line[:2] for line in lines(result)]
+
+
+def items(answer):
+    return answer["Items"]
+
+
+def test_life(aws, gateway, params):
+    created = run(aws, params)
+    assert actions(created) == [
+        ("create", kind)
+        for kind in ("api", "integration", "authorizer", "lambda_permission", "route", "stage", "api_mapping")
+    ]
+    (api,) = items(gateway.get_apis())
+    assert api["DisableExecuteApiEndpoint"] is True and api["Tags"] == TAGS
+    assert created["api"] == {"name": NAME, "id": api["ApiId"], "endpoint": api["ApiEndpoint"]}
+    here = {"ApiId": api["ApiId"]}
+    (integration,) = items(gateway.get_integrations(**here))
+    assert integration["RequestParameters"] == {"overwrite:header.Host": DOMAIN}
+    assert integration["TlsConfig"] == {"ServerNameToVerify": DOMAIN}
+    assert integration["ConnectionId"] == params["integration"]["vpc_link_id"]
+    (authorizer,) = items(gateway.get_authorizers(**here))
+    assert (authorizer["AuthorizerPayloadFormatVersion"], authorizer["EnableSimpleResponses"]) == ("2.0", True)
+    (route,) = items(gateway.get_routes(**here))
+    assert (route["RouteKey"], route["AuthorizationType"]) == ("$default", "CUSTOM")
+    assert route["Target"] == f"integrations/{integration['IntegrationId']}"
+    assert route["AuthorizerId"] == authorizer["AuthorizerId"]
+    (stage,) = items(gateway.get_stages(**here))
+    assert stage["AccessLogSettings"]["Format"] == '{"requestId": "$context.requestId"}' and stage["Tags"] == TAGS
+    (mapping,) = items(gateway.get_api_mappings(DomainName=DOMAIN))
+    assert (mapping["ApiId"], mapping["Stage"]) == (api["ApiId"], "$default")
+    (statement,) = json.loads(aws.client("lambda").get_policy(FunctionName=FUNCTION)["Policy"])["Statement"]
+    source = f"arn:aws:execute-api:eu-west-1:123456789012:{api['ApiId']}/authorizers/{authorizer['AuthorizerId']}"
+    assert statement["Condition"] == {"ArnLike": {"AWS:SourceArn": source}}
+
+    mark = aws.mark()
+    assert not run_module(MODULE, params, aws)["changed"]
+    assert sorted(call["operation"] for call in aws.calls(mark)) == [
+        "GetApiMappings", "GetApis", "GetAuthorizers", "GetCallerIdentity", "GetIntegrations", "GetPolicy", "GetRoutes", "GetStages",
+    ]  # fmt: skip
+
+    gone = run(aws, ABSENT)
+    assert gone["operations"] == ["DeleteApiMapping", "DeleteApi"]
+    assert items(gateway.get_apis()) == items(gateway.get_api_mappings(DomainName=DOMAIN)) == []
+    assert not run(aws, ABSENT)["changed"]
+
+
+def changed(params, path, value):
+    """The parameters with one value, given by its dotted name, changed."""
+    first, _dot, rest = path.partition(".")
+    return {**params, first: changed(params[first], rest, value) if rest else value}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "kind", "fields", "operation"),
+    [
+        ("description", "MLflow", "api", ["description"], "UpdateApi"),
+        ("disable_execute_api_endpoint", False, "api", ["disable_execute_api_endpoint"], "UpdateApi"),
+        ("integration.listener_arn", "arn:other", "integration", ["listener_arn"], "UpdateIntegration"),
+        ("integration.vpc_link_id", "other", "integration", ["vpc_link_id"], "UpdateIntegration"),
+        ("integration.timeout_ms", 5000, "integration", ["timeout_ms"], "UpdateIntegration"),
+        ("integration.server_name", "other.example.com", "integration", ["server_name"], "UpdateIntegration"),
+        ("integration.host", "o.example.com", "integration", ["request_parameters.overwrite:header.Host"], "UpdateIntegration"),
+        ("authorizer.ttl", 0, "authorizer", ["ttl"], "UpdateAuthorizer"),
+        ("authorizer.uri", "arn:other", "authorizer", ["uri"], "UpdateAuthorizer"),
+        ("authorizer.identity_source", "$request.header.X", "authorizer", ["identity_source"], "UpdateAuthorizer"),
+        ("stage.throttling_rate_limit", 0.5, "stage", ["throttling_rate_limit"], "UpdateStage"),
+        ("stage.throttling_burst_limit", 5, "stage", ["throttling_burst_limit"], "UpdateStage"),
+        ("stage.detailed_metrics_enabled", True, "stage", ["detailed_metrics_enabled"], "UpdateStage"),
+        ("stage.access_log_arn", "arn:aws:logs:eu-west-1:1:log-group:/o", "stage", ["access_log.arn"], "UpdateStage"),
+        ("stage.access_log_format", {"ip": "$context.identity.sourceIp"}, "stage", ["access_log.format"], "UpdateStage"),
+    ],
+)
+def test_one_change(aws, params, path, value, kind, fields, operation):
+    run(aws, params)
+    after = run(aws, changed(params, path, value))
+    assert [(line[0], line[1], line[3]) for line in lines(after)] == [("update", kind, fields)]
+    assert after["operations"] == [operation]
+    assert not run(aws, changed(params, path, value))["changed"]
+
+
+def test_tags_reach_the_api_and_its_stage(aws, params):
+    run(aws, params)
+    after = run(aws, {**params, "tags": {**TAGS, "team": "x"}})
+    assert actions(after) == [("update", "api"), ("update", "stage")]
+    assert after["operations"] == ["TagResource", "TagResource"]
+
+
+@pytest.mark.parametrize(("first", "then"), [(LAMBDA, JWT), (JWT, LAMBDA)])
+def test_a_route_is_never_without_its_authorizer(aws, gateway, params, first, then):
+    run(aws, {**params, "authorizer": first})
+    after = run(aws, {**params, "authorizer": then})
+    permission = {"AddPermission"} if then is LAMBDA else set()
+    in_order = [operation for operation in after["operations"] if operation not in permission]
+    assert in_order == ["CreateAuthorizer", "UpdateRoute", "DeleteAuthorizer"]
+    assert len(after["operations"]) == 3 + len(permission)
+    api_id = after["api"]["id"]
+    assert [a["Name"] for a in items(gateway.get_authorizers(ApiId=api_id))] == [then["name"]]
+    assert not run(aws, {**params, "authorizer": then})["changed"]
+
+
+def test_jwt(aws, gateway, params):
+    api_id = run(aws, {**params, "authorizer": JWT})["api"]["id"]
+    (authorizer,) = items(gateway.get_authorizers(ApiId=api_id))
+    assert authorizer["JwtConfiguration"] == {"Audience": ["a", "b"], "Issuer": JWT["issuer"]}
+    assert items(gateway.get_routes(ApiId=api_id))[0]["AuthorizationType"] == "JWT"
+    after = run(aws, {**params, "authorizer": {**JWT, "audience": ["a", "c"]}})
+    assert [line[3] for line in lines(after)] == [["audience"]]
+
+
+def test_what_was_changed_by_hand_is_put_back(aws, gateway, params):
+    created = run(aws, params)
+    here = {"ApiId": created["api"]["id"]}
+    route = items(gateway.get_routes(**here))[0]
+    authorizer = items(gateway.get_authorizers(**here))[0]
+    integration = items(gateway.get_integrations(**here))[0]
+    gateway.update_route(**here, RouteId=route["RouteId"], AuthorizationType="NONE", AuthorizerId="")
+    gateway.update_authorizer(**here, AuthorizerId=authorizer["AuthorizerId"], EnableSimpleResponses=False)
+    gateway.update_integration(
+        **here, IntegrationId=integration["IntegrationId"], RequestParameters={"append:header.x": "y", "overwrite:header.Host": "z"}
+    )
+    gateway.update_stage(**here, StageName="$default", DefaultRouteSettings={"ThrottlingRateLimit": 1})
+    gateway.update_api(**here, DisableExecuteApiEndpoint=False)
+    after = run(aws, params)
+    kinds = ["api", "integration", "authorizer", "route", "stage"]
+    assert actions(after) == [("update", kind) for kind in kinds]
+    assert items(gateway.get_integrations(**here))[0]["RequestParameters"] == {"overwrite:header.Host": DOMAIN}
+    assert not run(aws, params)["changed"]
+
+
+def test_what_was_added_by_hand_is_removed(aws, gateway, params):
+    created = run(aws, params)
+    here = {"ApiId": created["api"]["id"]}
+    other = gateway.create_integration(**here, IntegrationType="HTTP_PROXY", IntegrationUri="https://example.com")["IntegrationId"]
+    gateway.create_route(**here, RouteKey="GET /open", Target=f"integrations/{other}")
+    gateway.create_authorizer(**here, AuthorizerType="JWT", Name="o", IdentitySource=["x"], JwtConfiguration={"Issuer": "y"})
+    gateway.create_stage(**here, StageName="open")
+    gateway.create_api_mapping(**here, DomainName=DOMAIN, Stage="open", ApiMappingKey="open")
+    aws.client("lambda").add_permission(
+        FunctionName=FUNCTION, StatementId="open", Action="lambda:InvokeFunction", Principal="*"
+    )
+    after = run(aws, params)
+    assert sorted(actions(after)) == sorted(
+        ("delete", kind) for kind in ("integration", "route", "authorizer", "stage", "api_mapping", "lambda_permission")
+    )
+    order = after["operations"]
+    assert order.index("DeleteRoute") < order.index("DeleteIntegration")
+    assert order.index("DeleteApiMapping") < order.index("DeleteStage")
+    assert not run(aws, params)["changed"]
+
+
+def test_what_was_removed_by_hand_is_made_again(aws, gateway, params):
+    created = run(aws, params)
+    here = {"ApiId": created["api"]["id"]}
+    (mapping,) = items(gateway.get_api_mappings(DomainName=DOMAIN))
+    gateway.delete_api_mapping(DomainName=DOMAIN, ApiMappingId=mapping["ApiMappingId"])
+    gateway.delete_stage(**here, StageName="$default")
+    gateway.delete_route(**here, RouteId=items(gateway.get_routes(**here))[0]["RouteId"])
+    gateway.delete_authorizer(**here, AuthorizerId=items(gateway.get_authorizers(**here))[0]["AuthorizerId"])
+    after = run(aws, params)
+    assert actions(after) == [
+        ("create", "authorizer"), ("replace", "lambda_permission"), ("create", "route"), ("create", "stage"),
+        ("create", "api_mapping"),
+    ]  # fmt: skip
+    assert not run(aws, params)["changed"]
+
+
+def test_an_api_of_somebody_else_with_the_same_name_is_left_alone(aws, gateway, params):
+    theirs = gateway.create_api(Name=NAME, ProtocolType="HTTP")["ApiId"]
+    assert run(aws, params)["api"]["id"] != theirs
+    run(aws, ABSENT)
+    assert [api["ApiId"] for api in items(gateway.get_apis())] == [theirs]
+
+
+def test_a_mapping_to_another_api_is_moved(aws, gateway, params):
+    other = gateway.create_api(Name="other", ProtocolType="HTTP")["ApiId"]
+    gateway.create_stage(ApiId=other, StageName="$default")
+    gateway.create_api_mapping(ApiId=other, DomainName=DOMAIN, Stage="$default")
+    after = run(aws, params)
+    assert ("update", "api_mapping") in actions(after)
+    assert items(gateway.get_api_mappings(DomainName=DOMAIN))[0]["ApiId"] == after["api"]["id"]
+
+
+def test_a_change_that_is_refused_while_another_is_under_way_is_tried_again(aws, params, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    message = "Unable to complete operation due to concurrent modification. Please try again later."
+    aws.faults(
+        {"service": "apigatewayv2", "operation": "CreateRoute", "times": 1,
+         "error": {"code": "ConflictException", "message": message, "status": 409}}
+    )  # fmt: skip
+    assert run_module(MODULE, params, aws)["changed"]
+
+
+def test_plan_on_an_empty_account(aws, params):
+    unknown = "(known after apply)"
+    aws.reset()
+    plan = run_module(
+        MODULE, {**params, "integration": {**INTEGRATION, "vpc_link_id": unknown}, "authorizer": {**LAMBDA, "uri": unknown}}, aws,
+        check=True,
+    )  # fmt: skip
+    assert len(plan["changes"]) == 7 and plan["api"]["id"] == unknown

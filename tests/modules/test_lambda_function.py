@@ -1,0 +1,133 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from run_module import ModuleFailed, run_module
+
+MODULE = "lambda_function"
+NAME = "team-x-authorizer"
+TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "team-x"}
+CONFIGURATION = "UpdateFunctionConfiguration"
+CODE = "UpdateFunctionCode"
+
+
+def make_role(aws, name):
+    return aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+
+
+@pytest.fixture
+def params(aws, tmp_path):
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return event\n")
+    return {
+        "name": NAME, "source": str(tmp_path), "handler": "app.handler", "role": make_role(aws, NAME), "timeout": 10,
+        "description": "Says yes", "environment": {"WHO": "x"}, "logging_config": {"log_group": f"/aws/lambda/{NAME}"},
+        "tags": TAGS,
+    }  # fmt: skip
+
+
+def run(aws, params):
+    """The result of a run that its plan foretold to the letter, while the plan itself changed nothing."""
+    mark = aws.mark()
+    plan = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(mark) == []
+    result = run_module(MODULE, params, aws)
+    assert result["changes"] == plan["changes"]
+    result["operations"] = [call["operation"] for call in aws.mutating(mark)]
+    assert bool(result["operations"]) == result["changed"]
+    return result
+
+
+def configuration(aws):
+    return aws.client("lambda").get_function(FunctionName=NAME)["Configuration"]
+
+
+def test_life(aws, params):
+    created = run(aws, params)
+    assert created["operations"] == ["CreateFunction"]
+    there = configuration(aws)
+    assert there["Architectures"] == ["arm64"] and there["Runtime"] == "python3.13" and there["Timeout"] == 10
+    assert there["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": f"/aws/lambda/{NAME}"}
+    assert created["function"]["arn"] == there["FunctionArn"]
+    assert created["function"]["invoke_arn"] == (
+        f"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{there['FunctionArn']}/invocations"
+    )
+
+    mark = aws.mark()
+    assert not run_module(MODULE, params, aws)["changed"]
+    assert [call["operation"] for call in aws.calls(mark)] == ["GetFunction"]
+
+    absent = {"name": NAME, "tags": TAGS, "state": "absent"}
+    assert run(aws, absent)["operations"] == ["DeleteFunction"]
+    assert not run(aws, absent)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fields", "operations"),
+    [
+        ({"handler": "app.other"}, ["handler"], [CONFIGURATION]),
+        ({"timeout": 20}, ["timeout"], [CONFIGURATION]),
+        ({"memory_size": 256}, ["memory_size"], [CONFIGURATION]),
+        ({"runtime": "python3.14"}, ["runtime"], [CONFIGURATION]),
+        ({"description": ""}, ["description"], [CONFIGURATION]),
+        ({"environment": {"WHO": "y", "N": 1}}, ["environment.N", "environment.WHO"], [CONFIGURATION]),
+        ({"environment": {}}, ["environment"], [CONFIGURATION]),
+        ({"logging_config": {"log_group": "/other"}}, ["logging_config.log_group"], [CONFIGURATION]),
+        ({"architectures": ["x86_64"]}, ["architectures"], [CODE]),
+        ({"architectures": ["x86_64"], "timeout": 20}, ["architectures", "timeout"], [CODE, CONFIGURATION]),
+        ({"tags": {**TAGS, "team": "x"}}, ["tags.team"], ["TagResource"]),
+    ],
+)
+def test_one_change(aws, params, change, fields, operations):
+    run(aws, params)
+    changed = run(aws, params | change)
+    (line,) = changed["changes"]
+    assert line["action"] == "update"
+    assert sorted(f["name"] for f in line["fields"]) == sorted(fields)
+    assert changed["operations"] == operations
+    assert not run(aws, params | change)["changed"]
+
+
+def test_code_that_changed_is_deployed(aws, params, tmp_path):
+    run(aws, params)
+    before = configuration(aws)["CodeSha256"]
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return 1\n")
+    assert run(aws, params)["operations"] == [CODE]
+    assert configuration(aws)["CodeSha256"] != before
+
+
+def test_what_was_changed_by_hand_is_put_back(aws, params):
+    run(aws, params)
+    before = configuration(aws)
+    aws.client("lambda").update_function_configuration(FunctionName=NAME, Timeout=3, Environment={"Variables": {"WHO": "me"}})
+    assert run(aws, params)["changed"]
+    after = configuration(aws)
+    assert (after["Timeout"], after["Environment"]) == (before["Timeout"], before["Environment"])
+
+
+def test_a_role_that_lambda_does_not_know_yet_is_waited_for(aws, params, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    refusal = {"code": "InvalidParameterValueException", "message": "The role defined for the function cannot be assumed by Lambda."}
+    aws.faults({"service": "lambda", "operation": "CreateFunction", "times": 2, "error": {**refusal, "status": 400}})
+    assert run_module(MODULE, params, aws)["changed"]
+    assert len(aws.mutating()) == 4  # CreateRole, and CreateFunction three times
+
+
+def test_a_function_of_somebody_else_is_left_alone(aws, params):
+    run(aws, {**params, "tags": {}})
+    mark = aws.mark()
+    with pytest.raises(ModuleFailed, match="is not of this stack"):
+        run_module(MODULE, params, aws)
+    assert "is kept" in str(run_module(MODULE, {"name": NAME, "tags": TAGS, "state": "absent"}, aws)["warnings"])
+    assert aws.mutating(mark) == []
+
+
+def test_a_directory_without_files_is_refused(aws, params):
+    with pytest.raises(ModuleFailed, match="no file to package"):
+        run_module(MODULE, {**params, "source": params["source"] + "/none"}, aws)
+
+
+def test_plan_with_a_role_that_does_not_exist_yet(aws, params):
+    plan = run_module(MODULE, {**params, "role": "(known after apply)"}, aws, check=True)
+    assert plan["changed"] and plan["function"]["invoke_arn"] == "(known after apply)"
