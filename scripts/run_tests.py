@@ -8,6 +8,7 @@ The exit status is 1 if anything failed, or if the variable CI is set and anythi
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 COLLECTION = "mlplatform.mlflow_aws"
+DATABASE_PACKAGES = ("mariadb-server-core", "mariadb-client-core", "postgresql")
 CORES = ("2.19", "2.20", "2.21")
 
 
@@ -175,6 +177,27 @@ def site() -> None:
     pytest("site", "-n", "2", "tests/site")
 
 
+def has_database_servers() -> bool:
+    """Whether MariaDB and PostgreSQL are on this machine; on Debian root installs them."""
+    def found() -> bool:
+        path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *glob.glob("/usr/lib/postgresql/*/bin")])
+        return all(shutil.which(program, path=path) for program in ("mariadbd", "mariadb", "postgres", "psql"))
+
+    if not found() and os.geteuid() == 0 and shutil.which("apt-get"):
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in ("update", "install --yes --no-install-recommends " + " ".join(DATABASE_PACKAGES)):
+            subprocess.run(["apt-get", "--quiet=2", *command.split()], env=env, stdout=subprocess.DEVNULL, check=False)
+    return found()
+
+
+def runtime() -> None:
+    """The real MLflow on real database servers."""
+    if not has_database_servers():
+        results.not_run.append(f"runtime: it needs the Debian packages {', '.join(DATABASE_PACKAGES)}")
+    elif run("scripts/mlflow_venv"):
+        pytest("runtime", "-n", "2", "--dist", "loadgroup", "tests/runtime")
+
+
 def molecule() -> None:
     run("molecule", "test", "--all", "--report", cwd=ROOT / "extensions")
 
@@ -214,7 +237,7 @@ def package() -> None:
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    step.__name__: step for step in (lint, sanity, unit, modules, site, molecule, versions, package)
+    step.__name__: step for step in (lint, sanity, unit, modules, site, runtime, molecule, versions, package)
 }
 
 
