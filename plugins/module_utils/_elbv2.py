@@ -78,7 +78,7 @@ def _normal_forward(action: Document) -> Document:
 
 
 def normal_conditions(conditions: t.Sequence[Document]) -> list[Document]:
-    """Conditions in one order, each as C(Field) and what must match, whether given as C(Values) or in the field's C(…Config)."""
+    """Conditions in one order, each as C(Field) and what must match, be it given as C(Values) or as the field's own config."""
     return sorted((_normal_condition(condition) for condition in conditions), key=lambda each: json.dumps(each))
 
 

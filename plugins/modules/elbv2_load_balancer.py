@@ -546,7 +546,7 @@ class LoadBalancer(Balancing):
         if changes.get("scheme") == "internet-facing":
             warnings.append("opens the load balancer to the internet")
         if replaced:
-            warnings.append("deletes the load balancer and makes it again: its DNS name changes, requests fail for minutes")
+            warnings.append("deletes the load balancer and makes it anew: its DNS name changes, requests fail for minutes")
         return warnings
 
     def _may_lift_protection(self) -> bool:
@@ -583,7 +583,7 @@ class Inside(Balancing):
     def describe(self) -> State | None:
         return self.there
 
-    def routed(self, actions: t.Sequence[dict[str, t.Any]], target_group: TargetGroup | None) -> list[dict[str, t.Any]]:
+    def routed(self, actions: t.Sequence[State], target_group: TargetGroup | None) -> list[State]:
         """Normal actions, with the module's target group where a forward names none."""
         named = []
         for action in actions:
@@ -635,8 +635,8 @@ class Listener(Inside):
         return arguments
 
     def delete(self, before: State) -> None:
-        # A load balancer takes its listeners along. Deleting it is the one call that protection refuses: a refused removal
-        # leaves a load balancer that still works.
+        # A load balancer takes its listeners along. Its own deletion is the call that AWS may refuse, and then the load
+        # balancer still works.
         if not self.parent.absent:
             self.aws.client("elbv2").delete_listener(ListenerArn=before["arn"])
 
@@ -657,8 +657,10 @@ class Listener(Inside):
 
 
 class Rule(Inside):
-    """A rule is known by its priority, so what moves between priorities is its content. No priority is ever in use twice, and
-    no order of changes is needed."""
+    """A rule is known by its priority, so what moves between priorities is its content.
+
+    No priority is ever in use twice, and no order of changes is needed.
+    """
 
     kind = "elbv2_listener_rule"
 

@@ -192,7 +192,8 @@ class Record(Resource):
         state = {"owner": owner, "record_sets": [each for each in (record, owner_record) if each]}
         kinds = {kind for name, kind in sets if name == dns_name(self.name)} - {self.spec["type"]}
         if not self.absent and kinds and "CNAME" in (*kinds, self.spec["type"]):
-            raise AwsError(f"records of this name exist, of type {', '.join(sorted(kinds))}: DNS allows no CNAME beside others")
+            others = ", ".join(sorted(kinds))
+            raise AwsError(f"records of this name exist, of type {others}: DNS allows no CNAME beside others")
         if record is None:
             # A TXT record of ours that has lost its record to somebody's hand is still ours to remove.
             return state if self.absent and owner and owner == self.owner else None
@@ -203,8 +204,9 @@ class Record(Resource):
                 return None
             if target(record) != self._target():
                 raise AwsError(
-                    f"it exists already, leads to {_shown(record)}, and is not of this stack. Choose another name, delete it, "
-                    f'or, to hand it over to the stack, add the TXT record {self.owner_name} with the value "{self.owner}"'
+                    f"it exists already, leads to {_shown(record)}, and is not of this stack. Choose another name, "
+                    "delete it, or, to hand it over to the stack, add the TXT record "
+                    f'{self.owner_name} with the value "{self.owner}"'
                 )
         return state
 

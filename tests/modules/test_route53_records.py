@@ -87,7 +87,11 @@ def test_one_change(aws, zone, change, fields):
 
 @pytest.mark.parametrize(
     "same",
-    [{"name": NAME + "."}, {"name": NAME.upper()}, {"alias": {**ALIAS, "dns_name": f"dualstack.{ALIAS['dns_name'].upper()}."}}],
+    [
+        {"name": NAME + "."},
+        {"name": NAME.upper()},
+        {"alias": {**ALIAS, "dns_name": f"dualstack.{ALIAS['dns_name'].upper()}."}},
+    ],
 )
 def test_other_spellings_are_no_change(aws, zone, same):
     run(aws, params(zone))
