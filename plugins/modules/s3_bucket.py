@@ -161,6 +161,9 @@ TAKEN = (
     "Names are shared by all of AWS: choose another one, or allow this action in the caller's IAM policy"
 )
 
+BATCH = 1000
+"""The most objects that one DeleteObjects takes."""
+
 SETTLING = ("NoSuchBucket", "OperationAborted")
 """S3's answers while it does not know a just made bucket everywhere, or is still at work on the change before."""
 
@@ -337,10 +340,7 @@ class Bucket(Resource):
     def must_stay(self) -> bool:
         """Whether it is ours and holds objects, be it in earlier versions or as delete markers of them."""
         state = self.describe()
-        if state is None or self._foreign(state):
-            return False
-        page = self.aws.client("s3").list_object_versions(Bucket=self.name, MaxKeys=1)
-        return bool(page.get("Versions") or page.get("DeleteMarkers"))
+        return state is not None and not self._foreign(state) and bool(self._entries(1))
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if self.absent and self.spec["force_empty"]:
@@ -358,14 +358,16 @@ class Bucket(Resource):
         s3 = self.aws.client("s3")
         for upload in self.aws.pages("s3", "list_multipart_uploads", "Uploads", Bucket=self.name):
             s3.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
-        # A page has at most 1000 entries, as many as one DeleteObjects takes.
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=self.name):
-            entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if entries:
-                objects = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
-                answer = s3.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
-                for error in answer.get("Errors", []):
-                    raise AwsError(f"object {error['Key']} cannot be deleted: {error['Code']}: {error['Message']}")
+        while entries := self._entries(BATCH):
+            objects = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+            answer = s3.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
+            for error in answer.get("Errors", []):
+                raise AwsError(f"object {error['Key']} cannot be deleted: {error['Code']}: {error['Message']}")
+
+    def _entries(self, most: int) -> list[dict[str, t.Any]]:
+        """The first versions of objects and delete markers in the bucket."""
+        page = self.aws.client("s3").list_object_versions(Bucket=self.name, MaxKeys=most)
+        return [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

@@ -7,6 +7,7 @@ import typing as t
 
 import boto3
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.modules import s3_bucket
 from embedded_aws.client import REGION, EmbeddedAWS
 from run_module import ModuleFailed, run_module
 
@@ -156,7 +157,7 @@ def test_keeps_a_bucket_with_objects_until_asked(aws: EmbeddedAWS, deleted: bool
     for check in (True, False):
         kept = run_module("s3_bucket", ABSENT, aws, check=check)
         assert (kept["changed"], kept["kept"], kept["bucket"]["name"]) == (False, True, NAME)
-        assert kept["warnings"] == [f"s3_bucket {NAME} is kept: it holds objects"]
+        assert f"s3_bucket {NAME} is kept: it holds objects" in str(kept["warnings"])
     assert aws.mutating(mark) == []
     assert not run_module("s3_bucket", PARAMS, aws)["changed"]
 
@@ -170,14 +171,15 @@ def test_keeps_a_bucket_with_objects_until_asked(aws: EmbeddedAWS, deleted: bool
     assert not run_module("s3_bucket", force, aws)["changed"]
 
 
-def test_empties_more_than_one_page(aws: EmbeddedAWS) -> None:
+def test_empties_a_bucket_in_batches(aws: EmbeddedAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_bucket, "BATCH", 2)
     s3 = aws.client("s3")
     run_module("s3_bucket", PARAMS, aws)
-    for number in range(1005):
+    for number in range(5):
         s3.put_object(Bucket=NAME, Key=str(number), Body=b"")
     mark = aws.mark()
     run_module("s3_bucket", {**ABSENT, "force_empty": True}, aws)
-    assert operations(aws, mark) == ["DeleteObjects", "DeleteObjects", "DeleteBucket"]
+    assert operations(aws, mark) == ["DeleteObjects", "DeleteObjects", "DeleteObjects", "DeleteBucket"]
 
 
 def test_leaves_a_bucket_of_another_stack(aws: EmbeddedAWS) -> None:
