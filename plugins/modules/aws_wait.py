@@ -145,9 +145,8 @@ def vpc_links(aws: Aws, ids: list[str]) -> dict[str, Status]:
     def status(link: dict[str, str]) -> Status:
         code = link["VpcLinkStatus"]
         # An inactive link has seen no traffic for 60 days; AWS wakes it when there is some.
-        return Status(
-            _with_reason(code, link.get("VpcLinkStatusMessage")), code in ("AVAILABLE", "INACTIVE"), code in ("FAILED", "DELETING")
-        )
+        text = _with_reason(code, link.get("VpcLinkStatusMessage"))
+        return Status(text, code in ("AVAILABLE", "INACTIVE"), code in ("FAILED", "DELETING"))
 
     every = aws.pages("apigatewayv2", "get_vpc_links", "Items")
     return {link["VpcLinkId"]: status(link) for link in every if link["VpcLinkId"] in ids}
@@ -211,7 +210,11 @@ def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterato
         for pause in intervals():
             answers = pool.map(lambda kind: READERS[kind](aws, things[kind]), things)
             unseen = Status("AWS does not know it")
-            statuses = {(k, n): a.get(n, unseen) for (k, names), a in zip(things.items(), answers, strict=True) for n in names}
+            statuses = {
+                (kind, name): answer.get(name, unseen)
+                for (kind, names), answer in zip(things.items(), answers, strict=True)
+                for name in names
+            }
             waited = time.monotonic() - started
             yield {_label(kind, name): status for (kind, name), status in statuses.items()}
             lost = {key: s for key, s in statuses.items() if s.failed or s is unseen and waited > UNSEEN}

@@ -116,7 +116,9 @@ options:
         type: float
         required: true
       seconds_until_auto_pause:
-        description: Seconds without a connection until the database pauses, 300 to 86400. Only with a minimum of 0; AWS's default is 300.
+        description:
+          - Seconds without a connection until the database pauses, 300 to 86400. AWS's default is 300.
+          - Only with a minimum of 0.
         type: int
   instance_class:
     description: Class of the instances.
@@ -127,7 +129,9 @@ options:
     type: int
     default: 0
   promotion_tier:
-    description: Promotion tier of every instance. In tiers 0 and 1 a reader is always as large as the writer, so that it can take over.
+    description:
+      - Promotion tier of every instance.
+      - In tiers 0 and 1 a reader is always as large as the writer, so that it can take over.
     type: int
     default: 1
   auto_minor_version_upgrade:
@@ -565,7 +569,8 @@ class Cluster(RdsResource):
         return {**dict.fromkeys(ids, UNKNOWN), "status": "creating", "members": {}, "reboot_pending": []}
 
     def create(self, desired: State) -> State:
-        arguments = {argument: desired[f] for f, argument in {**self.FIXED, **self.ARGUMENTS}.items() if desired[f] is not None}
+        names = {**self.FIXED, **self.ARGUMENTS}
+        arguments = {argument: desired[field] for field, argument in names.items() if desired[field] is not None}
         if desired["serverless_v2_scaling"]:
             arguments["ServerlessV2ScalingConfiguration"] = _capacity(desired["serverless_v2_scaling"])
         if desired["enabled_cloudwatch_logs_exports"]:
@@ -589,7 +594,8 @@ class Cluster(RdsResource):
         if "serverless_v2_scaling" in changes:
             arguments["ServerlessV2ScalingConfiguration"] = _capacity(changes["serverless_v2_scaling"])
         if "enabled_cloudwatch_logs_exports" in changes:
-            wanted, have = set(changes["enabled_cloudwatch_logs_exports"]), set(before["enabled_cloudwatch_logs_exports"])
+            wanted = set(changes["enabled_cloudwatch_logs_exports"])
+            have = set(before["enabled_cloudwatch_logs_exports"])
             arguments["CloudwatchLogsExportConfiguration"] = {
                 "EnableLogTypes": sorted(wanted - have),
                 "DisableLogTypes": sorted(have - wanted),
@@ -609,7 +615,8 @@ class Cluster(RdsResource):
         if before["status"] != "deleting":  # as after a run that died
             if before["deletion_protection"]:
                 self.rds.modify_db_cluster(DBClusterIdentifier=self.name, DeletionProtection=False, ApplyImmediately=True)
-            last = {"FinalDBSnapshotIdentifier": self.final_snapshot} if self.final_snapshot else {"SkipFinalSnapshot": True}
+            snapshot = self.final_snapshot
+            last = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
             eventually(self.rds.delete_db_cluster, "InvalidDBClusterStateFault", DBClusterIdentifier=self.name, **last)
         self.wait_gone()
 
@@ -650,7 +657,10 @@ class Cluster(RdsResource):
             self._check_removable()
             return [Instance(self.aws, name, tags=self.tags, parent=self, absent=True) for name in sorted(existing)]
         wanted, unwanted = members(self.name, existing, 1 + self.spec["reader_count"])
-        return [Instance(self.aws, n, self.spec, tags=self.tags, parent=self, absent=n in unwanted) for n in (*wanted, *unwanted)]
+        return [
+            Instance(self.aws, name, self.spec, tags=self.tags, parent=self, absent=name in unwanted)
+            for name in (*wanted, *unwanted)
+        ]
 
     def _check_removable(self) -> None:
         """Before the first instance is removed, make sure that the cluster can be."""
@@ -760,7 +770,11 @@ class Instance(RdsResource):
 
 
 def _capacity(capacity: t.Mapping[str, float]) -> dict[str, t.Any]:
-    names = {"min_capacity": "MinCapacity", "max_capacity": "MaxCapacity", "seconds_until_auto_pause": "SecondsUntilAutoPause"}
+    names = {
+        "min_capacity": "MinCapacity",
+        "max_capacity": "MaxCapacity",
+        "seconds_until_auto_pause": "SecondsUntilAutoPause",
+    }
     return {names[field]: value for field, value in capacity.items()}
 
 

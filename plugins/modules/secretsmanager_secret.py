@@ -26,7 +26,8 @@ options:
     type: str
   kms_key_id:
     description:
-      - ARN, id or alias of the KMS key that encrypts the secret, always in the same spelling, because AWS returns it as it was given.
+      - ARN, id or alias of the KMS key that encrypts the secret, always in the same spelling, because AWS returns it as it was
+        given.
       - Not managed where omitted; a new secret is then encrypted with the account's C(aws/secretsmanager) key.
     type: str
   value:
@@ -36,8 +37,8 @@ options:
     type: str
   generate:
     description:
-      - "The value is a JSON object with these keys, each with a random value of this kind: V(hex32) is 32 bytes in hexadecimal, V(fernet)
-        is 32 bytes in URL-safe base64, the form of a Fernet key."
+      - "The value is a JSON object with these keys, each with a random value of this kind: V(hex16) and V(hex32) are 16 and 32
+        bytes in hexadecimal, V(fernet) is 32 bytes in URL-safe base64, the form of a Fernet key."
       - It is generated when the secret is made and never changed after, also where this option changes.
     type: dict
   marker:

@@ -91,7 +91,7 @@ GENERATED = {"name": "x-keys", "generate": {"flask": "hex32", "webhook": "fernet
 
 
 def test_unknown_kind(aws):
-    with pytest.raises(ModuleFailed, match="a kind is one of hex32, fernet"):
+    with pytest.raises(ModuleFailed, match="a kind is one of hex16, hex32, fernet"):
         run_module(MODULE, {**GENERATED, "generate": {"a": "md5"}}, aws)
 
 
