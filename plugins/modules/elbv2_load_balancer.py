@@ -541,7 +541,9 @@ class LoadBalancer(Balancing):
         replaced = before is not None and "scheme" in changes
         if before and before["protected"] and (self.absent or replaced) and not self._may_lift_protection():
             # Said here so that a plan says it too: AWS itself would refuse only when the change is under way.
-            raise AwsError("it cannot be deleted: its deletion protection is on")
+            raise AwsError(
+                "its deletion protection is on: turn it off first, or with state=absent give lift_deletion_protection"
+            )
         warnings = []
         if changes.get("scheme") == "internet-facing":
             warnings.append("opens the load balancer to the internet")
