@@ -1,0 +1,174 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import copy
+
+import pytest
+from modules.run_module import run_module
+
+MODULE = "application_autoscaling_target"
+OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
+CPU = {
+    "name": "x-cpu",
+    "target_tracking": {
+        "TargetValue": 70,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+    },
+}
+STEP = {
+    "name": "x-cpu",
+    "step": {
+        "AdjustmentType": "ChangeInCapacity",
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}],
+        "MetricAggregationType": "Average",
+    },
+}
+NIGHT = {"name": "x-night", "schedule": "cron(0 20 * * ? *)", "timezone": "Europe/Madrid", "min_capacity": 0, "max_capacity": 0}
+MORNING = {"name": "x-morning", "schedule": "cron(0 7 * * ? *)", "timezone": "Europe/Madrid", "min_capacity": 2, "max_capacity": 4}
+GIVEN = {
+    "resource_id": "service/x/x",
+    "min_capacity": 2,
+    "max_capacity": 4,
+    "policies": [CPU],
+    "scheduled_actions": [NIGHT, MORNING],
+    "tags": {**OWNER, "team": "x"},
+}
+TARGET, POLICY, ACTION = (f"application_autoscaling_{kind}" for kind in ("target", "policy", "scheduled_action"))
+
+
+@pytest.fixture(autouse=True)
+def service(aws):
+    ecs = aws.client("ecs")
+    ecs.create_cluster(clusterName="x")
+    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "c", "image": "i", "memory": 128}])
+    ecs.create_service(cluster="x", serviceName="x", taskDefinition="x", desiredCount=2)
+
+
+def run(aws, params, **changes):
+    """The result of a run, after a check run has changed nothing and announced the same."""
+    params = {**params, **changes}
+    since = aws.mark()
+    planned = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(since) == []
+    result = run_module(MODULE, params, aws)
+    assert planned["changes"] == result["changes"]
+    return planned, result
+
+
+def mutations(aws, since):
+    return sorted(call["operation"] for call in aws.mutating(since))
+
+
+def lines(result):
+    return [(change["action"], change["kind"], change["name"]) for change in result["changes"]]
+
+
+def bounds(aws):
+    (target,) = aws.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    return target["MinCapacity"], target["MaxCapacity"]
+
+
+def set_bounds(aws, minimum, maximum):
+    aws.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="ecs",
+        ResourceId="service/x/x",
+        ScalableDimension="ecs:service:DesiredCount",
+        MinCapacity=minimum,
+        MaxCapacity=maximum,
+    )
+
+
+def test_create_again_absent_again(aws):
+    planned, result = run(aws, GIVEN)
+    assert lines(result) == [
+        ("create", TARGET, "service/x/x"),
+        ("create", POLICY, "x-cpu"),
+        ("create", ACTION, "x-night"),
+        ("create", ACTION, "x-morning"),
+    ]
+    assert planned["scalable_target"] == {**result["scalable_target"], "arn": "(known after apply)"}
+    assert (result["scalable_target"]["min_capacity"], result["scalable_target"]["max_capacity"]) == bounds(aws) == (2, 4)
+
+    since = aws.mark()
+    _, again = run(aws, GIVEN)
+    assert not again["changed"] and again["scalable_target"] == result["scalable_target"] and mutations(aws, since) == []
+
+    since = aws.mark()
+    _, gone = run(aws, {"resource_id": "service/x/x", "tags": GIVEN["tags"]}, state="absent")
+    assert sorted(lines(gone)) == sorted(("delete", kind, name) for _, kind, name in lines(result))
+    assert mutations(aws, since) == ["DeregisterScalableTarget"] and gone["scalable_target"] == {}
+    since = aws.mark()
+    _, again = run(aws, GIVEN, state="absent")
+    assert not again["changed"] and mutations(aws, since) == []
+
+
+def changed(option, index, **change):
+    items = copy.deepcopy(GIVEN[option])
+    items[index].update(change)
+    return {option: items}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "operations"),
+    [
+        ({"tags": {**OWNER, "team": "y"}}, [("update", TARGET, "service/x/x")], ["TagResource"]),
+        ({"tags": OWNER}, [("update", TARGET, "service/x/x")], ["UntagResource"]),
+        (
+            changed("policies", 0, target_tracking={**CPU["target_tracking"], "TargetValue": 50}),
+            [("update", POLICY, "x-cpu")],
+            ["PutScalingPolicy"],
+        ),
+        ({"policies": [STEP]}, [("replace", POLICY, "x-cpu")], ["DeleteScalingPolicy", "PutScalingPolicy"]),
+        ({"policies": []}, [("delete", POLICY, "x-cpu")], ["DeleteScalingPolicy"]),
+        (changed("scheduled_actions", 0, schedule="cron(0 22 * * ? *)"), [("update", ACTION, "x-night")], ["PutScheduledAction"]),
+        (changed("scheduled_actions", 0, timezone="UTC"), [("update", ACTION, "x-night")], ["PutScheduledAction"]),
+        (changed("scheduled_actions", 1, max_capacity=None), [("update", ACTION, "x-morning")], ["PutScheduledAction"]),
+        ({"scheduled_actions": [MORNING]}, [("delete", ACTION, "x-night")], ["DeleteScheduledAction"]),
+    ],
+)
+def test_change(aws, change, expected, operations):
+    run(aws, GIVEN)
+    since = aws.mark()
+    _, result = run(aws, GIVEN, **change)
+    assert lines(result) == expected and mutations(aws, since) == operations
+    assert not run_module(MODULE, {**GIVEN, **change}, aws)["changed"]
+
+
+@pytest.mark.parametrize("change", [{"min_capacity": 1}, {"max_capacity": 8}])
+def test_bounds_change(aws, change):
+    given = {**GIVEN, "scheduled_actions": []}
+    run(aws, given)
+    since = aws.mark()
+    _, result = run(aws, given, **change)
+    assert lines(result) == [("update", TARGET, "service/x/x")] and mutations(aws, since) == ["RegisterScalableTarget"]
+    assert bounds(aws) == (change.get("min_capacity", 2), change.get("max_capacity", 4))
+
+
+def test_bounds_that_a_schedule_has_set_are_no_drift(aws):
+    run(aws, GIVEN)
+    set_bounds(aws, 0, 0)
+    assert not run(aws, GIVEN)[1]["changed"] and bounds(aws) == (0, 0)
+
+
+def test_bounds_set_by_hand_are_put_back(aws):
+    run(aws, GIVEN)
+    set_bounds(aws, 1, 9)
+    assert lines(run(aws, GIVEN)[1]) == [("update", TARGET, "service/x/x")] and bounds(aws) == (2, 4)
+
+
+def test_a_policy_and_an_action_made_by_hand_are_removed(aws):
+    run(aws, GIVEN)
+    client = aws.client("application-autoscaling")
+    identity = {"ServiceNamespace": "ecs", "ResourceId": "service/x/x", "ScalableDimension": "ecs:service:DesiredCount"}
+    client.put_scaling_policy(
+        PolicyName="mine",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=CPU["target_tracking"],
+        **identity,
+    )
+    client.put_scheduled_action(
+        ScheduledActionName="mine", Schedule="rate(1 day)", ScalableTargetAction={"MinCapacity": 1}, **identity
+    )
+    assert lines(run(aws, GIVEN)[1]) == [("delete", POLICY, "mine"), ("delete", ACTION, "mine")]

@@ -1,0 +1,78 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from modules.run_module import run_module
+
+MODULE = "ecs_cluster"
+OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
+GIVEN = {"name": "x", "container_insights": "disabled", "tags": {**OWNER, "team": "x"}}
+
+
+def run(aws, params, **changes):
+    """The result of a run, after a check run has changed nothing and announced the same."""
+    params = {**params, **changes}
+    since = aws.mark()
+    planned = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(since) == []
+    result = run_module(MODULE, params, aws)
+    assert planned["changes"] == result["changes"]
+    return planned, result
+
+
+def mutations(aws, since):
+    return [call["operation"] for call in aws.mutating(since)]
+
+
+def cluster(aws):
+    return aws.client("ecs").describe_clusters(clusters=["x"], include=["TAGS", "SETTINGS"])["clusters"][0]
+
+
+def test_create_again_absent_again(aws):
+    planned, result = run(aws, GIVEN)
+    assert planned["cluster"] == {"arn": "(known after apply)", "name": "x"}
+    there = cluster(aws)
+    assert result["cluster"] == {"arn": there["clusterArn"], "name": "x"}
+    assert there["settings"] == [{"name": "containerInsights", "value": "disabled"}]
+    assert sorted(there["capacityProviders"]) == ["FARGATE", "FARGATE_SPOT"]
+    assert {tag["key"]: tag["value"] for tag in there["tags"]} == GIVEN["tags"]
+
+    since = aws.mark()
+    _, again = run(aws, GIVEN)
+    assert not again["changed"] and again["cluster"] == result["cluster"] and mutations(aws, since) == []
+
+    _, gone = run(aws, GIVEN, state="absent")
+    assert gone["cluster"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
+    assert cluster(aws)["status"] == "INACTIVE"  # as ECS keeps it, and for us it does not exist
+    since = aws.mark()
+    _, again = run(aws, GIVEN, state="absent")
+    assert not again["changed"] and mutations(aws, since) == []
+    assert [change["action"] for change in run(aws, GIVEN)[1]["changes"]] == ["create"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fields", "operations"),
+    [
+        ({"container_insights": "enhanced"}, ["container_insights"], ["UpdateCluster"]),
+        ({"capacity_providers": ["FARGATE"]}, ["capacity_providers"], ["PutClusterCapacityProviders"]),
+        ({"tags": {**OWNER, "team": "y"}}, ["tags.team"], ["TagResource"]),
+        ({"tags": OWNER}, ["tags.team"], ["UntagResource"]),
+    ],
+)
+def test_change_and_back(aws, change, fields, operations):
+    run(aws, GIVEN)
+    for params in ({**GIVEN, **change}, GIVEN):
+        since = aws.mark()
+        _, result = run(aws, params)
+        assert [field["name"] for field in result["changes"][0]["fields"]] == fields
+        assert len(mutations(aws, since)) == 1
+        if params != GIVEN:
+            assert mutations(aws, since) == operations
+        assert not run(aws, params)[1]["changed"]
+
+
+def test_what_is_not_given_is_not_managed(aws):
+    run(aws, GIVEN, container_insights="enabled")
+    assert not run(aws, {"name": "x", "tags": GIVEN["tags"]})[1]["changed"]

@@ -1,0 +1,195 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from modules.run_module import ModuleFailed, run_module
+
+MODULE = "ecs_service"
+OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
+
+
+@pytest.fixture
+def given(aws):
+    """The options of a service for which everything is there."""
+    ec2, elb, ecs = aws.client("ec2"), aws.client("elbv2"), aws.client("ecs")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
+        for number, zone in enumerate("abc")
+    ]
+    groups = [ec2.create_security_group(GroupName=n, Description=n, VpcId=vpc)["GroupId"] for n in ("one", "two")]
+    balancer = elb.create_load_balancer(Name="x", Subnets=subnets[:2])["LoadBalancers"][0]["LoadBalancerArn"]
+    targets = [
+        elb.create_target_group(Name=name, Protocol="HTTP", Port=5000, VpcId=vpc, TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
+        for name in ("x", "y")
+    ]
+    for number, target in enumerate(targets):
+        action = {"Type": "forward", "TargetGroupArn": target}
+        elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80 + number, DefaultActions=[action])
+    ecs.create_cluster(clusterName="x")
+    return {
+        "name": "x",
+        "cluster": "x",
+        "task_definition": register(aws),
+        "desired_count": 2,
+        "subnets": subnets[:2],
+        "security_groups": groups[:1],
+        "load_balancers": [{"target_group_arn": targets[0], "container_name": "mlflow", "container_port": 5000}],
+        "health_check_grace_period_seconds": 60,
+        "tags": {**OWNER, "team": "x"},
+        "_more": {"subnets": subnets, "security_groups": groups, "targets": targets},
+    }
+
+
+def register(aws):
+    return aws.client("ecs").register_task_definition(
+        family="x",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "mlflow", "image": "mlflow", "portMappings": [{"containerPort": 5000}]}],
+    )["taskDefinition"]["taskDefinitionArn"]
+
+
+def run(aws, params, **changes):
+    """The result of a run, after a check run has changed nothing and announced the same."""
+    params = {name: value for name, value in {**params, **changes}.items() if name != "_more"}
+    since = aws.mark()
+    planned = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(since) == []
+    result = run_module(MODULE, params, aws)
+    assert planned["changes"] == result["changes"]
+    return planned, result
+
+
+def mutations(aws, since):
+    return [call["operation"] for call in aws.mutating(since)]
+
+
+def service(aws):
+    return aws.client("ecs").describe_services(cluster="x", services=["x"], include=["TAGS"])["services"][0]
+
+
+def test_create_again_absent_again(aws, given):
+    planned, result = run(aws, given)
+    assert planned["service"] == {"arn": "(known after apply)", "name": "x"}
+    there = service(aws)
+    assert result["service"] == {"arn": there["serviceArn"], "name": "x"}
+    assert there["desiredCount"] == there["runningCount"] == 2
+    assert there["deploymentConfiguration"]["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+    assert {tag["key"]: tag["value"] for tag in there["tags"]} == given["tags"]
+    assert there["propagateTags"] == "SERVICE" and there["enableECSManagedTags"]
+
+    since = aws.mark()
+    _, again = run(aws, given)
+    assert not again["changed"] and again["service"] == result["service"]
+    assert [call["operation"] for call in aws.calls(since)] == ["DescribeServices"] * 2
+
+    _, gone = run(aws, given, state="absent")
+    assert gone["service"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
+    assert service(aws)["status"] == "INACTIVE"
+    since = aws.mark()
+    _, again = run(aws, given, state="absent")
+    assert not again["changed"] and mutations(aws, since) == []
+    assert [change["action"] for change in run(aws, given)[1]["changes"]] == ["create"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        (lambda given: {"subnets": given["_more"]["subnets"]}, ["network.subnets"]),
+        (lambda given: {"security_groups": given["_more"]["security_groups"]}, ["network.security_groups"]),
+        (lambda given: {"assign_public_ip": True}, ["network.assign_public_ip"]),
+        (lambda given: {"circuit_breaker": False}, ["circuit_breaker"]),
+        (lambda given: {"maximum_percent": 150}, ["maximum_percent"]),
+        (lambda given: {"minimum_healthy_percent": 50}, ["minimum_healthy_percent"]),
+        (lambda given: {"health_check_grace_period_seconds": 90}, ["health_check_grace_period_seconds"]),
+        (lambda given: {"enable_execute_command": True}, ["enable_execute_command"]),
+        (lambda given: {"enable_ecs_managed_tags": False}, ["enable_ecs_managed_tags"]),
+        (lambda given: {"propagate_tags": "TASK_DEFINITION"}, ["propagate_tags"]),
+        (lambda given: {"availability_zone_rebalancing": "DISABLED"}, ["availability_zone_rebalancing"]),
+        (lambda given: {"platform_version": "1.4.0"}, ["platform_version"]),
+    ],
+)
+def test_change(aws, given, change, fields):
+    run(aws, given)
+    since = aws.mark()
+    _, result = run(aws, given, **change(given))
+    assert [field["name"] for field in result["changes"][0]["fields"]] == fields
+    assert mutations(aws, since) == ["UpdateService"]
+    since = aws.mark()
+    assert not run(aws, given, **change(given))[1]["changed"] and mutations(aws, since) == []
+
+
+def test_another_target_group_and_another_task_definition(aws, given):
+    run(aws, given)
+    balancers = [{**given["load_balancers"][0], "target_group_arn": given["_more"]["targets"][1]}]
+    task_definition = register(aws)
+    since = aws.mark()
+    run(aws, given, load_balancers=balancers, task_definition=task_definition)
+    assert mutations(aws, since) == ["UpdateService"]
+    assert service(aws)["loadBalancers"][0]["targetGroupArn"] == given["_more"]["targets"][1]
+    assert service(aws)["taskDefinition"] == task_definition
+    assert not run(aws, given, load_balancers=balancers, task_definition=task_definition)[1]["changed"]
+
+
+def test_tags_change_without_a_deployment(aws, given):
+    run(aws, given)
+    before = service(aws)["deployments"][0]["id"]
+    since = aws.mark()
+    run(aws, given, tags={**OWNER, "team": "y"})
+    assert mutations(aws, since) == ["TagResource"]
+    run(aws, given, tags=OWNER)
+    assert {tag["key"]: tag["value"] for tag in service(aws)["tags"]} == OWNER
+    assert service(aws)["deployments"][0]["id"] == before
+
+
+def test_exec_reaches_the_running_tasks(aws, given):
+    run(aws, given)
+    since = aws.mark()
+    run(aws, given, enable_execute_command=True)
+    (call,) = aws.mutating(since)
+    assert call["params"]["forceNewDeployment"] is True
+
+
+def test_the_number_of_tasks_is_autoscalings(aws, given):
+    run(aws, given)
+    aws.client("ecs").update_service(cluster="x", service="x", desiredCount=4)
+    since = aws.mark()
+    assert not run(aws, given)[1]["changed"] and mutations(aws, since) == []
+    run(aws, given, maximum_percent=150)
+    assert service(aws)["desiredCount"] == 4
+
+
+def test_a_change_by_hand_is_put_back(aws, given):
+    run(aws, given)
+    aws.client("ecs").update_service(cluster="x", service="x", taskDefinition=register(aws), healthCheckGracePeriodSeconds=5)
+    _, result = run(aws, given)
+    assert {f["name"] for f in result["changes"][0]["fields"]} == {"health_check_grace_period_seconds", "task_definition"}
+    assert service(aws)["taskDefinition"] == given["task_definition"]
+
+
+def test_waits_for_the_deployment(aws, given):
+    aws.creation_seconds(ecs=1.5)
+    run(aws, given)
+    assert service(aws)["deployments"][0]["rolloutState"] == "COMPLETED"
+    run(aws, given, task_definition=register(aws), wait=False)
+    assert service(aws)["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+
+
+def test_a_service_being_deleted_is_made_again_when_it_is_gone(aws, given):
+    run(aws, given)
+    aws.creation_seconds(ecs=1.5)
+    aws.client("ecs").delete_service(cluster="x", service="x", force=True)
+    assert service(aws)["status"] == "DRAINING"
+    _, result = run(aws, given)
+    assert [change["action"] for change in result["changes"]] == ["create"] and service(aws)["status"] == "ACTIVE"
+
+
+def test_another_stacks_service_is_refused(aws, given):
+    run(aws, given)
+    with pytest.raises(ModuleFailed, match="not of this stack"):
+        run(aws, given, tags={**OWNER, "mlflow-stack": "y", "managed-by": "z"})

@@ -1,0 +1,94 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from modules.run_module import ModuleFailed, run_module
+
+MODULE = "ecs_task"
+
+
+@pytest.fixture
+def given(aws):
+    ec2, ecs = aws.client("ec2"), aws.client("ecs")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="x", Description="x", VpcId=vpc)["GroupId"]
+    ecs.create_cluster(clusterName="x")
+    return {
+        "name": "x-prepare-database",
+        "cluster": "x",
+        "task_definition": register(aws),
+        "subnets": [subnet],
+        "security_groups": [group],
+        "tags": {"team": "x"},
+    }
+
+
+def register(aws):
+    return aws.client("ecs").register_task_definition(
+        family="x-prepare-database",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "prepare", "image": "mlflow"}],
+    )["taskDefinition"]["taskDefinitionArn"]
+
+
+def mutations(aws, since):
+    return [call["operation"] for call in aws.mutating(since)]
+
+
+def start(aws, given):
+    """A task as a run that died started it."""
+    network = {"subnets": given["subnets"], "securityGroups": given["security_groups"]}
+    return aws.client("ecs").run_task(
+        cluster="x",
+        taskDefinition=given["task_definition"],
+        launchType="FARGATE",
+        startedBy=given["name"],
+        networkConfiguration={"awsvpcConfiguration": network},
+    )["tasks"][0]["taskArn"]
+
+
+def test_runs_a_task_to_its_end_every_time(aws, given):
+    since = aws.mark()
+    planned = run_module(MODULE, given, aws, check=True)
+    assert mutations(aws, since) == [] and planned["task"] == {"arn": "(known after apply)"}
+    for _ in range(2):
+        since = aws.mark()
+        result = run_module(MODULE, given, aws)
+        assert result["changed"] and result["changes"] == planned["changes"]
+        assert mutations(aws, since) == ["RunTask"]
+    assert [(c["action"], c["kind"], c["name"]) for c in result["changes"]] == [("create", "ecs_task", given["name"])]
+    (task,) = aws.client("ecs").describe_tasks(cluster="x", tasks=[result["task"]["arn"]], include=["TAGS"])["tasks"]
+    assert task["lastStatus"] == "STOPPED" and task["startedBy"] == given["name"]
+    assert {tag["key"]: tag["value"] for tag in task["tags"]} == {"team": "x"}
+
+
+def test_takes_up_the_task_of_a_run_that_died(aws, given):
+    arn = start(aws, given)
+    since = aws.mark()
+    assert run_module(MODULE, given, aws)["task"]["arn"] == arn
+    assert mutations(aws, since) == []
+
+
+def test_waits_for_another_revisions_task_and_then_runs_its_own(aws, given):
+    arn = start(aws, given)
+    result = run_module(MODULE, {**given, "task_definition": register(aws)}, aws)
+    assert result["task"]["arn"] != arn
+    (earlier,) = aws.client("ecs").describe_tasks(cluster="x", tasks=[arn])["tasks"]
+    assert earlier["lastStatus"] == "STOPPED"
+
+
+def test_a_plan_needs_nothing_to_be_there(aws):
+    unknown = "(known after apply)"
+    params = {"name": "x", "cluster": unknown, "task_definition": unknown, "subnets": [unknown], "security_groups": [unknown]}
+    assert run_module(MODULE, params, aws, check=True)["changed"]
+
+
+def test_what_ecs_refuses_is_said(aws, given):
+    with pytest.raises(ModuleFailed, match="^ecs_task x-prepare-database: AWS answered"):
+        run_module(MODULE, {**given, "task_definition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/none:1"}, aws)

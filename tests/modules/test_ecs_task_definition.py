@@ -1,0 +1,144 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import copy
+
+import pytest
+from modules.run_module import run_module
+
+MODULE = "ecs_task_definition"
+OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
+ROLE = "arn:aws:iam::123456789012:role/x"
+CONTAINER = {
+    "name": "mlflow",
+    "image": "mlflow:1",
+    "command": ["mlflow", "server"],
+    "portMappings": [{"containerPort": 5000}],
+    "environment": [{"name": "MLFLOW_WORKERS", "value": "4"}, {"name": "MLFLOW_HOST", "value": "0.0.0.0"}],
+    "secrets": [{"name": "MLFLOW_BACKEND_STORE_URI", "valueFrom": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:u:::1"}],
+    "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp"}],
+    "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
+    "healthCheck": {"command": ["CMD", "true"]},
+}
+GIVEN = {
+    "family": "x",
+    "container_definitions": [CONTAINER, {"name": "init", "image": "mlflow:1", "essential": False}],
+    "cpu": 1024,
+    "memory": 2048,
+    "execution_role_arn": ROLE,
+    "task_role_arn": ROLE,
+    "volumes": [{"name": "tmp"}],
+    "tags": {**OWNER, "team": "x"},
+}
+
+
+def run(aws, params, **changes):
+    """The result of a run, after a check run has changed nothing and announced the same."""
+    params = {**params, **changes}
+    since = aws.mark()
+    planned = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(since) == []
+    result = run_module(MODULE, params, aws)
+    assert planned["changes"] == result["changes"]
+    return planned, result
+
+
+def mutations(aws, since):
+    return [call["operation"] for call in aws.mutating(since)]
+
+
+def containers(*changes, **first):
+    """The given containers, the first changed."""
+    return [{**CONTAINER, **first}, *copy.deepcopy(GIVEN["container_definitions"][1:]), *changes]
+
+
+def revisions(aws, status):
+    return aws.client("ecs").list_task_definitions(familyPrefix="x", status=status)["taskDefinitionArns"]
+
+
+def test_create_again_absent_again(aws):
+    planned, result = run(aws, GIVEN)
+    assert planned["task_definition"] == {"arn": "(known after apply)", "family": "x", "revision": "(known after apply)"}
+    assert result["task_definition"]["arn"].endswith("task-definition/x:1")
+    answer = aws.client("ecs").describe_task_definition(taskDefinition="x", include=["TAGS"])
+    assert {tag["key"]: tag["value"] for tag in answer["tags"]} == GIVEN["tags"]
+
+    since = aws.mark()
+    _, again = run(aws, GIVEN)
+    assert not again["changed"] and again["task_definition"] == result["task_definition"]
+    assert [call["operation"] for call in aws.calls(since)] == ["DescribeTaskDefinition"] * 2
+
+    run(aws, GIVEN, cpu=2048, memory=4096)
+    _, gone = run(aws, GIVEN, state="absent")
+    assert gone["task_definition"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
+    assert revisions(aws, "ACTIVE") == revisions(aws, "INACTIVE") == []
+    since = aws.mark()
+    _, again = run(aws, GIVEN, state="absent")
+    assert not again["changed"] and mutations(aws, since) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"container_definitions": containers(image="mlflow:2")}, "containers.mlflow.image"),
+        (
+            {"container_definitions": containers(environment=[{"name": "MLFLOW_WORKERS", "value": "2"}, CONTAINER["environment"][1]])},
+            "containers.mlflow.environment.MLFLOW_WORKERS",
+        ),
+        ({"container_definitions": containers(secrets=[])}, "containers.mlflow.secrets"),
+        ({"container_definitions": containers(command=["mlflow", "gc"])}, "containers.mlflow.command"),
+        ({"container_definitions": containers()[:1]}, "containers.init"),
+        ({"cpu": 2048}, "cpu"),
+        ({"memory": 4096}, "memory"),
+        ({"execution_role_arn": f"{ROLE}-2"}, "execution_role_arn"),
+        ({"task_role_arn": ""}, "task_role_arn"),
+        ({"ephemeral_storage": 40}, "ephemeral_storage"),
+        (
+            {"runtime_platform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}},
+            "runtime_platform.cpuArchitecture",
+        ),
+    ],
+)
+def test_a_change_is_a_new_revision(aws, change, field):
+    run_module(MODULE, GIVEN, aws)
+    since = aws.mark()
+    planned, result = run(aws, GIVEN, **change)
+    assert [f["name"] for f in result["changes"][0]["fields"]] == [field]
+    assert len(result["changes"]) == 1 and result["changes"][0]["action"] == "update"
+    assert mutations(aws, since) == ["RegisterTaskDefinition"]
+    assert planned["task_definition"]["arn"] == "(known after apply)"
+    assert result["task_definition"]["revision"] == 2
+    assert not run_module(MODULE, {**GIVEN, **change}, aws)["changed"]
+
+
+def test_the_way_back_is_a_new_revision_too(aws):
+    for number, memory in enumerate((2048, 4096, 2048), start=1):
+        assert run_module(MODULE, {**GIVEN, "memory": memory}, aws)["task_definition"]["revision"] == number
+    assert len(revisions(aws, "ACTIVE")) == 3
+
+
+def test_tags_change_in_place(aws):
+    run(aws, GIVEN)
+    since = aws.mark()
+    planned, result = run(aws, GIVEN, tags={**OWNER, "team": "y"})
+    assert mutations(aws, since) == ["TagResource"]
+    assert planned["task_definition"] == result["task_definition"] and result["task_definition"]["revision"] == 1
+
+
+def test_a_revision_registered_by_hand_is_replaced(aws):
+    run(aws, GIVEN)
+    ecs = aws.client("ecs")
+    tags = [{"key": key, "value": value} for key, value in OWNER.items()]
+    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "other", "image": "o", "memory": 1}], tags=tags)
+    _, result = run(aws, GIVEN)
+    assert result["task_definition"]["revision"] == 3
+
+
+def test_what_a_dead_removal_left_is_removed(aws):
+    run(aws, GIVEN)
+    aws.client("ecs").deregister_task_definition(taskDefinition="x:1")
+    _, gone = run(aws, GIVEN, state="absent")
+    assert [change["action"] for change in gone["changes"]] == ["delete"]
+    assert revisions(aws, "INACTIVE") == []

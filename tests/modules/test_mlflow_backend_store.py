@@ -1,0 +1,116 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import derive_password
+from modules.run_module import ModuleFailed, run_module
+
+MODULE = "mlflow_backend_store"
+OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
+NAME = "x-backend-store-uri"
+MASTER = "m4ster#pässword"
+
+
+@pytest.fixture
+def given(aws):
+    arn = aws.client("secretsmanager").create_secret(Name="master", SecretString=MASTER)["ARN"]
+    return {
+        "name": NAME,
+        "master_secret_arn": arn,
+        "engine": "aurora-mysql",
+        "host": "db.example.com",
+        "port": "3306",
+        "database": "mlflow",
+        "unique_name": "x",
+        "prepared_for": ["image:1", "cluster-A"],
+        "tags": OWNER,
+    }
+
+
+def run(aws, params, **changes):
+    """The result of a run, after a check run has changed nothing and announced the same, neither with a password."""
+    params = {**params, **changes}
+    since = aws.mark()
+    planned = run_module(MODULE, params, aws, check=True)
+    assert aws.mutating(since) == []
+    result = run_module(MODULE, params, aws)
+    assert planned["changes"] == result["changes"]
+    shown = json.dumps([planned, result], ensure_ascii=False)
+    assert MASTER not in shown and derive_password(MASTER, "x") not in shown
+    return planned, result
+
+
+def uri(aws):
+    return aws.client("secretsmanager").get_secret_value(SecretId=NAME)["SecretString"]
+
+
+def test_create_prepare_again_absent_again(aws, given):
+    planned, result = run(aws, given)
+    assert planned["secret"] == {"arn": "(known after apply)", "name": NAME, "prepared": False, "version_id": "(known after apply)"}
+    assert not result["secret"]["prepared"]
+    assert uri(aws).startswith(f"mysql+pymysql://mlflow:{derive_password(MASTER, 'x')}@db.example.com:3306/mlflow?")
+
+    _, noted = run(aws, given, prepared=True)
+    assert noted["secret"] == {**result["secret"], "prepared": True}
+    assert [f["name"] for f in noted["changes"][0]["fields"]] == ["tags.mlflow-database-prepared"]
+    for prepared in (False, True):
+        since = aws.mark()
+        _, again = run(aws, given, prepared=prepared)
+        assert not again["changed"] and again["secret"] == noted["secret"] and aws.mutating(since) == []
+
+    _, gone = run(aws, {"name": NAME, "tags": OWNER, "state": "absent"})
+    assert gone["secret"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
+    assert not run(aws, {"name": NAME, "tags": OWNER, "state": "absent"})[1]["changed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "new_version"),
+    [
+        ({"host": "other.example.com"}, True),
+        ({"database": "other"}, True),
+        ({"prepared_for": ["image:2", "cluster-A"]}, False),
+        ({"prepared_for": ["image:1", "cluster-B"]}, False),
+    ],
+)
+def test_what_asks_for_another_preparation(aws, given, change, new_version):
+    run_module(MODULE, given, aws)
+    before = run_module(MODULE, {**given, "prepared": True}, aws)["secret"]
+    planned, result = run(aws, given, **change)
+    assert not planned["secret"]["prepared"] and not result["secret"]["prepared"]
+    assert (result["secret"]["version_id"] != before["version_id"]) is new_version is result["changed"]
+    assert run_module(MODULE, {**given, **change, "prepared": True}, aws)["secret"]["prepared"]
+    assert run_module(MODULE, {**given, **change}, aws)["secret"]["prepared"]
+
+
+def test_a_changed_master_password_is_a_new_uri_and_asks_for_another_preparation(aws, given):
+    run_module(MODULE, given, aws)
+    run_module(MODULE, {**given, "prepared": True}, aws)
+    aws.client("secretsmanager").put_secret_value(SecretId="master", SecretString="an0ther-password")
+    result = run_module(MODULE, given, aws)
+    assert [f["name"] for f in result["changes"][0]["fields"]] == ["value"] and not result["secret"]["prepared"]
+    assert derive_password("an0ther-password", "x") in uri(aws)
+
+
+def test_the_master_password_may_be_a_field_of_its_secret(aws, given):
+    assert run_module(MODULE, given, aws)["master_password_value_from"] == given["master_secret_arn"]
+    before = uri(aws)
+    value = json.dumps({"username": "admin", "password": MASTER})
+    aws.client("secretsmanager").put_secret_value(SecretId="master", SecretString=value)
+    result = run_module(MODULE, given, aws)
+    assert result["master_password_value_from"] == f"{given['master_secret_arn']}:password::"
+    assert not result["changed"] and uri(aws) == before
+
+
+def test_a_plan_without_a_database(aws, given):
+    unknown = "(known after apply)"
+    planned = run_module(MODULE, {**given, "host": unknown, "port": unknown}, aws, check=True)
+    assert [change["action"] for change in planned["changes"]] == ["create"] and not planned["secret"]["prepared"]
+
+
+def test_a_missing_master_secret_is_named(aws, given):
+    with pytest.raises(ModuleFailed, match="there is no secret .*:secret:none with a text value"):
+        run_module(MODULE, {**given, "master_secret_arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:none"}, aws)
