@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from run_module import run_module
+from modules.run_module import run_module
 
 MODULE = "apigatewayv2_api"
 NAME = "team-x"

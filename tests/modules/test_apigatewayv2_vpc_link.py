@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from run_module import run_module
+from modules.run_module import run_module
 
 MODULE = "apigatewayv2_vpc_link"
 NAME = "team-x"

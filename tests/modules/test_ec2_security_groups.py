@@ -10,7 +10,7 @@ from threading import Timer
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
-from run_module import ModuleFailed, run_module
+from modules.run_module import ModuleFailed, run_module
 
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
 GROUP, RULE = "ec2_security_group", "ec2_security_group_rule"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from run_module import ModuleFailed, run_module
+from modules.run_module import ModuleFailed, run_module
 
 MODULE = "elbv2_load_balancer"
 NAME = "mlflow-team-x"

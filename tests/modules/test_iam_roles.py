@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
-from run_module import ModuleFailed, run_module
+from modules.run_module import ModuleFailed, run_module
 
 NAME = "mlflow-x-task"
 TRUST = {

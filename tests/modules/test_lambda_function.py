@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from run_module import ModuleFailed, run_module
+from modules.run_module import ModuleFailed, run_module
 
 MODULE = "lambda_function"
 NAME = "team-x-authorizer"
