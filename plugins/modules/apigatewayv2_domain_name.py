@@ -14,6 +14,7 @@ description:
   - Makes, changes and removes a regional custom domain name for HTTP APIs. No existing module does.
   - Mutual TLS is off; where somebody switched it on it is switched off again.
   - With O(state=absent) the API mappings of the domain name go with it.
+  - A domain name cannot be renamed. After a change of O(name) the old one is in RV(superseded), for removal once the new one serves.
 options:
   name:
     description: The domain name, such as C(mlflow.api.example.com).
@@ -61,6 +62,12 @@ domain_name:
     target_zone_id:
       description: ID of the hosted zone of RV(domain_name.target_domain_name).
       type: str
+superseded:
+  description: Other domain names that carry both tags C(managed-by) and C(mlflow-stack) of O(tags). Empty where O(tags) lacks them.
+  type: list
+  elements: str
+  returned: success
+  sample: []
 changes:
   description: What the run changed, or would change in check mode.
   type: list
@@ -92,8 +99,14 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
+    OWNER_TAGS,
+    UNKNOWN,
+    Resource,
+    State,
+    run,
+)
 
 
 def normal(domain: dict[str, t.Any]) -> State:
@@ -116,9 +129,17 @@ class DomainName(ApiGatewayResource):
     kind = "apigatewayv2_domain_name"
     immutable = frozenset({"endpoint_type"})
 
+    superseded: t.Sequence[str] = ()
+
     def describe(self) -> State | None:
-        domain = found(self.aws.client("apigatewayv2").get_domain_name, "NotFoundException", DomainName=self.name)
-        return normal(domain) if domain else None
+        domains = {d["DomainName"]: normal(d) for d in self.aws.pages("apigatewayv2", "get_domain_names", "Items")}
+        self.superseded = sorted(n for n, domain in domains.items() if n != self.name and self._is_ours(domain["tags"]))
+        return domains.get(self.name)
+
+    def _is_ours(self, tags: dict[str, str]) -> bool:
+        """Whether a domain name of whatever name is of this stack: all owner tags say so."""
+        wanted = {k: v for k, v in (self.tags or {}).items() if k in OWNER_TAGS}
+        return len(wanted) == len(OWNER_TAGS) and wanted.items() <= tags.items()
 
     def desired(self) -> State:
         return {
@@ -158,6 +179,8 @@ class DomainName(ApiGatewayResource):
         return f"domainnames/{self.name}"
 
     def delete(self, before: State) -> None:
+        for mapping in self.aws.pages("apigatewayv2", "get_api_mappings", "Items", DomainName=self.name):
+            self.call("delete_api_mapping", DomainName=self.name, ApiMappingId=mapping["ApiMappingId"])
         self.call("delete_domain_name", DomainName=self.name)
 
     def pending(self, state: State) -> bool:
@@ -174,7 +197,8 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     domain = DomainName(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
     shown = ("target_domain_name", "target_zone_id")
     return [domain], lambda: {
-        "domain_name": {"name": domain.name, **{k: domain.state[k] for k in shown}} if domain.state else {}
+        "domain_name": {"name": domain.name, **{k: domain.state[k] for k in shown}} if domain.state else {},
+        "superseded": domain.superseded,
     }
 
 

@@ -38,7 +38,7 @@ def test_life(aws):
 
     mark = aws.mark()
     assert run_module(MODULE, PARAMS, aws)["domain_name"] == created["domain_name"]
-    assert [call["operation"] for call in aws.calls(mark)] == ["GetDomainName"]
+    assert [call["operation"] for call in aws.calls(mark)] == ["GetDomainNames"]
 
     assert [c["action"] for c in run(aws, ABSENT)["changes"]] == ["delete"]
     assert not run(aws, ABSENT)["changed"]
@@ -81,3 +81,23 @@ def test_a_domain_name_of_somebody_else_is_left_alone(aws):
         run_module(MODULE, PARAMS, aws)
     assert "is kept" in str(run_module(MODULE, ABSENT, aws)["warnings"])
     assert aws.mutating(mark) == []
+
+
+def test_the_domain_name_of_before_is_named(aws):
+    run(aws, PARAMS)
+    run(aws, {**PARAMS, "name": "theirs.example.com", "tags": {**TAGS, "mlflow-stack": "team-y"}})
+    renamed = {**PARAMS, "name": "new.api.example.com"}
+    assert run(aws, renamed)["superseded"] == [NAME]
+    assert run(aws, ABSENT)["superseded"] == ["new.api.example.com"]
+    assert run_module(MODULE, renamed, aws)["superseded"] == []
+
+
+def test_its_mappings_go_with_it(aws):
+    run(aws, PARAMS)
+    gateway = aws.client("apigatewayv2")
+    api_id = gateway.create_api(Name="x", ProtocolType="HTTP")["ApiId"]
+    gateway.create_stage(ApiId=api_id, StageName="$default")
+    gateway.create_api_mapping(ApiId=api_id, DomainName=NAME, Stage="$default")
+    mark = aws.mark()
+    run(aws, ABSENT)
+    assert [call["operation"] for call in aws.mutating(mark)] == ["DeleteApiMapping", "DeleteDomainName"]
