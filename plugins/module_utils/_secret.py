@@ -14,6 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State
 
 GENERATORS: dict[str, t.Callable[[], str]] = {
+    "hex16": lambda: secrets.token_hex(16),
     "hex32": lambda: secrets.token_hex(32),
     "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
 }
