@@ -16,8 +16,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inpu
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 SPEC = Path(__file__).parents[2] / "roles" / "mlflow" / "meta" / "argument_specs.yml"
-OUTPUTS = "mlflow_outputs"
-"""The one name with our prefix that is no input: the fact that a run leaves."""
+NO_INPUTS = ("mlflow_account", "mlflow_outputs")
+"""The names with our prefix that are no inputs: what preflight finds, and the fact that a run leaves."""
 
 
 @cache
@@ -59,7 +59,7 @@ class ActionModule(InWorker):
         return {**result, **answer, "failed": False}
 
     def _given(self, task_vars: dict[str, t.Any], spec: _inputs.Spec) -> tuple[_inputs.Inputs, list[_inputs.Problem]]:
-        names = [name for name in task_vars if name.startswith("mlflow_") and name != OUTPUTS]
+        names = [name for name in task_vars if name.startswith("mlflow_") and name not in NO_INPUTS]
         problems = _inputs.unknown_names(names, spec)
         given = {}
         for name in spec.keys() & set(names):
