@@ -117,7 +117,7 @@ master_password_value_from:
   description: How a container definition of ECS refers to the master password, which may be the value of its secret or a field of it.
   type: str
   returned: success and O(state=present)
-  sample: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-db-a1b2c3:password::
+  sample: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-db-a1b2c3:password::"
 changes:
   description: What the run changed, or would change in check mode.
   type: list
