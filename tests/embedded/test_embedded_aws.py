@@ -690,7 +690,8 @@ def test_listeners(aws: EmbeddedAWS, balancer: Balancer) -> None:
     has(listener, SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06", Certificates=[{"CertificateArn": one}])
     refused("DuplicateListener", elb.create_listener, **secure)
     elb.add_listener_certificates(ListenerArn=arn, Certificates=[{"CertificateArn": two}])
-    elb.modify_listener(ListenerArn=arn, Certificates=[{"CertificateArn": three}], SslPolicy="ELBSecurityPolicy-2016-08")
+    certificate = [{"CertificateArn": three}]
+    elb.modify_listener(ListenerArn=arn, Certificates=certificate, SslPolicy="ELBSecurityPolicy-2016-08")
     (listener,) = elb.describe_listeners(ListenerArns=[arn])["Listeners"]
     has(listener, SslPolicy="ELBSecurityPolicy-2016-08", Certificates=[{"CertificateArn": three}])
     certificates = elb.describe_listener_certificates(ListenerArn=arn)["Certificates"]
@@ -977,7 +978,8 @@ def test_record_sets(aws: EmbeddedAWS) -> None:
     assert record_sets["a.emu.test."]["AliasTarget"] == {**target, "DNSName": "internal-b-1.elb.amazonaws.com."}
     other = {**plain, "ResourceRecords": [{"Value": "192.0.2.2"}]}
     cname = {"Name": "c.emu.test", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "x.example"}]}
-    for refusal in (("CREATE", other), ("DELETE", other), ("DELETE", {**plain, "Name": "d.emu.test"}), ("CREATE", cname)):
+    missing = {**plain, "Name": "d.emu.test"}
+    for refusal in (("CREATE", other), ("DELETE", other), ("DELETE", missing), ("CREATE", cname)):
         with pytest.raises(ClientError, match="InvalidChangeBatch"):
             _change(aws, zone, ("UPSERT", {**plain, "Name": "new.emu.test"}), refusal)
     _change(aws, zone, ("DELETE", alias), ("DELETE", plain))
@@ -1098,15 +1100,43 @@ def test_security_groups(aws: EmbeddedAWS, network: Network) -> None:
 
 def test_security_group_of_a_load_balancer_is_in_use(aws: EmbeddedAWS, network: Network, balancer: Balancer) -> None:
     refused("DependencyViolation", aws.client("ec2").delete_security_group, GroupId=network.group)
+    refused("DependencyViolation", aws.client("ec2").delete_subnet, SubnetId=network.subnets[0])
     balancer.elb.delete_load_balancer(LoadBalancerArn=balancer.arn)
     aws.client("ec2").delete_security_group(GroupId=network.group)
+
+
+def test_network_is_removed_from_the_inside_out(aws: EmbeddedAWS, network: Network) -> None:
+    ec2, subnet = aws.client("ec2"), network.subnets[0]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    attachment = {"InternetGatewayId": gateway, "VpcId": network.vpc}
+    ec2.attach_internet_gateway(**attachment)
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=network.vpc, VpcEndpointType="Interface", ServiceName=f"com.amazonaws.{REGION}.logs", SubnetIds=[subnet]
+    )["VpcEndpoint"]["VpcEndpointId"]
+    refused("DependencyViolation", ec2.detach_internet_gateway, **attachment)
+    ec2.delete_nat_gateway(NatGatewayId=nat)
+    refused("DependencyViolation", ec2.delete_subnet, SubnetId=subnet)
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    assert ec2.describe_vpc_endpoints()["VpcEndpoints"] == []
+    for each in network.subnets:
+        ec2.delete_subnet(SubnetId=each)
+    ec2.delete_security_group(GroupId=network.group)
+    refused("DependencyViolation", ec2.delete_vpc, VpcId=network.vpc)
+    ec2.detach_internet_gateway(**attachment)
+    ec2.release_address(AllocationId=address)
+    ec2.delete_vpc(VpcId=network.vpc)
 
 
 def test_new_buckets(aws: EmbeddedAWS) -> None:
     s3, tags = aws.client("s3"), [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": ""}]
     s3.create_bucket(Bucket="bbb", CreateBucketConfiguration={"LocationConstraint": REGION, "Tags": tags})
     assert s3.get_bucket_tagging(Bucket="bbb")["TagSet"] == tags
-    encryption = lambda: s3.get_bucket_encryption(Bucket="bbb")["ServerSideEncryptionConfiguration"]["Rules"]  # noqa: E731
+
+    def encryption() -> list[dict[str, Any]]:
+        return s3.get_bucket_encryption(Bucket="bbb")["ServerSideEncryptionConfiguration"]["Rules"]
+
     default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
     assert encryption() == [default]
     assert set(s3.get_public_access_block(Bucket="bbb")["PublicAccessBlockConfiguration"].values()) == {True}
@@ -1175,7 +1205,8 @@ def _tokens(aws: EmbeddedAWS, pool: str) -> dict[str, str]:
         UserPoolId=pool, ClientName="c", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
     )["UserPoolClient"]["ClientId"]
     cognito.admin_create_user(
-        UserPoolId=pool, Username="u", UserAttributes=[{"Name": "email", "Value": "u@emu.test"}], MessageAction="SUPPRESS"
+        UserPoolId=pool, Username="u", MessageAction="SUPPRESS",
+        UserAttributes=[{"Name": "email", "Value": "u@emu.test"}],
     )
     cognito.admin_set_user_password(UserPoolId=pool, Username="u", Password="Passw0rd!", Permanent=True)
     return cognito.initiate_auth(

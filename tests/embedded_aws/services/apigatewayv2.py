@@ -208,7 +208,7 @@ def vpc_link_status(original: Any, self: Any) -> dict[str, Any]:
 
 @gap(models.ApiGatewayV2Backend, "delete_vpc_link")
 def delete_vpc_link(_original: Any, self: Any, vpc_link_id: str) -> None:
-    """DeleteVpcLink refuses a link that an integration uses, and answers at once; the link is DELETING until it is gone."""
+    """DeleteVpcLink refuses a link that an integration uses; the link is DELETING until it is gone."""
     link = self.get_vpc_link(vpc_link_id)
     for api in self.apis.values():
         if any(integration.connection_id == vpc_link_id for integration in api.integrations.values()):

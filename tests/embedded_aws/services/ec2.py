@@ -64,41 +64,6 @@ def _authorize(response: Any, authorize: Any) -> ActionResult:
     return ActionResult({"Return": True, "SecurityGroupRules": rules})
 
 
-@gap(EC2Backend, "delete_security_group")
-def delete_security_group(original: Any, self: Any, name: str | None = None, group_id: str | None = None) -> Any:
-    """DeleteSecurityGroup refuses a group that another group's rule or a network interface uses."""
-    group = self.get_security_group_by_name_or_id(group_id or name)
-    if group and (_referenced(self, group.id) or any(group.id in used for used in _groups_in_use(self))):
-        raise DependencyViolationError(f"resource {group.id} has a dependent object")
-    return original(self, name, group_id)
-
-
-def _referenced(backend: Any, group_id: str) -> bool:
-    return any(
-        rule.source_group.get("GroupId") == group_id
-        for groups in backend.groups.values()
-        for group in groups.values()
-        if group.id != group_id
-        for rule in group.ingress_rules + group.egress_rules
-    )
-
-
-def _groups_in_use(backend: Any) -> Iterator[list[str]]:
-    """The groups of everything that has network interfaces, most of which moto does not make."""
-    where = backend.account_id, backend.region_name
-    for interface in backend.enis.values():
-        yield [group.id for group in interface.group_set]
-    for balancer in elbv2_backends[where[0]][where[1]].load_balancers.values():
-        yield balancer.security_groups
-    for link in apigatewayv2_backends[where[0]][where[1]].get_vpc_links():
-        yield link.sg_ids
-    for cluster in rds_backends[where[0]][where[1]].describe_db_clusters():
-        yield cluster.vpc_security_group_ids
-    for service in ecs_backends[where[0]][where[1]].services.values():
-        if service.status == "ACTIVE" and service.running_count:
-            yield (service.network_configuration or {}).get("awsvpcConfiguration", {}).get("securityGroups", [])
-
-
 @gap(SecurityGroups, "update_security_group_rule_descriptions_ingress")
 def describe_ingress(original: Any, self: Any) -> Any:
     """UpdateSecurityGroupRuleDescriptionsIngress takes rules by id too."""
@@ -118,3 +83,87 @@ def _describe_rules(response: Any) -> ActionResult | None:
         rule = group.get_rule(item["SecurityGroupRuleId"])
         (rule.source_group or rule.ip_range)["Description"] = item["Description"]
     return ActionResult({"Return": True}) if wanted else None
+
+
+@gap(EC2Backend, "delete_security_group")
+def delete_security_group(original: Any, self: Any, name: str | None = None, group_id: str | None = None) -> Any:
+    """DeleteSecurityGroup refuses a group that another group's rule or a network interface uses."""
+    group = self.get_security_group_by_name_or_id(group_id or name)
+    if group and (_referenced(self, group.id) or any(group.id in groups for groups, _ in _interfaces(self))):
+        raise DependencyViolationError(f"resource {group.id} has a dependent object")
+    return original(self, name, group_id)
+
+
+def _referenced(backend: Any, group_id: str) -> bool:
+    return any(
+        rule.source_group.get("GroupId") == group_id
+        for groups in backend.groups.values()
+        for group in groups.values()
+        if group.id != group_id
+        for rule in group.ingress_rules + group.egress_rules
+    )
+
+
+@gap(EC2Backend, "delete_subnet")
+def delete_subnet(original: Any, self: Any, subnet_id: str) -> Any:
+    """DeleteSubnet refuses a subnet with network interfaces in it."""
+    if any(subnet_id in subnets for _, subnets in _interfaces(self)):
+        raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+    return original(self, subnet_id)
+
+
+@gap(EC2Backend, "delete_vpc")
+def delete_vpc(original: Any, self: Any, vpc_id: str) -> Any:
+    """DeleteVpc refuses a VPC with an internet gateway or a security group other than the default one."""
+    gateway = any(each.vpc and each.vpc.id == vpc_id for each in self.internet_gateways.values())
+    if gateway or any(group.name != "default" for group in self.groups.get(vpc_id, {}).values()):
+        raise DependencyViolationError(f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
+    return original(self, vpc_id)
+
+
+@gap(EC2Backend, "detach_internet_gateway")
+def detach_internet_gateway(original: Any, self: Any, internet_gateway_id: str, vpc_id: str) -> None:
+    """DetachInternetGateway refuses as long as a NAT gateway or a load balancer has public addresses in the VPC."""
+    balancers = elbv2_backends[self.account_id][self.region_name].load_balancers.values()
+    gateways = self.nat_gateways.values()
+    if any(each.vpc_id == vpc_id and each.scheme == "internet-facing" for each in balancers) or any(
+        each.vpc_id == vpc_id and each.state == "available" and each.connectivity_type != "private" for each in gateways
+    ):
+        raise DependencyViolationError(f"Network {vpc_id} has some mapped public address(es).")
+    original(self, internet_gateway_id, vpc_id)
+
+
+@gap(EC2Backend, "delete_nat_gateway")
+def delete_nat_gateway(original: Any, self: Any, nat_gateway_id: str) -> Any:
+    """DeleteNatGateway takes the gateway's network interface with it and sets its address free."""
+    gateway = original(self, nat_gateway_id)
+    self.enis.pop(gateway._eni.id, None)
+    for address in self.addresses:
+        if address.eni is gateway._eni:
+            address.eni = address.association_id = None
+    return gateway
+
+
+@gap(EC2Backend, "describe_vpc_endpoints")
+def describe_vpc_endpoints(original: Any, self: Any, *args: Any, **kwargs: Any) -> list[Any]:
+    """DescribeVpcEndpoints does not show an endpoint whose deletion is complete."""
+    return [endpoint for endpoint in original(self, *args, **kwargs) if endpoint.state != "deleted"]
+
+
+def _interfaces(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
+    """The groups and subnets of everything that has network interfaces, most of which moto does not make."""
+    account, region = backend.account_id, backend.region_name
+    for interface in backend.enis.values():
+        yield [group.id for group in interface.group_set], [interface.subnet.id]
+    for balancer in elbv2_backends[account][region].load_balancers.values():
+        yield balancer.security_groups, [subnet.id for subnet in balancer.subnets]
+    for link in apigatewayv2_backends[account][region].get_vpc_links():
+        yield link.sg_ids, link.subnet_ids
+    rds = rds_backends[account][region]
+    for cluster in rds.describe_db_clusters():
+        group = rds.subnet_groups.get(cluster.db_subnet_group) if cluster._members else None
+        yield cluster.vpc_security_group_ids, [subnet.id for subnet in group._subnets] if group else []
+    for service in ecs_backends[account][region].services.values():
+        if service.status == "ACTIVE" and service.running_count:
+            vpc = (service.network_configuration or {}).get("awsvpcConfiguration", {})
+            yield vpc.get("securityGroups", []), vpc.get("subnets", [])

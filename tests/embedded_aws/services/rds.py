@@ -56,8 +56,8 @@ ENGINE_DEFAULTS = {
 }
 # The rest is static: it takes effect at a reboot.
 DYNAMIC = {
-    "character_set_server", "general_log", "log_bin_trust_function_creators", "log_min_duration_statement", "log_statement",
-    "rds.force_ssl", "require_secure_transport", "server_audit_logging", "slow_query_log",
+    "character_set_server", "general_log", "log_bin_trust_function_creators", "log_min_duration_statement",
+    "log_statement", "rds.force_ssl", "require_secure_transport", "server_audit_logging", "slow_query_log",
 }  # fmt: skip
 
 

@@ -49,7 +49,8 @@ def change_resource_record_sets(original: Any, self: Any, zoneid: str, change_li
                 f"[RRSet of type {kind} with DNS name {name} is not permitted as it conflicts with other records with "
                 "the same DNS name]"
             )
-    # moto takes a record for existing when it was once created and any later one is there: what CREATE asks is checked above.
+    # moto takes a record for existing when it was once created and any later one is there: what CREATE asks is checked
+    # above.
     original(self, zoneid, [{**each, "Action": each["Action"].replace("CREATE", "UPSERT")} for each in changes])
 
 
