@@ -14,6 +14,8 @@ import time
 import typing as t
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from ansible.module_utils.common.warnings import warn  # AnsibleAWSModule's own says with each that it is deprecated
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     MAX_IN_FLIGHT,
     Aws,
@@ -223,7 +225,7 @@ class Resource:
         if before is None:
             return
         if self._foreign(before):
-            self.aws.module.warn(f"{self.kind} {self.name} is kept: it has none of the tags {', '.join(OWNER_TAGS)}")
+            warn(f"{self.kind} {self.name} is kept: it has none of the tags {', '.join(OWNER_TAGS)}")
             return
         self.inside = self.children()
         for child in reversed(self.inside):

@@ -139,6 +139,7 @@ import datetime
 import json
 import typing as t
 
+from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
@@ -375,7 +376,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     bucket = Bucket(aws, params["name"], params, tags=params["tags"], absent=absent)
     kept = absent and not params["force_empty"] and bucket.must_stay()
     if kept:
-        aws.module.warn(f"s3_bucket {bucket.name} is kept: it holds objects")
+        warn(f"s3_bucket {bucket.name} is kept: it holds objects")
 
     def results() -> dict[str, t.Any]:
         there = kept or bucket.state is not None
