@@ -163,13 +163,13 @@ NEW = "InvalidGroup.NotFound"
 
 def existing_rule(raw: dict[str, t.Any]) -> State:
     """A rule in the form of C(wanted_rule), from what DescribeSecurityGroupRules returns."""
-    peer = raw.get("CidrIpv4") or raw.get("CidrIpv6") or raw.get("PrefixListId") or raw["ReferencedGroupInfo"]["GroupId"]
+    addresses = raw.get("CidrIpv4") or raw.get("CidrIpv6") or raw.get("PrefixListId")
     return {
         "direction": "egress" if raw["IsEgress"] else "ingress",
         "protocol": raw["IpProtocol"],
         "from_port": raw.get("FromPort", -1),
         "to_port": raw.get("ToPort", -1),
-        "peer": peer,
+        "peer": addresses or raw["ReferencedGroupInfo"]["GroupId"],
         "description": raw.get("Description", ""),
         "id": raw["SecurityGroupRuleId"],
         "tags": tag_dict(raw.get("Tags", [])),
@@ -348,7 +348,8 @@ class Rule(Tagged):
     ) -> None:
         names = {g["id"]: name for name, g in group._groups_before().items()}
         shown = wanted_rule(spec, {}) if spec else {**before, "peer": names.get(before["peer"], before["peer"])}
-        ports = str(shown["from_port"]) if shown["from_port"] == shown["to_port"] else "{from_port}-{to_port}".format(**shown)
+        first, last = shown["from_port"], shown["to_port"]
+        ports = str(first) if first == last else f"{first}-{last}"
         peer = group.siblings.get(spec["security_group"]) if spec else None
         super().__init__(
             group.aws,
@@ -402,7 +403,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     groups: dict[str, Group] = {}
     for spec in params["security_groups"]:
         if not absent and not spec["description"]:
-            raise AwsError(f"ec2_security_group {spec['name']}: description is required: EC2 makes no group without one")
+            raise AwsError(f"ec2_security_group {spec['name']}: description is required: EC2 makes no group without it")
         spec = {**spec, "rules": single_rules(spec["rules"])}
         groups[spec["name"]] = Group(aws, params["vpc_id"], spec, groups, params["tags"], absent)
     rules = [rule for group in groups.values() for rule in group.rules_to_remove()] if absent else []

@@ -213,8 +213,7 @@ class Role(Resource):
 
     def children(self) -> list[Resource]:
         wanted = self.spec["inline_policies"]
-        embedded = [] if self.fresh() else self.aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=self.name)
-        attached = [] if self.fresh() else self.attached()
+        embedded, attached = ([], []) if self.fresh() else (self._embedded(), self.attached())
         return [
             *(InlinePolicy(self.aws, name, {"document": wanted[name]}, parent=self) for name in wanted),
             *(InlinePolicy(self.aws, name, parent=self, absent=True) for name in embedded if name not in wanted),
@@ -225,6 +224,9 @@ class Role(Resource):
                 if arn not in self.spec["managed_policies"]
             ),
         ]
+
+    def _embedded(self) -> list[str]:
+        return self.aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=self.name)
 
     def attached(self) -> list[str]:
         """ARNs of the managed policies that the role had before this run."""
