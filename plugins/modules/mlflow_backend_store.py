@@ -182,6 +182,11 @@ class BackendStore(Secret):
             prepared = preparation(self.spec["prepared_for"], self.before["version_id"])
         return {**super().desired(), "tags": {PREPARED: prepared} if prepared else {}}
 
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if before and "value" in changes:
+            return ["running servers cannot open connections to the database until the service is deployed again, some minutes"]
+        return super().warn(before, changes)
+
     def result(self) -> State:
         secret = super().result()
         wanted = preparation(self.spec["prepared_for"], secret["version_id"])

@@ -43,20 +43,26 @@ def given(aws):
     }
 
 
-def register(aws):
+def register(aws, command="mlflow"):
     return aws.client("ecs").register_task_definition(
         family="x",
         networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],
         cpu="256",
         memory="512",
-        containerDefinitions=[{"name": "mlflow", "image": "mlflow", "portMappings": [{"containerPort": 5000}]}],
+        containerDefinitions=[
+            {"name": "mlflow", "image": "mlflow", "command": [command], "portMappings": [{"containerPort": 5000}]}
+        ],
     )["taskDefinition"]["taskDefinitionArn"]
+
+
+def without_more(params):
+    return {name: value for name, value in params.items() if name != "_more"}
 
 
 def run(aws, params, **changes):
     """The result of a run, after a check run has changed nothing and announced the same."""
-    params = {name: value for name, value in {**params, **changes}.items() if name != "_more"}
+    params = without_more({**params, **changes})
     since = aws.mark()
     planned = run_module(MODULE, params, aws, check=True)
     assert aws.mutating(since) == []
@@ -193,3 +199,29 @@ def test_another_stacks_service_is_refused(aws, given):
     run(aws, given)
     with pytest.raises(ModuleFailed, match="not of this stack"):
         run(aws, given, tags={**OWNER, "mlflow-stack": "y", "managed-by": "z"})
+
+
+def test_a_deployment_that_is_rolled_back_is_an_error_and_drift(aws, given):
+    run_module(MODULE, without_more(given), aws)
+    aws.creation_seconds(ecs=0.5)
+    broken = register(aws, command="false")
+    with pytest.raises(ModuleFailed) as failure:
+        run_module(MODULE, {**without_more(given), "task_definition": broken}, aws)
+    message = failure.value.result["msg"]
+    assert "the deployment failed: ECS deployment circuit breaker: tasks failed to start." in message
+    assert "deployment failed: tasks failed to start.\n" in message  # the last event, and the one before it
+    assert service(aws)["taskDefinition"] == given["task_definition"]
+    planned = run_module(MODULE, {**without_more(given), "task_definition": broken}, aws, check=True)
+    assert [f["name"] for f in planned["changes"][0]["fields"]] == ["task_definition"]
+    assert not run(aws, given)[1]["changed"]
+
+
+def test_a_first_deployment_that_failed_is_made_again(aws, given):
+    broken = {**without_more(given), "task_definition": register(aws, command="false")}
+    for operation in ("CreateService", "UpdateService"):
+        since = aws.mark()
+        with pytest.raises(ModuleFailed, match="tasks failed to start"):
+            run_module(MODULE, broken, aws)
+        assert mutations(aws, since) == [operation]
+    run(aws, given)
+    assert service(aws)["deployments"][0]["rolloutState"] == "COMPLETED"

@@ -7,6 +7,10 @@ import pytest
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "ecs_task"
+LOG = {
+    "logDriver": "awslogs",
+    "options": {"awslogs-group": "/ecs/x", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "mlflow"},
+}
 
 
 @pytest.fixture
@@ -26,14 +30,17 @@ def given(aws):
     }
 
 
-def register(aws):
+def register(aws, command="python"):
     return aws.client("ecs").register_task_definition(
         family="x-prepare-database",
         networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],
         cpu="256",
         memory="512",
-        containerDefinitions=[{"name": "prepare", "image": "mlflow"}],
+        containerDefinitions=[
+            {"name": "init", "image": "mlflow", "essential": False, "command": ["false"]},
+            {"name": "prepare", "image": "mlflow", "command": [command], "logConfiguration": LOG},
+        ],
     )["taskDefinition"]["taskDefinitionArn"]
 
 
@@ -92,3 +99,13 @@ def test_a_plan_needs_nothing_to_be_there(aws):
 def test_what_ecs_refuses_is_said(aws, given):
     with pytest.raises(ModuleFailed, match="^ecs_task x-prepare-database: AWS answered"):
         run_module(MODULE, {**given, "task_definition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/none:1"}, aws)
+
+
+def test_a_task_that_fails_says_why(aws, given):
+    with pytest.raises(ModuleFailed) as failure:
+        run_module(MODULE, {**given, "task_definition": register(aws, command="false")}, aws)
+    assert failure.value.result["msg"].splitlines() == [
+        "ecs_task x-prepare-database: it failed",
+        "  Essential container in task exited",
+        "  container prepare ended with exit status 1",
+    ]

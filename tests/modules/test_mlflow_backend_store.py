@@ -92,6 +92,7 @@ def test_a_changed_master_password_is_a_new_uri_and_asks_for_another_preparation
     aws.client("secretsmanager").put_secret_value(SecretId="master", SecretString="an0ther-password")
     result = run_module(MODULE, given, aws)
     assert [f["name"] for f in result["changes"][0]["fields"]] == ["value"] and not result["secret"]["prepared"]
+    assert "running servers cannot open connections" in result["changes"][0]["warnings"][0]
     assert derive_password("an0ther-password", "x") in uri(aws)
 
 

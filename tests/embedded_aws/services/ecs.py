@@ -26,8 +26,8 @@ DEPLOYED = ("task_definition", "network_configuration", "platform_version", "loa
 
 
 def succeed(task_definition: Any, overrides: dict[str, Any]) -> dict[str, int]:
-    """The exit code of each container of a task started by RunTask. Containers are not run here: all exit with 0."""
-    return {container["name"]: 0 for container in task_definition.container_definitions}
+    """The exit code of each container of a task. Containers are not run here: C(false) exits with 1, all others with 0."""
+    return {c["name"]: int(c.get("command") == ["false"]) for c in task_definition.container_definitions}
 
 
 # A scenario that wants a task's command to run for real puts its own function here.
@@ -306,7 +306,7 @@ def _deployment_configuration(existing: dict[str, Any], given: dict[str, Any] | 
     return {**defaults, **existing, **(given or {})}
 
 
-def _deploy(service: Any) -> None:
+def _deploy(service: Any, reason: str = "in progress") -> None:
     """Replace the service's deployment by a new one, which is completed when its time is over."""
     now = utcnow()
     service.since_deployment = Elapsed("ecs")
@@ -328,7 +328,7 @@ def _deploy(service: Any) -> None:
         deployment["launchType"] = service.launch_type
     if service.capacity_provider_strategy:
         deployment["capacityProviderStrategy"] = service.capacity_provider_strategy
-    deployment["rolloutStateReason"] = f"ECS deployment {deployment['id']} in progress."
+    deployment["rolloutStateReason"] = f"ECS deployment {deployment['id']} {reason}."
     service.deployments = [deployment]
     _settle(service)
 
@@ -346,15 +346,47 @@ def _settle(service: Any) -> None:
         return
     deployment = service.deployments[0]
     settled = service.since_deployment.over()
+    if settled and not _starts(service):
+        _give_up(service)
+        return
     service.running_count = service.desired_count if settled else 0
     service.pending_count = service.desired_count - service.running_count
     deployment.update(runningCount=service.running_count, pendingCount=service.pending_count)
     if settled and deployment["rolloutState"] != "COMPLETED":
         deployment["rolloutState"] = "COMPLETED"
         deployment["rolloutStateReason"] = f"ECS deployment {deployment['id']} completed."
-        message = f"(service {service.name}) has reached a steady state."
-        service.events.insert(0, {"id": str(mock_random.uuid4()), "createdAt": utcnow(), "message": message})
+        service.completed_deployment = deployment
+        _say(service, "has reached a steady state.")
     _register_targets(service)
+
+
+def _starts(service: Any) -> bool:
+    """Whether the essential containers of the service's tasks stay up."""
+    backend = models.ecs_backends[service._account_id][service.region_name]
+    definition = backend.describe_task_definition(service.task_definition)
+    exit_codes = succeed(definition, {})
+    return not any(exit_codes[c["name"]] for c in definition.container_definitions if c.get("essential", True))
+
+
+def _give_up(service: Any) -> None:
+    """What the circuit breaker does with a deployment whose tasks do not start; without it, ECS tries for ever."""
+    failed, breaker = service.deployments[0], service.deployment_configuration["deploymentCircuitBreaker"]
+    if failed["rolloutState"] == "FAILED" or not breaker["enable"]:
+        return
+    failed["rolloutState"] = "FAILED"
+    failed["rolloutStateReason"] = "ECS deployment circuit breaker: tasks failed to start."
+    _say(service, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")
+    completed = getattr(service, "completed_deployment", None)
+    if breaker["rollback"] and completed:
+        service.task_definition = completed["taskDefinition"]
+        service.network_configuration = completed["networkConfiguration"]
+        _deploy(service, f"circuit breaker: rolling back to deploymentId {completed['id']}")
+        service.deployments.append({**failed, "status": "ACTIVE"})
+
+
+def _say(service: Any, message: str) -> None:
+    event = {"id": str(mock_random.uuid4()), "createdAt": utcnow(), "message": f"(service {service.name}) {message}"}
+    service.events.insert(0, event)
 
 
 def _register_targets(service: Any) -> None:
