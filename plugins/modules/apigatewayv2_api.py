@@ -200,6 +200,7 @@ changes:
       elements: str
 """
 
+import functools
 import json
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -214,6 +215,7 @@ Document = dict[str, t.Any]
 """Something in an API as API Gateway answers it."""
 
 PARTS = ("integrations", "authorizers", "routes", "stages")
+"""What lies in an API, as the names of API Gateway's operations call it."""
 STATEMENT_ID = "apigateway"
 
 
@@ -269,9 +271,8 @@ class Api(ApiGatewayResource):
         self.call("delete_api", ApiId=before["id"])
 
     def children(self) -> list[Resource]:
-        mappings = {m.get("ApiMappingKey", ""): m for m in self._mappings()}
         if self.absent:  # the rest goes with the API
-            return [Mapping(self, m, absent=True) for m in self._own(mappings.values())]
+            return [Mapping(self, m, absent=True) for m in self._own(self._mappings())]
         parts = self._parts()
 
         used = {route.get("Target") for route in parts["routes"]}
@@ -284,11 +285,20 @@ class Api(ApiGatewayResource):
             *(Authorizer(self, a, absent=True) for a in authorizers.values()),
         ]
 
-        # The unused go after the routes were changed, and the stage comes after the routes: so a route always has its authorizer.
+        statements = {s["Sid"]: s for s in parts["statements"]}
+        permissions = []
+        if self.spec["authorizer"]["type"] == "REQUEST":
+            permissions = [
+                Permission(authorizer, STATEMENT_ID, statements.pop(STATEMENT_ID, None)),
+                *(Permission(authorizer, sid, statement, absent=True) for sid, statement in statements.items()),
+            ]
+
+        # The unused go after the routes were changed, and the stage comes after the routes: so a route always has an authorizer
+        # that works.
         there = {r["RouteKey"]: r for r in parts["routes"]}
+        needs = [integration, authorizer, *permissions, *unused]
         routes = [
-            Route(self, there.pop(key, None), key, integration, authorizer, needs=[integration, authorizer, *unused])
-            for key in self.spec["route_keys"]
+            Route(self, there.pop(key, None), key, integration, authorizer, needs=needs) for key in self.spec["route_keys"]
         ]
         stray_routes = [Route(self, r, key, integration, authorizer, needs=unused, absent=True) for key, r in there.items()]
 
@@ -296,22 +306,24 @@ class Api(ApiGatewayResource):
         stage = Stage(self, stages.pop(self.spec["stage"]["name"], None), needs=routes)
         stray_stages = [Stage(self, s, absent=True) for s in stages.values()]
 
+        mappings = {m.get("ApiMappingKey", ""): m for m in parts["mappings"]}
         mapping = mappings.pop("", None)
         wanted = [Mapping(self, mapping, needs=[stage, *stray_stages])] if self.spec["domain_name"] else []
         stray_mappings = [Mapping(self, m, needs=stray_stages, absent=True) for m in self._own(mappings.values())]
         return [
-            integration, authorizer, *routes, stage, *wanted,
+            integration, authorizer, *permissions, *routes, stage, *wanted,
             *stray_mappings, *stray_stages, *stray_routes, *unused,
         ]  # fmt: skip
 
     def _parts(self) -> dict[str, list[Document]]:
-        """What lies in the API, all read at the same time."""
-        if self.fresh():
-            return {part: [] for part in PARTS}
+        """What belongs to the API, all read at the same time."""
         api_id = t.cast(State, self.state)["id"]
-        with ThreadPoolExecutor(len(PARTS)) as pool:
-            read = pool.map(lambda part: self.aws.pages("apigatewayv2", f"get_{part}", "Items", ApiId=api_id), PARTS)
-            return dict(zip(PARTS, read, strict=True))
+        read = {"mappings": self._mappings, "statements": self._statements}
+        for part in [] if self.fresh() else PARTS:
+            read[part] = functools.partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=api_id)
+        with ThreadPoolExecutor(len(read)) as pool:
+            answers = {part: pool.submit(call) for part, call in read.items()}
+        return {part: [] for part in PARTS} | {part: answer.result() for part, answer in answers.items()}
 
     def _mappings(self) -> list[Document]:
         """All API mappings of the custom domain name."""
@@ -319,6 +331,14 @@ class Api(ApiGatewayResource):
             return []
         operation = {"service": "apigatewayv2", "operation": "get_api_mappings", "result": "Items"}
         return found(self.aws.pages, "NotFoundException", **operation, DomainName=self.spec["domain_name"]) or []
+
+    def _statements(self) -> list[Document]:
+        """The resource policy of the authorizer's function."""
+        if self.spec["authorizer"]["type"] == "JWT":
+            return []
+        function_name = self.spec["authorizer"]["function_name"]
+        policy = found(self.aws.client("lambda").get_policy, "ResourceNotFoundException", FunctionName=function_name)
+        return json.loads(policy["Policy"])["Statement"] if policy else []
 
     def _own(self, mappings: t.Iterable[Document]) -> list[Document]:
         return [m for m in mappings if m["ApiId"] == t.cast(State, self.state)["id"]]
@@ -467,20 +487,6 @@ class Authorizer(Part):
     def delete(self, before: State) -> None:
         self.call("delete_authorizer", ApiId=self.api_id, AuthorizerId=before["id"])
 
-    def children(self) -> list[Resource]:
-        spec = self.api.spec["authorizer"]
-        if self.absent or spec["type"] == "JWT":
-            return []
-        statements = self._statements(spec["function_name"])
-        wanted = Permission(self, STATEMENT_ID, statements.pop(STATEMENT_ID, None))
-        return [wanted, *(Permission(self, sid, statement, absent=True) for sid, statement in statements.items())]
-
-    def _statements(self, function_name: str) -> dict[str, Document]:
-        """The function's resource policy, by the IDs of its statements."""
-        get_policy = self.aws.client("lambda").get_policy
-        answer = found(get_policy, "ResourceNotFoundException", FunctionName=function_name)
-        return {s["Sid"]: s for s in json.loads(answer["Policy"])["Statement"]} if answer else {}
-
 
 class Permission(Resource):
     """A statement of the function's resource policy: who may call the function."""
@@ -491,7 +497,8 @@ class Permission(Resource):
 
     def __init__(self, authorizer: Authorizer, sid: str, statement: Document | None, *, absent: bool = False) -> None:
         self.function_name = authorizer.api.spec["authorizer"]["function_name"]
-        super().__init__(authorizer.aws, f"{self.function_name}/{sid}", absent=absent)
+        needs = [] if absent else [authorizer]
+        super().__init__(authorizer.aws, f"{self.function_name}/{sid}", needs=needs, absent=absent)
         self.authorizer, self.sid, self.statement = authorizer, sid, statement
 
     def describe(self) -> State | None:

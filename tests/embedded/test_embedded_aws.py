@@ -287,6 +287,10 @@ def test_vpc_links(aws: EmbeddedAWS, network: Network) -> None:
     has(link, VpcLinkStatus="PENDING", Tags={"a": "1"})
     time.sleep(0.5)
     has(apigw.get_vpc_link(VpcLinkId=link["VpcLinkId"]), VpcLinkStatus="AVAILABLE")
+    api, user = _api(aws), {"IntegrationType": "HTTP_PROXY", "ConnectionType": "VPC_LINK", "ConnectionId": link["VpcLinkId"]}
+    user = {"ApiId": api, "IntegrationId": apigw.create_integration(ApiId=api, **user)["IntegrationId"]}
+    refused("BadRequestException", apigw.delete_vpc_link, VpcLinkId=link["VpcLinkId"])
+    apigw.delete_integration(**user)
     apigw.delete_vpc_link(VpcLinkId=link["VpcLinkId"])
     has(apigw.get_vpc_link(VpcLinkId=link["VpcLinkId"]), VpcLinkStatus="DELETING")
     time.sleep(0.5)
