@@ -1,0 +1,268 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that an AWS account holds, as far as the collection and its prerequisites use AWS, to compare one moment with another."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+
+from embedded_aws.client import EmbeddedAWS
+
+State = dict[str, t.Any]
+Listing = dict[tuple[str, str], State]
+"""Kind and identifier to what AWS says of it, with C(tags), a dict, where AWS can tag such a thing."""
+
+NOT_STATE = {
+    "ResponseMetadata", "CreatedDate", "CreatedTime", "CreateTime", "creationTime", "LastModifiedTime", "LastModified", "CreationDate",
+    "LastAccessedDate", "LastUpdatedDate", "LastModifiedDate", "EarliestRestorableTime", "LatestRestorableTime", "RoleLastUsed",
+    "storedBytes", "events", "createdAt", "updatedAt", "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp",
+}  # fmt: skip
+"""Times and counters: they move by themselves."""
+
+
+def listing(aws: EmbeddedAWS) -> Listing:
+    """All resources of the account. Secrets are listed, their values are not."""
+    found: Listing = {}
+    for read in READERS:
+        for kind, identifier, state in read(aws):
+            assert (kind, identifier) not in found, (kind, identifier)
+            found[kind, identifier] = _still(state)
+    return found
+
+
+def changed(before: Listing, after: Listing) -> dict[str, set[tuple[str, str]]]:
+    """What was C(added), C(removed) and C(altered) between two listings."""
+    return {
+        "added": after.keys() - before.keys(),
+        "removed": before.keys() - after.keys(),
+        "altered": {key for key in before.keys() & after.keys() if before[key] != after[key]},
+    }
+
+
+def pages(client: t.Any, operation: str, key: str, **arguments: t.Any) -> list[t.Any]:
+    """All items of a listing operation."""
+    if not client.can_paginate(operation):
+        return getattr(client, operation)(**arguments)[key]
+    return [item for page in client.get_paginator(operation).paginate(**arguments) for item in page[key]]
+
+
+def tags(pairs: t.Iterable[dict[str, str]]) -> dict[str, str]:
+    return {tag.get("Key", tag.get("key", "")): tag.get("Value", tag.get("value", "")) for tag in pairs}
+
+
+def _still(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {k: _still(v) for k, v in value.items() if k not in NOT_STATE}
+    if isinstance(value, list):
+        return [_still(item) for item in value]
+    return value
+
+
+Found = Iterator[tuple[str, str, State]]
+
+
+def _ec2(aws: EmbeddedAWS) -> Found:
+    ec2 = aws.client("ec2")
+    for kind, operation, key, identifier in (
+        ("vpc", "describe_vpcs", "Vpcs", "VpcId"),
+        ("subnet", "describe_subnets", "Subnets", "SubnetId"),
+        ("route_table", "describe_route_tables", "RouteTables", "RouteTableId"),
+        ("internet_gateway", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+        ("nat_gateway", "describe_nat_gateways", "NatGateways", "NatGatewayId"),
+        ("vpc_endpoint", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+        ("network_interface", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
+        ("security_group", "describe_security_groups", "SecurityGroups", "GroupId"),
+        ("security_group_rule", "describe_security_group_rules", "SecurityGroupRules", "SecurityGroupRuleId"),
+    ):
+        for item in pages(ec2, operation, key):
+            if kind == "subnet":  # network interfaces come and go
+                del item["AvailableIpAddressCount"]
+            if kind == "network_interface":  # nobody can tag those that a service makes for itself
+                item.pop("TagSet", None)
+                yield kind, item[identifier], item
+            else:
+                yield kind, item[identifier], {**item, "tags": tags(item.pop("Tags", []))}
+
+
+def _s3(aws: EmbeddedAWS) -> Found:
+    s3 = aws.client("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        name, state = bucket["Name"], {"tags": {}}
+        for part in ("versioning", "encryption", "lifecycle_configuration", "policy", "ownership_controls", "tagging"):
+            state[part] = _or_none(getattr(s3, f"get_bucket_{part}"), Bucket=name)
+        state["public_access_block"] = _or_none(s3.get_public_access_block, Bucket=name)
+        state["tags"] = tags((state.pop("tagging") or {"TagSet": []})["TagSet"])
+        state["objects"] = [o["Key"] for o in pages(s3, "list_objects_v2", "Contents", Bucket=name)] if _holds(s3, name) else []
+        yield "bucket", name, state
+
+
+def _holds(s3: t.Any, bucket: str) -> bool:
+    return s3.list_objects_v2(Bucket=bucket, MaxKeys=1)["KeyCount"] > 0
+
+
+def _or_none(operation: t.Callable[..., State], **arguments: t.Any) -> State | None:
+    """What is answered, or None if AWS says that there is none."""
+    try:
+        return operation(**arguments)
+    except operation.__self__.exceptions.ClientError as error:  # type: ignore[attr-defined]
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 404, error
+        return None
+
+
+def _rds(aws: EmbeddedAWS) -> Found:
+    rds = aws.client("rds")
+    for kind, operation, key, identifier, arn in (
+        ("db_cluster", "describe_db_clusters", "DBClusters", "DBClusterIdentifier", "DBClusterArn"),
+        ("db_instance", "describe_db_instances", "DBInstances", "DBInstanceIdentifier", "DBInstanceArn"),
+        ("db_subnet_group", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName", "DBSubnetGroupArn"),
+        ("db_cluster_parameter_group", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups",
+         "DBClusterParameterGroupName", "DBClusterParameterGroupArn"),
+        ("db_cluster_snapshot", "describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterSnapshotIdentifier", "DBClusterSnapshotArn"),
+    ):  # fmt: skip
+        for item in pages(rds, operation, key):
+            item.pop("TagList", None)
+            if kind == "db_cluster_parameter_group":
+                name = item[identifier]
+                item["parameters"] = pages(rds, "describe_db_cluster_parameters", "Parameters", DBClusterParameterGroupName=name, Source="user")
+            yield kind, item[identifier], {**item, "tags": tags(rds.list_tags_for_resource(ResourceName=item[arn])["TagList"])}
+
+
+def _elbv2(aws: EmbeddedAWS) -> Found:
+    elb = aws.client("elbv2")
+
+    def state(item: State, arn: str, **more: t.Any) -> State:
+        return {**item, **more, "tags": tags(elb.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"])}
+
+    for group in pages(elb, "describe_target_groups", "TargetGroups"):
+        arn = group["TargetGroupArn"]
+        yield "target_group", arn, state(group, arn, attributes=tags(elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]))
+    for balancer in pages(elb, "describe_load_balancers", "LoadBalancers"):
+        arn = balancer["LoadBalancerArn"]
+        attributes = tags(elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"])
+        yield "load_balancer", arn, state(balancer, arn, attributes=attributes)
+        for listener in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=arn):
+            listener_arn = listener["ListenerArn"]
+            yield "listener", listener_arn, state(listener, listener_arn)
+            for rule in pages(elb, "describe_rules", "Rules", ListenerArn=listener_arn):
+                if not rule["IsDefault"]:  # that one is the listener's default action
+                    yield "listener_rule", rule["RuleArn"], state(rule, rule["RuleArn"], port=listener["Port"])
+
+
+def _route53(aws: EmbeddedAWS) -> Found:
+    route53 = aws.client("route53")
+    for zone in pages(route53, "list_hosted_zones", "HostedZones"):
+        zone.pop("ResourceRecordSetCount")
+        zone_id = zone["Id"].removeprefix("/hostedzone/")
+        zone_tags = route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)["ResourceTagSet"]["Tags"]
+        yield "hosted_zone", zone["Name"], {**zone, "tags": tags(zone_tags)}
+        for record in pages(route53, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone_id):
+            yield "record", f"{record['Name']} {record['Type']}", record
+
+
+def _ecs(aws: EmbeddedAWS) -> Found:
+    ecs = aws.client("ecs")
+    for arn in pages(ecs, "list_clusters", "clusterArns"):
+        cluster = ecs.describe_clusters(clusters=[arn], include=["TAGS", "SETTINGS"])["clusters"][0]
+        yield "ecs_cluster", arn, {**cluster, "tags": tags(cluster["tags"])}
+        for service_arn in pages(ecs, "list_services", "serviceArns", cluster=arn):
+            service = ecs.describe_services(cluster=arn, services=[service_arn], include=["TAGS"])["services"][0]
+            yield "ecs_service", service_arn, {**service, "tags": tags(service["tags"])}
+    for arn in pages(ecs, "list_task_definitions", "taskDefinitionArns", status="ACTIVE"):
+        answer = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        yield "task_definition", arn, {**answer["taskDefinition"], "tags": tags(answer["tags"])}
+
+
+def _application_autoscaling(aws: EmbeddedAWS) -> Found:
+    scaling = aws.client("application-autoscaling")
+    ecs = {"ServiceNamespace": "ecs"}
+    for target in pages(scaling, "describe_scalable_targets", "ScalableTargets", **ecs):
+        answer = scaling.list_tags_for_resource(ResourceARN=target["ScalableTargetARN"])
+        yield "scalable_target", target["ResourceId"], {**target, "tags": answer["Tags"]}
+    for policy in pages(scaling, "describe_scaling_policies", "ScalingPolicies", **ecs):
+        yield "scaling_policy", policy["PolicyName"], policy
+    for action in pages(scaling, "describe_scheduled_actions", "ScheduledActions", **ecs):
+        yield "scheduled_action", action["ScheduledActionName"], action
+    for alarm in pages(aws.client("cloudwatch"), "describe_alarms", "MetricAlarms"):  # AWS makes them for the policies
+        yield "alarm", alarm["AlarmName"], alarm
+
+
+def _logs(aws: EmbeddedAWS) -> Found:
+    logs = aws.client("logs")
+    for group in pages(logs, "describe_log_groups", "logGroups"):
+        arn = group["arn"].removesuffix(":*")
+        yield "log_group", group["logGroupName"], {**group, "tags": logs.list_tags_for_resource(resourceArn=arn)["tags"]}
+
+
+def _iam(aws: EmbeddedAWS) -> Found:
+    iam = aws.client("iam")
+    for role in pages(iam, "list_roles", "Roles"):
+        name = role["RoleName"]
+        role.pop("Tags", None)
+        attached = pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        yield "role", name, {**role, "attached": attached, "tags": tags(iam.list_role_tags(RoleName=name)["Tags"])}
+        for policy in pages(iam, "list_role_policies", "PolicyNames", RoleName=name):
+            yield "role_policy", f"{name}/{policy}", iam.get_role_policy(RoleName=name, PolicyName=policy)
+
+
+def _lambda(aws: EmbeddedAWS) -> Found:
+    functions = aws.client("lambda")
+    for function in pages(functions, "list_functions", "Functions"):
+        policy = _or_none(functions.get_policy, FunctionName=function["FunctionName"])
+        function_tags = functions.list_tags(Resource=function["FunctionArn"])["Tags"]
+        yield "function", function["FunctionName"], {**function, "policy": policy, "tags": function_tags}
+
+
+def _apigatewayv2(aws: EmbeddedAWS) -> Found:
+    gateway = aws.client("apigatewayv2")
+
+    def state(item: State) -> State:
+        return {**item, "tags": item.pop("Tags", {})}
+
+    for api in gateway.get_apis()["Items"]:
+        api_id = api["ApiId"]
+        yield "api", api_id, state(api)
+        for kind, operation, identifier in (
+            ("api_route", "get_routes", "RouteId"),
+            ("api_integration", "get_integrations", "IntegrationId"),
+            ("api_authorizer", "get_authorizers", "AuthorizerId"),
+        ):
+            for item in getattr(gateway, operation)(ApiId=api_id)["Items"]:
+                yield kind, f"{api_id}/{item[identifier]}", item
+        for stage in gateway.get_stages(ApiId=api_id)["Items"]:
+            stage.pop("DeploymentId", None)
+            yield "api_stage", f"{api_id}/{stage['StageName']}", state(stage)
+    for link in gateway.get_vpc_links()["Items"]:
+        yield "vpc_link", link["VpcLinkId"], state(link)
+    for domain in gateway.get_domain_names()["Items"]:
+        yield "api_domain_name", domain["DomainName"], state(domain)
+        for mapping in gateway.get_api_mappings(DomainName=domain["DomainName"])["Items"]:
+            yield "api_mapping", f"{domain['DomainName']}/{mapping['ApiMappingId']}", mapping
+
+
+def _secrets_and_certificates(aws: EmbeddedAWS) -> Found:
+    for secret in pages(aws.client("secretsmanager"), "list_secrets", "SecretList", IncludePlannedDeletion=True):
+        yield "secret", secret["Name"], {**secret, "tags": tags(secret.pop("Tags", []))}
+    for key in pages(aws.client("kms"), "list_keys", "Keys"):
+        yield "key", key["KeyId"], aws.client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+    acm = aws.client("acm")
+    for summary in pages(acm, "list_certificates", "CertificateSummaryList"):
+        arn = summary["CertificateArn"]
+        certificate = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+        certificate.pop("InUseBy", None)
+        yield "certificate", arn, {**certificate, "tags": tags(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"])}
+
+
+def _cognito(aws: EmbeddedAWS) -> Found:
+    cognito = aws.client("cognito-idp")
+    for summary in pages(cognito, "list_user_pools", "UserPools", MaxResults=60):
+        pool = cognito.describe_user_pool(UserPoolId=summary["Id"])["UserPool"]
+        yield "user_pool", pool["Id"], {**pool, "tags": pool.pop("UserPoolTags", {})}
+        for client in pages(cognito, "list_user_pool_clients", "UserPoolClients", UserPoolId=pool["Id"]):
+            yield "user_pool_client", client["ClientId"], client
+
+
+READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
+    _ec2, _s3, _rds, _elbv2, _route53, _ecs, _application_autoscaling, _logs, _iam, _lambda, _apigatewayv2, _secrets_and_certificates, _cognito,
+)  # fmt: skip
