@@ -34,7 +34,8 @@ def why_stopped(aws: Aws, task: dict[str, t.Any], definition: dict[str, t.Any]) 
 
 def last_log_lines(aws: Aws, task_arn: str, container: str, definition: dict[str, t.Any]) -> list[str]:
     """The last lines that a container wrote to CloudWatch Logs; none where they cannot be read."""
-    log = next((c.get("logConfiguration", {}) for c in definition["containerDefinitions"] if c["name"] == container), {})
+    given = next(c for c in definition["containerDefinitions"] if c["name"] == container)
+    log = given.get("logConfiguration", {})
     options = log.get("options", {})
     if log.get("logDriver") != "awslogs" or "awslogs-stream-prefix" not in options:
         return []

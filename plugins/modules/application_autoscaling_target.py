@@ -11,14 +11,14 @@ version_added: 1.0.0
 short_description: Manage an Application Auto Scaling target with its policies and scheduled actions
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a scalable target, such as the number of tasks of an ECS service, with its scaling policies and
-    scheduled actions (C(RegisterScalableTarget), C(PutScalingPolicy), C(PutScheduledAction) and their opposites). Policies and
-    actions of the target that are not given here are removed.
-  - A scheduled action sets the bounds of the target when its time comes. Bounds that O(scheduled_actions) lead to, starting from
-    O(min_capacity) and O(max_capacity), are as they should be.
+  - Makes, changes and removes a scalable target, such as the number of tasks of an ECS service, with its scaling
+    policies and scheduled actions (C(RegisterScalableTarget), C(PutScalingPolicy), C(PutScheduledAction) and their
+    opposites). Policies and actions of the target that are not given here are removed.
+  - A scheduled action sets the bounds of the target when its time comes. Bounds that O(scheduled_actions) lead to,
+    starting from O(min_capacity) and O(max_capacity), are as they should be.
   - Suspended scaling is left as it is.
-  - Takes the place of M(community.aws.application_autoscaling_policy), which changes AWS in check mode, knows no scheduled actions and
-    removes a policy but never a target.
+  - Takes the place of M(community.aws.application_autoscaling_policy), which changes AWS in check mode, knows no
+    scheduled actions and removes a policy but never a target.
 options:
   service_namespace:
     description: Service of the target.
@@ -49,7 +49,8 @@ options:
         type: str
         required: true
       target_tracking:
-        description: C(TargetTrackingScalingPolicyConfiguration), spelled as the API spells it. One of this and C(step) is required.
+        description: C(TargetTrackingScalingPolicyConfiguration), spelled as the API spells it. One of this and C(step)
+          is required.
         type: dict
       step:
         description: C(StepScalingPolicyConfiguration), spelled as the API spells it.
@@ -134,7 +135,8 @@ changes:
       type: str
     kind:
       description:
-        - V(application_autoscaling_target), V(application_autoscaling_policy) or V(application_autoscaling_scheduled_action).
+        - V(application_autoscaling_target), V(application_autoscaling_policy) or
+          V(application_autoscaling_scheduled_action).
       type: str
       sample: application_autoscaling_target
     name:

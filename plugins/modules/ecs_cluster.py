@@ -11,10 +11,11 @@ version_added: 1.0.0
 short_description: Manage an ECS cluster for Fargate
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes one ECS cluster (C(CreateCluster), C(UpdateCluster), C(PutClusterCapacityProviders), C(DeleteCluster)).
+  - Makes, changes and removes one ECS cluster (C(CreateCluster), C(UpdateCluster), C(PutClusterCapacityProviders),
+    C(DeleteCluster)).
   - A cluster that ECS still lists as C(INACTIVE) does not exist.
-  - Takes the place of M(community.aws.ecs_cluster), which takes neither tags nor settings, so that a cluster could not be told to
-    be of a stack, and reports no diff.
+  - Takes the place of M(community.aws.ecs_cluster), which takes neither tags nor settings, so that a cluster could not
+    be told to be of a stack, and reports no diff.
 options:
   name:
     description: Name of the cluster.
@@ -100,7 +101,8 @@ class Cluster(Resource):
     timeout = 600
 
     def describe(self) -> State | None:
-        clusters = self.aws.client("ecs").describe_clusters(clusters=[self.name], include=["TAGS", "SETTINGS"])["clusters"]
+        ecs = self.aws.client("ecs")
+        clusters = ecs.describe_clusters(clusters=[self.name], include=["TAGS", "SETTINGS"])["clusters"]
         if not clusters or clusters[0]["status"] == "INACTIVE":
             return None
         cluster = clusters[0]
@@ -175,7 +177,7 @@ class Cluster(Resource):
 
     def pending(self, state: State) -> bool:
         if state.get("status") == "FAILED":
-            raise AwsError("ECS could not make its capacity providers: remove the cluster and run the same command again")
+            raise AwsError("ECS could not make its capacity providers: remove the cluster and run again")
         return state.get("status") in ("PROVISIONING", "DEPROVISIONING") or (
             state.get("attachments_status") == "UPDATE_IN_PROGRESS"
         )

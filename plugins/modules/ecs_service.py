@@ -11,13 +11,14 @@ version_added: 1.0.0
 short_description: Manage an ECS service on Fargate
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes one ECS service on Fargate that is deployed by rolling updates (C(CreateService), C(UpdateService),
-    C(DeleteService)), and waits until its deployment is complete.
-  - A deployment that fails, or that ECS's circuit breaker rolls back, is an error with ECS's events, the reasons why tasks stopped,
-    and the last lines that they logged. The next run deploys again.
+  - Makes, changes and removes one ECS service on Fargate that is deployed by rolling updates (C(CreateService),
+    C(UpdateService), C(DeleteService)), and waits until its deployment is complete.
+  - A deployment that fails, or that ECS's circuit breaker rolls back, is an error with ECS's events, the reasons why
+    tasks stopped, and the last lines that they logged. The next run deploys again.
   - The number of tasks of an existing service is never changed, it is autoscaling's.
-  - Takes the place of M(community.aws.ecs_service), which does not compare the deployment or network configuration, cannot change
-    tags, reports a change on every run where autoscaling owns the number of tasks, and says nothing of why a deployment fails.
+  - Takes the place of M(community.aws.ecs_service), which does not compare the deployment or network configuration,
+    cannot change tags, reports a change on every run where autoscaling owns the number of tasks, and says nothing of
+    why a deployment fails.
 options:
   name:
     description: Name of the service.
@@ -85,7 +86,8 @@ options:
     type: int
     default: 0
   enable_execute_command:
-    description: Whether ECS Exec may open a shell in a task. A change starts a new deployment, because ECS sets it up with the task.
+    description: Whether ECS Exec may open a shell in a task. A change starts a new deployment, because ECS sets it up
+      with the task.
     type: bool
     default: false
   enable_ecs_managed_tags:
@@ -222,7 +224,8 @@ class Service(Resource):
                 "assign_public_ip": network.get("assignPublicIp") == "ENABLED",
             },
             "load_balancers": {
-                b["targetGroupArn"]: f"{b['containerName']}:{b['containerPort']}" for b in service.get("loadBalancers", [])
+                b["targetGroupArn"]: f"{b['containerName']}:{b['containerPort']}"
+                for b in service.get("loadBalancers", [])
             },
             "circuit_breaker": breaker.get("enable", False) and breaker.get("rollback", False),
             "maximum_percent": deployment.get("maximumPercent"),
@@ -257,7 +260,8 @@ class Service(Resource):
                 "assign_public_ip": self.spec["assign_public_ip"],
             },
             "load_balancers": {
-                b["target_group_arn"]: f"{b['container_name']}:{b['container_port']}" for b in self.spec["load_balancers"]
+                b["target_group_arn"]: f"{b['container_name']}:{b['container_port']}"
+                for b in self.spec["load_balancers"]
             },
         }
 
@@ -377,8 +381,8 @@ class Service(Resource):
         tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
         stopped = sorted((task for task in tasks if "stoppedAt" in task), key=lambda task: task["stoppedAt"])
         if stopped:
-            arn = stopped[-1]["taskDefinitionArn"]
-            lines += why_stopped(self.aws, stopped[-1], ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"])
+            answer = ecs.describe_task_definition(taskDefinition=stopped[-1]["taskDefinitionArn"])
+            lines += why_stopped(self.aws, stopped[-1], answer["taskDefinition"])
         return lines
 
 

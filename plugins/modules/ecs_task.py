@@ -11,10 +11,11 @@ version_added: 1.0.0
 short_description: Run a one-off Fargate task to its end
 author: mlplatform contributors (@mlplatform)
 description:
-  - Runs one task (C(RunTask)) and waits until it has stopped. Succeeds where every essential container ended with exit status 0;
-    otherwise fails with ECS's reason and the last lines that the container logged.
-  - A task that an earlier run started with the same O(started_by), and that is still running, is waited for first; where it is of
-    the same task definition, it is taken for the one to run. So a run that died and was started again does not do the job twice.
+  - Runs one task (C(RunTask)) and waits until it has stopped. Succeeds where every essential container ended with exit
+    status 0; otherwise fails with ECS's reason and the last lines that the container logged.
+  - A task that an earlier run started with the same O(started_by), and that is still running, is waited for first;
+    where it is of the same task definition, it is taken for the one to run. So a run that died and was started again
+    does not do the job twice.
   - This is an action, it reports C(changed) whenever it runs. In check mode it reports a change and runs nothing.
   - Takes the place of M(community.aws.ecs_task), which does not wait for the end of a task and has no check mode.
 options:

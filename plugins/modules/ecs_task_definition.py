@@ -11,11 +11,12 @@ version_added: 1.0.0
 short_description: Manage an ECS task definition family for Fargate
 author: mlplatform contributors (@mlplatform)
 description:
-  - Compares the latest active revision of a family with the options, by meaning, and registers a new revision where they differ
-    (C(DescribeTaskDefinition), C(RegisterTaskDefinition)). Older revisions are kept, so that a service can go back to them.
+  - Compares the latest active revision of a family with the options, by meaning, and registers a new revision where
+    they differ (C(DescribeTaskDefinition), C(RegisterTaskDefinition)). Older revisions are kept, so that a service can
+    go back to them.
   - With O(state=absent), deregisters and deletes all revisions (C(DeregisterTaskDefinition), C(DeleteTaskDefinitions)).
-  - Takes the place of M(community.aws.ecs_taskdefinition), which does not see a changed environment variable, secret, command, CPU,
-    memory or execution role, and takes an older revision that happens to match for the current one.
+  - Takes the place of M(community.aws.ecs_taskdefinition), which does not see a changed environment variable, secret,
+    command, CPU, memory or execution role, and takes an older revision that happens to match for the current one.
 options:
   family:
     description: Name of the family.
@@ -126,7 +127,8 @@ changes:
       description: Name of the resource.
       type: str
     fields:
-      description: What differs, each with C(name), C(before) and C(after), such as C(containers.mlflow.environment.MLFLOW_WORKERS).
+      description: What differs, each with C(name), C(before) and C(after), such as
+        C(containers.mlflow.environment.MLFLOW_WORKERS).
       type: list
       elements: dict
     warnings:
@@ -199,8 +201,8 @@ def _port_mapping(mapping: State) -> tuple[str, State]:
     """A port mapping by C(port/protocol). In network mode awsvpc the host's port is the container's."""
     protocol = mapping.get("protocol", "tcp")
     port = mapping.get("containerPort") or mapping["containerPortRange"]
-    rest = {k: v for k, v in mapping.items() if k not in ("containerPort", "containerPortRange", "hostPort", "protocol")}
-    return f"{port}/{protocol}", rest
+    identity = ("containerPort", "containerPortRange", "hostPort", "protocol")
+    return f"{port}/{protocol}", {k: v for k, v in mapping.items() if k not in identity}
 
 
 def _normalise(key: str, value: t.Any) -> t.Any:

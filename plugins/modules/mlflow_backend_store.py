@@ -11,12 +11,12 @@ version_added: 1.0.0
 short_description: Manage the secret that holds the URI of MLflow's backend store
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes the Secrets Manager secret with the SQLAlchemy URI with which MLflow connects to its database, as a
-    database user of its own. The user's password follows from the master password, which the module reads itself, so that no
-    password passes through Ansible's variables.
-  - The secret also remembers, in the tag C(mlflow-database-prepared), for what the database was prepared (the user, the database
-    and the schema made). The tag is kept until a run with O(prepared=true) sets it anew, so that a preparation that failed, or a
-    run that died before it, is made up for by the next run.
+  - Makes, changes and removes the Secrets Manager secret with the SQLAlchemy URI with which MLflow connects to its
+    database, as a database user of its own. The user's password follows from the master password, which the module
+    reads itself, so that no password passes through Ansible's variables.
+  - The secret also remembers, in the tag C(mlflow-database-prepared), for what the database was prepared (the user,
+    the database and the schema made). The tag is kept until a run with O(prepared=true) sets it anew, so that a
+    preparation that failed, or a run that died before it, is made up for by the next run.
   - M(mlplatform.mlflow_aws.secretsmanager_secret) manages secrets whose value is known beforehand or random.
 options:
   name:
@@ -24,7 +24,8 @@ options:
     type: str
     required: true
   master_secret_arn:
-    description: ARN of the secret that holds the master password of the database. Required with O(state=present), as are the next five.
+    description: ARN of the secret that holds the master password of the database. Required with O(state=present), as
+      are the next five.
     type: str
   engine:
     description: Engine of the database.
@@ -48,15 +49,16 @@ options:
     default: mlflow
   ca_file:
     description:
-      - Path, in the server's container, of the certificates by which the database is recognised. The connection is always encrypted;
-        where this is empty, the database's certificate is not verified.
+      - Path, in the server's container, of the certificates by which the database is recognised. The connection is
+        always encrypted; where this is empty, the database's certificate is not verified.
     type: str
     default: ""
   kms_key_id:
     description: ARN of the KMS key that encrypts the secret. Not managed where omitted.
     type: str
   prepared_for:
-    description: What a preparation of the database depends on beside the URI, such as the image and the database's resource ID.
+    description: What a preparation of the database depends on beside the URI, such as the image and the database's
+      resource ID.
     type: list
     elements: str
     default: []
@@ -114,7 +116,8 @@ secret:
     prepared: true
     version_id: 5048fd33-28c3-4f9d-8a1b-3f1d2c7b6a5e
 master_password_value_from:
-  description: How a container definition of ECS refers to the master password, which may be the value of its secret or a field of it.
+  description: How a container definition of ECS refers to the master password, which may be the value of its secret or
+    a field of it.
   type: str
   returned: success and O(state=present)
   sample: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-db-a1b2c3:password::"
@@ -184,7 +187,7 @@ class BackendStore(Secret):
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if before and "value" in changes:
-            return ["running servers cannot open connections to the database until the service is deployed again, some minutes"]
+            return ["running servers cannot open connections to the database for some minutes, until they are replaced"]
         return super().warn(before, changes)
 
     def result(self) -> State:

@@ -25,8 +25,9 @@ STEP = {
         "MetricAggregationType": "Average",
     },
 }
-NIGHT = {"name": "x-night", "schedule": "cron(0 20 * * ? *)", "timezone": "Europe/Madrid", "min_capacity": 0, "max_capacity": 0}
-MORNING = {"name": "x-morning", "schedule": "cron(0 7 * * ? *)", "timezone": "Europe/Madrid", "min_capacity": 2, "max_capacity": 4}
+MADRID = {"timezone": "Europe/Madrid"}
+NIGHT = {"name": "x-night", "schedule": "cron(0 20 * * ? *)", **MADRID, "min_capacity": 0, "max_capacity": 0}
+MORNING = {"name": "x-morning", "schedule": "cron(0 7 * * ? *)", **MADRID, "min_capacity": 2, "max_capacity": 4}
 GIVEN = {
     "resource_id": "service/x/x",
     "min_capacity": 2,
@@ -66,7 +67,8 @@ def lines(result):
 
 
 def bounds(aws):
-    (target,) = aws.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    client = aws.client("application-autoscaling")
+    (target,) = client.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
     return target["MinCapacity"], target["MaxCapacity"]
 
 
@@ -89,11 +91,12 @@ def test_create_again_absent_again(aws):
         ("create", ACTION, "x-morning"),
     ]
     assert planned["scalable_target"] == {**result["scalable_target"], "arn": "(known after apply)"}
-    assert (result["scalable_target"]["min_capacity"], result["scalable_target"]["max_capacity"]) == bounds(aws) == (2, 4)
+    target = result["scalable_target"]
+    assert (target["min_capacity"], target["max_capacity"]) == bounds(aws) == (2, 4)
 
     since = aws.mark()
     _, again = run(aws, GIVEN)
-    assert not again["changed"] and again["scalable_target"] == result["scalable_target"] and mutations(aws, since) == []
+    assert not again["changed"] and again["scalable_target"] == target and mutations(aws, since) == []
 
     since = aws.mark()
     _, gone = run(aws, {"resource_id": "service/x/x", "tags": GIVEN["tags"]}, state="absent")
@@ -122,7 +125,11 @@ def changed(option, index, **change):
         ),
         ({"policies": [STEP]}, [("replace", POLICY, "x-cpu")], ["DeleteScalingPolicy", "PutScalingPolicy"]),
         ({"policies": []}, [("delete", POLICY, "x-cpu")], ["DeleteScalingPolicy"]),
-        (changed("scheduled_actions", 0, schedule="cron(0 22 * * ? *)"), [("update", ACTION, "x-night")], ["PutScheduledAction"]),
+        (
+            changed("scheduled_actions", 0, schedule="cron(0 22 * * ? *)"),
+            [("update", ACTION, "x-night")],
+            ["PutScheduledAction"],
+        ),
         (changed("scheduled_actions", 0, timezone="UTC"), [("update", ACTION, "x-night")], ["PutScheduledAction"]),
         (changed("scheduled_actions", 1, max_capacity=None), [("update", ACTION, "x-morning")], ["PutScheduledAction"]),
         ({"scheduled_actions": [MORNING]}, [("delete", ACTION, "x-night")], ["DeleteScheduledAction"]),

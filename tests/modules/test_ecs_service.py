@@ -16,15 +16,17 @@ def given(aws):
     ec2, elb, ecs = aws.client("ec2"), aws.client("elbv2"), aws.client("ecs")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]
         for number, zone in enumerate("abc")
     ]
+    subnets = [subnet["SubnetId"] for subnet in subnets]
     groups = [ec2.create_security_group(GroupName=n, Description=n, VpcId=vpc)["GroupId"] for n in ("one", "two")]
     balancer = elb.create_load_balancer(Name="x", Subnets=subnets[:2])["LoadBalancers"][0]["LoadBalancerArn"]
     targets = [
-        elb.create_target_group(Name=name, Protocol="HTTP", Port=5000, VpcId=vpc, TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
+        elb.create_target_group(Name=name, Protocol="HTTP", Port=5000, VpcId=vpc, TargetType="ip")["TargetGroups"][0]
         for name in ("x", "y")
     ]
+    targets = [target["TargetGroupArn"] for target in targets]
     for number, target in enumerate(targets):
         action = {"Type": "forward", "TargetGroupArn": target}
         elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80 + number, DefaultActions=[action])
@@ -172,9 +174,11 @@ def test_the_number_of_tasks_is_autoscalings(aws, given):
 
 def test_a_change_by_hand_is_put_back(aws, given):
     run(aws, given)
-    aws.client("ecs").update_service(cluster="x", service="x", taskDefinition=register(aws), healthCheckGracePeriodSeconds=5)
+    by_hand = {"taskDefinition": register(aws), "healthCheckGracePeriodSeconds": 5}
+    aws.client("ecs").update_service(cluster="x", service="x", **by_hand)
     _, result = run(aws, given)
-    assert {f["name"] for f in result["changes"][0]["fields"]} == {"health_check_grace_period_seconds", "task_definition"}
+    changed = {field["name"] for field in result["changes"][0]["fields"]}
+    assert changed == {"health_check_grace_period_seconds", "task_definition"}
     assert service(aws)["taskDefinition"] == given["task_definition"]
 
 

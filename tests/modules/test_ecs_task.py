@@ -92,13 +92,13 @@ def test_waits_for_another_revisions_task_and_then_runs_its_own(aws, given):
 
 def test_a_plan_needs_nothing_to_be_there(aws):
     unknown = "(known after apply)"
-    params = {"name": "x", "cluster": unknown, "task_definition": unknown, "subnets": [unknown], "security_groups": [unknown]}
-    assert run_module(MODULE, params, aws, check=True)["changed"]
+    params = {"cluster": unknown, "task_definition": unknown, "subnets": [unknown], "security_groups": [unknown]}
+    assert run_module(MODULE, {"name": "x", **params}, aws, check=True)["changed"]
 
 
 def test_what_ecs_refuses_is_said(aws, given):
     with pytest.raises(ModuleFailed, match="^ecs_task x-prepare-database: AWS answered"):
-        run_module(MODULE, {**given, "task_definition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/none:1"}, aws)
+        run_module(MODULE, {**given, "task_definition": f"{given['task_definition']}0"}, aws)
 
 
 def test_a_task_that_fails_says_why(aws, given):

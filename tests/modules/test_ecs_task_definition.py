@@ -17,11 +17,12 @@ CONTAINER = {
     "command": ["mlflow", "server"],
     "portMappings": [{"containerPort": 5000}],
     "environment": [{"name": "MLFLOW_WORKERS", "value": "4"}, {"name": "MLFLOW_HOST", "value": "0.0.0.0"}],
-    "secrets": [{"name": "MLFLOW_BACKEND_STORE_URI", "valueFrom": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:u:::1"}],
+    "secrets": [{"name": "URI", "valueFrom": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:u:::1"}],
     "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp"}],
     "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
     "healthCheck": {"command": ["CMD", "true"]},
 }
+WORKERS_2 = {"name": "MLFLOW_WORKERS", "value": "2"}
 GIVEN = {
     "family": "x",
     "container_definitions": [CONTAINER, {"name": "init", "image": "mlflow:1", "essential": False}],
@@ -60,7 +61,8 @@ def revisions(aws, status):
 
 def test_create_again_absent_again(aws):
     planned, result = run(aws, GIVEN)
-    assert planned["task_definition"] == {"arn": "(known after apply)", "family": "x", "revision": "(known after apply)"}
+    unknown = "(known after apply)"
+    assert planned["task_definition"] == {"arn": unknown, "family": "x", "revision": unknown}
     assert result["task_definition"]["arn"].endswith("task-definition/x:1")
     answer = aws.client("ecs").describe_task_definition(taskDefinition="x", include=["TAGS"])
     assert {tag["key"]: tag["value"] for tag in answer["tags"]} == GIVEN["tags"]
@@ -84,7 +86,7 @@ def test_create_again_absent_again(aws):
     [
         ({"container_definitions": containers(image="mlflow:2")}, "containers.mlflow.image"),
         (
-            {"container_definitions": containers(environment=[{"name": "MLFLOW_WORKERS", "value": "2"}, CONTAINER["environment"][1]])},
+            {"container_definitions": containers(environment=[WORKERS_2, CONTAINER["environment"][1]])},
             "containers.mlflow.environment.MLFLOW_WORKERS",
         ),
         ({"container_definitions": containers(secrets=[])}, "containers.mlflow.secrets"),
@@ -131,7 +133,8 @@ def test_a_revision_registered_by_hand_is_replaced(aws):
     run(aws, GIVEN)
     ecs = aws.client("ecs")
     tags = [{"key": key, "value": value} for key, value in OWNER.items()]
-    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "other", "image": "o", "memory": 1}], tags=tags)
+    by_hand = [{"name": "other", "image": "o", "memory": 1}]
+    ecs.register_task_definition(family="x", containerDefinitions=by_hand, tags=tags)
     _, result = run(aws, GIVEN)
     assert result["task_definition"]["revision"] == 3
 

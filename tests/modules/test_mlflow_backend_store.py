@@ -50,7 +50,8 @@ def uri(aws):
 
 def test_create_prepare_again_absent_again(aws, given):
     planned, result = run(aws, given)
-    assert planned["secret"] == {"arn": "(known after apply)", "name": NAME, "prepared": False, "version_id": "(known after apply)"}
+    unknown = "(known after apply)"
+    assert planned["secret"] == {"arn": unknown, "name": NAME, "prepared": False, "version_id": unknown}
     assert not result["secret"]["prepared"]
     assert uri(aws).startswith(f"mysql+pymysql://mlflow:{derive_password(MASTER, 'x')}@db.example.com:3306/mlflow?")
 
@@ -114,4 +115,4 @@ def test_a_plan_without_a_database(aws, given):
 
 def test_a_missing_master_secret_is_named(aws, given):
     with pytest.raises(ModuleFailed, match="there is no secret .*:secret:none with a text value"):
-        run_module(MODULE, {**given, "master_secret_arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:none"}, aws)
+        run_module(MODULE, {**given, "master_secret_arn": "arn:aws:secretsmanager:eu-west-1:1:secret:none"}, aws)

@@ -79,7 +79,8 @@ DIFFERENT = {
         {"dependsOn": [{"containerName": "init", "condition": "COMPLETE"}]}, "dependsOn.init"
     ),
     "a mount that is read only": (
-        {"mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": True}]}, "mountPoints./tmp.readOnly"
+        {"mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": True}]},
+        "mountPoints./tmp.readOnly",
     ),
     "a limit": (
         {"ulimits": [{"name": "nofile", "softLimit": 1024, "hardLimit": 8192}]}, "ulimits.nofile.hardLimit"

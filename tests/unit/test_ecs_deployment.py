@@ -14,8 +14,13 @@ NOON = datetime(2026, 11, 22, 12)
 
 
 def deployment(number, status="PRIMARY", rollout="IN_PROGRESS", reason=""):
-    created = NOON + timedelta(minutes=number)
-    return {"id": f"ecs-svc/{number}", "status": status, "rolloutState": rollout, "createdAt": created, "rolloutStateReason": reason}
+    return {
+        "id": f"ecs-svc/{number}",
+        "status": status,
+        "rolloutState": rollout,
+        "rolloutStateReason": reason,
+        "createdAt": NOON + timedelta(minutes=number),
+    }
 
 
 def answer(*deployments, running=2, desired=2):

@@ -26,7 +26,7 @@ DEPLOYED = ("task_definition", "network_configuration", "platform_version", "loa
 
 
 def succeed(task_definition: Any, overrides: dict[str, Any]) -> dict[str, int]:
-    """The exit code of each container of a task. Containers are not run here: C(false) exits with 1, all others with 0."""
+    """The exit code of each container of a task. None is run here: C(false) exits with 1, all others with 0."""
     return {c["name"]: int(c.get("command") == ["false"]) for c in task_definition.container_definitions}
 
 
