@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import typing as t
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _plan
+from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._files import write
 
 COLOURS = {
     "create": C.COLOR_DIFF_ADD,
@@ -54,16 +53,3 @@ class ActionModule(ActionBase):
         if changes and arguments["detailed_exitcode"]:
             result.update(failed=True, msg="There are changes, and mlflow_plan_detailed_exitcode asks to fail then.")
         return result
-
-
-def write(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a reader never sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

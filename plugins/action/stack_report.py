@@ -1,19 +1,23 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells a person what was deployed and how to use it. It changes nothing."""
+"""Writes the outputs of a stack and tells a person what was deployed and how to use it."""
 
 from __future__ import annotations
 
+import json
 import typing as t
+from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._files import write
+
 
 class ActionModule(ActionBase):
     _requires_connection = False
-    _supports_check_mode = True
+    _supports_check_mode = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
@@ -29,7 +33,13 @@ class ActionModule(ActionBase):
         display = Display()
         for line in summary(**arguments):
             display.display(line)
-        return {**result, "changed": False}
+        text = json.dumps(arguments["outputs"], indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        try:
+            changed = write(Path(arguments["path"]), text)
+        except OSError as error:
+            message = f"mlflow_outputs_path: {arguments['path']}: the outputs cannot be written: {error.strerror}"
+            return {**result, "failed": True, "msg": message}
+        return {**result, "changed": changed}
 
 
 def summary(

@@ -8,10 +8,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: stack_report
 version_added: 1.0.0
-short_description: Tell a person what was deployed and how to use it
+short_description: Write the outputs of a stack and say how to use it
 author: mlplatform contributors (@mlplatform)
 description:
-  - Shows names, addresses, how people sign in and how programs are set up.
+  - Writes the outputs as JSON, as a whole or not at all, and shows names, addresses, how people sign in and how programs are set up.
   - Runs on the controller, as an action plugin.
 options:
   stack:
@@ -23,7 +23,7 @@ options:
     type: dict
     required: true
   path:
-    description: File that the outputs were written to.
+    description: File that the outputs are written to.
     type: path
     required: true
   basic_credentials:
@@ -37,11 +37,11 @@ options:
     default: []
 attributes:
   check_mode:
-    support: full
-    description: Does the same in check mode.
+    support: none
+    description: It runs after a deployment, which a plan does not have.
   diff_mode:
     support: none
-    description: It changes nothing.
+    description: The outputs are not secret, but long.
 """
 
 EXAMPLES = r"""
