@@ -83,7 +83,7 @@ def _ec2(aws: EmbeddedAWS) -> Found:
                 item.pop("TagSet", None)
                 yield kind, item[identifier], item
             else:
-                yield kind, item[identifier], {**item, "tags": tags(item.pop("Tags", []))}
+                yield kind, item[identifier], {"tags": tags(item.pop("Tags", [])), **item}
 
 
 def _s3(aws: EmbeddedAWS) -> Found:
@@ -218,7 +218,7 @@ def _apigatewayv2(aws: EmbeddedAWS) -> Found:
     gateway = aws.client("apigatewayv2")
 
     def state(item: State) -> State:
-        return {**item, "tags": item.pop("Tags", {})}
+        return {"tags": item.pop("Tags", {}), **item}
 
     for api in gateway.get_apis()["Items"]:
         api_id = api["ApiId"]
@@ -243,7 +243,7 @@ def _apigatewayv2(aws: EmbeddedAWS) -> Found:
 
 def _secrets_and_certificates(aws: EmbeddedAWS) -> Found:
     for secret in pages(aws.client("secretsmanager"), "list_secrets", "SecretList", IncludePlannedDeletion=True):
-        yield "secret", secret["Name"], {**secret, "tags": tags(secret.pop("Tags", []))}
+        yield "secret", secret["Name"], {"tags": tags(secret.pop("Tags", [])), **secret}
     for key in pages(aws.client("kms"), "list_keys", "Keys"):
         yield "key", key["KeyId"], aws.client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"]
     acm = aws.client("acm")
@@ -258,7 +258,7 @@ def _cognito(aws: EmbeddedAWS) -> Found:
     cognito = aws.client("cognito-idp")
     for summary in pages(cognito, "list_user_pools", "UserPools", MaxResults=60):
         pool = cognito.describe_user_pool(UserPoolId=summary["Id"])["UserPool"]
-        yield "user_pool", pool["Id"], {**pool, "tags": pool.pop("UserPoolTags", {})}
+        yield "user_pool", pool["Id"], {"tags": pool.pop("UserPoolTags", {}), **pool}
         for client in pages(cognito, "list_user_pool_clients", "UserPoolClients", UserPoolId=pool["Id"]):
             yield "user_pool_client", client["ClientId"], client
 

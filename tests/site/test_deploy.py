@@ -1,0 +1,462 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a stack: plan, site, site again, verify, destroy, and once more. Each step keeps what it left in the account."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+import urllib.parse
+
+import pytest
+from account import Listing, changed, listing
+from embedded_aws.client import ACCOUNT, REGION
+from stack import PASSWORD, Run, Stack
+
+pytestmark = pytest.mark.xdist_group("deploy")
+
+NAME = "mlflow-team-x"
+BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
+HOST, API_HOST = "mlflow.team-x.example.com", "mlflow.api.team-x.example.com"
+TAGS = {"team": "team-x", "managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME}
+NOTED = ("update", "secretsmanager_secret", f"{NAME}-backend-store-uri")
+"""The run notes in a tag that it has prepared the database it just made: no change that a plan has to say."""
+
+
+class Step(t.NamedTuple):
+    run: Run
+    account: Listing
+
+    def of(self, kind: str) -> dict[str, t.Any]:
+        """The stack's own resources of a kind, by the end of their identifier."""
+        return {i.rpartition("/")[2]: s for (k, i), s in self.account.items() if k == kind and NAME in json.dumps(s, default=str)}
+
+    def one(self, kind: str) -> dict[str, t.Any]:
+        (state,) = self.of(kind).values()
+        return state
+
+    def group(self, name: str) -> str:
+        """The id of the security group of that name, without the stack's."""
+        return next(i for i, state in self.of("security_group").items() if state["GroupName"] == f"{NAME}-{name}")
+
+
+def _lines(changes: t.Iterable[dict[str, t.Any]]) -> list[tuple[str, str, str]]:
+    return [(change["action"], change["kind"], change["name"]) for change in changes]
+
+
+@pytest.fixture(scope="module")
+def empty(team: Stack) -> Listing:
+    return listing(team.aws)
+
+
+@pytest.fixture(scope="module")
+def planned(team: Stack, empty: Listing) -> Step:
+    run = team.run("plan", "-e", "mlflow_plan_path=plan.json")
+    return Step(run, listing(team.aws))
+
+
+@pytest.fixture(scope="module")
+def deployed(team: Stack, planned: Step) -> Step:
+    run = team.run("site", "-vvv", "--diff")
+    assert run.status == 0, run.messages or run.text
+    return Step(run, listing(team.aws))
+
+
+@pytest.fixture(scope="module")
+def again(team: Stack, deployed: Step) -> Step:
+    return Step(team.run("site"), listing(team.aws))
+
+
+@pytest.fixture(scope="module")
+def verified(team: Stack, again: Step) -> Step:
+    return Step(team.run("verify"), listing(team.aws))
+
+
+@pytest.fixture(scope="module")
+def destroyed(team: Stack, again: Step) -> Step:
+    return Step(team.destroy(), listing(team.aws))
+
+
+# Plan
+
+
+@pytest.mark.versions
+def test_a_plan_on_an_empty_account_asks_only_and_lists_what_the_run_then_makes(
+    team: Stack, empty: Listing, planned: Step, deployed: Step
+) -> None:
+    assert planned.run.status == 0, planned.run.messages
+    assert planned.run.mutating == []
+    assert planned.account == empty
+    plan = json.loads((team.folder / "plan.json").read_text(encoding="utf-8"))
+    made = [line for line in _lines(deployed.run.changes) if line != NOTED]
+    assert sorted(_lines(plan["changes"])) == sorted(made)
+    assert {action for action, _kind, _name in made} == {"create"}
+    assert plan["summary"] == {"add": len(made), "change": 0, "replace": 0, "remove": 0}
+
+
+# What exists after the first run
+
+
+def test_the_network_opens_nothing_that_need_not_be(deployed: Step) -> None:
+    names = {i: state["GroupName"].removeprefix(f"{NAME}-") for i, state in deployed.of("security_group").items()}
+    rules = {
+        (names[r["GroupId"]], "out" if r["IsEgress"] else "in", r["IpProtocol"], r["FromPort"], r["ToPort"],
+         r.get("CidrIpv4") or names[r["ReferencedGroupInfo"]["GroupId"]])
+        for r in deployed.of("security_group_rule").values()
+    }  # fmt: skip
+    assert rules == {
+        ("load-balancer", "in", "tcp", 80, 80, "192.0.2.0/24"),
+        ("load-balancer", "in", "tcp", 443, 443, "192.0.2.0/24"),
+        ("load-balancer", "in", "tcp", 8443, 8443, "vpc-link"),
+        ("load-balancer", "out", "tcp", 5000, 5000, "service"),
+        ("load-balancer", "out", "tcp", 443, 443, "0.0.0.0/0"),
+        ("service", "in", "tcp", 5000, 5000, "load-balancer"),
+        ("service", "out", "tcp", 3306, 3306, "database"),
+        ("service", "out", "tcp", 443, 443, "0.0.0.0/0"),
+        ("database", "in", "tcp", 3306, 3306, "service"),
+        ("vpc-link", "out", "tcp", 8443, 8443, "load-balancer"),
+    }
+    assert len(rules) == len(deployed.of("security_group_rule"))
+
+
+def test_the_load_balancer_is_internal_and_refuses_by_default(team: Stack, deployed: Step) -> None:
+    balancer, inputs = deployed.one("load_balancer"), team.inputs
+    assert balancer["Scheme"] == "internal" and balancer["SecurityGroups"] == [deployed.group("load-balancer")]
+    assert {zone["SubnetId"] for zone in balancer["AvailabilityZones"]} == set(inputs["mlflow_load_balancer_subnet_ids"])
+    attributes = balancer["attributes"]
+    assert attributes["idle_timeout.timeout_seconds"] == "300"
+    assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
+    listeners = {state["Port"]: state for state in deployed.of("listener").values()}
+    assert set(listeners) == {80, 443, 8443}
+    redirect = listeners[80]["DefaultActions"][0]["RedirectConfig"]
+    assert (redirect["Protocol"], redirect["Port"], redirect["StatusCode"]) == ("HTTPS", "443", "HTTP_301")
+    for port, certificate in ((443, "mlflow_certificate_arn"), (8443, "mlflow_api_cert_arn")):
+        (default,) = listeners[port]["DefaultActions"]
+        assert default["Type"] == "fixed-response" and default["FixedResponseConfig"]["StatusCode"] == "403"
+        assert listeners[port]["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
+        assert listeners[port]["Certificates"] == [{"CertificateArn": inputs[certificate]}]
+
+
+def test_people_sign_in_and_programs_come_through_the_api_alone(team: Stack, deployed: Step) -> None:
+    rules = {
+        (rule["port"], rule["Priority"]): (
+            {c["Field"]: c["Values"] for c in rule["Conditions"]},
+            [action["Type"] for action in rule["Actions"]],
+        )
+        for rule in deployed.of("listener_rule").values()
+    }
+    assert rules == {
+        (443, "1"): ({"host-header": [HOST]}, ["authenticate-cognito", "forward"]),
+        (8443, "1"): ({"host-header": [API_HOST], "path-pattern": ["/api/*", "/gateway/*", "/v1/*"]}, ["forward"]),
+        (8443, "2"): ({"host-header": [API_HOST], "path-pattern": ["/health", "/version"]}, ["forward"]),
+    }
+    sign_in = next(
+        action["AuthenticateCognitoConfig"]
+        for rule in deployed.of("listener_rule").values()
+        for action in rule["Actions"]
+        if action["Type"] == "authenticate-cognito"
+    )
+    assert sign_in["UserPoolArn"] == team.inputs["mlflow_aws_cognito_user_pool_arn"]
+    assert sign_in["UserPoolClientId"] == team.inputs["mlflow_aws_cognito_user_pool_client_id"]
+    assert sign_in["UserPoolDomain"] == team.inputs["mlflow_aws_cognito_user_pool_domain"]
+    assert sign_in["OnUnauthenticatedRequest"] == "authenticate"
+    group = deployed.one("target_group")
+    assert (group["Protocol"], group["Port"], group["TargetType"], group["HealthCheckPath"]) == ("HTTP", 5000, "ip", "/health")
+
+
+def test_the_database_is_encrypted_backed_up_protected_and_takes_tls_alone(team: Stack, deployed: Step) -> None:
+    cluster, instance = deployed.one("db_cluster"), deployed.one("db_instance")
+    asked = {
+        "Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.3", "EngineMode": "provisioned", "Port": 3306,
+        "DatabaseName": "mlflow", "StorageEncrypted": True, "BackupRetentionPeriod": 14, "DeletionProtection": True,
+        "CopyTagsToSnapshot": True, "EnabledCloudwatchLogsExports": ["error", "slowquery"],
+        "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
+        "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.0, "MaxCapacity": 1.0, "SecondsUntilAutoPause": 300},
+    }  # fmt: skip
+    assert {key: cluster[key] for key in asked} == asked
+    assert [g["VpcSecurityGroupId"] for g in cluster["VpcSecurityGroups"]] == [deployed.group("database")]
+    assert (instance["DBInstanceClass"], instance["PubliclyAccessible"]) == ("db.serverless", False)
+    parameters = {p["ParameterName"]: p["ParameterValue"] for p in deployed.one("db_cluster_parameter_group")["parameters"]}
+    assert parameters["require_secure_transport"] == "ON"
+    subnets = {s["SubnetIdentifier"] for s in deployed.one("db_subnet_group")["Subnets"]}
+    assert subnets == set(team.inputs["mlflow_database_subnet_ids"])
+
+
+def test_the_bucket_is_private_versioned_encrypted_and_tidies_up(deployed: Step) -> None:
+    bucket = deployed.of("bucket")[BUCKET]
+    assert bucket["versioning"]["Status"] == "Enabled"
+    (rule,) = bucket["encryption"]["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert set(bucket["public_access_block"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["ownership_controls"]["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    denied = [s["Condition"] for s in json.loads(bucket["policy"]["Policy"])["Statement"] if s["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": ["false"]}} in denied
+    rules = bucket["lifecycle_configuration"]["Rules"]
+    assert {"Days": 60, "StorageClass": "INTELLIGENT_TIERING"} in [x for r in rules for x in r.get("Transitions", [])]
+    assert [r["NoncurrentVersionExpiration"]["NoncurrentDays"] for r in rules if "NoncurrentVersionExpiration" in r] == [90]
+    assert [r["AbortIncompleteMultipartUpload"] for r in rules if "AbortIncompleteMultipartUpload" in r]
+
+
+def test_mlflow_runs_on_fargate_configured_by_environment_and_secrets(team: Stack, deployed: Step) -> None:
+    task = next(task for task in deployed.of("task_definition").values() if task["family"] == NAME)
+    assert (task["cpu"], task["memory"], task["networkMode"]) == ("2048", "4096", "awsvpc")
+    mlflow = next(c for c in task["containerDefinitions"] if c["name"] == "mlflow")
+    assert mlflow["image"] == "ghcr.io/mlflow/mlflow:v3.18.0-full"
+    assert mlflow["command"] == ["mlflow", "server"] and not mlflow.get("entryPoint")
+    environment = {e["name"]: e["value"] for e in mlflow["environment"]}
+    assert environment["MLFLOW_SERVER_ALLOWED_HOSTS"] == f"{HOST},{API_HOST}"
+    assert environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == f"https://{HOST}"
+    assert environment["MLFLOW_ARTIFACTS_DESTINATION"] == f"s3://{BUCKET}"
+    assert environment["MLFLOW_SERVE_ARTIFACTS"] == "true" and "MLFLOW_DEFAULT_ARTIFACT_ROOT" not in environment
+    assert environment["MLFLOW_UVICORN_OPTS"] == "--timeout-keep-alive=360"  # above the idle timeout of the load balancer
+    assert environment["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] == "NullPool"  # so that the database can pause
+    assert "MLFLOW_GUNICORN_OPTS" not in environment
+    secrets = {s["name"]: s["valueFrom"] for s in mlflow["secrets"]}
+    store = deployed.of("secret")[f"{NAME}-backend-store-uri"]
+    assert secrets["MLFLOW_BACKEND_STORE_URI"].startswith(f"{store['ARN']}:")
+    assert all(value.startswith("arn:aws:secretsmanager:") for value in secrets.values())
+    assert not set(secrets) & set(environment)
+    options = mlflow["logConfiguration"]["options"]
+    assert (options["awslogs-group"], options["awslogs-region"]) == (f"/ecs/{NAME}", REGION)
+
+    service = deployed.one("ecs_service")
+    assert service["taskDefinition"] == task["taskDefinitionArn"]
+    assert service["deploymentConfiguration"]["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+    assert (service["healthCheckGracePeriodSeconds"], service["desiredCount"]) == (120, 2)
+    network = service["networkConfiguration"]["awsvpcConfiguration"]
+    assert set(network["subnets"]) == set(team.inputs["mlflow_service_subnet_ids"])
+    assert (network["securityGroups"], network["assignPublicIp"]) == ([deployed.group("service")], "DISABLED")
+    (target,) = service["loadBalancers"]
+    assert target["targetGroupArn"] == deployed.one("target_group")["TargetGroupArn"]
+    assert (target["containerName"], target["containerPort"]) == ("mlflow", 5000)
+    scalable = deployed.one("scalable_target")
+    assert (scalable["MinCapacity"], scalable["MaxCapacity"]) == (2, 2)
+    assert deployed.one("scaling_policy")["PolicyType"] == "TargetTrackingScaling"
+
+
+def test_the_database_was_prepared_before_the_service_was_made(deployed: Step) -> None:
+    calls = [(call["operation"], call["params"].get("family", "")) for call in deployed.run.calls if call["service"] == "ecs"]
+    order = [operation for operation, _family in calls]
+    assert order.index("RunTask") < order.index("CreateService")
+
+
+def test_the_roles_may_do_what_they_must_and_no_more(team: Stack, deployed: Step) -> None:
+    def statements(role: str) -> list[tuple[list[str], list[str]]]:
+        return [
+            (s["Action"], s["Resource"])
+            for state in deployed.of("role_policy").values()
+            if state["RoleName"] == f"{NAME}-{role}"
+            for s in state["PolicyDocument"]["Statement"]
+        ]
+
+    bucket = f"arn:aws:s3:::{BUCKET}"
+    assert statements("ecs-task") == [
+        (["s3:ListBucket"], [bucket]),
+        (["s3:ListBucketMultipartUploads"], [bucket]),
+        (
+            ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+            [f"{bucket}/*"],
+        ),
+    ]
+    secrets = [deployed.of("secret")[f"{NAME}-{name}"]["ARN"] for name in ("backend-store-uri", "server-keys")]
+    readable = dict((tuple(a), r) for a, r in statements("ecs-execution"))
+    assert sorted(readable["secretsmanager:GetSecretValue",]) == sorted(
+        [*secrets, team.inputs["mlflow_database_password_secret_arn"]]
+    )
+    assert readable["kms:Decrypt",] == [team.inputs["mlflow_key_arn"]]
+    logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{NAME}-authorizer:*"
+    assert statements("authorizer") == [(["logs:CreateLogStream", "logs:PutLogEvents"], [logs])]
+    assert [role["attached"] for role in deployed.of("role").values()] == [[], [], []]
+
+
+def test_the_api_lets_nobody_past_its_authorizer(team: Stack, deployed: Step) -> None:
+    api = deployed.one("api")
+    assert (api["ProtocolType"], api["DisableExecuteApiEndpoint"]) == ("HTTP", True)
+    inside = {
+        kind: [state for (k, i), state in deployed.account.items() if k == kind and i.startswith(api["ApiId"])]
+        for kind in ("api_route", "api_integration", "api_authorizer", "api_stage")
+    }
+    (route,), (integration,), (authorizer,), (stage,) = inside.values()
+    assert (route["RouteKey"], route["AuthorizationType"]) == ("$default", "CUSTOM")
+    assert route["AuthorizerId"] == authorizer["AuthorizerId"]
+    assert route["Target"] == f"integrations/{integration['IntegrationId']}"
+    assert (authorizer["AuthorizerType"], authorizer["IdentitySource"]) == ("REQUEST", ["$request.header.Authorization"])
+    listener = next(state for state in deployed.of("listener").values() if state["Port"] == 8443)
+    assert integration["IntegrationUri"] == listener["ListenerArn"]
+    assert integration["ConnectionId"] == deployed.one("vpc_link")["VpcLinkId"]
+    assert integration["TlsConfig"] == {"ServerNameToVerify": API_HOST}
+    assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
+    assert stage["AccessLogSettings"]["DestinationArn"].endswith(f":log-group:/aws/apigateway/{NAME}")
+    assert "authorization" not in stage["AccessLogSettings"]["Format"].lower()
+    settings = stage["DefaultRouteSettings"]
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (100.0, 200)
+    link = deployed.one("vpc_link")
+    assert link["SecurityGroupIds"] == [deployed.group("vpc-link")]
+    assert set(link["SubnetIds"]) == set(team.inputs["mlflow_service_subnet_ids"])
+
+    function = deployed.one("function")
+    assert function["Handler"] == "authorizer.handler" and function["Runtime"].startswith("python3.")
+    (allowed,) = json.loads(function["policy"]["Policy"])["Statement"]
+    assert allowed["Principal"] == {"Service": "apigateway.amazonaws.com"}
+    assert f":{api['ApiId']}/authorizers/{authorizer['AuthorizerId']}" in json.dumps(allowed["Condition"])
+
+
+def test_both_names_lead_to_their_doors(deployed: Step) -> None:
+    records, balancer = deployed.account, deployed.one("load_balancer")
+    people, programs = records["record", f"{HOST}. A"]["AliasTarget"], records["record", f"{API_HOST}. A"]["AliasTarget"]
+    assert (people["DNSName"], people["HostedZoneId"]) == (f"{balancer['DNSName']}.", balancer["CanonicalHostedZoneId"])
+    (domain,) = deployed.account["api_domain_name", API_HOST]["DomainNameConfigurations"]
+    assert (programs["DNSName"], programs["HostedZoneId"]) == (f"{domain['ApiGatewayDomainName']}.", domain["HostedZoneId"])
+    assert domain["SecurityPolicy"] == "TLS_1_2"
+    (mapping,) = [state for (kind, _i), state in deployed.account.items() if kind == "api_mapping"]
+    assert (mapping["ApiId"], mapping["Stage"]) == (deployed.one("api")["ApiId"], "$default")
+
+
+def test_every_log_is_kept_for_as_long_as_asked(deployed: Step) -> None:
+    groups = {name: state.get("retentionInDays") for (kind, name), state in deployed.account.items() if kind == "log_group"}
+    assert groups == dict.fromkeys(
+        (f"/ecs/{NAME}", f"/aws/lambda/{NAME}-authorizer", f"/aws/apigateway/{NAME}",
+         f"/aws/rds/cluster/{NAME}/error", f"/aws/rds/cluster/{NAME}/slowquery"), 90,
+    )  # fmt: skip
+
+
+UNTAGGABLE = {
+    "record", "role_policy", "scaling_policy", "alarm",
+    "api_route", "api_integration", "api_authorizer", "api_mapping", "network_interface",
+}  # fmt: skip
+
+
+def test_every_resource_that_can_carry_tags_carries_all(empty: Listing, deployed: Step) -> None:
+    new = changed(empty, deployed.account)["added"]
+    untagged = {
+        key for key in new if key[0] not in UNTAGGABLE and not TAGS.items() <= deployed.account[key]["tags"].items()
+    }
+    assert untagged == set()
+    assert len(new) > 50
+
+
+def test_the_prerequisites_are_left_as_they_were(empty: Listing, deployed: Step) -> None:
+    difference = changed(empty, deployed.account)
+    assert (difference["removed"], difference["altered"]) == (set(), set())
+
+
+def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> None:
+    balancer = deployed.one("load_balancer")
+    assert team.outputs == {
+        "artifact_bucket_id": BUCKET,
+        "cluster_id": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{NAME}",
+        "load_balancer_arn": balancer["LoadBalancerArn"],
+        "load_balancer_dns_name": balancer["DNSName"],
+        "load_balancer_target_group_id": deployed.one("target_group")["TargetGroupArn"],
+        "load_balancer_zone_id": balancer["CanonicalHostedZoneId"],
+        "service_autoscaling_target_max_capacity": 2,
+        "service_autoscaling_target_min_capacity": 2,
+        "service_autoscaling_target_resource_id": f"service/{NAME}/{NAME}",
+        "service_autoscaling_target_scalable_dimension": "ecs:service:DesiredCount",
+        "service_autoscaling_target_service_namespace": "ecs",
+        "service_execution_role_id": f"{NAME}-ecs-execution",
+        "service_task_role_id": f"{NAME}-ecs-task",
+        "tracking_uri": f"https://{HOST}",
+        "api_uri": f"https://{API_HOST}",
+        "api_id": deployed.one("api")["ApiId"],
+        "database_cluster_id": NAME,
+        "database_endpoint": deployed.one("db_cluster")["Endpoint"],
+        "log_group_name": f"/ecs/{NAME}",
+    }
+    for shown in (f"https://{HOST}", f"MLFLOW_TRACKING_URI=https://{API_HOST}", BUCKET):
+        assert shown in deployed.run.text
+
+
+def test_no_secret_is_in_any_output_file_log_or_definition(team: Stack, deployed: Step, again: Step) -> None:
+    secrets = team.aws.client("secretsmanager")
+    uri = secrets.get_secret_value(SecretId=f"{NAME}-backend-store-uri")["SecretString"]
+    keys = json.loads(secrets.get_secret_value(SecretId=f"{NAME}-server-keys")["SecretString"])
+    user = urllib.parse.urlsplit(uri).password
+    assert user and user != urllib.parse.quote(PASSWORD, safe="")
+    hidden = {PASSWORD, urllib.parse.quote(PASSWORD, safe=""), json.dumps(PASSWORD)[1:-1], user, *keys.values()}
+    places = {
+        "what AWS describes": json.dumps([*deployed.account.values()], default=str),
+        "the task definitions": json.dumps([*deployed.of("task_definition").values()], default=str),
+        "the run": deployed.run.text,
+        "the second run": again.run.text,
+        **{str(file): file.read_text(encoding="utf-8", errors="replace") for file in team.folder.rglob("*") if file.is_file()},
+    }
+    assert [(place, secret) for place, text in places.items() for secret in hidden if secret in text] == []
+
+
+# The second run, and verify
+
+
+@pytest.mark.versions
+def test_the_second_run_changes_nothing(again: Step, deployed: Step) -> None:
+    assert again.run.status == 0, again.run.messages
+    assert again.run.changed == 0 and again.run.changes == []
+    assert again.run.mutating == []
+    assert again.account == deployed.account
+    assert len(again.run.calls) <= 95
+
+
+def test_verify_is_green_and_changes_nothing(verified: Step, deployed: Step) -> None:
+    assert verified.run.status == 0, verified.run.messages
+    assert verified.run.mutating == []
+    assert verified.account == deployed.account
+    checks = next(r["checks"] for r in verified.run.results if "checks" in r)
+    assert {c["name"]: c["status"] for c in checks}.items() >= {
+        "database": "ok", "load balancer": "ok", "service": "ok", "API": "ok", "VPC link": "ok", "inputs": "ok",
+    }.items()  # fmt: skip
+
+
+# The end
+
+
+@pytest.mark.parametrize("confirmed", ["", "mlflow-team-y"])
+def test_destroy_asks_first(team: Stack, again: Step, confirmed: str) -> None:
+    run = team.run("destroy", "-e", f"mlflow_confirm_destroy={confirmed}")
+    assert run.status != 0
+    assert f"-e mlflow_confirm_destroy={NAME}" in run.messages[-1]
+    assert run.mutating == []
+
+
+KEPT_SECRET = ("secret", f"{NAME}-server-keys")
+"""It decrypts what the final snapshot holds, so AWS keeps it for the recovery window."""
+
+
+@pytest.mark.versions
+def test_destroy_leaves_the_prerequisites_and_the_snapshot(empty: Listing, destroyed: Step, team: Stack) -> None:
+    difference = changed(empty, destroyed.account)
+    assert (difference["removed"], difference["altered"]) == (set(), set())
+    snapshots = {key for key in difference["added"] if key[0] == "db_cluster_snapshot"}
+    assert difference["added"] - snapshots == {KEPT_SECRET}
+    assert "DeletedDate" in destroyed.account[KEPT_SECRET]
+    assert len(snapshots) == 1
+    ((_kind, snapshot),) = snapshots
+    assert snapshot in destroyed.run.text
+    assert not (team.folder / f"{NAME}.outputs.json").exists()
+
+
+def test_what_comes_after_destroy(empty: Listing, destroyed: Step, team: Stack) -> None:
+    """A second destroy; site again; destroy with artifacts in the bucket; site and destroy again."""
+    second = team.destroy()
+    assert (second.changes, second.mutating, second.changed) == ([], [], 0)
+
+    reborn = team.apply()
+    assert ("create", "rds_cluster", NAME) in _lines(reborn.changes)
+    s3 = team.aws.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="1/model.pkl", Body=b"weights")
+
+    kept = team.destroy()
+    assert f"The bucket {BUCKET} holds objects and is kept" in kept.text
+    assert s3.get_object(Bucket=BUCKET, Key="1/model.pkl")["Body"].read() == b"weights"
+    left = changed(empty, listing(team.aws))["added"]
+    snapshots = {key for key in left if key[0] == "db_cluster_snapshot"}
+    assert left - snapshots == {KEPT_SECRET, ("bucket", BUCKET)}
+    assert len(snapshots) == 2
+
+    taken_up = team.apply()
+    assert "s3_bucket" not in {change["kind"] for change in taken_up.changes}
+    assert s3.get_object(Bucket=BUCKET, Key="1/model.pkl")["Body"].read() == b"weights"
+
+    emptied = team.destroy(mlflow_artifact_bucket_force_destroy=True, mlflow_database_skip_final_snapshot=True)
+    assert ("delete", "s3_bucket", BUCKET) in _lines(emptied.changes)
+    assert changed(empty, listing(team.aws))["added"] == snapshots
