@@ -1,0 +1,49 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The IAM policy in docs/ allows every call that the playbooks make."""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from stack import Stack
+
+POLICY = json.loads((Path(__file__).parents[2] / "docs" / "iam-policy.json").read_text(encoding="utf-8"))
+ALLOWED = [action for statement in POLICY["Statement"] for action in statement["Action"]]
+
+SERVICES = {"elbv2": "elasticloadbalancing"}
+"""The prefix of IAM actions where it is not boto3's name of the service."""
+
+ACTIONS = {
+    # Actions and resources for Amazon S3 (Service Authorization Reference): the names differ from the operations'.
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "s3:DeleteObjects": "s3:DeleteObject",
+}
+METHODS = {"Get": "GET", "Create": "POST", "Update": "PATCH", "Delete": "DELETE", "TagResource": "TagResource", "Untag": "UntagResource"}
+
+
+def action(call: dict[str, str]) -> str:
+    """The IAM action of a call."""
+    service, operation = SERVICES.get(call["service"], call["service"]), call["operation"]
+    if service == "apigatewayv2":  # API Gateway's actions are HTTP methods
+        return "apigateway:" + next(method for prefix, method in METHODS.items() if operation.startswith(prefix))
+    return ACTIONS.get(f"{service}:{operation}", f"{service}:{operation}")
+
+
+def test_the_policy_allows_every_call(stack: Stack) -> None:
+    runs = [stack.run("plan"), stack.apply(), stack.apply(mlflow_api_authorizer="jwt"), stack.run("verify"), stack.destroy()]
+    needed = {action(call) for run in runs for call in run.calls}
+    assert len(needed) > 80
+    missing = {a for a in needed if not any(fnmatchcase(a, allowed) for allowed in ALLOWED)}
+    assert not missing
