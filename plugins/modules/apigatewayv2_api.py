@@ -11,14 +11,15 @@ version_added: 1.0.0
 short_description: Manage an HTTP API that sends all requests, once authorized, into a VPC
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes an HTTP API of API Gateway with all that lies in it, namely one private integration, one authorizer, its
-    routes, a stage and the mapping to a custom domain name. No existing module does any of these.
+  - Makes, changes and removes an HTTP API of API Gateway with all that lies in it, namely one private integration, one
+    authorizer, its routes, a stage and the mapping to a custom domain name. No existing module does any of these.
   - What the API holds beside them is removed. Each route needs the authorizer; there is no route without.
-  - A change of the kind of authorizer makes the new one, moves the routes to it, and only then removes the old one, so that no request
-    is let through in between.
+  - A change of the kind of authorizer makes the new one, moves the routes to it, and only then removes the old one, so
+    that no request is let through in between.
   - A Lambda authorizer's function gets the resource policy that lets this one authorizer call it, and nobody else.
   - The access log takes the caller the permissions for log delivery, C(logs:CreateLogDelivery) and its like.
-  - Several APIs can have one name; the one that carries one of the tags C(managed-by) and C(mlflow-stack) of O(tags) is ours.
+  - Several APIs can have one name; the one that carries one of the tags C(managed-by) and C(mlflow-stack) of O(tags) is
+    ours.
 options:
   name:
     description: Name of the API.
@@ -45,7 +46,8 @@ options:
         type: str
         required: true
       server_name:
-        description: Name that the listener's certificate must cover; API Gateway speaks HTTPS to it. Plain HTTP where omitted.
+        description: Name that the listener's certificate must cover; API Gateway speaks HTTPS to it. Plain HTTP where
+          omitted.
         type: str
       host:
         description:
@@ -80,7 +82,8 @@ options:
         description: URI by which API Gateway calls the function, with V(REQUEST).
         type: str
       ttl:
-        description: Seconds for which an answer of the function holds for the same credentials, 0 to 3600, denials too. With V(REQUEST).
+        description: Seconds for which an answer of the function holds for the same credentials, 0 to 3600, denials too.
+          With V(REQUEST).
         type: int
         default: 60
       issuer:
@@ -138,7 +141,8 @@ EXAMPLES = r"""
     name: mlflow-team-x
     integration:
       vpc_link_id: a1b2c3
-      listener_arn: arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/mlflow-team-x/0123456789abcdef/0123456789abcdef
+      listener_arn:
+        arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/mlflow-team-x/0123456789abcdef/0123456789abcdef
       server_name: mlflow.api.example.com
       host: mlflow.api.example.com
     authorizer:
@@ -183,8 +187,8 @@ changes:
       type: str
     kind:
       description:
-        - Kind of the resource, V(apigatewayv2_api), V(apigatewayv2_integration), V(apigatewayv2_authorizer), V(lambda_permission),
-          V(apigatewayv2_route), V(apigatewayv2_stage) or V(apigatewayv2_api_mapping).
+        - Kind of the resource, V(apigatewayv2_api), V(apigatewayv2_integration), V(apigatewayv2_authorizer),
+          V(lambda_permission), V(apigatewayv2_route), V(apigatewayv2_stage) or V(apigatewayv2_api_mapping).
       type: str
       sample: apigatewayv2_api
     name:
@@ -293,14 +297,17 @@ class Api(ApiGatewayResource):
                 *(Permission(authorizer, sid, statement, absent=True) for sid, statement in statements.items()),
             ]
 
-        # The unused go after the routes were changed, and the stage comes after the routes: so a route always has an authorizer
-        # that works.
+        # The unused go after the routes were changed, and the stage comes after the routes: so a route always has an
+        # authorizer that works.
         there = {r["RouteKey"]: r for r in parts["routes"]}
         needs = [integration, authorizer, *permissions, *unused]
         routes = [
-            Route(self, there.pop(key, None), key, integration, authorizer, needs=needs) for key in self.spec["route_keys"]
+            Route(self, there.pop(key, None), key, integration, authorizer, needs=needs)
+            for key in self.spec["route_keys"]
         ]
-        stray_routes = [Route(self, r, key, integration, authorizer, needs=unused, absent=True) for key, r in there.items()]
+        stray_routes = [
+            Route(self, r, key, integration, authorizer, needs=unused, absent=True) for key, r in there.items()
+        ]
 
         stages = {s["StageName"]: s for s in parts["stages"]}
         stage = Stage(self, stages.pop(self.spec["stage"]["name"], None), needs=routes)
@@ -459,7 +466,8 @@ class Authorizer(Part):
         either = {"type": spec["type"], "identity_source": [spec["identity_source"]]}
         if spec["type"] == "JWT":
             return either | {"issuer": spec["issuer"], "audience": sorted(spec["audience"])}
-        return either | {"uri": spec["uri"], "payload_format_version": "2.0", "simple_responses": True, "ttl": spec["ttl"]}
+        answers = {"payload_format_version": "2.0", "simple_responses": True, "ttl": spec["ttl"]}
+        return either | answers | {"uri": spec["uri"]}
 
     def create(self, desired: State) -> State:
         authorizer = self.call("create_authorizer", ApiId=self.api_id, **self._arguments())
@@ -535,7 +543,7 @@ class Permission(Resource):
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if before and not self.absent:
-            return ["for a moment API Gateway cannot call the authorizer and answers 500 to credentials that it has not cached"]
+            return ["for a moment API Gateway answers 500 to credentials that it has not cached"]
         return []
 
 
@@ -628,7 +636,8 @@ class Stage(Part):
         return {}
 
     def create(self, desired: State) -> None:
-        self.call("create_stage", ApiId=self.api_id, StageName=self.stage_name, Tags=desired["tags"], **self._arguments())
+        which = {"ApiId": self.api_id, "StageName": self.stage_name}
+        self.call("create_stage", **which, Tags=desired["tags"], **self._arguments())
 
     def update(self, before: State, changes: State) -> None:
         self.call("update_stage", ApiId=self.api_id, StageName=self.stage_name, **self._arguments())

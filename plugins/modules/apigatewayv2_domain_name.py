@@ -14,7 +14,8 @@ description:
   - Makes, changes and removes a regional custom domain name for HTTP APIs. No existing module does.
   - Mutual TLS is off; where somebody switched it on it is switched off again.
   - With O(state=absent) the API mappings of the domain name go with it.
-  - A domain name cannot be renamed. After a change of O(name) the old one is in RV(superseded), for removal once the new one serves.
+  - A domain name cannot be renamed. After a change of O(name) the old one is in RV(superseded), for removal once the
+    new one serves.
 options:
   name:
     description: The domain name, such as C(mlflow.api.example.com).
@@ -24,7 +25,8 @@ options:
     description: ARN of the ACM certificate, in the same region, that covers the name. Required with O(state=present).
     type: str
   security_policy:
-    description: Oldest version of TLS that clients may use; V(TLS_1_2) includes TLS 1.3. API Gateway offers no newer one for HTTP APIs.
+    description: Oldest version of TLS that clients may use; V(TLS_1_2) includes TLS 1.3. API Gateway offers no newer
+      one for HTTP APIs.
     type: str
     choices: [TLS_1_2]
     default: TLS_1_2
@@ -63,7 +65,8 @@ domain_name:
       description: ID of the hosted zone of RV(domain_name.target_domain_name).
       type: str
 superseded:
-  description: Other domain names that carry both tags C(managed-by) and C(mlflow-stack) of O(tags). Empty where O(tags) lacks them.
+  description: Other domain names that carry both tags C(managed-by) and C(mlflow-stack) of O(tags). Empty where O(tags)
+    lacks them.
   type: list
   elements: str
   returned: success

@@ -12,10 +12,12 @@ short_description: Manage a VPC link of API Gateway
 author: mlplatform contributors (@mlplatform)
 description:
   - Makes and removes the VPC link by which an HTTP API reaches into a VPC. No existing module does.
-  - A VPC link's subnets and security groups cannot be changed, and API Gateway refuses to delete a link that an integration uses. So
-    where they differ a new link of the same name is made beside the old one, which then is in RV(superseded). Once the integration
-    uses the new link, remove the old one with O(state=absent) and O(vpc_link_ids). No request is lost in between.
-  - Several VPC links can have one name; those that carry one of the tags C(managed-by) and C(mlflow-stack) of O(tags) are ours.
+  - A VPC link's subnets and security groups cannot be changed, and API Gateway refuses to delete a link that an
+    integration uses. So where they differ a new link of the same name is made beside the old one, which then is in
+    RV(superseded). Once the integration uses the new link, remove the old one with O(state=absent) and O(vpc_link_ids).
+    No request is lost in between.
+  - Several VPC links can have one name; those that carry one of the tags C(managed-by) and C(mlflow-stack) of O(tags)
+    are ours.
 options:
   name:
     description: Name of the VPC link.
@@ -196,7 +198,7 @@ class VpcLink(ApiGatewayResource):
     def warn(self, before: State | None, changes: State) -> list[str]:
         if before or not self.others:
             return []
-        return ["takes the place of a link with other subnets or security groups, which serves until the API uses this one"]
+        return ["takes the place of a link with other subnets or groups, which serves until the API uses this one"]
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

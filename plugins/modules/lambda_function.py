@@ -11,11 +11,11 @@ version_added: 1.0.0
 short_description: Manage a Lambda function with its code
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a Lambda function. Its package is made of a directory, the same bytes on every machine, so that code
-    is deployed when it has changed and only then.
+  - Makes, changes and removes a Lambda function. Its package is made of a directory, the same bytes on every machine,
+    so that code is deployed when it has changed and only then.
   - Code and configuration are changed one after the other, because Lambda refuses a change while another is under way.
-  - Takes the place of M(amazon.aws.lambda), which knows no logging configuration, reports no diff, and does not wait until Lambda has
-    taken over a change.
+  - Takes the place of M(amazon.aws.lambda), which knows no logging configuration, reports no diff, and does not wait
+    until Lambda has taken over a change.
 options:
   name:
     description: Name of the function.
@@ -208,7 +208,7 @@ class Function(Resource):
 
     def desired(self) -> State:
         environment = {name: str(value) for name, value in self.spec["environment"].items()}
-        plain = ("handler", "role", "runtime", "architectures", "description", "timeout", "memory_size", "logging_config")
+        plain = "handler role runtime architectures description timeout memory_size logging_config".split()
         fields = {name: self.spec[name] for name in plain}
         return {**fields, "environment": environment, "code_sha256": code_sha256(self.spec["package"])}
 
