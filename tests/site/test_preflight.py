@@ -1,0 +1,191 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad inputs and prerequisites that are not there: all of them are told at once, before anything is changed."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable
+
+import pytest
+from embedded_aws.client import ACCOUNT, REGION
+from stack import Inputs, Run, Stack, prerequisites
+
+pytestmark = pytest.mark.xdist_group("preflight")
+
+BAD_PASSWORD = 'never/show"this@ to anybody'
+
+
+class Bad(t.NamedTuple):
+    variable: str
+    value: t.Any
+    remedy: str
+    """What the message says beside the variable and the value, or the beginning of it."""
+
+
+def _assert_told(run: Run, bad: t.Iterable[Bad]) -> None:
+    """Every problem is told with its variable, its value and the remedy, and nothing else is; AWS was asked only."""
+    assert run.status != 0
+    (message,) = [message for message in run.messages if message]
+    lines = [line.removeprefix("- ") for line in message.splitlines() if line.startswith("- ")]
+    for variable, value, remedy in bad:
+        told = [line for line in lines if line.startswith(f"{variable}: ")]
+        assert any(str(value)[:70] in line and remedy in line for line in told), (variable, told)
+    others = [line for line in lines if not any(line.startswith(f"{b.variable}: ") and b.remedy in line for b in bad)]
+    assert others == []
+    assert f"Nothing was changed. {len(lines)} problem" in message
+    assert run.mutating == []
+    assert "Traceback" not in run.text
+
+
+# By themselves
+
+BY_THEMSELVES = (
+    Bad("mlflow_unique_name", "Team_X", "give 1 to 32 lower-case letters"),
+    Bad("mlflow_servcie_cpu", "", "there is no such input; did you mean mlflow_service_cpu?"),
+    Bad("mlflow_vpc_id", "vpc-nonsense", "give the ID of a VPC"),
+    Bad("mlflow_load_balancer_ingress_cidr_blocks", ["10.0.0.1/8"], "without host bits"),
+    Bad("mlflow_load_balancer_subnet_ids", ["subnet-0a1b2c3d4e5f67890"], "give two or more different subnets"),
+    Bad("mlflow_service_memory", 3000, "Fargate offers these MiB with mlflow_service_cpu 2048: 4096, 5120"),
+    Bad("mlflow_service_min_capacity", 5, "give at most mlflow_service_max_capacity, which is 2"),
+    Bad("mlflow_database_max_capacity", 1.3, "in steps of 0.5"),
+    Bad("mlflow_service_log_retention_in_days", 42, "one of the retentions of CloudWatch: 1, 3, 5"),
+    Bad("mlflow_database_engine", "mysql", "give one of aurora-mysql, aurora-postgresql"),
+    Bad("mlflow_service_cpu_target", "much", "give a whole number"),
+    Bad("mlflow_database_auto_pause", "perhaps", "give true or false"),
+    Bad("mlflow_api_zone_name", "team-x.example.com", "give a zone other than mlflow_zone_name"),
+    Bad("mlflow_certificate_arn", "arn:aws:iam::123456789012:server-certificate/x", "give the ARN of an ACM certificate"),
+    Bad("mlflow_tags", {"aws:team": "x"}, "do not begin with aws:"),
+    Bad("mlflow_key_arn", "", "is missing: ARN of the KMS key that encrypts the secrets"),
+    Bad(
+        "mlflow_api_credentials_secret_arn",
+        f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:programs-AbCdEf",
+        "HTTP Basic needs mlflow_api_authorizer lambda",
+    ),
+    Bad("mlflow_load_balancer_oidc_issuer", "", "is missing: mlflow_load_balancer_sign_in is oidc"),
+)
+
+
+def test_all_bad_inputs_are_told_in_one_run_without_a_call_that_changes(stack: Stack) -> None:
+    bad = {problem.variable: problem.value for problem in BY_THEMSELVES if problem.value != ""}
+    run = stack.run(
+        "site",
+        **bad,
+        mlflow_servcie_cpu=1024,
+        mlflow_key_arn=None,
+        mlflow_api_authorizer="jwt",
+        mlflow_load_balancer_sign_in="oidc",
+        mlflow_load_balancer_oidc_authorization_endpoint="https://idp.example.com/authorize",
+        mlflow_load_balancer_oidc_token_endpoint="https://idp.example.com/token",
+        mlflow_load_balancer_oidc_user_info_endpoint="https://idp.example.com/user",
+        mlflow_load_balancer_oidc_client_id="mlflow",
+        mlflow_load_balancer_oidc_client_secret_arn=stack.inputs["mlflow_database_password_secret_arn"],
+    )
+    by_aws = (  # what else is wrong with the same values
+        Bad("mlflow_api_credentials_secret_arn", "", "it cannot be read (ResourceNotFoundException)"),
+        Bad("mlflow_api_cert_arn", "", "it covers mlflow.api.team-x.example.com, not mlflow.team-x.example.com"),
+        Bad("mlflow_api_zone_id", "", "but mlflow_api_zone_name is team-x.example.com"),
+    )
+    _assert_told(run, [*BY_THEMSELVES, *by_aws])
+
+
+# What AWS says
+
+
+class Broken(t.NamedTuple):
+    variable: str
+    spoil: Callable[[Stack, Inputs], t.Any]
+    """Spoils the prerequisites in AWS, or gives another value for the variable; both where it does one and returns the other."""
+    remedy: str
+
+
+def _another_vpc(stack: Stack, _other: Inputs) -> list[str]:
+    return [*stack.inputs["mlflow_service_subnet_ids"][:2], _other["mlflow_service_subnet_ids"][0]]
+
+
+def _one_zone(stack: Stack, _other: Inputs) -> list[str]:
+    ec2 = stack.aws.client("ec2")
+    made = [
+        ec2.create_subnet(VpcId=stack.inputs["mlflow_vpc_id"], CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}a")
+        for n in (90, 91)
+    ]
+    return [answer["Subnet"]["SubnetId"] for answer in made]
+
+
+def _pending_certificate(stack: Stack, _other: Inputs) -> str:
+    """It covers the name, and another one whose record is not in the zone."""
+    zone = stack.inputs["mlflow_zone_name"]
+    answer = stack.aws.client("acm").request_certificate(
+        DomainName=f"mlflow.{zone}", SubjectAlternativeNames=[f"new.{zone}"], ValidationMethod="DNS"
+    )
+    return answer["CertificateArn"]
+
+
+def _refused_password(stack: Stack, _other: Inputs) -> None:
+    secret = stack.inputs["mlflow_database_password_secret_arn"]
+    stack.aws.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=BAD_PASSWORD)
+
+
+def _disabled_key(stack: Stack, _other: Inputs) -> None:
+    stack.aws.client("kms").disable_key(KeyId=stack.inputs["mlflow_key_arn"].rpartition("/")[2])
+
+
+def _client_without_secret(stack: Stack, _other: Inputs) -> str:
+    pool = stack.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    made = stack.aws.client("cognito-idp").create_user_pool_client(UserPoolId=pool, ClientName="public")
+    return made["UserPoolClient"]["ClientId"]
+
+
+BROKEN = (
+    Broken("mlflow_load_balancer_subnet_ids", _one_zone, f"all lie in the zone {REGION}a"),
+    Broken("mlflow_service_subnet_ids", _another_vpc, "not in mlflow_vpc_id"),
+    Broken(
+        "mlflow_database_subnet_ids", lambda s, o: ["subnet-00000000000000001", "subnet-00000000000000002"], "not found in"
+    ),
+    Broken("mlflow_certificate_arn", _pending_certificate, "the certificate is PENDING_VALIDATION, not ISSUED"),
+    Broken("mlflow_api_cert_arn", lambda s, o: o["mlflow_api_cert_arn"], "request one for mlflow.api.team-x.example.com"),
+    Broken("mlflow_zone_id", lambda s, o: s.inputs["mlflow_api_zone_id"], "this zone is api.team-x.example.com"),
+    Broken("mlflow_api_zone_id", lambda s, o: "Z00000000000000000000", "no such hosted zone"),
+    Broken("mlflow_database_password_secret_arn", _refused_password, "the password holds a character that RDS refuses"),
+    Broken("mlflow_key_arn", _disabled_key, "the key is Disabled: enable it"),
+    Broken("mlflow_aws_cognito_user_pool_client_id", _client_without_secret, "this app client has no secret"),
+    Broken("mlflow_aws_cognito_user_pool_domain", lambda s, o: o["mlflow_aws_cognito_user_pool_domain"], "no domain of"),
+    Broken("mlflow_api_client_ids", lambda s, o: ["nosuchclient"], "has no such app client"),
+    Broken("mlflow_rds_cluster_engine_version", lambda s, o: "5.7.mysql_aurora.2.08.3", "AWS does not offer it"),
+    Broken("mlflow_artifact_bucket_id", lambda s, o: "no-such-bucket-of-team-x", "no such bucket"),
+)
+CLIENT_GRANTS = (
+    Bad("mlflow_aws_cognito_user_pool_client_id", "", "allow this app client the authorization code grant"),
+    Bad("mlflow_aws_cognito_user_pool_client_id", "", "add https://mlflow.team-x.example.com/oauth2/idpresponse"),
+)
+
+
+def test_all_that_aws_says_is_wrong_is_told_in_one_run(stack: Stack) -> None:
+    other = prerequisites(stack.aws, "team-y", network=1)
+    given = {broken.variable: broken.spoil(stack, other) for broken in BROKEN}
+    inputs = {variable: value for variable, value in given.items() if value is not None}
+    run = stack.run("site", **inputs)
+    bad = [Bad(b.variable, "" if isinstance(given[b.variable], list) else given[b.variable] or "", b.remedy) for b in BROKEN]
+    _assert_told(run, [*bad, *CLIENT_GRANTS])
+    assert BAD_PASSWORD not in run.text and "never/show" not in run.text
+
+
+def test_another_account_is_refused_before_anything_else_is_asked(stack: Stack) -> None:
+    run = stack.run("site", mlflow_aws_account_id="210987654321", mlflow_zone_id="Z00000000000000000000")
+    _assert_told(run, [Bad("mlflow_aws_account_id", "210987654321", f"the credentials in use are of account {ACCOUNT}")])
+
+
+def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack) -> None:
+    """The prerequisites of a stack with a database, without the rest of it."""
+    stack.aws.client("rds").create_db_cluster(
+        DBClusterIdentifier="mlflow-team-x", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="b" * 12,
+        StorageEncrypted=True,
+    )  # fmt: skip
+    key = stack.inputs["mlflow_key_arn"]
+    run = stack.run("site", mlflow_database_engine="aurora-postgresql", mlflow_database_kms_key_arn=key)
+    told = (
+        Bad("mlflow_database_engine", "aurora-postgresql", "AWS cannot change it in place"),
+        Bad("mlflow_database_kms_key_arn", key, "AWS cannot change it in place"),
+    )
+    _assert_told(run, told)
