@@ -1,0 +1,320 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One changed input changes exactly the resources that it should, in place where AWS can, by exactly the calls that it takes.
+
+The changes of the table are made one after another on one stack. Each run has to make its own changes and no others, so it
+also shows that the run before it left nothing to do; a run without any change ends the table.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from embedded_aws.client import EmbeddedAWS
+from stack import Inputs, Stack, prerequisites
+
+
+class Given(t.NamedTuple):
+    """What the values of the table refer to: made before the first deployment."""
+
+    inputs: Inputs
+    subnet: str
+    database_subnet: str
+    secret: str
+    client: str
+
+
+Values = t.Callable[[Given], Inputs]
+
+
+class Case(t.NamedTuple):
+    name: str
+    values: Values
+    changes: str  # "action kind" of each resource, separated by commas
+    calls: str  # "service:Operation" of each mutating call, with "*n" where there are more
+
+
+NEW_REVISION = "update ecs_task_definition, update ecs_service"
+DEPLOY = "ecs:RegisterTaskDefinition, ecs:UpdateService"
+BOTH_REVISIONS = "update ecs_task_definition*2, update ecs_service"
+DEPLOY_BOTH = "ecs:RegisterTaskDefinition*2, ecs:UpdateService"
+SCHEDULE = {"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 0}
+
+CASES = [
+    Case(
+        "another image",
+        lambda g: {"mlflow_service_image_tag": "v3.18.1-full"},
+        f"{BOTH_REVISIONS}, create ecs_task, update secretsmanager_secret",
+        f"{DEPLOY_BOTH}, ecs:RunTask, secretsmanager:TagResource",
+    ),
+    Case("an environment variable", lambda g: {"mlflow_service_environment": {"A": "1"}}, NEW_REVISION, DEPLOY),
+    Case("its value", lambda g: {"mlflow_service_environment": {"A": "2"}}, NEW_REVISION, DEPLOY),
+    Case("CPU", lambda g: {"mlflow_service_cpu": 1024}, BOTH_REVISIONS, DEPLOY_BOTH),
+    Case("memory", lambda g: {"mlflow_service_memory": 8192}, BOTH_REVISIONS, DEPLOY_BOTH),
+    Case("architecture", lambda g: {"mlflow_service_cpu_architecture": "ARM64"}, BOTH_REVISIONS, DEPLOY_BOTH),
+    Case("workers", lambda g: {"mlflow_service_workers": 2}, NEW_REVISION, DEPLOY),
+    Case(
+        "a sidecar",
+        lambda g: {"mlflow_service_sidecar_container_definitions": [{"name": "agent", "image": "agent:1", "essential": False}]},
+        NEW_REVISION,
+        DEPLOY,
+    ),
+    Case(
+        "a secret",
+        lambda g: {"mlflow_service_secrets": {"S": g.secret}},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+    ),
+    Case(
+        "ECS Exec",
+        lambda g: {"mlflow_service_enable_execute_command": True},
+        f"update iam_role_policy, {BOTH_REVISIONS}",
+        f"iam:PutRolePolicy, {DEPLOY_BOTH}",
+    ),
+    Case("grace period", lambda g: {"mlflow_service_health_check_grace_period_seconds": 60}, NEW_REVISION, DEPLOY),
+    Case("container insights", lambda g: {"mlflow_service_container_insights": "enabled"}, "update ecs_cluster", "ecs:UpdateCluster"),
+    Case(
+        "a subnet of the service",
+        lambda g: {"mlflow_service_subnet_ids": [*g.inputs["mlflow_service_subnet_ids"], g.subnet]},
+        "create apigatewayv2_vpc_link, update ecs_service, update apigatewayv2_integration, delete apigatewayv2_vpc_link",
+        "apigatewayv2:CreateVpcLink, ecs:UpdateService, apigatewayv2:UpdateIntegration, apigatewayv2:DeleteVpcLink",
+    ),
+    Case(
+        "a subnet of the database",
+        lambda g: {"mlflow_database_subnet_ids": [*g.inputs["mlflow_database_subnet_ids"], g.database_subnet]},
+        "update rds_subnet_group",
+        "rds:ModifyDBSubnetGroup",
+    ),
+    Case(
+        "subnets of the load balancer",
+        lambda g: {"mlflow_load_balancer_subnet_ids": g.inputs["mlflow_load_balancer_subnet_ids"][:2]},
+        "update elbv2_load_balancer",
+        "elbv2:SetSubnets",
+    ),
+    Case(
+        "another CIDR block",
+        lambda g: {"mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24"]},
+        "create ec2_security_group_rule*2, delete ec2_security_group_rule*2",
+        "ec2:AuthorizeSecurityGroupIngress*2, ec2:RevokeSecurityGroupIngress*2",
+    ),
+    Case(
+        "one more CIDR block",
+        lambda g: {"mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "2001:db8::/32"]},
+        "create ec2_security_group_rule*2",
+        "ec2:AuthorizeSecurityGroupIngress*2",
+    ),
+    Case("log retention", lambda g: {"mlflow_service_log_retention_in_days": 30}, "update logs_log_group*5", "logs:PutRetentionPolicy*5"),
+    Case(
+        "fewest tasks",
+        lambda g: {"mlflow_service_min_capacity": 1},
+        "update application_autoscaling_target",
+        "application-autoscaling:RegisterScalableTarget",
+    ),
+    Case(
+        "most tasks",
+        lambda g: {"mlflow_service_max_capacity": 6},
+        "update application_autoscaling_target",
+        "application-autoscaling:RegisterScalableTarget",
+    ),
+    Case(
+        "the target of autoscaling",
+        lambda g: {"mlflow_service_cpu_target": 50},
+        "update application_autoscaling_policy",
+        "application-autoscaling:PutScalingPolicy",
+    ),
+    Case(
+        "no target",
+        lambda g: {"mlflow_service_cpu_target": 0},
+        "delete application_autoscaling_policy",
+        "application-autoscaling:DeleteScalingPolicy",
+    ),
+    Case(
+        "a schedule",
+        lambda g: {"mlflow_service_scheduled_actions": [SCHEDULE]},
+        "create application_autoscaling_scheduled_action",
+        "application-autoscaling:PutScheduledAction",
+    ),
+    Case(
+        "its time zone",
+        lambda g: {"mlflow_service_scheduled_actions": [{**SCHEDULE, "timezone": "Europe/Madrid"}]},
+        "update application_autoscaling_scheduled_action",
+        "application-autoscaling:PutScheduledAction",
+    ),
+    Case(
+        "no schedule",
+        lambda g: {"mlflow_service_scheduled_actions": []},
+        "delete application_autoscaling_scheduled_action",
+        "application-autoscaling:DeleteScheduledAction",
+    ),
+    Case("most ACU", lambda g: {"mlflow_database_max_capacity": 4}, "update rds_cluster", "rds:ModifyDBCluster"),
+    Case("seconds until pause", lambda g: {"mlflow_database_seconds_until_auto_pause": 600}, "update rds_cluster", "rds:ModifyDBCluster"),
+    Case(
+        "no pause",
+        lambda g: {"mlflow_database_auto_pause": False},
+        f"update rds_cluster, {NEW_REVISION}",
+        f"rds:ModifyDBCluster, {DEPLOY}",
+    ),
+    Case("least ACU", lambda g: {"mlflow_database_min_capacity": 2}, "update rds_cluster", "rds:ModifyDBCluster"),
+    Case("backup retention", lambda g: {"mlflow_database_backup_retention_days": 7}, "update rds_cluster", "rds:ModifyDBCluster"),
+    Case("no deletion protection", lambda g: {"mlflow_database_deletion_protection": False}, "update rds_cluster", "rds:ModifyDBCluster"),
+    Case("a reader", lambda g: {"mlflow_database_reader_count": 1}, "create rds_instance", "rds:CreateDBInstance"),
+    Case("no reader", lambda g: {"mlflow_database_reader_count": 0}, "delete rds_instance", "rds:DeleteDBInstance"),
+    Case(
+        "TLS policy",
+        lambda g: {"mlflow_load_balancer_ssl_policy": "ELBSecurityPolicy-TLS13-1-3-2021-06"},
+        "update elbv2_listener*2",
+        "elbv2:ModifyListener*2",
+    ),
+    Case(
+        "idle timeout, which the server's keep-alive follows",
+        lambda g: {"mlflow_load_balancer_idle_timeout": 120},
+        f"update elbv2_load_balancer, {NEW_REVISION}",
+        f"elbv2:ModifyLoadBalancerAttributes, {DEPLOY}",
+    ),
+    Case("session timeout", lambda g: {"mlflow_load_balancer_session_timeout": 3600}, "update elbv2_listener_rule", "elbv2:ModifyRule"),
+    Case(
+        "deletion protection of the load balancer",
+        lambda g: {"mlflow_load_balancer_deletion_protection": True},
+        "update elbv2_load_balancer",
+        "elbv2:ModifyLoadBalancerAttributes",
+    ),
+    Case(
+        "none again",
+        lambda g: {"mlflow_load_balancer_deletion_protection": False},
+        "update elbv2_load_balancer",
+        "elbv2:ModifyLoadBalancerAttributes",
+    ),
+    Case(
+        "access logs",
+        lambda g: {"mlflow_load_balancer_access_logs_bucket": "logs-bucket"},
+        "update elbv2_load_balancer",
+        "elbv2:ModifyLoadBalancerAttributes",
+    ),
+    Case(
+        "their prefix",
+        lambda g: {"mlflow_load_balancer_access_logs_prefix": "mlflow"},
+        "update elbv2_load_balancer",
+        "elbv2:ModifyLoadBalancerAttributes",
+    ),
+    Case("clients of the API", lambda g: {"mlflow_api_client_ids": [g.client]}, "update lambda_function", "lambda:UpdateFunctionConfiguration"),
+    Case(
+        "users of the API",
+        lambda g: {"mlflow_api_credentials_secret_arn": g.secret},
+        "update iam_role_policy, update lambda_function",
+        "iam:PutRolePolicy, lambda:UpdateFunctionConfiguration",
+    ),
+    Case(
+        "throttling",
+        lambda g: {"mlflow_api_throttling_rate_limit": 50, "mlflow_api_throttling_burst_limit": 60},
+        "update apigatewayv2_stage",
+        "apigatewayv2:UpdateStage",
+    ),
+    Case(
+        "API Gateway's own authorizer",
+        lambda g: {"mlflow_api_authorizer": "jwt", "mlflow_api_credentials_secret_arn": None},
+        "create apigatewayv2_authorizer, update apigatewayv2_route, delete apigatewayv2_authorizer, delete lambda_function, "
+        "delete iam_role, delete iam_role_policy, delete logs_log_group",
+        "apigatewayv2:CreateAuthorizer, apigatewayv2:UpdateRoute, apigatewayv2:DeleteAuthorizer, lambda:DeleteFunction, "
+        "iam:DeleteRolePolicy, iam:DeleteRole, logs:DeleteLogGroup",
+    ),
+    Case(
+        "the function again",
+        lambda g: {"mlflow_api_authorizer": "lambda"},
+        "create logs_log_group, create iam_role, create iam_role_policy, create lambda_function, create apigatewayv2_authorizer, "
+        "create lambda_permission, update apigatewayv2_route, delete apigatewayv2_authorizer",
+        "logs:CreateLogGroup, logs:PutRetentionPolicy, iam:CreateRole, iam:PutRolePolicy, lambda:CreateFunction, "
+        "apigatewayv2:CreateAuthorizer, lambda:AddPermission, apigatewayv2:UpdateRoute, apigatewayv2:DeleteAuthorizer",
+    ),
+    Case(
+        "days of noncurrent artifacts",
+        lambda g: {"mlflow_artifact_bucket_noncurrent_days": 30},
+        "update s3_bucket",
+        "s3:PutBucketLifecycleConfiguration",
+    ),
+    Case(
+        "a key of the bucket",
+        lambda g: {
+            "mlflow_artifact_bucket_encryption_algorithm": "aws:kms",
+            "mlflow_artifact_bucket_encryption_key_arn": g.inputs["mlflow_key_arn"],
+        },
+        "update s3_bucket, update iam_role_policy",
+        "s3:PutBucketEncryption, iam:PutRolePolicy",
+    ),
+    Case(
+        "path in the bucket",
+        lambda g: {"mlflow_artifact_bucket_path": "/mlflow"},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+    ),
+    Case(
+        "buckets to read",
+        lambda g: {"mlflow_artifact_buckets_mlflow_will_read": ["other-bucket"]},
+        "update iam_role_policy",
+        "iam:PutRolePolicy",
+    ),
+    Case("direct artifacts", lambda g: {"mlflow_artifact_access": "direct"}, NEW_REVISION, DEPLOY),
+    Case("options of uvicorn", lambda g: {"mlflow_uvicorn_opts": "--timeout-keep-alive=500"}, NEW_REVISION, DEPLOY),
+    Case("gunicorn", lambda g: {"mlflow_uvicorn_opts": None, "mlflow_gunicorn_opts": "--timeout 60"}, NEW_REVISION, DEPLOY),
+]
+
+
+@pytest.fixture(scope="module")
+def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stack, Given]:
+    aws_server.reset()
+    inputs = prerequisites(aws_server)
+    ec2 = aws_server.client("ec2")
+    subnets = [
+        ec2.create_subnet(VpcId=inputs["mlflow_vpc_id"], CidrBlock=cidr, AvailabilityZone="eu-west-1b")["Subnet"]["SubnetId"]
+        for cidr in ("10.0.30.0/24", "10.0.31.0/24")
+    ]
+    secret = aws_server.client("secretsmanager").create_secret(Name="users", SecretString='{"ci": "password"}')["ARN"]
+    pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    client = aws_server.client("cognito-idp").create_user_pool_client(UserPoolId=pool, ClientName="programs")
+    aws_server.client("s3").create_bucket(Bucket="logs-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
+    stack.apply()
+    return stack, Given(inputs, *subnets, secret, client["UserPoolClient"]["ClientId"])
+
+
+def counted(text: str) -> Counter[str]:
+    """'a, b*2' as a Counter."""
+    words = [word.partition("*") for word in text.split(", ") if word]
+    return Counter({name: int(times or 1) for name, _star, times in words})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], case: Case) -> None:
+    stack, given = deployed
+    run = stack.apply(**case.values(given))
+    assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == counted(case.changes)
+    assert Counter(run.mutating) == counted(case.calls)
+
+
+def test_a_tag_reaches_everything_and_leaves_it_again(deployed: tuple[Stack, Given]) -> None:
+    stack, _given = deployed
+    run = stack.apply(mlflow_tags={"team": "team-x", "new": "tag"})
+    assert {change["action"] for change in run.changes} == {"update"} and len(run.changes) > 35
+    assert {field["name"] for change in run.changes for field in change["fields"]} <= {"tags.new", "task_definition"}
+    run = stack.apply(mlflow_tags={"team": "team-x"})
+    removed = [field for change in run.changes for field in change["fields"] if field["name"] == "tags.new"]
+    assert len(removed) > 35 and {(f["before"], f["after"]) for f in removed} == {("tag", None)}
+
+
+def test_a_new_password_reaches_the_database_and_the_servers(deployed: tuple[Stack, Given]) -> None:
+    stack, given = deployed
+    arn = given.inputs["mlflow_database_password_secret_arn"]
+    stack.aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString="another-password-1")
+    run = stack.apply()
+    assert "another-password-1" not in run.text
+    order = [call for call in run.mutating if call in ("rds:ModifyDBCluster", "ecs:RunTask", "ecs:UpdateService")]
+    assert order == ["rds:ModifyDBCluster", "ecs:RunTask", "ecs:UpdateService"]
+
+
+def test_the_end_of_the_table_left_nothing_to_do(deployed: tuple[Stack, Given]) -> None:
+    stack, _given = deployed
+    run = stack.apply()
+    assert (run.changed, run.changes, run.mutating) == (0, [], [])
