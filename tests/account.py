@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that an AWS account holds, as far as the collection and its prerequisites use AWS, to compare one moment with another."""
+"""What an AWS account holds, as far as the collection uses AWS, to compare one moment with another."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ Listing = dict[tuple[str, str], State]
 """Kind and identifier to what AWS says of it, with C(tags), a dict, where AWS can tag such a thing."""
 
 NOT_STATE = {
-    "ResponseMetadata", "CreatedDate", "CreatedTime", "CreateTime", "creationTime", "LastModifiedTime", "LastModified", "CreationDate",
-    "LastAccessedDate", "LastUpdatedDate", "LastModifiedDate", "EarliestRestorableTime", "LatestRestorableTime", "RoleLastUsed",
-    "storedBytes", "events", "createdAt", "updatedAt", "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp",
+    "ResponseMetadata", "CreatedDate", "CreatedTime", "CreateTime", "creationTime", "CreationDate", "LastModified",
+    "LastModifiedTime", "LastModifiedDate", "LastAccessedDate", "LastUpdatedDate", "EarliestRestorableTime",
+    "LatestRestorableTime", "RoleLastUsed", "storedBytes", "events", "createdAt", "updatedAt",
+    "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp",
 }  # fmt: skip
 """Times and counters: they move by themselves."""
 
@@ -94,12 +95,8 @@ def _s3(aws: EmbeddedAWS) -> Found:
             state[part] = _or_none(getattr(s3, f"get_bucket_{part}"), Bucket=name)
         state["public_access_block"] = _or_none(s3.get_public_access_block, Bucket=name)
         state["tags"] = tags((state.pop("tagging") or {"TagSet": []})["TagSet"])
-        state["objects"] = [o["Key"] for o in pages(s3, "list_objects_v2", "Contents", Bucket=name)] if _holds(s3, name) else []
+        state["objects"] = [o["Key"] for o in s3.list_objects_v2(Bucket=name).get("Contents", [])]
         yield "bucket", name, state
-
-
-def _holds(s3: t.Any, bucket: str) -> bool:
-    return s3.list_objects_v2(Bucket=bucket, MaxKeys=1)["KeyCount"] > 0
 
 
 def _or_none(operation: t.Callable[..., State], **arguments: t.Any) -> State | None:
@@ -119,14 +116,16 @@ def _rds(aws: EmbeddedAWS) -> Found:
         ("db_subnet_group", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName", "DBSubnetGroupArn"),
         ("db_cluster_parameter_group", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups",
          "DBClusterParameterGroupName", "DBClusterParameterGroupArn"),
-        ("db_cluster_snapshot", "describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterSnapshotIdentifier", "DBClusterSnapshotArn"),
+        ("db_cluster_snapshot", "describe_db_cluster_snapshots", "DBClusterSnapshots",
+         "DBClusterSnapshotIdentifier", "DBClusterSnapshotArn"),
     ):  # fmt: skip
         for item in pages(rds, operation, key):
             item.pop("TagList", None)
             if kind == "db_cluster_parameter_group":
-                name = item[identifier]
-                item["parameters"] = pages(rds, "describe_db_cluster_parameters", "Parameters", DBClusterParameterGroupName=name, Source="user")
-            yield kind, item[identifier], {**item, "tags": tags(rds.list_tags_for_resource(ResourceName=item[arn])["TagList"])}
+                group = {"DBClusterParameterGroupName": item[identifier], "Source": "user"}
+                item["parameters"] = pages(rds, "describe_db_cluster_parameters", "Parameters", **group)
+            pairs = rds.list_tags_for_resource(ResourceName=item[arn])["TagList"]
+            yield kind, item[identifier], {**item, "tags": tags(pairs)}
 
 
 def _elbv2(aws: EmbeddedAWS) -> Found:
@@ -137,7 +136,8 @@ def _elbv2(aws: EmbeddedAWS) -> Found:
 
     for group in pages(elb, "describe_target_groups", "TargetGroups"):
         arn = group["TargetGroupArn"]
-        yield "target_group", arn, state(group, arn, attributes=tags(elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]))
+        attributes = tags(elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"])
+        yield "target_group", arn, state(group, arn, attributes=attributes)
     for balancer in pages(elb, "describe_load_balancers", "LoadBalancers"):
         arn = balancer["LoadBalancerArn"]
         attributes = tags(elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"])
@@ -155,8 +155,8 @@ def _route53(aws: EmbeddedAWS) -> Found:
     for zone in pages(route53, "list_hosted_zones", "HostedZones"):
         zone.pop("ResourceRecordSetCount")
         zone_id = zone["Id"].removeprefix("/hostedzone/")
-        zone_tags = route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)["ResourceTagSet"]["Tags"]
-        yield "hosted_zone", zone["Name"], {**zone, "tags": tags(zone_tags)}
+        answer = route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)
+        yield "hosted_zone", zone["Name"], {**zone, "tags": tags(answer["ResourceTagSet"]["Tags"])}
         for record in pages(route53, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone_id):
             yield "record", f"{record['Name']} {record['Type']}", record
 
@@ -191,8 +191,8 @@ def _application_autoscaling(aws: EmbeddedAWS) -> Found:
 def _logs(aws: EmbeddedAWS) -> Found:
     logs = aws.client("logs")
     for group in pages(logs, "describe_log_groups", "logGroups"):
-        arn = group["arn"].removesuffix(":*")
-        yield "log_group", group["logGroupName"], {**group, "tags": logs.list_tags_for_resource(resourceArn=arn)["tags"]}
+        answer = logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))
+        yield "log_group", group["logGroupName"], {**group, "tags": answer["tags"]}
 
 
 def _iam(aws: EmbeddedAWS) -> Found:
@@ -251,7 +251,8 @@ def _secrets_and_certificates(aws: EmbeddedAWS) -> Found:
         arn = summary["CertificateArn"]
         certificate = acm.describe_certificate(CertificateArn=arn)["Certificate"]
         certificate.pop("InUseBy", None)
-        yield "certificate", arn, {**certificate, "tags": tags(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"])}
+        pairs = acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]
+        yield "certificate", arn, {**certificate, "tags": tags(pairs)}
 
 
 def _cognito(aws: EmbeddedAWS) -> Found:
@@ -264,5 +265,6 @@ def _cognito(aws: EmbeddedAWS) -> Found:
 
 
 READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
-    _ec2, _s3, _rds, _elbv2, _route53, _ecs, _application_autoscaling, _logs, _iam, _lambda, _apigatewayv2, _secrets_and_certificates, _cognito,
+    _ec2, _s3, _rds, _elbv2, _route53, _ecs, _application_autoscaling, _logs, _iam, _lambda, _apigatewayv2,
+    _secrets_and_certificates, _cognito,
 )  # fmt: skip

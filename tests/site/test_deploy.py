@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of a stack: plan, site, site again, verify, destroy, and once more. Each step keeps what it left in the account."""
+"""The life of a stack: plan, site, site again, verify, destroy, and once more. Each step keeps what it left in AWS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Step(t.NamedTuple):
 
     def of(self, kind: str) -> dict[str, t.Any]:
         """The stack's own resources of a kind, by the end of their identifier."""
-        return {i.rpartition("/")[2]: s for (k, i), s in self.account.items() if k == kind and NAME in json.dumps(s, default=str)}
+        own = {i: s for (k, i), s in self.account.items() if k == kind and NAME in json.dumps(s, default=str)}
+        return {identifier.rpartition("/")[2]: state for identifier, state in own.items()}
 
     def one(self, kind: str) -> dict[str, t.Any]:
         (state,) = self.of(kind).values()
@@ -123,7 +124,8 @@ def test_the_network_opens_nothing_that_need_not_be(deployed: Step) -> None:
 def test_the_load_balancer_is_internal_and_refuses_by_default(team: Stack, deployed: Step) -> None:
     balancer, inputs = deployed.one("load_balancer"), team.inputs
     assert balancer["Scheme"] == "internal" and balancer["SecurityGroups"] == [deployed.group("load-balancer")]
-    assert {zone["SubnetId"] for zone in balancer["AvailabilityZones"]} == set(inputs["mlflow_load_balancer_subnet_ids"])
+    subnets = {zone["SubnetId"] for zone in balancer["AvailabilityZones"]}
+    assert subnets == set(inputs["mlflow_load_balancer_subnet_ids"])
     attributes = balancer["attributes"]
     assert attributes["idle_timeout.timeout_seconds"] == "300"
     assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
@@ -162,7 +164,8 @@ def test_people_sign_in_and_programs_come_through_the_api_alone(team: Stack, dep
     assert sign_in["UserPoolDomain"] == team.inputs["mlflow_aws_cognito_user_pool_domain"]
     assert sign_in["OnUnauthenticatedRequest"] == "authenticate"
     group = deployed.one("target_group")
-    assert (group["Protocol"], group["Port"], group["TargetType"], group["HealthCheckPath"]) == ("HTTP", 5000, "ip", "/health")
+    assert (group["Protocol"], group["Port"], group["TargetType"]) == ("HTTP", 5000, "ip")
+    assert group["HealthCheckPath"] == "/health"
 
 
 def test_the_database_is_encrypted_backed_up_protected_and_takes_tls_alone(team: Stack, deployed: Step) -> None:
@@ -177,7 +180,8 @@ def test_the_database_is_encrypted_backed_up_protected_and_takes_tls_alone(team:
     assert {key: cluster[key] for key in asked} == asked
     assert [g["VpcSecurityGroupId"] for g in cluster["VpcSecurityGroups"]] == [deployed.group("database")]
     assert (instance["DBInstanceClass"], instance["PubliclyAccessible"]) == ("db.serverless", False)
-    parameters = {p["ParameterName"]: p["ParameterValue"] for p in deployed.one("db_cluster_parameter_group")["parameters"]}
+    group = deployed.one("db_cluster_parameter_group")
+    parameters = {p["ParameterName"]: p["ParameterValue"] for p in group["parameters"]}
     assert parameters["require_secure_transport"] == "ON"
     subnets = {s["SubnetIdentifier"] for s in deployed.one("db_subnet_group")["Subnets"]}
     assert subnets == set(team.inputs["mlflow_database_subnet_ids"])
@@ -194,8 +198,8 @@ def test_the_bucket_is_private_versioned_encrypted_and_tidies_up(deployed: Step)
     assert {"Bool": {"aws:SecureTransport": ["false"]}} in denied
     rules = bucket["lifecycle_configuration"]["Rules"]
     assert {"Days": 60, "StorageClass": "INTELLIGENT_TIERING"} in [x for r in rules for x in r.get("Transitions", [])]
-    assert [r["NoncurrentVersionExpiration"]["NoncurrentDays"] for r in rules if "NoncurrentVersionExpiration" in r] == [90]
-    assert [r["AbortIncompleteMultipartUpload"] for r in rules if "AbortIncompleteMultipartUpload" in r]
+    assert {"NoncurrentDays": 90} in [r.get("NoncurrentVersionExpiration") for r in rules]
+    assert {"DaysAfterInitiation": 7} in [r.get("AbortIncompleteMultipartUpload") for r in rules]
 
 
 def test_mlflow_runs_on_fargate_configured_by_environment_and_secrets(team: Stack, deployed: Step) -> None:
@@ -209,7 +213,7 @@ def test_mlflow_runs_on_fargate_configured_by_environment_and_secrets(team: Stac
     assert environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == f"https://{HOST}"
     assert environment["MLFLOW_ARTIFACTS_DESTINATION"] == f"s3://{BUCKET}"
     assert environment["MLFLOW_SERVE_ARTIFACTS"] == "true" and "MLFLOW_DEFAULT_ARTIFACT_ROOT" not in environment
-    assert environment["MLFLOW_UVICORN_OPTS"] == "--timeout-keep-alive=360"  # above the idle timeout of the load balancer
+    assert environment["MLFLOW_UVICORN_OPTS"] == "--timeout-keep-alive=360"  # above the load balancer's idle timeout
     assert environment["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] == "NullPool"  # so that the database can pause
     assert "MLFLOW_GUNICORN_OPTS" not in environment
     secrets = {s["name"]: s["valueFrom"] for s in mlflow["secrets"]}
@@ -236,8 +240,7 @@ def test_mlflow_runs_on_fargate_configured_by_environment_and_secrets(team: Stac
 
 
 def test_the_database_was_prepared_before_the_service_was_made(deployed: Step) -> None:
-    calls = [(call["operation"], call["params"].get("family", "")) for call in deployed.run.calls if call["service"] == "ecs"]
-    order = [operation for operation, _family in calls]
+    order = [call["operation"] for call in deployed.run.calls if call["service"] == "ecs"]
     assert order.index("RunTask") < order.index("CreateService")
 
 
@@ -251,13 +254,11 @@ def test_the_roles_may_do_what_they_must_and_no_more(team: Stack, deployed: Step
         ]
 
     bucket = f"arn:aws:s3:::{BUCKET}"
+    objects = ("AbortMultipartUpload", "DeleteObject", "GetObject", "ListMultipartUploadParts", "PutObject")
     assert statements("ecs-task") == [
         (["s3:ListBucket"], [bucket]),
         (["s3:ListBucketMultipartUploads"], [bucket]),
-        (
-            ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
-            [f"{bucket}/*"],
-        ),
+        ([f"s3:{action}" for action in objects], [f"{bucket}/*"]),
     ]
     secrets = [deployed.of("secret")[f"{NAME}-{name}"]["ARN"] for name in ("backend-store-uri", "server-keys")]
     readable = dict((tuple(a), r) for a, r in statements("ecs-execution"))
@@ -281,7 +282,8 @@ def test_the_api_lets_nobody_past_its_authorizer(team: Stack, deployed: Step) ->
     assert (route["RouteKey"], route["AuthorizationType"]) == ("$default", "CUSTOM")
     assert route["AuthorizerId"] == authorizer["AuthorizerId"]
     assert route["Target"] == f"integrations/{integration['IntegrationId']}"
-    assert (authorizer["AuthorizerType"], authorizer["IdentitySource"]) == ("REQUEST", ["$request.header.Authorization"])
+    assert authorizer["AuthorizerType"] == "REQUEST"
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
     listener = next(state for state in deployed.of("listener").values() if state["Port"] == 8443)
     assert integration["IntegrationUri"] == listener["ListenerArn"]
     assert integration["ConnectionId"] == deployed.one("vpc_link")["VpcLinkId"]
@@ -303,18 +305,19 @@ def test_the_api_lets_nobody_past_its_authorizer(team: Stack, deployed: Step) ->
 
 
 def test_both_names_lead_to_their_doors(deployed: Step) -> None:
-    records, balancer = deployed.account, deployed.one("load_balancer")
-    people, programs = records["record", f"{HOST}. A"]["AliasTarget"], records["record", f"{API_HOST}. A"]["AliasTarget"]
+    people, programs = (deployed.account["record", f"{host}. A"]["AliasTarget"] for host in (HOST, API_HOST))
+    balancer = deployed.one("load_balancer")
     assert (people["DNSName"], people["HostedZoneId"]) == (f"{balancer['DNSName']}.", balancer["CanonicalHostedZoneId"])
     (domain,) = deployed.account["api_domain_name", API_HOST]["DomainNameConfigurations"]
-    assert (programs["DNSName"], programs["HostedZoneId"]) == (f"{domain['ApiGatewayDomainName']}.", domain["HostedZoneId"])
+    assert programs["DNSName"] == f"{domain['ApiGatewayDomainName']}."
+    assert programs["HostedZoneId"] == domain["HostedZoneId"]
     assert domain["SecurityPolicy"] == "TLS_1_2"
     (mapping,) = [state for (kind, _i), state in deployed.account.items() if kind == "api_mapping"]
     assert (mapping["ApiId"], mapping["Stage"]) == (deployed.one("api")["ApiId"], "$default")
 
 
 def test_every_log_is_kept_for_as_long_as_asked(deployed: Step) -> None:
-    groups = {name: state.get("retentionInDays") for (kind, name), state in deployed.account.items() if kind == "log_group"}
+    groups = {i: state.get("retentionInDays") for (kind, i), state in deployed.account.items() if kind == "log_group"}
     assert groups == dict.fromkeys(
         (f"/ecs/{NAME}", f"/aws/lambda/{NAME}-authorizer", f"/aws/apigateway/{NAME}",
          f"/aws/rds/cluster/{NAME}/error", f"/aws/rds/cluster/{NAME}/slowquery"), 90,
@@ -375,12 +378,13 @@ def test_no_secret_is_in_any_output_file_log_or_definition(team: Stack, deployed
     user = urllib.parse.urlsplit(uri).password
     assert user and user != urllib.parse.quote(PASSWORD, safe="")
     hidden = {PASSWORD, urllib.parse.quote(PASSWORD, safe=""), json.dumps(PASSWORD)[1:-1], user, *keys.values()}
+    files = [file for file in team.folder.rglob("*") if file.is_file()]
     places = {
         "what AWS describes": json.dumps([*deployed.account.values()], default=str),
         "the task definitions": json.dumps([*deployed.of("task_definition").values()], default=str),
         "the run": deployed.run.text,
         "the second run": again.run.text,
-        **{str(file): file.read_text(encoding="utf-8", errors="replace") for file in team.folder.rglob("*") if file.is_file()},
+        **{str(file): file.read_text(encoding="utf-8", errors="replace") for file in files},
     }
     assert [(place, secret) for place, text in places.items() for secret in hidden if secret in text] == []
 

@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What somebody changed by hand in AWS: one run puts all of it back and touches nothing else, the run after it nothing."""
+"""What somebody changed by hand in AWS: one run puts it back and touches nothing else, the run after it nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("drift")
 
 NAME = "mlflow-team-x"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
-HOST = "mlflow.team-x.example.com"
+HOST, API_HOST = "mlflow.team-x.example.com", "mlflow.api.team-x.example.com"
 EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 OPEN = {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
@@ -35,7 +35,8 @@ class Hand:
         return self.aws.client(service.replace("_", "-"))
 
     def group(self, of: str) -> str:
-        (group,) = self.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [f"{NAME}-{of}"]}])["SecurityGroups"]
+        named = [{"Name": "group-name", "Values": [f"{NAME}-{of}"]}]
+        (group,) = self.ec2.describe_security_groups(Filters=named)["SecurityGroups"]
         return group["GroupId"]
 
     def permissions(self, of: str, direction: str) -> list[t.Any]:
@@ -56,8 +57,8 @@ class Hand:
 
     def rules(self, port: int) -> list[dict[str, t.Any]]:
         """The rules of a listener without their ARNs, which are new after a repair."""
-        arn = self.listener(port)["ListenerArn"]
-        return [{k: v for k, v in r.items() if k != "RuleArn"} for r in pages(self.elbv2, "describe_rules", "Rules", ListenerArn=arn)]
+        found = pages(self.elbv2, "describe_rules", "Rules", ListenerArn=self.listener(port)["ListenerArn"])
+        return [{key: value for key, value in rule.items() if key != "RuleArn"} for rule in found]
 
     def rule(self, port: int, priority: str) -> str:
         rules = pages(self.elbv2, "describe_rules", "Rules", ListenerArn=self.listener(port)["ListenerArn"])
@@ -140,13 +141,8 @@ class Hand:
         found = getattr(self, "lambda").get_function_configuration(FunctionName=f"{NAME}-authorizer")
         return {key: found[key] for key in ("Handler", "Timeout", "MemorySize", "Environment", "CodeSha256")}
 
-    def callers(self) -> list[t.Any]:
-        policy = json.loads(getattr(self, "lambda").get_policy(FunctionName=f"{NAME}-authorizer")["Policy"])
-        return sorted(((s["Sid"], s["Principal"]) for s in policy["Statement"]), key=str)
-
-    def mapping(self) -> list[t.Any]:
-        found = self.apigatewayv2.get_api_mappings(DomainName="mlflow.api.team-x.example.com")["Items"]
-        return [(mapping["ApiId"], mapping["Stage"]) for mapping in found]
+    def mappings(self) -> list[dict[str, t.Any]]:
+        return self.apigatewayv2.get_api_mappings(DomainName=API_HOST)["Items"]
 
 
 class Drift(t.NamedTuple):
@@ -387,12 +383,9 @@ DRIFTS = (
     ),
     Drift(
         "the domain name leads nowhere",
-        lambda h: h.apigatewayv2.delete_api_mapping(
-            DomainName="mlflow.api.team-x.example.com",
-            ApiMappingId=h.apigatewayv2.get_api_mappings(DomainName="mlflow.api.team-x.example.com")["Items"][0]["ApiMappingId"],
-        ),
-        lambda h: h.mapping(),
-        ("create", "apigatewayv2_api_mapping", "mlflow.api.team-x.example.com"),
+        lambda h: h.apigatewayv2.delete_api_mapping(DomainName=API_HOST, ApiMappingId=h.mappings()[0]["ApiMappingId"]),
+        lambda h: [(mapping["ApiId"], mapping["Stage"]) for mapping in h.mappings()],
+        ("create", "apigatewayv2_api_mapping", API_HOST),
     ),
     Drift(
         "the authorizer takes tokens of another pool",
@@ -457,7 +450,7 @@ DELETIONS = (
     Deletion(
         "the DNS record of programs",
         lambda h: h.change_record("DELETE", h.records("mlflow_api_zone_id")[0], "mlflow_api_zone_id"),
-        ("create", "route53_record", "mlflow.api.team-x.example.com"),
+        ("create", "route53_record", API_HOST),
     ),
 )
 

@@ -55,7 +55,7 @@ BY_THEMSELVES = (
     Bad("mlflow_service_cpu_target", "much", "give a whole number"),
     Bad("mlflow_database_auto_pause", "perhaps", "give true or false"),
     Bad("mlflow_api_zone_name", "team-x.example.com", "give a zone other than mlflow_zone_name"),
-    Bad("mlflow_certificate_arn", "arn:aws:iam::123456789012:server-certificate/x", "give the ARN of an ACM certificate"),
+    Bad("mlflow_certificate_arn", "arn:aws:iam::123456789012:server-certificate/x", "the ARN of an ACM certificate"),
     Bad("mlflow_tags", {"aws:team": "x"}, "do not begin with aws:"),
     Bad("mlflow_key_arn", "", "is missing: ARN of the KMS key that encrypts the secrets"),
     Bad(
@@ -96,7 +96,7 @@ def test_all_bad_inputs_are_told_in_one_run_without_a_call_that_changes(stack: S
 class Broken(t.NamedTuple):
     variable: str
     spoil: Callable[[Stack, Inputs], t.Any]
-    """Spoils the prerequisites in AWS, or gives another value for the variable; both where it does one and returns the other."""
+    """Spoils what is in AWS, or returns another value for the variable, or both."""
     remedy: str
 
 
@@ -105,10 +105,9 @@ def _another_vpc(stack: Stack, _other: Inputs) -> list[str]:
 
 
 def _one_zone(stack: Stack, _other: Inputs) -> list[str]:
-    ec2 = stack.aws.client("ec2")
+    ec2, vpc = stack.aws.client("ec2"), stack.inputs["mlflow_vpc_id"]
     made = [
-        ec2.create_subnet(VpcId=stack.inputs["mlflow_vpc_id"], CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}a")
-        for n in (90, 91)
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}a") for n in (90, 91)
     ]
     return [answer["Subnet"]["SubnetId"] for answer in made]
 
@@ -141,16 +140,18 @@ BROKEN = (
     Broken("mlflow_load_balancer_subnet_ids", _one_zone, f"all lie in the zone {REGION}a"),
     Broken("mlflow_service_subnet_ids", _another_vpc, "not in mlflow_vpc_id"),
     Broken(
-        "mlflow_database_subnet_ids", lambda s, o: ["subnet-00000000000000001", "subnet-00000000000000002"], "not found in"
+        "mlflow_database_subnet_ids",
+        lambda s, o: ["subnet-00000000000000001", "subnet-00000000000000002"],
+        "not found in",
     ),
     Broken("mlflow_certificate_arn", _pending_certificate, "the certificate is PENDING_VALIDATION, not ISSUED"),
-    Broken("mlflow_api_cert_arn", lambda s, o: o["mlflow_api_cert_arn"], "request one for mlflow.api.team-x.example.com"),
+    Broken("mlflow_api_cert_arn", lambda s, o: o["mlflow_api_cert_arn"], "not mlflow.api.team-x.example.com"),
     Broken("mlflow_zone_id", lambda s, o: s.inputs["mlflow_api_zone_id"], "this zone is api.team-x.example.com"),
     Broken("mlflow_api_zone_id", lambda s, o: "Z00000000000000000000", "no such hosted zone"),
     Broken("mlflow_database_password_secret_arn", _refused_password, "the password holds a character that RDS refuses"),
     Broken("mlflow_key_arn", _disabled_key, "the key is Disabled: enable it"),
     Broken("mlflow_aws_cognito_user_pool_client_id", _client_without_secret, "this app client has no secret"),
-    Broken("mlflow_aws_cognito_user_pool_domain", lambda s, o: o["mlflow_aws_cognito_user_pool_domain"], "no domain of"),
+    Broken("mlflow_aws_cognito_user_pool_domain", lambda s, o: "team-y-sign-in", "this is no domain of the user pool"),
     Broken("mlflow_api_client_ids", lambda s, o: ["nosuchclient"], "has no such app client"),
     Broken("mlflow_rds_cluster_engine_version", lambda s, o: "5.7.mysql_aurora.2.08.3", "AWS does not offer it"),
     Broken("mlflow_artifact_bucket_id", lambda s, o: "no-such-bucket-of-team-x", "no such bucket"),
@@ -164,16 +165,17 @@ CLIENT_GRANTS = (
 def test_all_that_aws_says_is_wrong_is_told_in_one_run(stack: Stack) -> None:
     other = prerequisites(stack.aws, "team-y", network=1)
     given = {broken.variable: broken.spoil(stack, other) for broken in BROKEN}
-    inputs = {variable: value for variable, value in given.items() if value is not None}
-    run = stack.run("site", **inputs)
-    bad = [Bad(b.variable, "" if isinstance(given[b.variable], list) else given[b.variable] or "", b.remedy) for b in BROKEN]
+    run = stack.run("site", **{variable: value for variable, value in given.items() if value is not None})
+    shown = {variable: value for variable, value in given.items() if isinstance(value, str)}
+    bad = [Bad(broken.variable, shown.get(broken.variable, ""), broken.remedy) for broken in BROKEN]
     _assert_told(run, [*bad, *CLIENT_GRANTS])
     assert BAD_PASSWORD not in run.text and "never/show" not in run.text
 
 
 def test_another_account_is_refused_before_anything_else_is_asked(stack: Stack) -> None:
     run = stack.run("site", mlflow_aws_account_id="210987654321", mlflow_zone_id="Z00000000000000000000")
-    _assert_told(run, [Bad("mlflow_aws_account_id", "210987654321", f"the credentials in use are of account {ACCOUNT}")])
+    remedy = f"the credentials in use are of account {ACCOUNT}: use those of the right one"
+    _assert_told(run, [Bad("mlflow_aws_account_id", "210987654321", remedy)])
 
 
 def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack) -> None:

@@ -1,0 +1,144 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""More than one stack: side by side in one account, and as the hosts of an inventory."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from account import Listing, changed, listing
+from embedded_aws.client import EmbeddedAWS
+from stack import Inputs, Run, Stack, prerequisites, run_ansible
+
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+
+
+@pytest.mark.xdist_group("side by side")
+def test_a_stack_neither_touches_nor_misses_its_neighbour(aws: EmbeddedAWS, tmp_path: Path) -> None:
+    """In one VPC, with one user pool and one set of zones."""
+    x = Stack(aws, tmp_path, prerequisites(aws))
+    y = Stack(aws, tmp_path, _sibling(aws, x.inputs))
+    y.apply()
+    alone = listing(aws)
+
+    x.apply()
+    together = changed(alone, listing(aws))
+    assert (together["removed"], together["altered"]) == (set(), set())
+    assert len(together["added"]) > 50
+
+    x.destroy(mlflow_database_skip_final_snapshot=True)
+    assert _without(listing(aws), "mlflow-team-x-server-keys") == alone
+    again = y.run("site")
+    assert (again.status, again.changed, again.mutating) == (0, 0, [])
+
+
+def _sibling(aws: EmbeddedAWS, inputs: Inputs) -> Inputs:
+    """The inputs of a second team that shares with the first whatever two stacks can share."""
+    people, programs = f"other.{inputs['mlflow_zone_name']}", f"other.{inputs['mlflow_api_zone_name']}"
+    acm, cognito = aws.client("acm"), aws.client("cognito-idp")
+    pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    client = cognito.create_user_pool_client(
+        UserPoolId=pool, ClientName="other", GenerateSecret=True, CallbackURLs=[f"https://{people}/oauth2/idpresponse"],
+        AllowedOAuthFlows=["code"], AllowedOAuthScopes=["openid"], AllowedOAuthFlowsUserPoolClient=True,
+    )["UserPoolClient"]["ClientId"]  # fmt: skip
+    certificates = []
+    for host, zone_id in ((people, inputs["mlflow_zone_id"]), (programs, inputs["mlflow_api_zone_id"])):
+        arn = acm.request_certificate(DomainName=host, ValidationMethod="DNS")["CertificateArn"]
+        (option,) = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"]
+        record = option["ResourceRecord"]
+        made = {"Name": record["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]}
+        batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": made}]}
+        aws.client("route53").change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
+        certificates.append(arn)
+    return {
+        **inputs,
+        "mlflow_unique_name": "mlflow-team-x2",  # begins as the other's does
+        "mlflow_record_name": "other",
+        "mlflow_certificate_arn": certificates[0],
+        "mlflow_api_cert_arn": certificates[1],
+        "mlflow_aws_cognito_user_pool_client_id": client,
+        "mlflow_tags": {"team": "team-x2"},
+    }
+
+
+def _without(account: Listing, secret: str) -> Listing:
+    return {key: state for key, state in account.items() if key != ("secret", secret)}
+
+
+# An inventory
+
+
+@pytest.fixture(scope="module")
+def fleet(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an inventory of two teams: what they share in group_vars, what is their own in host_vars."""
+    aws_server.reset()
+    folder = tmp_path_factory.mktemp("fleet")
+    teams = {name: prerequisites(aws_server, name, network=n) for n, name in enumerate(("team-x", "team-y"))}
+    shared = {"mlflow_record_name": "mlflow", "mlflow_service_cpu": 1024, "mlflow_service_workers": 2}
+    _write(folder / "hosts.yml", {"mlflow": {"hosts": dict.fromkeys(teams)}})
+    _write(folder / "group_vars" / "mlflow.yml", shared)
+    for name, inputs in teams.items():
+        _write(folder / "host_vars" / f"{name}.yml", {k: v for k, v in inputs.items() if k not in shared})
+    return folder
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def _play(aws: EmbeddedAWS, folder: Path, *arguments: str) -> Run:
+    return run_ansible(aws, folder, [ANSIBLE_PLAYBOOK, "-i", "hosts.yml", "mlplatform.mlflow_aws.site", *arguments])
+
+
+def _clusters(aws: EmbeddedAWS) -> set[str]:
+    return {arn.rpartition("/")[2] for arn in aws.client("ecs").list_clusters()["clusterArns"]}
+
+
+@pytest.mark.xdist_group("fleet")
+def test_two_hosts_with_one_name_are_refused_before_any_change(aws_server: EmbeddedAWS, fleet: Path) -> None:
+    run = _play(aws_server, fleet, "-e", "mlflow_unique_name=mlflow-both")
+    assert run.status != 0
+    assert any("mlflow_unique_name: 'mlflow-both': the host team-" in message for message in run.messages)
+    assert run.mutating == []
+
+
+@pytest.mark.xdist_group("fleet")
+def test_a_limit_picks_a_team_and_the_whole_inventory_deploys_all(aws_server: EmbeddedAWS, fleet: Path) -> None:
+    limited = _play(aws_server, fleet, "--limit", "team-y")
+    assert limited.status == 0, limited.messages
+    assert _clusters(aws_server) == {"mlflow-team-y"}
+    before = listing(aws_server)
+
+    both = _play(aws_server, fleet)
+    assert both.status == 0, both.messages
+    assert _clusters(aws_server) == {"mlflow-team-x", "mlflow-team-y"}
+    difference = changed(before, listing(aws_server))
+    assert (difference["removed"], difference["altered"]) == (set(), set())
+    assert both.output["stats"]["team-y"]["changed"] == 0
+    for name in ("team-x", "team-y"):
+        outputs = json.loads((fleet / f"mlflow-{name}.outputs.json").read_text(encoding="utf-8"))
+        assert outputs["tracking_uri"] == f"https://mlflow.{name}.example.com"
+    task = aws_server.client("ecs").describe_task_definition(taskDefinition="mlflow-team-x")["taskDefinition"]
+    assert task["cpu"] == "1024"  # of group_vars
+
+    again = _play(aws_server, fleet)
+    assert (again.status, again.changed, again.mutating) == (0, 0, [])
+
+
+@pytest.mark.xdist_group("playbooks")
+def test_the_playbooks_of_a_checkout_do_the_same(stack: Stack) -> None:
+    """Their folder is the working directory, the outputs are written where the input says."""
+    team, outputs = stack.folder / "team.yml", stack.folder / "outputs.json"
+    _write(team, {**stack.inputs, "mlflow_outputs_path": str(outputs)})
+    run = run_ansible(stack.aws, PLAYBOOKS, [ANSIBLE_PLAYBOOK, "site.yml", "-e", f"@{team}"])
+    assert run.status == 0, run.messages or run.text
+    assert json.loads(outputs.read_text(encoding="utf-8"))["artifact_bucket_id"].startswith("mlflow-team-x-")
+    check = run_ansible(stack.aws, PLAYBOOKS, [ANSIBLE_PLAYBOOK, "site.yml", "-e", f"@{team}", "--check", "--diff"])
+    assert (check.status, check.changed, check.mutating) == (0, 0, [])

@@ -1,0 +1,297 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other choices than the defaults. Choices that do not meet share one stack; what matters is what AWS then has."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from account import Listing, listing, pages
+from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
+from stack import Run, Stack, prerequisites
+
+NAME = "mlflow-team-x"
+SERVICE = f"service/{NAME}/{NAME}"
+DIMENSION = {"ServiceNamespace": "ecs", "ResourceId": SERVICE, "ScalableDimension": "ecs:service:DesiredCount"}
+NOTHING = {"min_capacity": 0, "max_capacity": 0}
+MADRID = "Europe/Madrid"
+OIDC_SECRET = "oidc-client-secret-of-the-test"
+SIDECAR = {
+    "name": "proxy",
+    "image": "public.ecr.aws/example/proxy:1",
+    "essential": False,
+    "environment": [{"name": "UPSTREAM", "value": "127.0.0.1:5000"}],
+    "portMappings": [{"containerPort": 9090, "protocol": "tcp"}],
+}
+
+
+class Variant(t.NamedTuple):
+    run: Run
+    again: Run
+    account: Listing
+
+    def one(self, kind: str) -> dict[str, t.Any]:
+        (state,) = [state for (k, _i), state in self.account.items() if k == kind]
+        return state
+
+    @property
+    def containers(self) -> dict[str, dict[str, t.Any]]:
+        (task,) = [s for (k, _i), s in self.account.items() if k == "task_definition" and s["family"] == NAME]
+        return {container["name"]: container for container in task["containerDefinitions"]}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {entry["name"]: entry["value"] for entry in self.containers["mlflow"]["environment"]}
+
+    @property
+    def task_policy(self) -> list[dict[str, t.Any]]:
+        return self.account["role_policy", f"{NAME}-ecs-task/{NAME}-ecs-task"]["PolicyDocument"]["Statement"]
+
+
+def _deploy(stack: Stack, **inputs: t.Any) -> Variant:
+    return Variant(stack.apply(**inputs), stack.run("site"), listing(stack.aws))
+
+
+def _assert_settled(variant: Variant) -> None:
+    assert variant.again.status == 0, variant.again.messages
+    assert (variant.again.changes, variant.again.mutating, variant.again.changed) == ([], [], 0)
+
+
+# PostgreSQL, always on, with a reader; OIDC; a jwt authorizer; a KMS-encrypted bucket and direct artifacts; a sidecar
+
+postgres_stack = pytest.mark.xdist_group("postgres")
+
+
+@pytest.fixture(scope="module")
+def postgres(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Variant:
+    aws_server.reset()
+    stack = Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))
+    key = aws_server.client("kms").create_key(Description="artifacts")["KeyMetadata"]["Arn"]
+    secret = aws_server.client("secretsmanager").create_secret(Name="oidc", SecretString=OIDC_SECRET)["ARN"]
+    return _deploy(
+        stack,
+        mlflow_database_engine="aurora-postgresql",
+        mlflow_database_auto_pause=False,
+        mlflow_database_min_capacity=0.5,
+        mlflow_database_max_capacity=4,
+        mlflow_database_reader_count=1,
+        mlflow_load_balancer_sign_in="oidc",
+        mlflow_load_balancer_oidc_issuer="https://idp.example.com",
+        mlflow_load_balancer_oidc_authorization_endpoint="https://idp.example.com/authorize",
+        mlflow_load_balancer_oidc_token_endpoint="https://idp.example.com/token",
+        mlflow_load_balancer_oidc_user_info_endpoint="https://idp.example.com/user",
+        mlflow_load_balancer_oidc_client_id="mlflow",
+        mlflow_load_balancer_oidc_client_secret_arn=secret,
+        mlflow_api_authorizer="jwt",
+        mlflow_artifact_bucket_encryption_algorithm="aws:kms",
+        mlflow_artifact_bucket_encryption_key_arn=key,
+        mlflow_artifact_bucket_path="/mlflow/artifacts",
+        mlflow_artifact_access="direct",
+        mlflow_service_sidecar_container_definitions=[SIDECAR],
+        mlflow_service_cpu_architecture="ARM64",
+        mlflow_load_balancer_is_internal=False,
+    )
+
+
+@postgres_stack
+def test_the_other_choices_settle_too(postgres: Variant) -> None:
+    _assert_settled(postgres)
+
+
+@postgres_stack
+def test_postgresql_has_its_own_port_parameters_logs_and_uri(postgres: Variant) -> None:
+    cluster = postgres.one("db_cluster")
+    assert (cluster["Engine"], cluster["Port"], cluster["StorageEncrypted"]) == ("aurora-postgresql", 5432, True)
+    assert cluster["EnabledCloudwatchLogsExports"] == ["postgresql"]
+    group = postgres.one("db_cluster_parameter_group")
+    parameters = {p["ParameterName"]: p["ParameterValue"] for p in group["parameters"]}
+    assert parameters == {"rds.force_ssl": "1"}
+    groups = {i for (kind, i) in postgres.account if kind == "log_group" and i.startswith("/aws/rds/")}
+    assert groups == {f"/aws/rds/cluster/{NAME}/postgresql"}
+    names = {i: s["GroupName"] for (k, i), s in postgres.account.items() if k == "security_group"}
+    ports = {r["FromPort"] for (k, _i), r in postgres.account.items()
+             if k == "security_group_rule" and names[r["GroupId"]] == f"{NAME}-database"}  # fmt: skip
+    assert ports == {5432}
+
+
+@postgres_stack
+def test_a_database_that_does_not_pause_has_its_capacity_and_a_reader_in_another_zone(postgres: Variant) -> None:
+    scaling = postgres.one("db_cluster")["ServerlessV2ScalingConfiguration"]
+    assert (scaling["MinCapacity"], scaling["MaxCapacity"]) == (0.5, 4.0)
+    assert "MLFLOW_SQLALCHEMYSTORE_POOLCLASS" not in postgres.environment
+    members = {m["DBInstanceIdentifier"]: m["IsClusterWriter"] for m in postgres.one("db_cluster")["DBClusterMembers"]}
+    assert members == {f"{NAME}-1": True, f"{NAME}-2": False}
+    classes = {s["DBInstanceClass"] for (kind, _i), s in postgres.account.items() if kind == "db_instance"}
+    assert classes == {"db.serverless"}
+
+
+@postgres_stack
+def test_people_sign_in_at_the_oidc_provider(postgres: Variant) -> None:
+    rules = [state for (kind, _i), state in postgres.account.items() if kind == "listener_rule"]
+    actions = next(rule["Actions"] for rule in rules if rule["port"] == 443)
+    assert [action["Type"] for action in actions] == ["authenticate-oidc", "forward"]
+    config = actions[0]["AuthenticateOidcConfig"]
+    assert (config["Issuer"], config["ClientId"], config["Scope"]) == ("https://idp.example.com", "mlflow", "openid")
+    assert config["TokenEndpoint"] == "https://idp.example.com/token"
+    account = json.dumps([*postgres.account.values()], default=str)
+    assert OIDC_SECRET not in postgres.run.text + postgres.again.text + account
+
+
+@postgres_stack
+def test_a_jwt_authorizer_needs_no_function(postgres: Variant) -> None:
+    authorizer, route = postgres.one("api_authorizer"), postgres.one("api_route")
+    pool = next(i for (kind, i) in postgres.account if kind == "user_pool")
+    client = next(i for (kind, i) in postgres.account if kind == "user_pool_client")
+    assert authorizer["AuthorizerType"] == "JWT"
+    assert authorizer["JwtConfiguration"] == {
+        "Audience": [client],
+        "Issuer": f"https://cognito-idp.{REGION}.amazonaws.com/{pool}",
+    }
+    assert (route["AuthorizationType"], route["AuthorizerId"]) == ("JWT", authorizer["AuthorizerId"])
+    assert not any("authorizer" in i for (kind, i) in postgres.account if kind in ("function", "role", "log_group"))
+
+
+@postgres_stack
+def test_clients_go_to_an_encrypted_bucket_themselves(postgres: Variant) -> None:
+    bucket = postgres.one("bucket")
+    (rule,) = bucket["encryption"]["ServerSideEncryptionConfiguration"]["Rules"]
+    encryption = rule["ApplyServerSideEncryptionByDefault"]
+    assert encryption["SSEAlgorithm"] == "aws:kms" and rule["BucketKeyEnabled"]
+    keys = [s["Resource"] for s in postgres.task_policy if "kms:Decrypt" in s["Action"]]
+    assert keys == [[encryption["KMSMasterKeyID"]]]
+    root = f"s3://{NAME}-{ACCOUNT}-{REGION}/mlflow/artifacts"
+    assert postgres.environment["MLFLOW_DEFAULT_ARTIFACT_ROOT"] == root
+    assert postgres.environment["MLFLOW_SERVE_ARTIFACTS"] == "false"
+    assert "MLFLOW_ARTIFACTS_DESTINATION" not in postgres.environment
+
+
+@postgres_stack
+def test_a_sidecar_runs_beside_mlflow_as_it_was_given(postgres: Variant) -> None:
+    assert set(postgres.containers) == {"tmp-permissions", "mlflow", "proxy"}
+    proxy = postgres.containers["proxy"]
+    assert (proxy["image"], proxy["essential"], proxy["environment"]) == (
+        SIDECAR["image"], False, SIDECAR["environment"],
+    )  # fmt: skip
+    (port,) = proxy["portMappings"]
+    assert port["containerPort"] == 9090
+    task = next(s for (k, _i), s in postgres.account.items() if k == "task_definition" and s["family"] == NAME)
+    assert task["runtimePlatform"]["cpuArchitecture"] == "ARM64"
+    assert postgres.one("load_balancer")["Scheme"] == "internet-facing"
+
+
+# An existing bucket
+
+EXISTING = "the-team-s-own-bucket"
+
+
+@pytest.mark.xdist_group("existing bucket")
+def test_an_existing_bucket_is_used_and_never_changed(stack: Stack) -> None:
+    s3 = stack.aws.client("s3")
+    s3.create_bucket(Bucket=EXISTING, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=EXISTING, Key="theirs.txt", Body=b"theirs")
+    before = listing(stack.aws)["bucket", EXISTING]
+    variant = _deploy(
+        stack,
+        mlflow_artifact_bucket_id=EXISTING,
+        mlflow_artifact_bucket_path="/team-x/mlflow",
+        mlflow_artifact_buckets_mlflow_will_read=["their-data", "arn:aws:s3:::shared-*/public/*"],
+    )
+    _assert_settled(variant)
+    assert [i for (kind, i) in variant.account if kind == "bucket"] == [EXISTING]
+    assert stack.outputs["artifact_bucket_id"] == EXISTING
+    assert variant.environment["MLFLOW_ARTIFACTS_DESTINATION"] == f"s3://{EXISTING}/team-x/mlflow"
+    arn = f"arn:aws:s3:::{EXISTING}"
+    granted = {(action, resource) for s in variant.task_policy for action in s["Action"] for resource in s["Resource"]}
+    objects = ("AbortMultipartUpload", "DeleteObject", "GetObject", "ListMultipartUploadParts", "PutObject")
+    assert granted == {
+        ("s3:ListBucket", arn),
+        ("s3:ListBucketMultipartUploads", arn),
+        *((f"s3:{action}", f"{arn}/team-x/mlflow/*") for action in objects),
+        ("s3:ListBucket", "arn:aws:s3:::their-data"),
+        ("s3:ListBucket", "arn:aws:s3:::shared-*"),
+        ("s3:GetObject", "arn:aws:s3:::their-data/*"),
+        ("s3:GetObject", "arn:aws:s3:::shared-*/public/*"),
+    }
+
+    gone = stack.destroy(mlflow_artifact_bucket_force_destroy=True)  # which is about the stack's own bucket
+    assert "s3_bucket" not in {change["kind"] for change in gone.changes}
+    assert listing(stack.aws)["bucket", EXISTING] == before
+    touched = [c for c in [*variant.run.calls, *gone.calls] if c["service"] == "s3" and c["mutating"]]
+    assert touched == []
+
+
+# A live stack that changes its authorizer, and one whose capacity changes by itself
+
+
+@pytest.mark.xdist_group("live")
+def test_the_route_has_an_authorizer_at_every_moment_of_a_change(team: Stack) -> None:
+    programs = {"ci": "a-password-of-a-program"}
+    secret = team.aws.client("secretsmanager").create_secret(Name="programs", SecretString=json.dumps(programs))["ARN"]
+    team.apply(mlflow_api_credentials_secret_arn=secret)
+    gateway = team.aws.client("apigatewayv2")
+    api = team.outputs["api_id"]
+
+    for kind, inputs in (
+        ("JWT", {"mlflow_api_authorizer": "jwt", "mlflow_api_credentials_secret_arn": None}),
+        ("REQUEST", {"mlflow_api_authorizer": "lambda", "mlflow_api_credentials_secret_arn": secret}),
+    ):
+        team.inputs = {k: v for k, v in team.inputs.items() if k not in inputs}
+        run = team.apply(**inputs)
+        (authorizer,) = gateway.get_authorizers(ApiId=api)["Items"]
+        (route,) = gateway.get_routes(ApiId=api)["Items"]
+        assert authorizer["AuthorizerType"] == kind
+        assert route["AuthorizerId"] == authorizer["AuthorizerId"]
+        order = [c["operation"] for c in run.calls if c["service"] == "apigatewayv2" and c["mutating"]]
+        assert order == ["CreateAuthorizer", "UpdateRoute", "DeleteAuthorizer"]
+        (update,) = [c for c in run.calls if c["operation"] == "UpdateRoute"]
+        assert _value(update["params"], "authorizerId") == authorizer["AuthorizerId"]
+        assert team.run("site").mutating == []
+    functions = [f["FunctionName"] for f in team.aws.client("lambda").list_functions()["Functions"]]
+    assert functions == [f"{NAME}-authorizer"]
+
+
+def _value(params: t.Any, key: str) -> t.Any:
+    """The value of a key wherever it stands in the parameters of a call."""
+    if isinstance(params, dict):
+        found = [v for k, v in params.items() if k.lower() == key.lower()] or [_value(v, key) for v in params.values()]
+        return next((v for v in found if v is not None), None)
+    return None
+
+
+@pytest.mark.xdist_group("live")
+def test_what_autoscaling_and_schedules_set_is_no_drift(team: Stack) -> None:
+    scaling, ecs = team.aws.client("application-autoscaling"), team.aws.client("ecs")
+    team.apply(
+        mlflow_service_max_capacity=6,
+        mlflow_service_scheduled_actions=[
+            {"name": "night", "schedule": "cron(0 20 * * ? *)", "timezone": MADRID, **NOTHING},
+            {"name": "morning", "schedule": "cron(0 7 ? * MON-FRI *)", "min_capacity": 2, "max_capacity": 6},
+        ],
+    )
+    found = pages(scaling, "describe_scheduled_actions", "ScheduledActions", ServiceNamespace="ecs")
+    actions = {action["ScheduledActionName"]: action for action in found}
+    assert set(actions) == {f"{NAME}-night", f"{NAME}-morning"}
+    assert actions[f"{NAME}-night"]["Timezone"] == MADRID
+    assert actions[f"{NAME}-night"]["ScalableTargetAction"] == {"MinCapacity": 0, "MaxCapacity": 0}
+
+    # The schedule "night" comes, and autoscaling stops all tasks.
+    scaling.register_scalable_target(**DIMENSION, MinCapacity=0, MaxCapacity=0)
+    ecs.update_service(cluster=NAME, service=NAME, desiredCount=0)
+    night = team.run("site")
+    assert (night.status, night.changes, night.mutating) == (0, [], [])
+
+    # In the morning there is much to do. Even a run that changes the service leaves the number of tasks alone.
+    scaling.register_scalable_target(**DIMENSION, MinCapacity=2, MaxCapacity=6)
+    ecs.update_service(cluster=NAME, service=NAME, desiredCount=5)
+    run = team.apply(mlflow_service_workers=2)
+    assert {change["kind"] for change in run.changes} == {"ecs_task_definition", "ecs_service"}
+    assert ecs.describe_services(cluster=NAME, services=[NAME])["services"][0]["desiredCount"] == 5
+    assert team.run("site").mutating == []
+
+    # Bounds that no schedule of the stack sets were set by hand.
+    scaling.register_scalable_target(**DIMENSION, MinCapacity=1, MaxCapacity=9)
+    back = team.apply()
+    assert [(c["action"], c["kind"]) for c in back.changes] == [("update", "application_autoscaling_target")]
