@@ -150,7 +150,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_dict,
     tag_list,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
 
 DEFAULT_STORAGE = 20
 """GiB of disk that a Fargate task has where none is asked for; ECS takes no smaller number, this one included."""
@@ -234,6 +234,8 @@ class TaskDefinition(Resource):
         answer = self._describe_definition(latest) if latest else None
         if answer is None:
             return None
+        if self._is_foreign(answer):
+            answer = self._latest_of_ours() or answer
         definition = answer["taskDefinition"]
         platform = definition.get("runtimePlatform", {})
         return {
@@ -259,6 +261,17 @@ class TaskDefinition(Resource):
             if error_code(error) == "ClientException" and "Unable to describe" in str(error):
                 return None
             raise
+
+    def _is_foreign(self, answer: State) -> bool:
+        return foreign(tag_dict(answer.get("tags", []), "key", "value"), self.tags or {})
+
+    def _latest_of_ours(self) -> State | None:
+        """The latest revision with our tags: who registers one by hand may leave them out, and takes no family by that."""
+        for arn in self._revisions("ACTIVE"):
+            answer = self._describe_definition(arn)
+            if answer and not self._is_foreign(answer):
+                return answer
+        return None
 
     def _revisions(self, status: str) -> list[str]:
         """ARNs of the family's revisions, the latest first."""

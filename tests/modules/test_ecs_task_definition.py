@@ -139,6 +139,16 @@ def test_a_revision_registered_by_hand_is_replaced(aws):
     assert result["task_definition"]["revision"] == 3
 
 
+def test_a_revision_registered_by_hand_without_tags_is_passed_over_and_goes_with_the_family(aws):
+    run(aws, GIVEN)
+    by_hand = [{"name": "other", "image": "o", "memory": 1}]
+    aws.client("ecs").register_task_definition(family="x", containerDefinitions=by_hand)
+    _, result = run(aws, GIVEN)
+    assert result["task_definition"]["revision"] == 1 and not result["changed"]
+    run(aws, GIVEN, state="absent")
+    assert revisions(aws, "ACTIVE") == []
+
+
 def test_what_a_dead_removal_left_is_removed(aws):
     run(aws, GIVEN)
     aws.client("ecs").deregister_task_definition(taskDefinition="x:1")
