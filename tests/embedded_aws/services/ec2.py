@@ -14,6 +14,7 @@ from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models import EC2Backend, security_groups
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.responses.security_groups import SecurityGroups
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
@@ -25,6 +26,12 @@ from embedded_aws.gaps import gap
 def interface_without_dns_name() -> None:
     """A network interface has a private DNS name only where its VPC has DNS host names enabled."""
     NetworkInterface.private_dns_name = None
+
+
+@gap()
+def resource_type_of_nat_gateways() -> None:
+    """DescribeTags knows a NAT gateway by the resource type natgateway."""
+    EC2_PREFIX_TO_RESOURCE["nat"] = "natgateway"
 
 
 @gap(security_groups.SecurityGroupRule, "description")
