@@ -339,9 +339,14 @@ class ClusterParameterGroup(RdsResource):
             return None
         group = answer["DBClusterParameterGroups"][0]
         by_user = self.aws.pages("rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name)
+        parameters = {p["ParameterName"]: p["ParameterValue"] for p in by_user if "ParameterValue" in p}
+        if missing := set(self.spec["parameters"]) - set(parameters):
+            # Set to its default value, a parameter keeps the source of the default (rds.force_ssl of PostgreSQL 15 and later).
+            defaults = (p for p in self._every() if p["ParameterName"] in missing and "ParameterValue" in p)
+            parameters |= {p["ParameterName"]: p["ParameterValue"] for p in defaults}
         return {
             "arn": group["DBClusterParameterGroupArn"],
-            "parameters": {p["ParameterName"]: p["ParameterValue"] for p in by_user if "ParameterValue" in p},
+            "parameters": parameters,
             "tags": self.tags_of(group["DBClusterParameterGroupArn"]),
         }
 
@@ -377,14 +382,17 @@ class ClusterParameterGroup(RdsResource):
 
     def _method(self, parameter: str) -> str:
         """How AWS applies a changed parameter: at once, or when an instance reboots."""
-        every = self.aws.once(
+        dynamic = any(p["ParameterName"] == parameter and p.get("ApplyType") == "dynamic" for p in self._every())
+        return "immediate" if dynamic else "pending-reboot"
+
+    def _every(self) -> list[dict[str, t.Any]]:
+        """All parameters, those with their default value included, as they were before this run."""
+        return self.aws.once(
             ("parameters", self.name),
             lambda: self.aws.pages(
                 "rds", "describe_db_cluster_parameters", "Parameters", DBClusterParameterGroupName=self.name
             ),
         )
-        dynamic = any(p["ParameterName"] == parameter and p.get("ApplyType") == "dynamic" for p in every)
-        return "immediate" if dynamic else "pending-reboot"
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if before is None or "parameters" not in changes:
@@ -614,10 +622,13 @@ class Cluster(RdsResource):
     def delete(self, before: State) -> None:
         if before["status"] != "deleting":  # as after a run that died
             if before["deletion_protection"]:
-                self.rds.modify_db_cluster(DBClusterIdentifier=self.name, DeletionProtection=False, ApplyImmediately=True)
+                lift = {"DeletionProtection": False, "ApplyImmediately": True}
+                eventually(self.rds.modify_db_cluster, "InvalidDBClusterStateFault", DBClusterIdentifier=self.name, **lift)
             snapshot = self.final_snapshot
             last = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
-            eventually(self.rds.delete_db_cluster, "InvalidDBClusterStateFault", DBClusterIdentifier=self.name, **last)
+            # InvalidParameterCombination: RDS has not noticed everywhere yet that the protection was lifted.
+            refusals = ("InvalidDBClusterStateFault", "InvalidParameterCombination")
+            eventually(self.rds.delete_db_cluster, *refusals, DBClusterIdentifier=self.name, **last)
         self.wait_gone()
 
     def pending(self, state: State) -> bool:
@@ -754,8 +765,15 @@ class Instance(RdsResource):
         return {argument: wanted[field] for field, argument in names.items() if field in wanted}
 
     def delete(self, before: State) -> None:
-        # Its data is the cluster's: an instance of Aurora has no snapshot of its own.
-        self.rds.delete_db_instance(DBInstanceIdentifier=self.name, SkipFinalSnapshot=True)
+        # Its data is the cluster's: an instance of Aurora has no snapshot of its own. It waits for a failover that the
+        # removal of another instance has brought about.
+        eventually(
+            self.rds.delete_db_instance,
+            "InvalidDBInstanceState",
+            "InvalidDBClusterStateFault",
+            DBInstanceIdentifier=self.name,
+            SkipFinalSnapshot=True,
+        )
 
     def pending(self, state: State) -> bool:
         problem = failure(state["status"], self.parent.name)

@@ -122,6 +122,8 @@ CHANGES = [
      "rds_subnet_group", ["subnet_ids"], ["ModifyDBSubnetGroup"]),
     ("parameters", {"require_secure_transport": "OFF"},
      "rds_cluster_parameter_group", ["parameters.require_secure_transport"], ["ModifyDBClusterParameterGroup"]),
+    ("parameters", {"require_secure_transport": "OFF", "slow_query_log": "1"},
+     "rds_cluster_parameter_group", ["parameters.slow_query_log"], ["ModifyDBClusterParameterGroup"]),
     ("parameters", {}, "rds_cluster_parameter_group", ["parameters"], ["ResetDBClusterParameterGroup"]),
     ("vpc_security_group_ids", lambda aws: [_security_group(aws, "two")],
      "rds_cluster", ["vpc_security_group_ids"], ["ModifyDBCluster"]),
@@ -191,6 +193,7 @@ def test_a_major_upgrade_and_the_groups_that_it_leaves(aws, params):
         "enabled_cloudwatch_logs_exports": ["postgresql"],
     }  # fmt: skip
     run_module(MODULE, postgresql, aws)
+    assert run(aws, postgresql)["changes"] == []  # although for AWS a parameter with its default value was never set
     other = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "x", "Tags": [{"Key": k, "Value": v} for k, v in OWNER.items()]}
     aws.client("rds").create_db_cluster_parameter_group(DBClusterParameterGroupName="x-aurora-y-aurora-postgresql16", **other)
     result = run(aws, postgresql, engine_version="17.7", allow_major_version_upgrade=True)

@@ -99,7 +99,7 @@ def _engine_version(engine: str, version: str) -> dict[str, Any]:
         "DBParameterGroupFamily": _family(engine, version),
         "DBEngineDescription": "Aurora MySQL" if engine == MYSQL else "Aurora (PostgreSQL)",
         "ExportableLogTypes": LOG_TYPES[engine],
-        "ServerlessV2FeaturesSupport": {"MinCapacity": 0, "MaxCapacity": 256},
+        "ServerlessV2FeaturesSupport": {"MinCapacity": 0.5 if ".3.04." in version else 0, "MaxCapacity": 256},
         "Status": "available",
         "SupportedEngineModes": ["provisioned"],
         "SupportsLogExportsToCloudwatchLogs": True,
@@ -191,9 +191,13 @@ def _need_two_zones(subnets: list[Any]) -> None:
 
 @gap(models.DBClusterParameterGroup, "update_cluster_parameters")
 def update_cluster_parameters(_original: Any, self: Any, new_parameters: Any) -> None:
-    """A parameter that was set has the source user."""
+    """A parameter that was set has the source user, unless to its default value."""
+    defaults = ENGINE_DEFAULTS[_engine_of_family(self.db_parameter_group_family)]
     for given in new_parameters:
         name = given["ParameterName"]
+        if defaults.get(name) is not None and given.get("ParameterValue") == defaults[name]:
+            self.parameters.pop(name, None)
+            continue
         self.parameters[name] = {
             "ParameterValue": given.get("ParameterValue"),
             "ApplyMethod": given.get("ApplyMethod", "pending-reboot"),
