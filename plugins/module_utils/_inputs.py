@@ -84,7 +84,8 @@ def _arn(service: str, resource: str) -> Rule:
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"({_LABEL}\.)+{_LABEL}\.?"
 _SECRET = (_arn("secretsmanager", r"secret:[\w/+=.@!-]+"), "give the full ARN of a Secrets Manager secret")
-_KEY = (_arn("kms", r"(key|alias)/[\w/-]+"), "give the ARN of a KMS key")
+_KEY = (_arn("kms", r"key/[\w-]+"), "give the ARN of a KMS key itself: IAM policies name it, and they know no aliases")
+_KEY_OR_ALIAS = (_arn("kms", r"(key|alias)/[\w/-]+"), "give the ARN of a KMS key")
 _CERTIFICATE = (_arn("acm", r"certificate/[\w-]+"), "give the ARN of an ACM certificate in the region of the stack")
 _SUBNETS = (_each(_matches(r"subnet-[0-9a-f]{8,17}"), 2), "give two or more different subnets, such as subnet-0a1b2c3d4e5f67890")
 _ZONE_ID = (_matches(r"[A-Z0-9]{1,32}"), "give the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/")
@@ -149,7 +150,7 @@ RULES: dict[str, tuple[Rule, str]] = {
     ),
     "mlflow_database_password_secret_arn": _SECRET,
     "mlflow_key_arn": _KEY,
-    "mlflow_database_kms_key_arn": _KEY,
+    "mlflow_database_kms_key_arn": _KEY_OR_ALIAS,
     "mlflow_database_min_capacity": (_between(0, 256, 0.5), f"{_ACU}, 0 to 256"),
     "mlflow_database_max_capacity": (_between(1, 256, 0.5), f"{_ACU}, 1 to 256"),
     "mlflow_database_seconds_until_auto_pause": (_between(300, 86400), "give 300 to 86400 seconds"),
@@ -195,16 +196,19 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_tags": (
         lambda v: len(v) <= 40 and all(_tag(k, x) for k, x in v.items()),
         "give at most 40 tags: keys of 1 to 128 characters that do not begin with aws: and are not managed-by or mlflow-stack, "
-        "values of at most 256, of letters, digits, spaces and _ . : / = + - @",
+        "values of at most 256, of letters, digits, spaces and _ . : / = + - @; true and false in quotes",
     ),
 }
 """What a value must be, and what to do otherwise. An empty string of an optional input means: not given."""
 
 
-def _tag(key: str, value: t.Any) -> bool:
-    allowed = r"[\w\s.:/=+@-]"
+def _tag(key: t.Any, value: t.Any) -> bool:
+    allowed = r"[\w .:/=+@-]"
     return (
-        not key.lower().startswith("aws:")
+        isinstance(key, str)
+        and isinstance(value, (str, int, float))
+        and not isinstance(value, bool)
+        and not key.lower().startswith("aws:")
         and key not in ("managed-by", "mlflow-stack")
         and bool(re.fullmatch(rf"{allowed}{{1,128}}", key))
         and bool(re.fullmatch(rf"{allowed}{{0,256}}", str(value)))
@@ -315,8 +319,9 @@ def _together(v: Inputs) -> t.Iterator[Problem]:
             )
         for zone in ("mlflow_zone_name", "mlflow_api_zone_name"):
             host = f"{v['mlflow_record_name']}.{v[zone].rstrip('.')}"
-            if len(host) > 253:
-                yield Problem("mlflow_record_name", v["mlflow_record_name"], f"the host name {host[:20]}... is longer than 253")
+            if len(host) > 128:
+                reason = f"the host name {host[:20]}... is longer than 128 characters, the most that a load balancer's rule takes"
+                yield Problem("mlflow_record_name", v["mlflow_record_name"], reason)
     if have("mlflow_service_cpu", "mlflow_service_memory"):
         memory = FARGATE_MEMORY[v["mlflow_service_cpu"]]
         if v["mlflow_service_memory"] not in memory:
@@ -330,6 +335,12 @@ def _together(v: Inputs) -> t.Iterator[Problem]:
                         ("mlflow_service_min_capacity", "mlflow_service_max_capacity")):
         if have(least, most) and v[least] > v[most]:
             yield Problem(least, v[least], f"give at most {most}, which is {v[most]}")
+    if have("mlflow_database_engine", "mlflow_rds_cluster_engine_version"):
+        version = v["mlflow_rds_cluster_engine_version"]
+        if (v["mlflow_database_engine"] == "aurora-mysql") != (".mysql_aurora." in version):
+            yield Problem("mlflow_rds_cluster_engine_version", version,
+                          f"this is no version of {v['mlflow_database_engine']}: give one such as "
+                          "8.0.mysql_aurora.3.10.3 for aurora-mysql, 17.7 for aurora-postgresql")
     if v.get("mlflow_database_auto_pause") is False and have("mlflow_database_min_capacity"):
         if v["mlflow_database_min_capacity"] < 0.5:
             yield Problem("mlflow_database_min_capacity", v["mlflow_database_min_capacity"],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-_LONGEST = {"aurora-mysql": 41, "aurora-postgresql": 128}
+_LONGEST = {"aurora-mysql": 41, "aurora-postgresql": 99}
 _SHORTEST = 8
 _REFUSED = '/"@ '
 

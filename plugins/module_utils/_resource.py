@@ -121,7 +121,9 @@ class Resource:
         absent: bool = False,
     ) -> None:
         self.aws, self.name, self.spec = aws, name, spec or {}
-        self.tags, self.needs, self.parent, self.absent = tags, tuple(needs), parent, absent
+        # YAML makes numbers of some values; AWS knows text only.
+        self.tags = None if tags is None else {k: str(v) for k, v in tags.items()}
+        self.needs, self.parent, self.absent = tuple(needs), parent, absent
         self.state: State | None = None
         self.change: Change | None = None
         self.inside: t.Sequence[Resource] = ()

@@ -111,8 +111,10 @@ class Preflight:
             if elsewhere:
                 yield self.problem(name, f"{', '.join(elsewhere)} not in mlflow_vpc_id {vpc}: give subnets of this VPC")
             zones = {known[i]["AvailabilityZone"] for i in ids if i in known}
-            if not missing and len(zones) < 2:
+            if ids and not missing and len(zones) < 2:
                 yield self.problem(name, f"all lie in the zone {', '.join(zones)}: give subnets in two availability zones or more")
+            elif not missing and len(zones) < len(ids) and name == "mlflow_load_balancer_subnet_ids":
+                yield self.problem(name, "two of them lie in one availability zone: a load balancer takes one subnet in each zone")
 
     def way_out(self) -> Problems:
         """Only warns: an internal load balancer may reach the identity provider by ways that route tables do not show."""
@@ -197,9 +199,16 @@ class Preflight:
 
     def engine(self) -> Problems:
         engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
-        versions = [v["EngineVersion"] for v in self.aws.pages("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=engine)]
-        if not any(v == version or v.startswith(f"{version}.") for v in versions):
-            yield self.problem("mlflow_rds_cluster_engine_version", f"AWS does not offer it for {engine}: use one of {', '.join(versions[-8:])}")
+        offered = {v["EngineVersion"]: v for v in self.aws.pages("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=engine)}
+        fitting = [v for v in offered if v == version or v.startswith(f"{version}.")]
+        if not fitting:
+            yield self.problem("mlflow_rds_cluster_engine_version", f"AWS does not offer it for {engine}: use one of {', '.join(list(offered)[-8:])}")
+            return
+        limits = offered[fitting[-1]].get("ServerlessV2FeaturesSupport") or {}
+        if self.inputs.get("mlflow_database_auto_pause") and limits.get("MinCapacity", 0) > 0:
+            yield self.problem("mlflow_database_auto_pause", f"{engine} {version} cannot pause: choose false, or a newer version")
+        if limits and self.inputs.get("mlflow_database_max_capacity", 0) > limits.get("MaxCapacity", 256):
+            yield self.problem("mlflow_database_max_capacity", f"{engine} {version} takes at most {limits['MaxCapacity']:g} ACU")
 
     def key(self, name: str) -> Problems:
         answer = found(self.aws.client("kms").describe_key, "NotFoundException", KeyId=self.inputs[name])

@@ -97,7 +97,7 @@ BAD: list[tuple[str, t.Any]] = [
     *(("mlflow_database_seconds_until_auto_pause", v) for v in (299, 86401)),
     *(("mlflow_database_reader_count", v) for v in (-1, 16, 0.5)),
     *(("mlflow_database_backup_retention_days", v) for v in (0, 36)),
-    *(("mlflow_key_arn", v) for v in ("alias/x", "cb698b74", ARN.format("s3", "key/x"))),
+    *(("mlflow_key_arn", v) for v in ("alias/x", "cb698b74", ARN.format("s3", "key/x"), ARN.format("kms", "alias/x"))),
     *(("mlflow_artifact_bucket_id", v) for v in ("arn:aws:s3:::b", "B", "xn--x")),
     *(("mlflow_artifact_bucket_path", v) for v in ("/a//b", "a b", "//", "/../$x")),
     *(("mlflow_artifact_bucket_noncurrent_days", v) for v in (0, -1)),
@@ -119,7 +119,7 @@ BAD: list[tuple[str, t.Any]] = [
     *(("mlflow_service_scheduled_actions", v) for v in (
         [{"name": "x"}], [{"name": "x", "schedule": "cron(x)", "min": 1}], [{"schedule": "cron(x)"}], "x",
         [{"name": "x", "schedule": "cron(x)", "min_capacity": 1}] * 2)),
-    *(("mlflow_tags", v) for v in (["a"], {"aws:x": "1"}, {"managed-by": "me"}, {"mlflow-stack": "x"}, {"a": "x" * 257}, {"a" * 129: "x"}, {"a<": "x"})),
+    *(("mlflow_tags", v) for v in (["a"], {"aws:x": "1"}, {"managed-by": "me"}, {"mlflow-stack": "x"}, {"a": "x" * 257}, {"a" * 129: "x"}, {"a<": "x"}, {"a": True}, {"a": None}, {1: "x"}, {"a": "x\ty"})),
     *(("mlflow_bootstrap_vpc_cidr", v) for v in ("10.0.0.0/8", "10.0.1.0/16", "x")),
 ]
 
@@ -135,6 +135,9 @@ def test_a_bad_value_is_named_with_a_remedy(name: str, value: t.Any) -> None:
     ("changes", "variable"),
     [
         ({"mlflow_api_zone_name": "ml.example.com."}, "mlflow_api_zone_name"),
+        ({"mlflow_record_name": ".".join(["a" * 63] * 2)}, "mlflow_record_name"),
+        ({"mlflow_rds_cluster_engine_version": "8.0"}, "mlflow_rds_cluster_engine_version"),
+        ({"mlflow_database_engine": "aurora-postgresql"}, "mlflow_rds_cluster_engine_version"),
         ({"mlflow_service_cpu": 256}, "mlflow_service_memory"),
         ({"mlflow_service_min_capacity": 3}, "mlflow_service_min_capacity"),
         ({"mlflow_database_min_capacity": 2}, "mlflow_database_min_capacity"),
