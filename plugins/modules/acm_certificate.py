@@ -186,6 +186,7 @@ class Certificate(Resource):
             options = certificate.get("DomainValidationOptions", [])
             if options and all("ResourceRecord" in option for option in options):
                 break
+            self.pending({"status": certificate["Status"]})  # raises for a certificate that has failed and never gets them
             time.sleep(pause)
         return [
             {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}

@@ -130,9 +130,11 @@ class Health:
         return judge(len(apis) == 1, apis[0]["ApiId"] if apis else "not found")
 
     def vpc_link(self) -> Outcome:
-        links = [v for v in self.aws.pages("apigatewayv2", "get_vpc_links", "Items") if v["Name"] == self.name]
+        every = self.aws.pages("apigatewayv2", "get_vpc_links", "Items")
+        links = [v for v in every if v["Name"] == self.name and v["VpcLinkStatus"] != "DELETING"]
         status = links[0]["VpcLinkStatus"] if links else "not found"
-        return judge(status == "AVAILABLE", status)
+        # A link without traffic for 60 days is inactive until there is some.
+        return judge(status in ("AVAILABLE", "INACTIVE"), status)
 
     def domain_name(self) -> Outcome:
         domain = self.aws.client("apigatewayv2").get_domain_name(DomainName=self.params["domain_name"])
