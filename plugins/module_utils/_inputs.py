@@ -272,6 +272,14 @@ def _suboptions(item: dict[str, t.Any], options: Spec) -> dict[str, t.Any]:
     return {k: typed(v, options[k]) for k, v in item.items() if v is not None}
 
 
+SERVER_SECRETS = (
+    "MLFLOW_BACKEND_STORE_URI",
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
+)
+"""Variables that the role C(ecs) gives the server as secrets."""
+
 BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")
 """What C(bootstrap) cannot do without; the other required inputs are what it makes."""
 
@@ -356,6 +364,11 @@ def _together(v: Inputs) -> t.Iterator[Problem]:
         for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn"):
             if not have(f"mlflow_load_balancer_oidc_{part}"):
                 yield Problem(f"mlflow_load_balancer_oidc_{part}", "", "is missing: mlflow_load_balancer_sign_in is oidc")
+    environment, secrets = (v.get(f"mlflow_service_{part}") or {} for part in ("environment", "secrets"))
+    twice = environment.keys() & {*secrets, *SERVER_SECRETS}
+    if twice:
+        yield Problem("mlflow_service_environment", ", ".join(sorted(twice)),
+                      "ECS takes no variable that is a secret of the server too: leave it out here")
     if have("mlflow_gunicorn_opts", "mlflow_uvicorn_opts"):
         yield Problem("mlflow_gunicorn_opts", v["mlflow_gunicorn_opts"], "MLflow takes one server: leave out this or mlflow_uvicorn_opts")
     for index, sidecar in enumerate(v.get("mlflow_service_sidecar_container_definitions") or []):

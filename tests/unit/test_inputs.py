@@ -148,6 +148,11 @@ def test_a_bad_value_is_named_with_a_remedy(name: str, value: t.Any) -> None:
             "mlflow_api_credentials_secret_arn",
         ),
         ({"mlflow_load_balancer_sign_in": "oidc"}, "mlflow_load_balancer_oidc_issuer"),
+        ({"mlflow_service_environment": {"MLFLOW_BACKEND_STORE_URI": "x"}}, "mlflow_service_environment"),
+        (
+            {"mlflow_service_environment": {"A": "x"}, "mlflow_service_secrets": {"A": ARN.format("ssm", "parameter/a")}},
+            "mlflow_service_environment",
+        ),
         ({"mlflow_gunicorn_opts": "-w 2", "mlflow_uvicorn_opts": "--x"}, "mlflow_gunicorn_opts"),
         ({"mlflow_service_sidecar_container_definitions": [{"name": "mlflow", "image": "x"}]}, "mlflow_service_sidecar_container_definitions[0].name"),
         ({"mlflow_service_sidecar_container_definitions": [{"name": "x"}]}, "mlflow_service_sidecar_container_definitions[0].image"),
