@@ -19,7 +19,7 @@ NOT_STATE = {
     "LastModifiedTime", "LastModifiedDate", "LastAccessedDate", "LastUpdatedDate", "EarliestRestorableTime",
     "LatestRestorableTime", "RoleLastUsed", "storedBytes", "events", "createdAt", "updatedAt",
     "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp",
-}  # fmt: skip
+}
 """Times and counters: they move by themselves."""
 
 
@@ -118,12 +118,13 @@ def _rds(aws: EmbeddedAWS) -> Found:
          "DBClusterParameterGroupName", "DBClusterParameterGroupArn"),
         ("db_cluster_snapshot", "describe_db_cluster_snapshots", "DBClusterSnapshots",
          "DBClusterSnapshotIdentifier", "DBClusterSnapshotArn"),
-    ):  # fmt: skip
+    ):
         for item in pages(rds, operation, key):
             item.pop("TagList", None)
             if kind == "db_cluster_parameter_group":
-                group = {"DBClusterParameterGroupName": item[identifier], "Source": "user"}
-                item["parameters"] = pages(rds, "describe_db_cluster_parameters", "Parameters", **group)
+                group = {"DBClusterParameterGroupName": item[identifier]}
+                found = pages(rds, "describe_db_cluster_parameters", "Parameters", **group)
+                item["parameters"] = {p["ParameterName"]: p.get("ParameterValue") for p in found}
             pairs = rds.list_tags_for_resource(ResourceName=item[arn])["TagList"]
             yield kind, item[identifier], {**item, "tags": tags(pairs)}
 
@@ -267,4 +268,4 @@ def _cognito(aws: EmbeddedAWS) -> Found:
 READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
     _ec2, _s3, _rds, _elbv2, _route53, _ecs, _application_autoscaling, _logs, _iam, _lambda, _apigatewayv2,
     _secrets_and_certificates, _cognito,
-)  # fmt: skip
+)

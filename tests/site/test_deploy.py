@@ -105,7 +105,7 @@ def test_the_network_opens_nothing_that_need_not_be(deployed: Step) -> None:
         (names[r["GroupId"]], "out" if r["IsEgress"] else "in", r["IpProtocol"], r["FromPort"], r["ToPort"],
          r.get("CidrIpv4") or names[r["ReferencedGroupInfo"]["GroupId"]])
         for r in deployed.of("security_group_rule").values()
-    }  # fmt: skip
+    }
     assert rules == {
         ("load-balancer", "in", "tcp", 80, 80, "192.0.2.0/24"),
         ("load-balancer", "in", "tcp", 443, 443, "192.0.2.0/24"),
@@ -176,13 +176,11 @@ def test_the_database_is_encrypted_backed_up_protected_and_takes_tls_alone(team:
         "CopyTagsToSnapshot": True, "EnabledCloudwatchLogsExports": ["error", "slowquery"],
         "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
         "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.0, "MaxCapacity": 1.0, "SecondsUntilAutoPause": 300},
-    }  # fmt: skip
+    }
     assert {key: cluster[key] for key in asked} == asked
     assert [g["VpcSecurityGroupId"] for g in cluster["VpcSecurityGroups"]] == [deployed.group("database")]
     assert (instance["DBInstanceClass"], instance["PubliclyAccessible"]) == ("db.serverless", False)
-    group = deployed.one("db_cluster_parameter_group")
-    parameters = {p["ParameterName"]: p["ParameterValue"] for p in group["parameters"]}
-    assert parameters["require_secure_transport"] == "ON"
+    assert deployed.one("db_cluster_parameter_group")["parameters"]["require_secure_transport"] == "ON"
     subnets = {s["SubnetIdentifier"] for s in deployed.one("db_subnet_group")["Subnets"]}
     assert subnets == set(team.inputs["mlflow_database_subnet_ids"])
 
@@ -321,13 +319,13 @@ def test_every_log_is_kept_for_as_long_as_asked(deployed: Step) -> None:
     assert groups == dict.fromkeys(
         (f"/ecs/{NAME}", f"/aws/lambda/{NAME}-authorizer", f"/aws/apigateway/{NAME}",
          f"/aws/rds/cluster/{NAME}/error", f"/aws/rds/cluster/{NAME}/slowquery"), 90,
-    )  # fmt: skip
+    )
 
 
 UNTAGGABLE = {
     "record", "role_policy", "scaling_policy", "alarm",
     "api_route", "api_integration", "api_authorizer", "api_mapping", "network_interface",
-}  # fmt: skip
+}
 
 
 def test_every_resource_that_can_carry_tags_carries_all(empty: Listing, deployed: Step) -> None:
@@ -408,7 +406,7 @@ def test_verify_is_green_and_changes_nothing(verified: Step, deployed: Step) -> 
     checks = next(r["checks"] for r in verified.run.results if "checks" in r)
     assert {c["name"]: c["status"] for c in checks}.items() >= {
         "database": "ok", "load balancer": "ok", "service": "ok", "API": "ok", "VPC link": "ok", "inputs": "ok",
-    }.items()  # fmt: skip
+    }.items()
 
 
 # The end

@@ -72,12 +72,12 @@ class Hand:
         (item,) = getattr(self.apigatewayv2, f"get_{what}s")(ApiId=self.api)["Items"]
         return {k: v for k, v in item.items() if k not in ("LastUpdatedDate", "CreatedDate", "DeploymentId")}
 
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str | None]:
         found = pages(
             self.rds, "describe_db_cluster_parameters", "Parameters",
-            DBClusterParameterGroupName=f"{NAME}-aurora-mysql8-0", Source="user",
-        )  # fmt: skip
-        return {p["ParameterName"]: p["ParameterValue"] for p in found}
+            DBClusterParameterGroupName=f"{NAME}-aurora-mysql8-0",
+        )
+        return {p["ParameterName"]: p.get("ParameterValue") for p in found}
 
     def cluster(self, *fields: str) -> list[t.Any]:
         cluster = self.rds.describe_db_clusters(DBClusterIdentifier=NAME)["DBClusters"][0]
@@ -98,7 +98,7 @@ class Hand:
         (definition,) = self.service("taskDefinition")
         task = self.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
         kept = ("family", "taskRoleArn", "executionRoleArn", "networkMode", "volumes", "cpu", "memory",
-                "requiresCompatibilities", "runtimePlatform", "containerDefinitions")  # fmt: skip
+                "requiresCompatibilities", "runtimePlatform", "containerDefinitions")
         task["containerDefinitions"][-1]["image"] = "example.com/somebody/else:1"
         made = self.ecs.register_task_definition(**{key: task[key] for key in kept if key in task})
         self.ecs.update_service(cluster=NAME, service=NAME, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])

@@ -46,7 +46,7 @@ def _sibling(aws: EmbeddedAWS, inputs: Inputs) -> Inputs:
     client = cognito.create_user_pool_client(
         UserPoolId=pool, ClientName="other", GenerateSecret=True, CallbackURLs=[f"https://{people}/oauth2/idpresponse"],
         AllowedOAuthFlows=["code"], AllowedOAuthScopes=["openid"], AllowedOAuthFlowsUserPoolClient=True,
-    )["UserPoolClient"]["ClientId"]  # fmt: skip
+    )["UserPoolClient"]["ClientId"]
     certificates = []
     for host, zone_id in ((people, inputs["mlflow_zone_id"]), (programs, inputs["mlflow_api_zone_id"])):
         arn = acm.request_certificate(DomainName=host, ValidationMethod="DNS")["CertificateArn"]

@@ -183,7 +183,7 @@ def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack
     stack.aws.client("rds").create_db_cluster(
         DBClusterIdentifier="mlflow-team-x", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="b" * 12,
         StorageEncrypted=True,
-    )  # fmt: skip
+    )
     key = stack.inputs["mlflow_key_arn"]
     run = stack.run("site", mlflow_database_engine="aurora-postgresql", mlflow_database_kms_key_arn=key)
     told = (

@@ -106,14 +106,12 @@ def test_postgresql_has_its_own_port_parameters_logs_and_uri(postgres: Variant) 
     cluster = postgres.one("db_cluster")
     assert (cluster["Engine"], cluster["Port"], cluster["StorageEncrypted"]) == ("aurora-postgresql", 5432, True)
     assert cluster["EnabledCloudwatchLogsExports"] == ["postgresql"]
-    group = postgres.one("db_cluster_parameter_group")
-    parameters = {p["ParameterName"]: p["ParameterValue"] for p in group["parameters"]}
-    assert parameters == {"rds.force_ssl": "1"}
+    assert postgres.one("db_cluster_parameter_group")["parameters"]["rds.force_ssl"] == "1"
     groups = {i for (kind, i) in postgres.account if kind == "log_group" and i.startswith("/aws/rds/")}
     assert groups == {f"/aws/rds/cluster/{NAME}/postgresql"}
     names = {i: s["GroupName"] for (k, i), s in postgres.account.items() if k == "security_group"}
     ports = {r["FromPort"] for (k, _i), r in postgres.account.items()
-             if k == "security_group_rule" and names[r["GroupId"]] == f"{NAME}-database"}  # fmt: skip
+             if k == "security_group_rule" and names[r["GroupId"]] == f"{NAME}-database"}
     assert ports == {5432}
 
 
@@ -174,7 +172,7 @@ def test_a_sidecar_runs_beside_mlflow_as_it_was_given(postgres: Variant) -> None
     proxy = postgres.containers["proxy"]
     assert (proxy["image"], proxy["essential"], proxy["environment"]) == (
         SIDECAR["image"], False, SIDECAR["environment"],
-    )  # fmt: skip
+    )
     (port,) = proxy["portMappings"]
     assert port["containerPort"] == 9090
     task = next(s for (k, _i), s in postgres.account.items() if k == "task_definition" and s["family"] == NAME)
