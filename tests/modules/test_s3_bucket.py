@@ -9,7 +9,7 @@ import boto3
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules import s3_bucket
 from embedded_aws.client import REGION, EmbeddedAWS
-from run_module import ModuleFailed, run_module
+from modules.run_module import ModuleFailed, run_module
 
 NAME = "mlflow-x-123456789012-eu-west-1"
 ARN = f"arn:aws:s3:::{NAME}"
