@@ -122,6 +122,10 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 
+ROLE_ATTEMPTS, ROLE_PAUSE = 12, 10
+"""A just made role is not known everywhere at once: as long as nothing has run, a task is started again, for two minutes."""
+
+
 class Task(Resource):
     kind = "ecs_task"
 
@@ -139,8 +143,10 @@ class Task(Resource):
         task = self._finished(earlier) if earlier else None
         if task is None or task["taskDefinitionArn"] != desired["task_definition"]:
             task = self._finished(self._start(desired))
-            if _role_unknown(task):  # a just made role is not known everywhere at once, and nothing has run yet
-                time.sleep(10)
+            for _attempt in range(ROLE_ATTEMPTS):
+                if not _role_unknown(task):
+                    break
+                time.sleep(ROLE_PAUSE)
                 task = self._finished(self._start(desired))
         self._check(task)
         return {"arn": task["taskArn"]}
