@@ -46,7 +46,7 @@ options:
     description:
       - The tags of every resource that the module makes. Other tags on them are removed.
       - A resource of the right name that carries neither the C(managed-by) nor the C(mlflow-stack) tag given here belongs to
-        somebody else. With O(state=present) this is an error, with O(state=absent) the resource is kept.
+        somebody else. With C(state=present) this is an error, with C(state=absent) the resource is kept.
     type: dict
     default: {}
 """
