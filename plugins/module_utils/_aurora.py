@@ -67,7 +67,7 @@ def members(cluster: str, existing: t.Mapping[str, bool], count: int) -> tuple[l
     number = {name: int(name.rpartition("-")[2]) for name in existing if re.fullmatch(re.escape(cluster) + r"-\d+", name)}
     ours = sorted(number, key=lambda name: (not existing[name], number[name]))
     free = (name for n in range(1, count + len(ours) + 1) if (name := f"{cluster}-{n}") not in number)
-    new = [next(free) for _ in range(count - len(ours))]
+    new = [next(free) for _ignored in range(count - len(ours))]
     wanted = sorted([*ours[:count], *new], key=lambda name: int(name.rpartition("-")[2]))
     return wanted, ours[count:]
 

@@ -14,9 +14,10 @@ import typing as t
 try:
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError  # pylint: disable=unused-import # for others
     from botocore.loaders import Loader
 except ImportError:  # AnsibleAWSModule reports the missing library
+    boto3 = None
     BotoCoreError = ClientError = NoRegionError = Exception
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
@@ -80,7 +81,9 @@ def _loader() -> Loader:
 
 
 def preload() -> None:
-    """Read the models of all services, for a process that forks others."""
+    """Read the models of all services, for a process that forks others. Raises ImportError without boto3."""
+    if boto3 is None:
+        raise ImportError("boto3")
     for service in SERVICES:
         _loader().load_service_model(service, "service-2")
     for name in ("endpoints", "partitions", "sdk-default-configuration"):

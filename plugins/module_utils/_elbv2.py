@@ -79,7 +79,7 @@ def _normal_forward(action: Document) -> Document:
 
 def normal_conditions(conditions: t.Sequence[Document]) -> list[Document]:
     """Conditions in one order, each as C(Field) and what must match, be it given as C(Values) or as the field's own config."""
-    return sorted((_normal_condition(condition) for condition in conditions), key=lambda each: json.dumps(each))
+    return sorted((_normal_condition(condition) for condition in conditions), key=json.dumps)
 
 
 def _normal_condition(condition: Document) -> Document:

@@ -735,7 +735,7 @@ def main() -> None:
                 },
                 "required_if": [("type", "REQUEST", ["function_name", "uri"]), ("type", "JWT", ["issuer"])],
             },
-            "route_keys": {"type": "list", "elements": "str", "default": ["$default"]},
+            "route_keys": {"type": "list", "elements": "str", "default": ["$default"], "no_log": False},
             "stage": {
                 "type": "dict",
                 "apply_defaults": True,

@@ -162,7 +162,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
 BUSY = "ConcurrentUpdateException"
 """The refusal of a change while another change of the same target is under way."""
 
-Bounds = tuple[int | None, int | None]
+Bounds = tuple[t.Optional[int], t.Optional[int]]
 
 TRACKING_DEFAULTS = {"ScaleOutCooldown": 300, "ScaleInCooldown": 300, "DisableScaleIn": False}
 """What holds for an ECS service where a target tracking policy does not say it; the API returns what it was given."""

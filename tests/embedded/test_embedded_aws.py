@@ -466,7 +466,9 @@ def test_run_task(aws: EmbeddedAWS, network: Network) -> None:
         cluster="c", taskDefinition="f", launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets[:1]}},
     )["tasks"][0]  # fmt: skip
-    describe = lambda: ecs.describe_tasks(cluster="c", tasks=[task["taskArn"]])["tasks"][0]  # noqa: E731
+    def describe():
+        return ecs.describe_tasks(cluster="c", tasks=[task["taskArn"]])["tasks"][0]
+
     has(describe(), lastStatus="RUNNING")
     stopped = describe()
     has(stopped, lastStatus="STOPPED", stopCode="EssentialContainerExited")
@@ -521,7 +523,7 @@ def test_application_autoscaling(aws: EmbeddedAWS, network: Network) -> None:
     aas.put_scheduled_action(**action)
     (scheduled,) = aas.describe_scheduled_actions(ServiceNamespace="ecs")["ScheduledActions"]
     has(scheduled, **{name: action[name] for name in ("ScalableTargetAction", "Timezone", "Schedule")})
-    arns = {aas.put_scaling_policy(**policy)["PolicyARN"] for _ in range(2)}
+    arns = {aas.put_scaling_policy(**policy)["PolicyARN"] for _ignored in range(2)}
     assert len(arns) == 1
     assert len(aws.client("cloudwatch").describe_alarms()["MetricAlarms"]) == 2
     aas.deregister_scalable_target(**target)
@@ -606,7 +608,9 @@ def test_target_groups(balancer: Balancer) -> None:
     )
     assert len(changed["Attributes"]) == len(attributes)
     rule = balancer.rule(1, balancer.forward)
-    described = lambda: elb.describe_target_groups(TargetGroupArns=[group])["TargetGroups"][0]  # noqa: E731
+    def described():
+        return elb.describe_target_groups(TargetGroupArns=[group])["TargetGroups"][0]
+
     assert described()["LoadBalancerArns"] == [balancer.arn]
     refused("ResourceInUse", elb.delete_target_group, TargetGroupArn=group)
     elb.delete_rule(RuleArn=rule["RuleArn"])
@@ -672,9 +676,11 @@ def test_rules(balancer: Balancer) -> None:
     ]
     with pytest.raises(ClientError, match="PriorityInUse"):
         balancer.rule(2, balancer.forward)
-    order = lambda: [  # noqa: E731
-        rule["RuleArn"] for rule in elb.describe_rules(ListenerArn=balancer.listener)["Rules"] if not rule["IsDefault"]
-    ]
+    def order():
+        return [
+            rule["RuleArn"] for rule in elb.describe_rules(ListenerArn=balancer.listener)["Rules"] if not rule["IsDefault"]
+        ]
+
     assert order() == [first["RuleArn"], second["RuleArn"]]
     swapped = [{"RuleArn": second["RuleArn"], "Priority": 1}, {"RuleArn": first["RuleArn"], "Priority": 2}]
     elb.set_rule_priorities(RulePriorities=swapped)
@@ -750,10 +756,12 @@ def test_cluster_parameter_groups(aws: EmbeddedAWS, network: Network) -> None:
     )["DBClusterParameterGroup"]
     arn = created["DBClusterParameterGroupArn"]
     assert rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "1"}]
-    parameters = lambda **source: {  # noqa: E731
-        each["ParameterName"]: (each.get("ParameterValue"), each["Source"])
-        for each in rds.describe_db_cluster_parameters(**name, **source)["Parameters"]
-    }
+    def parameters(**source):
+        return {
+            each["ParameterName"]: (each.get("ParameterValue"), each["Source"])
+            for each in rds.describe_db_cluster_parameters(**name, **source)["Parameters"]
+        }
+
     assert parameters(Source="user") == {}
     assert parameters()["require_secure_transport"][0] == "OFF"
     rds.modify_db_cluster_parameter_group(**name, Parameters=[
@@ -944,7 +952,9 @@ def test_certificate_is_issued_by_its_record(aws: EmbeddedAWS) -> None:
         DomainName="a.emu.test", SubjectAlternativeNames=["*.a.emu.test", "b.emu.test"], ValidationMethod="DNS",
         Tags=[{"Key": "a", "Value": "1"}],
     )["CertificateArn"]  # fmt: skip
-    describe = lambda: acm.describe_certificate(CertificateArn=arn)["Certificate"]  # noqa: E731
+    def describe():
+        return acm.describe_certificate(CertificateArn=arn)["Certificate"]
+
     certificate = describe()
     has(certificate, Status="PENDING_VALIDATION", DomainName="a.emu.test", Type="AMAZON_ISSUED")
     assert certificate["SubjectAlternativeNames"] == ["a.emu.test", "*.a.emu.test", "b.emu.test"]

@@ -96,7 +96,7 @@ def operation_of(service: str, environ: dict[str, Any], body: bytes) -> tuple[st
         # Only JSON can be searched for secrets; S3 objects and XML documents are recorded by their size.
         params["body"] = redacted(_json(body)) if body[:1] == b"{" else f"<{len(body)} bytes>"
     try:
-        operation, _ = get_service_router(service).match(Request(dict(environ, **{"wsgi.input": BytesIO(body)})))
+        operation, _ignored = get_service_router(service).match(Request(dict(environ, **{"wsgi.input": BytesIO(body)})))
     except (HTTPException, NotImplementedError, ValueError, KeyError):
         return "", params
     return operation.name, params

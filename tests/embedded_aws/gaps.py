@@ -47,7 +47,7 @@ class Gap:
 
         if original is not None:
             functools.update_wrapper(method, original)
-        method.__name__ = self.name
+        setattr(method, "__name__", self.name)
         setattr(self.owner, self.name, existing.getter(method) if isinstance(existing, property) else method)
 
 

@@ -95,15 +95,15 @@ def test_create_again_absent_again(aws):
     assert (target["min_capacity"], target["max_capacity"]) == bounds(aws) == (2, 4)
 
     since = aws.mark()
-    _, again = run(aws, GIVEN)
+    _ignored, again = run(aws, GIVEN)
     assert not again["changed"] and again["scalable_target"] == target and mutations(aws, since) == []
 
     since = aws.mark()
-    _, gone = run(aws, {"resource_id": "service/x/x", "tags": GIVEN["tags"]}, state="absent")
-    assert sorted(lines(gone)) == sorted(("delete", kind, name) for _, kind, name in lines(result))
+    _ignored, gone = run(aws, {"resource_id": "service/x/x", "tags": GIVEN["tags"]}, state="absent")
+    assert sorted(lines(gone)) == sorted(("delete", kind, name) for _ignored, kind, name in lines(result))
     assert mutations(aws, since) == ["DeregisterScalableTarget"] and gone["scalable_target"] == {}
     since = aws.mark()
-    _, again = run(aws, GIVEN, state="absent")
+    _ignored, again = run(aws, GIVEN, state="absent")
     assert not again["changed"] and mutations(aws, since) == []
 
 
@@ -138,7 +138,7 @@ def changed(option, index, **change):
 def test_change(aws, change, expected, operations):
     run(aws, GIVEN)
     since = aws.mark()
-    _, result = run(aws, GIVEN, **change)
+    _ignored, result = run(aws, GIVEN, **change)
     assert lines(result) == expected and mutations(aws, since) == operations
     assert not run_module(MODULE, {**GIVEN, **change}, aws)["changed"]
 
@@ -148,7 +148,7 @@ def test_bounds_change(aws, change):
     given = {**GIVEN, "scheduled_actions": []}
     run(aws, given)
     since = aws.mark()
-    _, result = run(aws, given, **change)
+    _ignored, result = run(aws, given, **change)
     assert lines(result) == [("update", TARGET, "service/x/x")] and mutations(aws, since) == ["RegisterScalableTarget"]
     assert bounds(aws) == (change.get("min_capacity", 2), change.get("max_capacity", 4))
 

@@ -40,14 +40,14 @@ def test_create_again_absent_again(aws):
     assert {tag["key"]: tag["value"] for tag in there["tags"]} == GIVEN["tags"]
 
     since = aws.mark()
-    _, again = run(aws, GIVEN)
+    _ignored, again = run(aws, GIVEN)
     assert not again["changed"] and again["cluster"] == result["cluster"] and mutations(aws, since) == []
 
-    _, gone = run(aws, GIVEN, state="absent")
+    _ignored, gone = run(aws, GIVEN, state="absent")
     assert gone["cluster"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
     assert cluster(aws)["status"] == "INACTIVE"  # as ECS keeps it, and for us it does not exist
     since = aws.mark()
-    _, again = run(aws, GIVEN, state="absent")
+    _ignored, again = run(aws, GIVEN, state="absent")
     assert not again["changed"] and mutations(aws, since) == []
     assert [change["action"] for change in run(aws, GIVEN)[1]["changes"]] == ["create"]
 
@@ -65,7 +65,7 @@ def test_change_and_back(aws, change, fields, operations):
     run(aws, GIVEN)
     for params in ({**GIVEN, **change}, GIVEN):
         since = aws.mark()
-        _, result = run(aws, params)
+        _ignored, result = run(aws, params)
         assert [field["name"] for field in result["changes"][0]["fields"]] == fields
         assert len(mutations(aws, since)) == 1
         if params != GIVEN:

@@ -92,15 +92,15 @@ def test_create_again_absent_again(aws, given):
     assert there["propagateTags"] == "SERVICE" and there["enableECSManagedTags"]
 
     since = aws.mark()
-    _, again = run(aws, given)
+    _ignored, again = run(aws, given)
     assert not again["changed"] and again["service"] == result["service"]
     assert [call["operation"] for call in aws.calls(since)] == ["DescribeServices"] * 2
 
-    _, gone = run(aws, given, state="absent")
+    _ignored, gone = run(aws, given, state="absent")
     assert gone["service"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
     assert service(aws)["status"] == "INACTIVE"
     since = aws.mark()
-    _, again = run(aws, given, state="absent")
+    _ignored, again = run(aws, given, state="absent")
     assert not again["changed"] and mutations(aws, since) == []
     assert [change["action"] for change in run(aws, given)[1]["changes"]] == ["create"]
 
@@ -125,7 +125,7 @@ def test_create_again_absent_again(aws, given):
 def test_change(aws, given, change, fields):
     run(aws, given)
     since = aws.mark()
-    _, result = run(aws, given, **change(given))
+    _ignored, result = run(aws, given, **change(given))
     assert [field["name"] for field in result["changes"][0]["fields"]] == fields
     assert mutations(aws, since) == ["UpdateService"]
     since = aws.mark()
@@ -176,7 +176,7 @@ def test_a_change_by_hand_is_put_back(aws, given):
     run(aws, given)
     by_hand = {"taskDefinition": register(aws), "healthCheckGracePeriodSeconds": 5}
     aws.client("ecs").update_service(cluster="x", service="x", **by_hand)
-    _, result = run(aws, given)
+    _ignored, result = run(aws, given)
     changed = {field["name"] for field in result["changes"][0]["fields"]}
     assert changed == {"health_check_grace_period_seconds", "task_definition"}
     assert service(aws)["taskDefinition"] == given["task_definition"]
@@ -195,7 +195,7 @@ def test_a_service_being_deleted_is_made_again_when_it_is_gone(aws, given):
     aws.creation_seconds(ecs=1.5)
     aws.client("ecs").delete_service(cluster="x", service="x", force=True)
     assert service(aws)["status"] == "DRAINING"
-    _, result = run(aws, given)
+    _ignored, result = run(aws, given)
     assert [change["action"] for change in result["changes"]] == ["create"] and service(aws)["status"] == "ACTIVE"
 
 

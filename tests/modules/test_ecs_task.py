@@ -64,7 +64,7 @@ def test_runs_a_task_to_its_end_every_time(aws, given):
     since = aws.mark()
     planned = run_module(MODULE, given, aws, check=True)
     assert mutations(aws, since) == [] and planned["task"] == {"arn": "(known after apply)"}
-    for _ in range(2):
+    for _ignored in range(2):
         since = aws.mark()
         result = run_module(MODULE, given, aws)
         assert result["changed"] and result["changes"] == planned["changes"]

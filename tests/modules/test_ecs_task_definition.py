@@ -68,16 +68,16 @@ def test_create_again_absent_again(aws):
     assert {tag["key"]: tag["value"] for tag in answer["tags"]} == GIVEN["tags"]
 
     since = aws.mark()
-    _, again = run(aws, GIVEN)
+    _ignored, again = run(aws, GIVEN)
     assert not again["changed"] and again["task_definition"] == result["task_definition"]
     assert [call["operation"] for call in aws.calls(since)] == ["DescribeTaskDefinition"] * 2
 
     run(aws, GIVEN, cpu=2048, memory=4096)
-    _, gone = run(aws, GIVEN, state="absent")
+    _ignored, gone = run(aws, GIVEN, state="absent")
     assert gone["task_definition"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
     assert revisions(aws, "ACTIVE") == revisions(aws, "INACTIVE") == []
     since = aws.mark()
-    _, again = run(aws, GIVEN, state="absent")
+    _ignored, again = run(aws, GIVEN, state="absent")
     assert not again["changed"] and mutations(aws, since) == []
 
 
@@ -135,7 +135,7 @@ def test_a_revision_registered_by_hand_is_replaced(aws):
     tags = [{"key": key, "value": value} for key, value in OWNER.items()]
     by_hand = [{"name": "other", "image": "o", "memory": 1}]
     ecs.register_task_definition(family="x", containerDefinitions=by_hand, tags=tags)
-    _, result = run(aws, GIVEN)
+    _ignored, result = run(aws, GIVEN)
     assert result["task_definition"]["revision"] == 3
 
 
@@ -143,7 +143,7 @@ def test_a_revision_registered_by_hand_without_tags_is_passed_over_and_goes_with
     run(aws, GIVEN)
     by_hand = [{"name": "other", "image": "o", "memory": 1}]
     aws.client("ecs").register_task_definition(family="x", containerDefinitions=by_hand)
-    _, result = run(aws, GIVEN)
+    _ignored, result = run(aws, GIVEN)
     assert result["task_definition"]["revision"] == 1 and not result["changed"]
     run(aws, GIVEN, state="absent")
     assert revisions(aws, "ACTIVE") == []
@@ -152,6 +152,6 @@ def test_a_revision_registered_by_hand_without_tags_is_passed_over_and_goes_with
 def test_what_a_dead_removal_left_is_removed(aws):
     run(aws, GIVEN)
     aws.client("ecs").deregister_task_definition(taskDefinition="x:1")
-    _, gone = run(aws, GIVEN, state="absent")
+    _ignored, gone = run(aws, GIVEN, state="absent")
     assert [change["action"] for change in gone["changes"]] == ["delete"]
     assert revisions(aws, "INACTIVE") == []

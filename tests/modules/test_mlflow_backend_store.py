@@ -55,15 +55,15 @@ def test_create_prepare_again_absent_again(aws, given):
     assert not result["secret"]["prepared"]
     assert uri(aws).startswith(f"mysql+pymysql://mlflow:{derive_password(MASTER, 'x')}@db.example.com:3306/mlflow?")
 
-    _, noted = run(aws, given, prepared=True)
+    _ignored, noted = run(aws, given, prepared=True)
     assert noted["secret"] == {**result["secret"], "prepared": True}
     assert [f["name"] for f in noted["changes"][0]["fields"]] == ["tags.mlflow-database-prepared"]
     for prepared in (False, True):
         since = aws.mark()
-        _, again = run(aws, given, prepared=prepared)
+        _ignored, again = run(aws, given, prepared=prepared)
         assert not again["changed"] and again["secret"] == noted["secret"] and aws.mutating(since) == []
 
-    _, gone = run(aws, {"name": NAME, "tags": OWNER, "state": "absent"})
+    _ignored, gone = run(aws, {"name": NAME, "tags": OWNER, "state": "absent"})
     assert gone["secret"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
     assert not run(aws, {"name": NAME, "tags": OWNER, "state": "absent"})[1]["changed"]
 

@@ -45,13 +45,13 @@ def test_create_again_absent_again(aws):
     assert value_of(aws) == GIVEN["value"]
 
     since = aws.mark()
-    _, again = run(aws, GIVEN)
+    _ignored, again = run(aws, GIVEN)
     assert not again["changed"] and again["secret"] == result["secret"] and mutations(aws, since) == []
 
     planned, gone = run(aws, GIVEN, state="absent", recovery_window_in_days=7)
     assert gone["secret"] == {} and [change["action"] for change in gone["changes"]] == ["delete"]
     since = aws.mark()
-    _, again = run(aws, GIVEN, state="absent")
+    _ignored, again = run(aws, GIVEN, state="absent")
     assert not again["changed"] and mutations(aws, since) == []
 
 
@@ -68,7 +68,7 @@ def test_create_again_absent_again(aws):
     ],
 )
 def test_change(aws, change, fields, operations):
-    _, before = run(aws, GIVEN)
+    _ignored, before = run(aws, GIVEN)
     since = aws.mark()
     planned, result = run(aws, GIVEN, **change)
     assert [field["name"] for field in result["changes"][0]["fields"]] == fields
@@ -76,7 +76,7 @@ def test_change(aws, change, fields, operations):
     new_value = "value" in change
     assert (planned["secret"]["version_id"] == "(known after apply)") is new_value
     assert (result["secret"]["version_id"] != before["secret"]["version_id"]) is new_value
-    _, again = run(aws, GIVEN, **change)
+    _ignored, again = run(aws, GIVEN, **change)
     assert not again["changed"] and again["secret"] == result["secret"]
 
 
@@ -96,11 +96,11 @@ def test_unknown_kind(aws):
 
 
 def test_generated_once(aws):
-    _, result = run(aws, GENERATED)
+    _ignored, result = run(aws, GENERATED)
     value = json.loads(value_of(aws, "x-keys"))
     assert len(bytes.fromhex(value["flask"])) == 32 and len(base64.urlsafe_b64decode(value["webhook"])) == 32
     assert value["flask"] not in json.dumps(result)
-    _, again = run(aws, GENERATED, generate={"other": "hex32"})
+    _ignored, again = run(aws, GENERATED, generate={"other": "hex32"})
     assert not again["changed"] and json.loads(value_of(aws, "x-keys")) == value
 
 
@@ -108,7 +108,7 @@ def test_a_secret_scheduled_for_deletion_is_taken_up_again(aws):
     run(aws, GENERATED)
     value = value_of(aws, "x-keys")
     run(aws, GENERATED, state="absent", recovery_window_in_days=7)
-    _, result = run(aws, GENERATED)
+    _ignored, result = run(aws, GENERATED)
     assert [field["name"] for field in result["changes"][0]["fields"]] == ["scheduled_for_deletion"]
     assert value_of(aws, "x-keys") == value
     run(aws, GIVEN)
@@ -119,7 +119,7 @@ def test_a_secret_scheduled_for_deletion_is_taken_up_again(aws):
 
 def test_deleted_for_good(aws):
     run(aws, GENERATED)
-    _, result = run(aws, GENERATED, state="absent", recovery_window_in_days=0)
+    _ignored, result = run(aws, GENERATED, state="absent", recovery_window_in_days=0)
     assert result["changes"][0]["warnings"] == ["the value is deleted at once and for good"]
     assert aws.client("secretsmanager").list_secrets(IncludePlannedDeletion=True)["SecretList"] == []
 

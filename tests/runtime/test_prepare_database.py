@@ -100,7 +100,7 @@ class Stack:
     def prepare(self, uri: str, **more: str) -> tuple[int, str]:
         """Run the task to its end: its exit status and all that it printed, in which there is no password."""
         process = self.start(uri, **more)
-        output, _ = process.communicate(timeout=300)
+        output, _ignored = process.communicate(timeout=300)
         for secret in (self.database.master_password, self.password, more.get("DATABASE_MASTER_PASSWORD")):
             assert not secret or secret not in output
         return process.returncode, output
@@ -339,8 +339,8 @@ def test_two_replicas_serve_from_the_prepared_database(stack: Stack, tmp_path: P
             (search, {"Host": "mlflow.example.com", "Origin": "https://mlflow.example.com"}, 400),
             (search, {"Host": "mlflow.example.com", "Origin": "https://anything.example.net"}, 403),
         ]
-        assert [request(ports[0], path, **headers) for path, headers, _ in requests] == [
-            status for _, _, status in requests
+        assert [request(ports[0], path, **headers) for path, headers, _ignored in requests] == [
+            status for _ignored, _ignored, status in requests
         ]
 
         # Without a pool nothing stays connected, so an idle Aurora can pause.

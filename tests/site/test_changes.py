@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import typing as t
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from embedded_aws.client import EmbeddedAWS

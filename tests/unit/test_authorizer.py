@@ -391,7 +391,7 @@ def test_a_changed_secret_counts_within_a_minute(world: World) -> None:
 
 
 def test_a_wrong_password_does_not_fetch_the_secret_again(world: World) -> None:
-    for _ in range(20):
+    for _ignored in range(20):
         assert world.decide(basic("ci", "wrong")) == "credentials"
     assert world.secret.fetches == 1
 
@@ -669,9 +669,9 @@ def test_forged_signatures(world: World, key: rsa.RSAPrivateKey, other_key: rsa.
             rs256(other_key), {"alg": "RS256", "kid": "one", "jwk": jwk(other_key)}, "signature"),
     }
     decisions = {
-        name: world.decide("Bearer " + token(sign, claims(), header)) for name, (sign, header, _) in forgeries.items()
+        name: world.decide("Bearer " + token(sign, claims(), header)) for name, (sign, header, _ignored) in forgeries.items()
     }
-    assert decisions == {name: reason for name, (_, _, reason) in forgeries.items()}
+    assert decisions == {name: reason for name, (_ignored, _ignored, reason) in forgeries.items()}
 
 
 def test_a_changed_token_is_denied(world: World, key: rsa.RSAPrivateKey) -> None:
@@ -712,7 +712,7 @@ def test_a_new_key_is_found_and_unknown_ones_cause_no_load(
     assert world.decide(new) == "key"
     world.keys.text = jwks(jwk(key), jwk(other_key, "two"))
     world.clock.now = NOW + 9
-    for _ in range(50):
+    for _ignored in range(50):
         assert world.decide(new) == "key"
     assert world.keys.fetches == 1
     world.clock.now = NOW + 10

@@ -96,7 +96,7 @@ def _describe_rules(response: Any) -> ActionResult | None:
 def delete_security_group(original: Any, self: Any, name: str | None = None, group_id: str | None = None) -> Any:
     """DeleteSecurityGroup refuses a group that another group's rule or a network interface uses."""
     group = self.get_security_group_by_name_or_id(group_id or name)
-    if group and (_referenced(self, group.id) or any(group.id in groups for groups, _ in _interfaces(self))):
+    if group and (_referenced(self, group.id) or any(group.id in groups for groups, _ignored in _interfaces(self))):
         raise DependencyViolationError(f"resource {group.id} has a dependent object")
     return original(self, name, group_id)
 
@@ -114,7 +114,7 @@ def _referenced(backend: Any, group_id: str) -> bool:
 @gap(EC2Backend, "delete_subnet")
 def delete_subnet(original: Any, self: Any, subnet_id: str) -> Any:
     """DeleteSubnet refuses a subnet with network interfaces in it."""
-    if any(subnet_id in subnets for _, subnets in _interfaces(self)):
+    if any(subnet_id in subnets for _ignored, subnets in _interfaces(self)):
         raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
     return original(self, subnet_id)
 

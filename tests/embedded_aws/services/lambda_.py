@@ -147,7 +147,7 @@ def _run(function: Any, request_id: str, body: Any) -> tuple[dict[str, Any], str
         try:
             finished = subprocess.run(
                 command, input=event, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                timeout=timeout, cwd=folder, env=_environment(function),
+                timeout=timeout, cwd=folder, env=_environment(function), check=False,
             )
         except subprocess.TimeoutExpired as expired:
             message = f"{request_id} Task timed out after {timeout:.2f} seconds"

@@ -60,7 +60,7 @@ def decode(encoded: str) -> tuple[str, str]:
     name or password, so that an empty password in the secret lets nobody in.
     """
     try:
-        user, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
+        user, _ignored, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
     except ValueError:
         raise Denied("malformed") from None
     if not user or not password:

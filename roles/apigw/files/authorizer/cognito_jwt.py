@@ -134,7 +134,7 @@ def _seconds(claims: dict[str, Any], name: str) -> int | None:
     Only an integer is taken: Cognito issues no other, and true, "1" and 1e999 compare in surprising ways.
     """
     value = claims.get(name)
-    if name in claims and type(value) is not int:
+    if name in claims and (not isinstance(value, int) or isinstance(value, bool)):
         raise Denied("malformed")
     return value
 
