@@ -466,6 +466,7 @@ def test_run_task(aws: EmbeddedAWS, network: Network) -> None:
         cluster="c", taskDefinition="f", launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets[:1]}},
     )["tasks"][0]  # fmt: skip
+
     def describe():
         return ecs.describe_tasks(cluster="c", tasks=[task["taskArn"]])["tasks"][0]
 
@@ -608,6 +609,7 @@ def test_target_groups(balancer: Balancer) -> None:
     )
     assert len(changed["Attributes"]) == len(attributes)
     rule = balancer.rule(1, balancer.forward)
+
     def described():
         return elb.describe_target_groups(TargetGroupArns=[group])["TargetGroups"][0]
 
@@ -676,6 +678,7 @@ def test_rules(balancer: Balancer) -> None:
     ]
     with pytest.raises(ClientError, match="PriorityInUse"):
         balancer.rule(2, balancer.forward)
+
     def order():
         return [
             rule["RuleArn"] for rule in elb.describe_rules(ListenerArn=balancer.listener)["Rules"] if not rule["IsDefault"]
@@ -756,6 +759,7 @@ def test_cluster_parameter_groups(aws: EmbeddedAWS, network: Network) -> None:
     )["DBClusterParameterGroup"]
     arn = created["DBClusterParameterGroupArn"]
     assert rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "1"}]
+
     def parameters(**source):
         return {
             each["ParameterName"]: (each.get("ParameterValue"), each["Source"])
@@ -832,8 +836,7 @@ def test_cluster_modification(aws: EmbeddedAWS, network: Network) -> None:
     assert rds.enable_http_endpoint(ResourceArn=arn)["HttpEndpointEnabled"] is True
     has(_describe_cluster(aws), BackupRetentionPeriod=7, IAMDatabaseAuthenticationEnabled=True, Status="available",
         HttpEndpointEnabled=True, EnabledCloudwatchLogsExports=["error"], DeletionProtection=True,
-        ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 600},
-    )  # fmt: skip
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 600})  # fmt: skip
     assert rds.disable_http_endpoint(ResourceArn=arn)["HttpEndpointEnabled"] is False
     groups = aws.client("logs").describe_log_groups()["logGroups"]
     assert {group["logGroupName"] for group in groups} == {"/aws/rds/cluster/d/audit", "/aws/rds/cluster/d/error"}
@@ -952,6 +955,7 @@ def test_certificate_is_issued_by_its_record(aws: EmbeddedAWS) -> None:
         DomainName="a.emu.test", SubjectAlternativeNames=["*.a.emu.test", "b.emu.test"], ValidationMethod="DNS",
         Tags=[{"Key": "a", "Value": "1"}],
     )["CertificateArn"]  # fmt: skip
+
     def describe():
         return acm.describe_certificate(CertificateArn=arn)["Certificate"]
 
