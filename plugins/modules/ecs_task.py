@@ -122,8 +122,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 
-ROLE_ATTEMPTS, ROLE_PAUSE = 12, 10
-"""A just made role is not known everywhere at once: as long as nothing has run, a task is started again, for two minutes."""
+ROLE_ATTEMPTS = 12
+ROLE_PAUSE = 10
+"""Seconds. A just made role is not known everywhere at once: as long as nothing has run, a task is started again, for two minutes."""
 
 
 class Task(Resource):
