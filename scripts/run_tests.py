@@ -136,6 +136,7 @@ def lint() -> None:
     run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".",
         cwd=tree, env=env)
     run("antsibull-changelog", "lint", cwd=tree)
+    run("python", "scripts/readme_tables.py", "--check", cwd=tree)
     run("reuse", "lint", "--lines", cwd=tree)
 
 
