@@ -175,7 +175,7 @@ def modules() -> None:
 
 
 def site() -> None:
-    pytest("site", "-n", "2", "--dist", "loadgroup", "tests/site")
+    pytest("site", "-n", "2", "--dist", "loadfile", "tests/site")
 
 
 def has_database_servers() -> bool:
@@ -215,7 +215,7 @@ def versions() -> None:
         elif status:
             results.failed.append(f"versions: ansible-core {other} was not installed")
         else:
-            pytest(f"versions-{other}", "-n", "2", "--dist", "loadgroup", "-m", "versions", "tests", env=environment(venv))
+            pytest(f"versions-{other}", "-n", "2", "--dist", "loadfile", "-m", "versions", "tests", env=environment(venv))
 
 
 def package() -> None:

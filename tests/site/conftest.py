@@ -18,6 +18,6 @@ def stack(aws: EmbeddedAWS, tmp_path: Path) -> Stack:
 
 @pytest.fixture(scope="module")
 def team(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """As C(stack), for all tests of a module, which then run in one process (xdist_group) and build on one another."""
+    """As C(stack), for all tests of a module, which run in one process (--dist loadfile) and build on one another."""
     aws_server.reset()
     return Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))

@@ -16,8 +16,6 @@ import pytest
 from embedded_aws.client import EmbeddedAWS
 from stack import Inputs, Stack, prerequisites
 
-pytestmark = pytest.mark.xdist_group("changes")  # one stack, one change after another
-
 
 class Given(t.NamedTuple):
     """What the values of the table refer to: made before the first deployment."""

@@ -14,7 +14,6 @@ from account import Listing, changed, listing
 from embedded_aws.client import ACCOUNT, REGION
 from stack import PASSWORD, Run, Stack
 
-pytestmark = pytest.mark.xdist_group("deploy")
 
 NAME = "mlflow-team-x"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"

@@ -15,7 +15,6 @@ from account import pages, tags
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from stack import Run, Stack
 
-pytestmark = pytest.mark.xdist_group("drift")
 
 NAME = "mlflow-team-x"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"

@@ -19,7 +19,6 @@ PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 
 
-@pytest.mark.xdist_group("side by side")
 def test_a_stack_neither_touches_nor_misses_its_neighbour(aws: EmbeddedAWS, tmp_path: Path) -> None:
     """In one VPC, with one user pool and one set of zones."""
     x = Stack(aws, tmp_path, prerequisites(aws))
@@ -101,7 +100,6 @@ def _clusters(aws: EmbeddedAWS) -> set[str]:
     return {arn.rpartition("/")[2] for arn in aws.client("ecs").list_clusters()["clusterArns"]}
 
 
-@pytest.mark.xdist_group("fleet")
 def test_two_hosts_with_one_name_are_refused_before_any_change(aws_server: EmbeddedAWS, fleet: Path) -> None:
     run = _play(aws_server, fleet, "-e", "mlflow_unique_name=mlflow-both")
     assert run.status != 0
@@ -109,7 +107,6 @@ def test_two_hosts_with_one_name_are_refused_before_any_change(aws_server: Embed
     assert run.mutating == []
 
 
-@pytest.mark.xdist_group("fleet")
 def test_a_limit_picks_a_team_and_the_whole_inventory_deploys_all(aws_server: EmbeddedAWS, fleet: Path) -> None:
     limited = _play(aws_server, fleet, "--limit", "team-y")
     assert limited.status == 0, limited.messages
@@ -132,7 +129,6 @@ def test_a_limit_picks_a_team_and_the_whole_inventory_deploys_all(aws_server: Em
     assert (again.status, again.changed, again.mutating) == (0, 0, [])
 
 
-@pytest.mark.xdist_group("playbooks")
 def test_the_playbooks_of_a_checkout_do_the_same(stack: Stack) -> None:
     """Their folder is the working directory, the outputs are written where the input says."""
     team, outputs = stack.folder / "team.yml", stack.folder / "outputs.json"

@@ -8,11 +8,9 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable
 
-import pytest
 from embedded_aws.client import ACCOUNT, REGION
 from stack import Inputs, Run, Stack, prerequisites
 
-pytestmark = pytest.mark.xdist_group("preflight")
 
 BAD_PASSWORD = 'never/show"this@ to anybody'
 

@@ -62,8 +62,6 @@ def _assert_settled(variant: Variant) -> None:
 
 # PostgreSQL, always on, with a reader; OIDC; a jwt authorizer; a KMS-encrypted bucket and direct artifacts; a sidecar
 
-postgres_stack = pytest.mark.xdist_group("postgres")
-
 
 @pytest.fixture(scope="module")
 def postgres(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Variant:
@@ -96,12 +94,10 @@ def postgres(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     )
 
 
-@postgres_stack
 def test_the_other_choices_settle_too(postgres: Variant) -> None:
     _assert_settled(postgres)
 
 
-@postgres_stack
 def test_postgresql_has_its_own_port_parameters_logs_and_uri(postgres: Variant) -> None:
     cluster = postgres.one("db_cluster")
     assert (cluster["Engine"], cluster["Port"], cluster["StorageEncrypted"]) == ("aurora-postgresql", 5432, True)
@@ -115,7 +111,6 @@ def test_postgresql_has_its_own_port_parameters_logs_and_uri(postgres: Variant) 
     assert ports == {5432}
 
 
-@postgres_stack
 def test_a_database_that_does_not_pause_has_its_capacity_and_a_reader_in_another_zone(postgres: Variant) -> None:
     scaling = postgres.one("db_cluster")["ServerlessV2ScalingConfiguration"]
     assert (scaling["MinCapacity"], scaling["MaxCapacity"]) == (0.5, 4.0)
@@ -126,7 +121,6 @@ def test_a_database_that_does_not_pause_has_its_capacity_and_a_reader_in_another
     assert classes == {"db.serverless"}
 
 
-@postgres_stack
 def test_people_sign_in_at_the_oidc_provider(postgres: Variant) -> None:
     rules = [state for (kind, _i), state in postgres.account.items() if kind == "listener_rule"]
     actions = next(rule["Actions"] for rule in rules if rule["port"] == 443)
@@ -138,7 +132,6 @@ def test_people_sign_in_at_the_oidc_provider(postgres: Variant) -> None:
     assert OIDC_SECRET not in postgres.run.text + postgres.again.text + account
 
 
-@postgres_stack
 def test_a_jwt_authorizer_needs_no_function(postgres: Variant) -> None:
     authorizer, route = postgres.one("api_authorizer"), postgres.one("api_route")
     pool = next(i for (kind, i) in postgres.account if kind == "user_pool")
@@ -152,7 +145,6 @@ def test_a_jwt_authorizer_needs_no_function(postgres: Variant) -> None:
     assert not any("authorizer" in i for (kind, i) in postgres.account if kind in ("function", "role", "log_group"))
 
 
-@postgres_stack
 def test_clients_go_to_an_encrypted_bucket_themselves(postgres: Variant) -> None:
     bucket = postgres.one("bucket")
     (rule,) = bucket["encryption"]["ServerSideEncryptionConfiguration"]["Rules"]
@@ -166,7 +158,6 @@ def test_clients_go_to_an_encrypted_bucket_themselves(postgres: Variant) -> None
     assert "MLFLOW_ARTIFACTS_DESTINATION" not in postgres.environment
 
 
-@postgres_stack
 def test_a_sidecar_runs_beside_mlflow_as_it_was_given(postgres: Variant) -> None:
     assert set(postgres.containers) == {"tmp-permissions", "mlflow", "proxy"}
     proxy = postgres.containers["proxy"]
@@ -185,7 +176,6 @@ def test_a_sidecar_runs_beside_mlflow_as_it_was_given(postgres: Variant) -> None
 EXISTING = "the-team-s-own-bucket"
 
 
-@pytest.mark.xdist_group("existing bucket")
 def test_an_existing_bucket_is_used_and_never_changed(stack: Stack) -> None:
     s3 = stack.aws.client("s3")
     s3.create_bucket(Bucket=EXISTING, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -224,7 +214,6 @@ def test_an_existing_bucket_is_used_and_never_changed(stack: Stack) -> None:
 # A live stack that changes its authorizer, and one whose capacity changes by itself
 
 
-@pytest.mark.xdist_group("live")
 def test_the_route_has_an_authorizer_at_every_moment_of_a_change(team: Stack) -> None:
     programs = {"ci": "a-password-of-a-program"}
     secret = team.aws.client("secretsmanager").create_secret(Name="programs", SecretString=json.dumps(programs))["ARN"]
@@ -259,7 +248,6 @@ def _value(params: t.Any, key: str) -> t.Any:
     return None
 
 
-@pytest.mark.xdist_group("live")
 def test_what_autoscaling_and_schedules_set_is_no_drift(team: Stack) -> None:
     scaling, ecs = team.aws.client("application-autoscaling"), team.aws.client("ecs")
     team.apply(
