@@ -668,10 +668,13 @@ class Cluster(RdsResource):
             self._check_removable()
             return [Instance(self.aws, name, tags=self.tags, parent=self, absent=True) for name in sorted(existing)]
         wanted, unwanted = members(self.name, existing, 1 + self.spec["reader_count"])
-        return [
+        instances = [
             Instance(self.aws, name, self.spec, tags=self.tags, parent=self, absent=name in unwanted)
             for name in (*wanted, *unwanted)
         ]
+        for reader in instances[1 : len(wanted)]:
+            reader.needs = (instances[0],)  # the instance that is made first becomes the writer
+        return instances
 
     def _check_removable(self) -> None:
         """Before the first instance is removed, make sure that the cluster can be."""
