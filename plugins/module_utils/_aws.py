@@ -6,21 +6,29 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import threading
 import time
 import typing as t
+from types import SimpleNamespace
+
+from ansible.module_utils.common.parameters import set_fallbacks
 
 try:
-    import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, NoRegionError  # pylint: disable=unused-import # for others
     from botocore.loaders import Loader
+    from botocore.session import Session
+
+    HAS_BOTOCORE = True
 except ImportError:  # AnsibleAWSModule reports the missing library
-    boto3 = None
+    HAS_BOTOCORE = False
     BotoCoreError = ClientError = NoRegionError = Exception
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
+from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
 MAX_IN_FLIGHT = 8
 """Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
@@ -80,14 +88,59 @@ def _loader() -> Loader:
     return Loader()
 
 
+def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str]) -> dict[str, t.Any]:
+    """Clients by service. C(connection) holds what get_aws_connection_info() says: region, endpoint, credentials."""
+    arguments = dict(connection)
+    session = Session()
+    session.register_component("data_loader", _loader())
+    if profile := arguments.pop("profile_name", None):
+        session.set_config_variable("profile", profile)
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10
+    ).merge(arguments.pop("aws_config", None) or Config())
+    return {service: session.create_client(service, config=config, **arguments) for service in services}
+
+
+class _Prepared(t.NamedTuple):
+    """Clients that were made before it was known who needs them, and what has to be the same for whoever uses them."""
+
+    connection: dict[str, t.Any]
+    environment: dict[str, str]
+    clients: dict[str, t.Any]
+
+
+_prepared = _Prepared({}, {}, {})
+
+
+def _environment() -> dict[str, str]:
+    """Everything in the environment that botocore may read."""
+    return {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name == "HOME"}
+
+
+def _connection(module: t.Any) -> dict[str, t.Any]:
+    region, endpoint, credentials = get_aws_connection_info(module)
+    return {"region_name": region, "endpoint_url": endpoint, **credentials}
+
+
 def preload() -> None:
-    """Read the models of all services, for a process that forks others. Raises ImportError without boto3."""
-    if boto3 is None:
-        raise ImportError("boto3")
-    for service in SERVICES:
-        _loader().load_service_model(service, "service-2")
-    for name in ("endpoints", "partitions", "sdk-default-configuration"):
-        _loader().load_data(name)
+    """Do once what every module run begins with, for a process that forks others: read the models of all services and
+    make the clients that a module without options of its own would make. Raises ImportError without botocore.
+    """
+    global _prepared
+    if not HAS_BOTOCORE:
+        raise ImportError("botocore")
+    spec, options = aws_argument_spec(), {}
+    set_fallbacks(spec, options)
+    defaults = {name: option.get("default") for name, option in spec.items()}
+    try:
+        connection = _connection(SimpleNamespace(params={**defaults, **options}))
+        connection["region_name"] = connection["region_name"] or "us-east-1"  # any will do to read the models
+        clients = _create_clients(connection, SERVICES)
+    except (AnsibleBotocoreError, BotoCoreError):
+        return  # such as a profile that there is not: the module will say so
+    for client in clients.values():
+        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))  # reads which operations answer in pages
+    _prepared = _Prepared(connection, _environment(), clients)
 
 
 class Aws:
@@ -103,22 +156,16 @@ class Aws:
         self._read: dict[t.Hashable, t.Any] = {}
         self._locks: dict[t.Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
-        region, endpoint, credentials = get_aws_connection_info(module)
-        self._session = boto3.session.Session(profile_name=credentials.pop("profile_name", None))
-        self._session._session.register_component("data_loader", _loader())
-        self._connection = {"region_name": region, "endpoint_url": endpoint, **credentials}
-        self._config = Config(
-            retries={"mode": "standard", "max_attempts": 10},
-            max_pool_connections=MAX_IN_FLIGHT,
-            connect_timeout=10,
-        ).merge(self._connection.pop("aws_config", None) or Config())
+        self._connection = _connection(module)
+        reusable = (_prepared.connection, _prepared.environment) == (self._connection, _environment())
+        self._prepared = _prepared.clients if reusable else {}
 
     def client(self, service: str) -> t.Any:
-        """The boto3 client of a service such as C(ec2)."""
-        with self._lock:  # boto3 makes clients in one thread only; a made client serves all
+        """The client of a service such as C(ec2)."""
+        with self._lock:  # botocore makes clients in one thread only; a made client serves all
             if service not in self._clients:
                 try:
-                    client = self._session.client(service, config=self._config, **self._connection)
+                    client = self._prepared.get(service) or _create_clients(self._connection, [service])[service]
                 except NoRegionError:
                     raise AwsError(
                         "no region is set: give mlflow_aws_region (or the option region), or set AWS_DEFAULT_REGION"

@@ -46,6 +46,11 @@ gc.freeze()  # or each fork copies the pages that the garbage collector touches
 class InWorker(ActionBase):
     """An action plugin whose modules run in the worker where that is safe."""
 
+    def __init_subclass__(cls) -> None:
+        """Import the module of the same name here, in the controller, once for all workers."""
+        if POSSIBLE and ".plugins.action." in cls.__module__:
+            importlib.import_module(cls.__module__.replace(".plugins.action.", ".plugins.modules."))
+
     def _execute_module(
         self,
         module_name: str | None = None,
