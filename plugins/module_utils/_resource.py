@@ -260,6 +260,10 @@ class Resource:
                 f"give it the tags {owner}"
             )
 
+    def busy(self) -> bool:
+        """Whether AWS is still at work on it or on anything inside it."""
+        return bool(self.state and self.pending(self.state)) or any(child.busy() for child in self.inside)
+
     def _busy(self, state: State) -> bool:
         """Whether a change has to wait for AWS. What has failed can be changed or removed at once."""
         try:
@@ -361,6 +365,8 @@ def run(
         resources, results = build(aws, module.params)
         changes = settle(resources)
         returned = results()
+        if "wait" in module.params:
+            returned["ready"] = aws.check_mode or not any(resource.busy() for resource in resources)
     except AwsError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

@@ -56,6 +56,11 @@ certificate:
     status:
       description: V(ISSUED) once it can be used.
       type: str
+ready:
+  description: Whether AWS has finished its work on all of it; without O(wait) it may not have. True in check mode.
+  type: bool
+  returned: success
+  sample: true
 changes:
   description: What the run changed, or would change in check mode.
   type: list

@@ -56,6 +56,11 @@ cluster:
   sample:
     arn: arn:aws:ecs:eu-west-1:123456789012:cluster/mlflow-team-x
     name: mlflow-team-x
+ready:
+  description: Whether AWS has finished its work on all of it; without O(wait) it may not have. True in check mode.
+  type: bool
+  returned: success
+  sample: true
 changes:
   description: What the run changed, or would change in check mode.
   type: list

@@ -255,6 +255,11 @@ listeners:
   returned: success
   sample:
     "443": arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/mlflow-team-x/0123456789abcdef/0123456789abcdef
+ready:
+  description: Whether AWS has finished its work on all of it; without O(wait) it may not have. True in check mode.
+  type: bool
+  returned: success
+  sample: true
 changes:
   description: What the run changed, or would change in check mode.
   type: list

@@ -219,6 +219,11 @@ final_snapshot_identifier:
   type: str
   returned: success
   sample: mlflow-team-x-final-20261122t221500z
+ready:
+  description: Whether AWS has finished its work on all of it; without O(wait) it may not have. True in check mode.
+  type: bool
+  returned: success
+  sample: true
 changes:
   description: What the run changed, or would change in check mode.
   type: list
