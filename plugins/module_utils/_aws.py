@@ -11,6 +11,7 @@ import re
 import threading
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 from ansible.module_utils.common.parameters import set_fallbacks
@@ -216,6 +217,14 @@ class Aws:
 def _refuse_change(model: t.Any, **_kwargs: t.Any) -> None:
     if not is_read_only(model.name):
         raise AwsError(f"{model.name} would change AWS in check mode: this is a defect of the module, please report it")
+
+
+def together(*reads: t.Callable[[], t.Any]) -> list[t.Any]:
+    """The answers of calls that do not need each other's, made at the same time."""
+    if len(reads) < 2:
+        return [read() for read in reads]
+    with ThreadPoolExecutor(len(reads)) as pool:
+        return list(pool.map(lambda read: read(), reads))
 
 
 def found(call: t.Callable[..., t.Any], *missing: str, **arguments: t.Any) -> t.Any | None:

@@ -10,6 +10,7 @@ list of resources handed to L(run).
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -24,6 +25,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     ClientError,
     explain,
     intervals,
+    together,
 )
 
 UNKNOWN = "(known after apply)"
@@ -127,12 +129,17 @@ class Resource:
         self.state: State | None = None
         self.change: Change | None = None
         self.inside: t.Sequence[Resource] = ()
+        self._read_before: tuple[State | None] | None = None
 
     # What a subclass says.
 
     def describe(self) -> State | None:
         """What AWS has, in the form of C(desired) plus ids and C(tags), or None."""
         raise NotImplementedError
+
+    def ahead(self) -> t.Sequence[t.Callable[[], t.Any]]:
+        """What else to ask at the same time as describe(), each kept by L(Aws.once) for whoever needs it later."""
+        return ()
 
     def desired(self) -> State:
         """What AWS should have. A field that is None is not managed. Tags are added by the base."""
@@ -175,12 +182,28 @@ class Resource:
 
     # What the base does with it.
 
+    def read_ahead(self) -> None:
+        """Read before it is this resource's turn: what AWS has of it does not depend on what is settled first."""
+        if self._read_before is None:
+            with contextlib.suppress(AwsError, ClientError, BotoCoreError):  # it is asked again, and told, in its turn
+                before, *_others = together(self.describe, *self.ahead())
+                self._read_before = (before,)
+
+    def peek(self) -> State | None:
+        """What AWS has, before it is this resource's turn."""
+        self._read_before = (self._have(),)
+        return self._read_before[0]
+
+    def _have(self) -> State | None:
+        before, self._read_before = self._read_before, None
+        return before[0] if before else self.describe()
+
     def settle(self) -> None:
         """Bring AWS to the desired state, or in check mode work out what that would change."""
         if self.absent:
             self._remove()
             return
-        before = None if self.parent and self.parent.fresh() else self.describe()
+        before = None if self.parent and self.parent.fresh() else self._have()
         self._check_owner(before)
         desired = self.desired()
         if self.tags is not None:
@@ -223,7 +246,7 @@ class Resource:
             self.retag(before, to_set, sorted(old.keys() - tags.keys()))
 
     def _remove(self) -> None:
-        before = self.state = self.describe()
+        before = self.state = self._have()
         if before is None:
             return
         if self._foreign(before):
@@ -318,6 +341,7 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
 
     add(resources)
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
+        list(pool.map(Resource.read_ahead, resources))
         while True:
             for resource in [r for r, needs in waiting.items() if not needs]:
                 del waiting[resource]

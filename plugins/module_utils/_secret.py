@@ -10,7 +10,13 @@ import json
 import secrets
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import eventually, found, tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    eventually,
+    found,
+    tag_dict,
+    tag_list,
+    together,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State
 
 GENERATORS: dict[str, t.Callable[[], str]] = {
@@ -28,8 +34,7 @@ class Secret(Resource):
     secret = frozenset({"value"})
 
     def describe(self) -> State | None:
-        client = self.aws.client("secretsmanager")
-        answer = found(client.describe_secret, "ResourceNotFoundException", SecretId=self.name)
+        answer, value = together(self._description, self._value)
         if answer is None or (self.absent and "DeletedDate" in answer):
             return None
         current = (v for v, stages in answer.get("VersionIdsToStages", {}).items() if "AWSCURRENT" in stages)
@@ -41,10 +46,20 @@ class Secret(Resource):
             "kms_key_id": answer.get("KmsKeyId"),
             "tags": tag_dict(answer.get("Tags", [])),
         }
-        if self.spec["value"] is not None and "DeletedDate" not in answer:  # AWS gives no value of a deleted secret
-            value = found(client.get_secret_value, "ResourceNotFoundException", SecretId=answer["ARN"])
-            state["value"] = value and value.get("SecretString")
+        if value is not None:
+            state["value"] = value.get("SecretString")
         return state
+
+    def _description(self) -> State | None:
+        describe = self.aws.client("secretsmanager").describe_secret
+        return found(describe, "ResourceNotFoundException", SecretId=self.name)
+
+    def _value(self) -> State | None:
+        """GetSecretValue's answer, where the value is managed. AWS gives none of a secret that is to be deleted."""
+        if self.spec["value"] is None:
+            return None
+        get = self.aws.client("secretsmanager").get_secret_value
+        return found(get, "ResourceNotFoundException", "InvalidRequestException", SecretId=self.name)
 
     def desired(self) -> State:
         return {

@@ -207,12 +207,11 @@ changes:
 import functools
 import json
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 Document = dict[str, t.Any]
@@ -325,12 +324,10 @@ class Api(ApiGatewayResource):
     def _parts(self) -> dict[str, list[Document]]:
         """What belongs to the API, all read at the same time."""
         api_id = t.cast(State, self.state)["id"]
-        read = {"mappings": self._mappings, "statements": self._statements}
+        read = {"mappings": self._mappings, "statements": self._statements, "account": lambda: self.aws.account_id}
         for part in [] if self.fresh() else PARTS:
             read[part] = functools.partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=api_id)
-        with ThreadPoolExecutor(len(read)) as pool:
-            answers = {part: pool.submit(call) for part, call in read.items()}
-        return {part: [] for part in PARTS} | {part: answer.result() for part, answer in answers.items()}
+        return {part: [] for part in PARTS} | dict(zip(read, together(*read.values()), strict=True))
 
     def _mappings(self) -> list[Document]:
         """All API mappings of the custom domain name."""

@@ -153,6 +153,7 @@ changes:
 """
 
 import typing as t
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -250,27 +251,21 @@ class Target(Resource):
     def delete(self, before: State) -> None:
         eventually(self.aws.client("application-autoscaling").deregister_scalable_target, BUSY, **self.identity)
 
-    def children(self) -> list[Resource]:
-        return [
-            *self._children(Policy, "policies", "describe_scaling_policies", "ScalingPolicies", "PolicyName"),
-            *self._children(
-                ScheduledAction,
-                "scheduled_actions",
-                "describe_scheduled_actions",
-                "ScheduledActions",
-                "ScheduledActionName",
-            ),
-        ]
+    def ahead(self) -> list[t.Callable[[], t.Any]]:
+        return [partial(self._listed, kind) for kind in (Policy, ScheduledAction)]
 
-    def _children(
-        self, kind: type[Child], option: str, operation: str, result: str, name: str
-    ) -> t.Iterator[Resource]:
+    def _listed(self, kind: type[Child]) -> dict[str, State]:
+        """The policies or scheduled actions that it had before this run, by name."""
+        pages = partial(self.aws.pages, "application-autoscaling", kind.OPERATION, kind.RESULT, **self.identity)
+        return {item[kind.NAME]: item for item in self.aws.once(kind, pages)}
+
+    def children(self) -> list[Resource]:
+        return [child for kind in (Policy, ScheduledAction) for child in self._children(kind)]
+
+    def _children(self, kind: type[Child]) -> t.Iterator[Resource]:
         """The children of one kind: those that are wanted, and those that are there and not wanted."""
-        there: dict[str, State] = {}
-        if not self.fresh():
-            items = self.aws.pages("application-autoscaling", operation, result, **self.identity)
-            there = {item[name]: item for item in items}
-        wanted = {spec["name"]: spec for spec in self.spec[option]}
+        there = {} if self.fresh() else self._listed(kind)
+        wanted = {spec["name"]: spec for spec in self.spec[kind.OPTION]}
         for each in wanted:
             yield kind(self, each, wanted[each], there.get(each))
         for each in there.keys() - wanted.keys():
@@ -279,6 +274,12 @@ class Target(Resource):
 
 class Child(Resource):
     """A policy or scheduled action: what the target's listing said of it is all there is to know."""
+
+    OPTION: t.ClassVar[str]
+    OPERATION: t.ClassVar[str]
+    RESULT: t.ClassVar[str]
+    NAME: t.ClassVar[str]
+    """The option that has the wanted ones; how those that there are are listed, and which field is their name."""
 
     def __init__(
         self, target: Target, name: str, spec: State, listed: State | None, absent: bool = False
@@ -305,6 +306,7 @@ class Child(Resource):
 
 class Policy(Child):
     kind = "application_autoscaling_policy"
+    OPTION, OPERATION, RESULT, NAME = "policies", "describe_scaling_policies", "ScalingPolicies", "PolicyName"
     immutable = frozenset({"policy_type"})
     replaceable = True
 
@@ -343,6 +345,8 @@ class Policy(Child):
 
 class ScheduledAction(Child):
     kind = "application_autoscaling_scheduled_action"
+    OPTION, OPERATION = "scheduled_actions", "describe_scheduled_actions"
+    RESULT, NAME = "ScheduledActions", "ScheduledActionName"
 
     def describe(self) -> State | None:
         if self.listed is None:

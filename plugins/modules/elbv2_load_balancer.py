@@ -287,6 +287,7 @@ changes:
 """
 
 import typing as t
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -297,6 +298,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     found,
     tag_dict,
     tag_list,
+    together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._elbv2 import (
     normal_actions,
@@ -341,14 +343,11 @@ def tags_of(aws: Aws, arns: t.Sequence[str]) -> dict[str, dict[str, str]]:
 def read_listeners(aws: Aws, load_balancer_arn: str) -> dict[int, State]:
     """What AWS has of every listener, by port, and in C(rules) of every rule but the default one, by priority."""
     listeners = aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=load_balancer_arn)
-    rules = {
-        listener["ListenerArn"]: [
-            rule
-            for rule in aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
-            if not rule["IsDefault"]
-        ]
-        for listener in listeners
-    }
+    if not listeners:
+        return {}
+    arns = [listener["ListenerArn"] for listener in listeners]
+    every = together(*(partial(aws.pages, "elbv2", "describe_rules", "Rules", ListenerArn=arn) for arn in arns))
+    rules = {arn: [rule for rule in each if not rule["IsDefault"]] for arn, each in zip(arns, every, strict=True)}
     tags = tags_of(aws, [*rules, *(rule["RuleArn"] for each in rules.values() for rule in each)])
     return {
         listener["Port"]: {
@@ -398,7 +397,10 @@ class TargetGroup(Balancing):
             return None
         (group,) = answer["TargetGroups"]
         arn = group["TargetGroupArn"]
-        attributes = attribute_dict(elbv2.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"])
+        answer, tags = together(
+            lambda: elbv2.describe_target_group_attributes(TargetGroupArn=arn), lambda: tags_of(self.aws, [arn])
+        )
+        attributes = attribute_dict(answer["Attributes"])
         health_check = {option: group.get(member) for option, member in HEALTH_CHECK.items()}
         health_check["matcher"] = group.get("Matcher", {}).get("HttpCode")
         return {
@@ -409,7 +411,7 @@ class TargetGroup(Balancing):
             "target_type": group["TargetType"],
             "health_check": {k: health_check[k] for k in self._health_check()},
             "attributes": {k: attributes.get(k) for k in self.spec["attributes"]},
-            "tags": tags_of(self.aws, [arn])[arn],
+            "tags": tags[arn],
         }
 
     def _health_check(self) -> State:
@@ -468,7 +470,12 @@ class LoadBalancer(Balancing):
             return None
         (balancer,) = answer["LoadBalancers"]
         arn = balancer["LoadBalancerArn"]
-        attributes = attribute_dict(elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"])
+        answer, tags, _listeners = together(
+            lambda: elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn),
+            lambda: tags_of(self.aws, [arn]),
+            lambda: self._listeners(arn),  # for children()
+        )
+        attributes = attribute_dict(answer["Attributes"])
         return {
             **self._answered(balancer),
             "scheme": balancer["Scheme"],
@@ -477,8 +484,12 @@ class LoadBalancer(Balancing):
             "ip_address_type": balancer["IpAddressType"],
             "attributes": {k: attributes.get(k) for k in self.spec["attributes"]},
             "protected": attributes.get(DELETION_PROTECTION) == "true",
-            "tags": tags_of(self.aws, [arn])[arn],
+            "tags": tags[arn],
         }
+
+    def _listeners(self, arn: str) -> dict[int, State]:
+        """The listeners that it had before this run."""
+        return self.aws.once(("listeners", arn), lambda: read_listeners(self.aws, arn))
 
     @staticmethod
     def _answered(balancer: dict[str, t.Any]) -> State:
@@ -562,7 +573,7 @@ class LoadBalancer(Balancing):
         return spelled(self.spec["attributes"]).get(DELETION_PROTECTION) == "false"
 
     def children(self) -> list[Resource]:
-        there = {} if self.fresh() else read_listeners(self.aws, t.cast(State, self.state)["arn"])
+        there = {} if self.fresh() else self._listeners(t.cast(State, self.state)["arn"])
         wanted = {spec["port"]: spec for spec in ([] if self.absent else self.spec["listeners"])}
         return [
             Listener(

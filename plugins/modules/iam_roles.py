@@ -119,6 +119,7 @@ changes:
 
 import json
 import typing as t
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -129,6 +130,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     found,
     tag_dict,
     tag_list,
+    together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
@@ -213,7 +215,11 @@ class Role(Resource):
 
     def children(self) -> list[Resource]:
         wanted = self.spec["inline_policies"]
-        embedded, attached = ([], []) if self.fresh() else (self._embedded(), self.attached())
+        if self.fresh():
+            embedded, attached = [], []
+        else:
+            documents = (partial(self.document, name) for name in wanted)
+            embedded, attached, *_documents = together(self._embedded, self.attached, *documents)
         return [
             *(InlinePolicy(self.aws, name, {"document": wanted[name]}, parent=self) for name in wanted),
             *(InlinePolicy(self.aws, name, parent=self, absent=True) for name in embedded if name not in wanted),
@@ -227,6 +233,13 @@ class Role(Resource):
 
     def _embedded(self) -> list[str]:
         return self.aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=self.name)
+
+    def document(self, policy: str) -> State | None:
+        """GetRolePolicy's answer on an inline policy, as it was before this run."""
+        get = self.aws.client("iam").get_role_policy
+        return self.aws.once(
+            (self.name, policy), lambda: found(get, "NoSuchEntity", RoleName=self.name, PolicyName=policy)
+        )
 
     def attached(self) -> list[str]:
         """ARNs of the managed policies that the role had before this run."""
@@ -249,8 +262,7 @@ class InlinePolicy(Policy):
     kind = "iam_role_policy"
 
     def describe(self) -> State | None:
-        iam = self.aws.client("iam")
-        answer = found(iam.get_role_policy, "NoSuchEntity", RoleName=self.role.name, PolicyName=self.policy)
+        answer = self.role.document(self.policy)
         return answer and {"document": normal_policy(answer["PolicyDocument"])}
 
     def desired(self) -> State:

@@ -153,7 +153,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import backend_store_uri, derive_password
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, State, has_unknown, run
@@ -223,7 +223,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Secret], t.Callable[
     spec = {
         **params,
         "description": "Where MLflow keeps its data: the URI of its database, with the password",
-        "value": None,
+        "value": "",  # said below, when the master password is known; meanwhile the secret is read
         "generate": None,
         "marker": {},
         "recovery_window_in_days": 0,  # it can always be made again
@@ -231,7 +231,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Secret], t.Callable[
     store = BackendStore(aws, params["name"], spec, tags=params["tags"], absent=params["state"] == "absent")
     if store.absent:
         return [store], lambda: {"secret": {}}
-    master = master_secret(aws, params["master_secret_arn"])
+    master, _ahead = together(lambda: master_secret(aws, params["master_secret_arn"]), store.read_ahead)
     password = secret_password(master)
     spec["value"] = uri(params, password)
     value_from = params["master_secret_arn"] + ("" if password == master else ":password::")

@@ -64,18 +64,18 @@ problems:
 import json
 import re
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    MAX_IN_FLIGHT,
     Aws,
     BotoCoreError,
     ClientError,
     error_code,
     explain,
     found,
+    together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs, Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
@@ -166,26 +166,30 @@ class Preflight:
     def user_pool(self) -> Problems:
         cognito = self.aws.client("cognito-idp")
         pool_id = self.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
-        if found(cognito.describe_user_pool, "ResourceNotFoundException", UserPoolId=pool_id) is None:
-            yield self.problem("mlflow_aws_cognito_user_pool_arn", f"no such user pool in {self.aws.region}")
-            return
+        domain = self.inputs.get("mlflow_aws_cognito_user_pool_domain")
         ids = [("mlflow_api_client_ids", client) for client in self.inputs.get("mlflow_api_client_ids") or []]
         sign_in = "mlflow_aws_cognito_user_pool_client_id"
         if sign_in in self.inputs:
             ids.append((sign_in, self.inputs[sign_in]))
-        for name, client_id in ids:
-            answer = found(
-                cognito.describe_user_pool_client, "ResourceNotFoundException", UserPoolId=pool_id, ClientId=client_id
-            )
+        pool, described, *clients = together(
+            lambda: found(cognito.describe_user_pool, "ResourceNotFoundException", UserPoolId=pool_id),
+            lambda: cognito.describe_user_pool_domain(Domain=domain) if domain else {},
+            *(partial(self.app_client, pool_id, client_id) for _name, client_id in ids),
+        )
+        if pool is None:
+            yield self.problem("mlflow_aws_cognito_user_pool_arn", f"no such user pool in {self.aws.region}")
+            return
+        for (name, client_id), answer in zip(ids, clients, strict=True):
             if answer is None:
                 yield Problem(name, client_id, f"the user pool {pool_id} has no such app client")
             elif name == sign_in and self.inputs.get("mlflow_load_balancer_sign_in") == "cognito":
                 yield from self.sign_in_client(name, answer["UserPoolClient"])
-        domain = self.inputs.get("mlflow_aws_cognito_user_pool_domain")
-        if domain:
-            described = cognito.describe_user_pool_domain(Domain=domain).get("DomainDescription") or {}
-            if described.get("UserPoolId") != pool_id:
-                yield self.problem("mlflow_aws_cognito_user_pool_domain", f"this is no domain of the user pool {pool_id}")
+        if domain and (described.get("DomainDescription") or {}).get("UserPoolId") != pool_id:
+            yield self.problem("mlflow_aws_cognito_user_pool_domain", f"this is no domain of the user pool {pool_id}")
+
+    def app_client(self, pool_id: str, client_id: str) -> dict[str, t.Any] | None:
+        describe = self.aws.client("cognito-idp").describe_user_pool_client
+        return found(describe, "ResourceNotFoundException", UserPoolId=pool_id, ClientId=client_id)
 
     def sign_in_client(self, name: str, client: dict[str, t.Any]) -> Problems:
         """What an Application Load Balancer asks of an app client (Elastic Load Balancing User Guide, authenticate users)."""
@@ -298,9 +302,8 @@ def problems_with_aws(aws: Aws, inputs: Inputs) -> list[str]:
             return [explain(error)]
 
     possible = [(c, a) for c, a, needs in preflight.checks() if all(inputs.get(n) not in (None, "") for n in needs)]
-    with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
-        found_problems = [problem for problems in pool.map(lambda ca: attempt(*ca), possible) for problem in problems]
-    return list(dict.fromkeys(found_problems))
+    answers = together(*(partial(attempt, check, arguments) for check, arguments in possible))
+    return list(dict.fromkeys(problem for problems in answers for problem in problems))
 
 
 def main() -> None:

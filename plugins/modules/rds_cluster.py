@@ -270,6 +270,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     found,
     tag_dict,
     tag_list,
+    together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
@@ -342,17 +343,20 @@ class ClusterParameterGroup(RdsResource):
         answer = found(self.rds.describe_db_cluster_parameter_groups, "DBParameterGroupNotFound", **name)
         if answer is None:
             return None
-        group = answer["DBClusterParameterGroups"][0]
-        by_user = self.aws.pages("rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name)
+        arn = answer["DBClusterParameterGroups"][0]["DBClusterParameterGroupArn"]
+        by_user, tags = together(
+            lambda: self.aws.pages("rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name),
+            lambda: self.tags_of(arn),
+        )
         parameters = {p["ParameterName"]: p["ParameterValue"] for p in by_user if "ParameterValue" in p}
         if missing := set(self.spec["parameters"]) - set(parameters):
             # Set to its default value, a parameter keeps the source of the default (rds.force_ssl of PostgreSQL 15 and later).
             defaults = (p for p in self._every() if p["ParameterName"] in missing and "ParameterValue" in p)
             parameters |= {p["ParameterName"]: p["ParameterValue"] for p in defaults}
         return {
-            "arn": group["DBClusterParameterGroupArn"],
+            "arn": arn,
             "parameters": parameters,
-            "tags": self.tags_of(group["DBClusterParameterGroupArn"]),
+            "tags": tags,
         }
 
     def desired(self) -> State:
@@ -443,16 +447,12 @@ class Cluster(RdsResource):
     def __init__(self, *arguments: t.Any, **keywords: t.Any) -> None:
         super().__init__(*arguments, **keywords)
         self.current: State | None = None
-        self.read_ahead = False
         self.modified: frozenset[str] = frozenset()
         self.final_snapshot: str | None = None
 
     # Reading
 
     def describe(self) -> State | None:
-        if self.read_ahead:
-            self.read_ahead = False
-            return self.current
         answer = found(self.rds.describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=self.name)
         self.current = self._read(answer["DBClusters"][0]) if answer else None
         if self.current and self.current["status"] == "deleting" and not self.absent:
@@ -508,6 +508,9 @@ class Cluster(RdsResource):
             "tags": tags,
         }
 
+    def ahead(self) -> list[t.Callable[[], t.Any]]:
+        return [] if self.absent else [self._password_stages]
+
     def desired(self) -> State:
         spec, current = self.spec, self.current
         version: str | None = spec["engine_version"]
@@ -535,10 +538,13 @@ class Cluster(RdsResource):
         describe = self.aws.client("kms").describe_key
         return self.aws.once(("key", key), lambda: describe(KeyId=key)["KeyMetadata"]["Arn"])
 
-    def _password_version(self) -> str:
+    def _password_stages(self) -> dict[str, list[str]]:
         arn = self.spec["master_user_password_secret_arn"]
         describe = self.aws.client("secretsmanager").describe_secret
-        stages = self.aws.once(("secret", arn), lambda: describe(SecretId=arn).get("VersionIdsToStages", {}))
+        return self.aws.once(("secret", arn), lambda: describe(SecretId=arn).get("VersionIdsToStages", {}))
+
+    def _password_version(self) -> str:
+        arn, stages = self.spec["master_user_password_secret_arn"], self._password_stages()
         version = next((v for v, names in stages.items() if "AWSCURRENT" in names), None)
         if version is None:
             raise AwsError(f"the secret {arn} has no value: put the master password in it")
@@ -555,8 +561,7 @@ class Cluster(RdsResource):
 
     def refuse_impossible(self) -> None:
         """Raise AwsError for what AWS cannot do to the existing cluster, before anything is changed for it."""
-        before = self.describe()
-        self.read_ahead = True
+        before = self.peek()
         self._check_owner(before)
         if before is None:
             return
@@ -830,6 +835,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     spec = {**params, "subnet_group_name": subnet_group.name, "parameter_group_name": None if absent else groups[0].name}
     cluster = Cluster(aws, name, spec, needs=(subnet_group, *groups), **common)
     if not absent:
+        together(*(resource.read_ahead for resource in (cluster, subnet_group, *groups)))
         try:
             cluster.refuse_impossible()
         except AwsError as error:

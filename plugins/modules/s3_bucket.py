@@ -55,6 +55,9 @@ options:
       - The lifecycle rules as the S3 API spells them, each with an C(ID). Empty for none. Not managed where omitted.
     type: list
     elements: dict
+  expected_bucket_owner:
+    description: The account that must be the owner of the bucket. Default is the caller's, which one more call finds out.
+    type: str
   force_empty:
     description:
       - With O(state=absent), whether a bucket that is not empty is emptied and removed. All objects, in all versions, are lost.
@@ -151,6 +154,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     found,
     tag_dict,
     tag_list,
+    together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
@@ -203,7 +207,8 @@ class Bucket(Resource):
         s3 = self.aws.client("s3")
         try:
             # Another account may have taken the name and let us in: what we store there would be theirs.
-            head = s3.head_bucket(Bucket=self.name, ExpectedBucketOwner=self.aws.account_id)
+            owner = self.spec["expected_bucket_owner"] or self.aws.account_id
+            head = s3.head_bucket(Bucket=self.name, ExpectedBucketOwner=owner)
         except ClientError as error:
             if error_code(error) in ("404", "NoSuchBucket"):
                 return None
@@ -211,13 +216,17 @@ class Bucket(Resource):
         region = head.get("BucketRegion", self.aws.region)
         if region != self.aws.region:
             raise AwsError(f"it is in the region {region}, and a bucket cannot move: choose another name")
-        tags = found(s3.get_bucket_tagging, "NoSuchTagSet", Bucket=self.name) or {"TagSet": []}
-        managed = {name: getattr(self, f"_get_{name}")() for name in self.settings if self.spec[name] is not None}
-        return {"arn": self.arn, "tags": tag_dict(tags["TagSet"]), **managed}
+        managed = [name for name in self.settings if self.spec[name] is not None]
+        tags, *values = together(self._get_tags, *(getattr(self, f"_get_{name}") for name in managed))
+        return {"arn": self.arn, "tags": tags, **dict(zip(managed, values, strict=True))}
 
     @property
     def arn(self) -> str:
         return f"arn:{self.aws.partition}:s3:::{self.name}"
+
+    def _get_tags(self) -> dict[str, str]:
+        answer = found(self.aws.client("s3").get_bucket_tagging, "NoSuchTagSet", Bucket=self.name)
+        return tag_dict(answer["TagSet"]) if answer else {}
 
     def _get_public_access_block(self) -> bool:
         answer = found(
@@ -405,6 +414,7 @@ def main() -> None:
             },
             "policy": {"type": "dict"},
             "lifecycle_rules": {"type": "list", "elements": "dict"},
+            "expected_bucket_owner": {"type": "str"},
             "force_empty": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},
