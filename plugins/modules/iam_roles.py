@@ -130,7 +130,6 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     found,
     tag_dict,
     tag_list,
-    together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
@@ -215,11 +214,7 @@ class Role(Resource):
 
     def children(self) -> list[Resource]:
         wanted = self.spec["inline_policies"]
-        if self.fresh():
-            embedded, attached = [], []
-        else:
-            documents = (partial(self.document, name) for name in wanted)
-            embedded, attached, *_documents = together(self._embedded, self.attached, *documents)
+        embedded, attached = ([], []) if self.fresh() else (self.embedded(), self.attached())
         return [
             *(InlinePolicy(self.aws, name, {"document": wanted[name]}, parent=self) for name in wanted),
             *(InlinePolicy(self.aws, name, parent=self, absent=True) for name in embedded if name not in wanted),
@@ -231,8 +226,12 @@ class Role(Resource):
             ),
         ]
 
-    def _embedded(self) -> list[str]:
-        return self.aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=self.name)
+    def ahead(self) -> list[t.Callable[[], t.Any]]:
+        return [self.embedded, self.attached, *(partial(self.document, name) for name in self.spec["inline_policies"])]
+
+    def embedded(self) -> list[str]:
+        """Names of the inline policies that the role had before this run."""
+        return self._listed("list_role_policies", "PolicyNames")
 
     def document(self, policy: str) -> State | None:
         """GetRolePolicy's answer on an inline policy, as it was before this run."""
@@ -243,11 +242,11 @@ class Role(Resource):
 
     def attached(self) -> list[str]:
         """ARNs of the managed policies that the role had before this run."""
-        policies = self.aws.once(
-            ("attached", self.name),
-            lambda: self.aws.pages("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=self.name),
-        )
-        return [policy["PolicyArn"] for policy in policies]
+        return [policy["PolicyArn"] for policy in self._listed("list_attached_role_policies", "AttachedPolicies")]
+
+    def _listed(self, operation: str, result: str) -> list[t.Any]:
+        pages = partial(self.aws.pages, "iam", operation, result, RoleName=self.name)
+        return self.aws.once((self.name, operation), lambda: found(pages, "NoSuchEntity") or [])
 
 
 class Policy(Resource):

@@ -31,6 +31,9 @@ options:
       kms_key_id:
         description: ARN of the KMS key that encrypts the log events. Not managed where omitted.
         type: str
+  account_id:
+    description: The account of the log groups. Default is the caller's, which one more call finds out.
+    type: str
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -87,7 +90,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 
@@ -95,17 +98,25 @@ class LogGroup(Resource):
     kind = "logs_log_group"
 
     def describe(self) -> State | None:
-        groups = self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name)
+        groups, tags = together(
+            lambda: self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name),
+            lambda: found(
+                self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn()
+            ),
+        )
         group = next((g for g in groups if g["logGroupName"] == self.name), None)
         if group is None:
             return None
-        arn = group["arn"].removesuffix(":*")
         return {
-            "arn": arn,
+            "arn": self._arn(),
             "retention_in_days": group.get("retentionInDays"),
             "kms_key_id": group.get("kmsKeyId"),
-            "tags": self.aws.client("logs").list_tags_for_resource(resourceArn=arn)["tags"],
+            "tags": tags["tags"] if tags else {},
         }
+
+    def _arn(self) -> str:
+        account = self.spec["account_id"] or self.aws.account_id
+        return f"arn:{self.aws.partition}:logs:{self.aws.region}:{account}:log-group:{self.name}"
 
     def desired(self) -> State:
         return {"retention_in_days": self.spec["retention_in_days"], "kms_key_id": self.spec["kms_key_id"]}
@@ -117,7 +128,7 @@ class LogGroup(Resource):
         key = {"kmsKeyId": desired["kms_key_id"]} if desired["kms_key_id"] else {}
         self.aws.client("logs").create_log_group(logGroupName=self.name, tags=desired["tags"], **key)
         self._set_retention(desired)
-        return {"arn": f"arn:{self.aws.partition}:logs:{self.aws.region}:{self.aws.account_id}:log-group:{self.name}"}
+        return {"arn": self._arn()}
 
     def update(self, before: State, changes: State) -> None:
         self._set_retention(changes)
@@ -142,7 +153,9 @@ class LogGroup(Resource):
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     absent = params["state"] == "absent"
-    groups = [LogGroup(aws, spec["name"], spec, tags=params["tags"], absent=absent) for spec in params["log_groups"]]
+    account = {"account_id": params["account_id"]}
+    specs = [{**spec, **account} for spec in params["log_groups"]]
+    groups = [LogGroup(aws, spec["name"], spec, tags=params["tags"], absent=absent) for spec in specs]
     return groups, lambda: {"log_groups": {g.name: {"arn": g.state["arn"]} for g in groups if g.state}}
 
 
@@ -159,6 +172,7 @@ def main() -> None:
                     "kms_key_id": {"type": "str", "no_log": False},
                 },
             },
+            "account_id": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},
         },

@@ -204,11 +204,18 @@ class Bucket(Resource):
     """In the order in which a new bucket gets them: closed before a policy says who may come in."""
 
     def describe(self) -> State | None:
-        s3 = self.aws.client("s3")
+        managed = [name for name in self.settings if self.spec[name] is not None]
+        head, tags, *values = together(self._head, self._get_tags, *(getattr(self, f"_get_{name}") for name in managed))
+        if head is None:
+            return None
+        return {"arn": self.arn, "tags": tags, **dict(zip(managed, values, strict=True))}
+
+    def _head(self) -> dict[str, t.Any] | None:
+        """HeadBucket's answer, if there is a bucket that can be ours."""
         try:
             # Another account may have taken the name and let us in: what we store there would be theirs.
             owner = self.spec["expected_bucket_owner"] or self.aws.account_id
-            head = s3.head_bucket(Bucket=self.name, ExpectedBucketOwner=owner)
+            head = self.aws.client("s3").head_bucket(Bucket=self.name, ExpectedBucketOwner=owner)
         except ClientError as error:
             if error_code(error) in ("404", "NoSuchBucket"):
                 return None
@@ -216,39 +223,34 @@ class Bucket(Resource):
         region = head.get("BucketRegion", self.aws.region)
         if region != self.aws.region:
             raise AwsError(f"it is in the region {region}, and a bucket cannot move: choose another name")
-        managed = [name for name in self.settings if self.spec[name] is not None]
-        tags, *values = together(self._get_tags, *(getattr(self, f"_get_{name}") for name in managed))
-        return {"arn": self.arn, "tags": tags, **dict(zip(managed, values, strict=True))}
+        return head
+
+    def _ask(self, operation: str, missing: str) -> dict[str, t.Any] | None:
+        """The answer on one of its settings, or None where it has none, or where there is no bucket."""
+        return found(getattr(self.aws.client("s3"), operation), missing, "NoSuchBucket", Bucket=self.name)
 
     @property
     def arn(self) -> str:
         return f"arn:{self.aws.partition}:s3:::{self.name}"
 
     def _get_tags(self) -> dict[str, str]:
-        answer = found(self.aws.client("s3").get_bucket_tagging, "NoSuchTagSet", Bucket=self.name)
+        answer = self._ask("get_bucket_tagging", "NoSuchTagSet")
         return tag_dict(answer["TagSet"]) if answer else {}
 
     def _get_public_access_block(self) -> bool:
-        answer = found(
-            self.aws.client("s3").get_public_access_block, "NoSuchPublicAccessBlockConfiguration", Bucket=self.name
-        )
+        answer = self._ask("get_public_access_block", "NoSuchPublicAccessBlockConfiguration")
         return answer is not None and all(answer["PublicAccessBlockConfiguration"].get(block) for block in BLOCKS)
 
     def _get_object_ownership(self) -> str:
-        answer = found(
-            self.aws.client("s3").get_bucket_ownership_controls, "OwnershipControlsNotFoundError", Bucket=self.name
-        )
+        answer = self._ask("get_bucket_ownership_controls", "OwnershipControlsNotFoundError")
         return answer["OwnershipControls"]["Rules"][0]["ObjectOwnership"] if answer else "ObjectWriter"
 
     def _get_versioning(self) -> bool:
-        return self.aws.client("s3").get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled"
+        answer = self._ask("get_bucket_versioning", "NoSuchBucket")
+        return answer is not None and answer.get("Status") == "Enabled"
 
     def _get_encryption(self) -> dict[str, t.Any] | None:
-        answer = found(
-            self.aws.client("s3").get_bucket_encryption,
-            "ServerSideEncryptionConfigurationNotFoundError",
-            Bucket=self.name,
-        )
+        answer = self._ask("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError")
         if answer is None:
             return None
         rule = answer["ServerSideEncryptionConfiguration"]["Rules"][0]
@@ -260,13 +262,11 @@ class Bucket(Resource):
         }
 
     def _get_lifecycle_rules(self) -> list[dict[str, t.Any]]:
-        answer = found(
-            self.aws.client("s3").get_bucket_lifecycle_configuration, "NoSuchLifecycleConfiguration", Bucket=self.name
-        )
+        answer = self._ask("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration")
         return normal_lifecycle(answer["Rules"]) if answer else []
 
     def _get_policy(self) -> dict[str, t.Any]:
-        answer = found(self.aws.client("s3").get_bucket_policy, "NoSuchBucketPolicy", Bucket=self.name)
+        answer = self._ask("get_bucket_policy", "NoSuchBucketPolicy")
         return normal_policy(json.loads(answer["Policy"])) if answer else {}
 
     def desired(self) -> State:
