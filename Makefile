@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # In the order in which `make test` runs them.
-STEPS := lint sanity unit modules site runtime molecule versions package
+STEPS := unit modules site runtime versions lint sanity molecule package
 
 .PHONY: help install demo test $(STEPS:%=test-%) lock clean
 

@@ -3,20 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs steps of `make test` by name, each to its end, and sums up: what failed, and what this machine could not run.
 
+Steps that keep one core busy run two at a time, each in a process of its own whose output is shown when it has ended.
 The exit status is 1 if anything failed, or if the variable CI is set and anything was not run.
 """
 
 from __future__ import annotations
 
 import glob
+import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import time
+import typing as t
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +37,12 @@ class Results:
         self.passed = 0
         self.failed: list[str] = []
         self.not_run: list[str] = []
+
+    def add(self, others: dict[str, t.Any]) -> None:
+        """What a step in a process of its own has shown."""
+        self.passed += others["passed"]
+        self.failed += others["failed"]
+        self.not_run += others["not_run"]
 
     def record(self, what: str, ok: bool) -> None:
         if ok:
@@ -101,14 +111,14 @@ def core() -> str:
     return answer.stdout.rpartition(".")[0]
 
 
-def copy_of_the_tree() -> Path:
+def copy_of_the_tree(step: str) -> Path:
     """A git repository of the working tree as it is, without ignored files, in a tree of collections as tools expect.
 
     Beside it lie the collections that our documentation may refer to. The checkout itself will not do: .venv has a link
     to it, and tools that walk the whole tree would not come to an end.
     """
-    shutil.rmtree(CACHE / "tree", ignore_errors=True)
-    collections = CACHE / "tree" / "ansible_collections"
+    shutil.rmtree(CACHE / step / "tree", ignore_errors=True)
+    collections = CACHE / step / "tree" / "ansible_collections"
     destination = collections / COLLECTION.replace(".", "/")
     destination.mkdir(parents=True)
     for name in ("amazon/aws", "community/aws"):
@@ -129,7 +139,7 @@ def copy_of_the_tree() -> Path:
 
 
 def lint() -> None:
-    tree = copy_of_the_tree()
+    tree = copy_of_the_tree("lint")
     run("ansible-lint", "--nocolor", cwd=tree)
     # "all" are the collections beside the tree. To read every one that is installed takes minutes.
     env = environment(ANSIBLE_COLLECTIONS_PATH=str(tree.parents[2]), ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="false")
@@ -144,7 +154,7 @@ def sanity() -> None:
     if core() != CORES[-1]:
         results.not_run.append(f"sanity: it needs ansible-core {CORES[-1]}, and so Python 3.12 or newer")
         return
-    tree = copy_of_the_tree()
+    tree = copy_of_the_tree("sanity")
     # ansible-test would fetch the installer of pip from the web, unless it finds one among the files it once fetched.
     # Those lie in the home directory: it gets one of its own, where pip finds the settings and caches it always had.
     home = CACHE / "sanity" / "home"
@@ -244,18 +254,49 @@ STEPS: dict[str, Callable[[], None]] = {
 }
 
 
-def main(names: list[str]) -> int:
-    start = time.monotonic()
-    (CACHE / "results").mkdir(parents=True, exist_ok=True)
+ONE_CORE = ("lint", "sanity", "molecule", "package")
+
+
+def run_steps(names: list[str]) -> None:
+    """Runs steps one after another in this process; what they have shown is in `results`."""
     for name in names:
         print(f"\n=== {name}", flush=True)
-        step_start, failures = time.monotonic(), len(results.failed)
+        start, failures = time.monotonic(), len(results.failed)
         try:
             STEPS[name]()
         except (OSError, subprocess.CalledProcessError) as error:
             results.failed.append(f"{name}: {error}")
         verdict = "failed" if len(results.failed) > failures else "passed"
-        print(f"=== {name} {verdict} in {time.monotonic() - step_start:.0f} s", flush=True)
+        print(f"=== {name} {verdict} in {time.monotonic() - start:.0f} s", flush=True)
+
+
+def run_side_by_side(names: list[str]) -> None:
+    """Runs steps two at a time in processes of their own, and adds what they have shown to `results`."""
+    def run_alone(name: str) -> tuple[str, Path]:
+        report = CACHE / "results" / f"{name}.json"
+        report.unlink(missing_ok=True)
+        command = [sys.executable, __file__, "--report", report, name]
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout, report
+
+    with ThreadPoolExecutor(2) as pool:
+        for name, (output, report) in zip(names, pool.map(run_alone, names), strict=True):
+            print(output, end="", flush=True)
+            if report.exists():
+                results.add(json.loads(report.read_text()))
+            else:
+                results.failed.append(f"{name}: it ended without a result")
+
+
+def main(names: list[str]) -> int:
+    start = time.monotonic()
+    (CACHE / "results").mkdir(parents=True, exist_ok=True)
+    if names[0] == "--report":
+        run_steps(names[2:])
+        Path(names[1]).write_text(json.dumps(vars(results)))
+        return 0
+    side_by_side = [name for name in names if name in ONE_CORE] if len(names) > 1 else []
+    run_steps([name for name in names if name not in side_by_side])
+    run_side_by_side(side_by_side)
     print()
     for failure in results.failed:
         print(f"FAILED: {failure}")
