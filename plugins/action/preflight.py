@@ -16,8 +16,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inpu
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 SPEC = Path(__file__).parents[2] / "roles" / "mlflow" / "meta" / "argument_specs.yml"
-NO_INPUTS = ("mlflow_account", "mlflow_outputs")
-"""The names with our prefix that are no inputs: what preflight finds, and the fact that a run leaves."""
+NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_stack_tags")
+"""The names with our prefix that are no inputs: what the role C(mlflow) exports to others, and the fact that a run leaves."""
 
 
 @cache
