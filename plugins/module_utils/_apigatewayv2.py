@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import eventually
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import change_tags, eventually
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State
 
 
@@ -16,7 +16,10 @@ class ApiGatewayResource(Resource):
 
     def call(self, operation: str, **arguments: t.Any) -> dict[str, t.Any]:
         """The answer of an operation that changes something, once API Gateway is free to change it."""
-        change = getattr(self.aws.client("apigatewayv2"), operation)
+        return self._once_free(getattr(self.aws.client("apigatewayv2"), operation), **arguments)
+
+    @staticmethod
+    def _once_free(change: t.Callable[..., t.Any], **arguments: t.Any) -> t.Any:
         return eventually(change, "ConflictException", message="concurrent modification", **arguments)
 
     def path(self, state: State) -> str:
@@ -25,10 +28,8 @@ class ApiGatewayResource(Resource):
 
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         arn = f"arn:{self.aws.partition}:apigateway:{self.aws.region}::/{self.path(before)}"
-        if to_unset:
-            self.call("untag_resource", ResourceArn=arn, TagKeys=to_unset)
-        if to_set:
-            self.call("tag_resource", ResourceArn=arn, Tags=to_set)
+        client = self.aws.client("apigatewayv2")
+        self._once_free(change_tags, client=client, resource=arn, to_set=to_set, to_unset=to_unset)
 
 
 def own_tags(document: dict[str, t.Any]) -> dict[str, str]:

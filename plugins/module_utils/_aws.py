@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from ansible.module_utils.common.parameters import set_fallbacks
 
 try:
+    from botocore import xform_name
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, NoRegionError  # pylint: disable=unused-import # for others
     from botocore.loaders import Loader
@@ -76,6 +77,20 @@ def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "V
 def tag_list(tags: dict[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
     """A dict of tags as the list that most AWS APIs take."""
     return [{key: k, value: v} for k, v in sorted(tags.items())]
+
+
+def change_tags(client: t.Any, resource: str, to_set: dict[str, str], to_unset: list[str]) -> None:
+    """Change tags by UntagResource and TagResource, whose arguments each service spells in its own way.
+
+    C(resource) is the ARN, or whatever else the service knows it by.
+    """
+    for operation, tags in (("UntagResource", to_unset), ("TagResource", to_set)):
+        if tags:
+            members = client.meta.service_model.operation_model(operation).input_shape.members
+            which, what = members
+            if tags is to_set and members[what].type_name == "list":
+                tags = tag_list(to_set, *members[what].member.members)
+            getattr(client, xform_name(operation))(**{which: resource, what: tags})
 
 
 SERVICES = (

@@ -23,6 +23,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     AwsError,
     BotoCoreError,
     ClientError,
+    change_tags,
     explain,
     intervals,
     together,
@@ -83,10 +84,15 @@ def fields(before: State | None, changes: State, secret: t.Collection[str] = ())
     return entries
 
 
+def owner_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Those of the tags that say whose a resource is."""
+    return {name: tags[name] for name in OWNER_TAGS if name in tags}
+
+
 def foreign(has: dict[str, str], ours: dict[str, str]) -> bool:
     """Whether a resource with the tags C(has) is somebody else's. A lost C(mlflow-stack) tag alone does not make it so."""
     manager, stack = OWNER_TAGS
-    if manager not in ours and stack not in ours:
+    if not owner_tags(ours):
         return False  # the caller makes no claim
     if stack in has:
         return has[stack] != ours.get(stack)
@@ -102,6 +108,8 @@ class Resource:
     """
 
     kind: t.ClassVar[str]
+    service: t.ClassVar[str]
+    """The service of boto3 whose TagResource and UntagResource change its tags, by the ARN in its state."""
     secret: t.ClassVar[frozenset[str]] = frozenset()
     """Fields whose values are never shown."""
     immutable: t.ClassVar[frozenset[str]] = frozenset()
@@ -155,7 +163,7 @@ class Resource:
 
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         """Change tags. Only called for a resource that has C(tags)."""
-        raise NotImplementedError
+        change_tags(self.aws.client(self.service), before["arn"], to_set, to_unset)
 
     def delete(self, before: State) -> None:
         raise NotImplementedError
@@ -277,7 +285,7 @@ class Resource:
 
     def _check_owner(self, before: State | None) -> None:
         if before is not None and self._foreign(before):
-            owner = ", ".join(f"{k}={self.tags[k]}" for k in OWNER_TAGS if k in self.tags)
+            owner = ", ".join(f"{k}={v}" for k, v in owner_tags(self.tags).items())
             raise AwsError(
                 "it exists already and is not of this stack. Choose another name, or, to hand it over to the stack, "
                 f"give it the tags {owner}"

@@ -31,6 +31,7 @@ ARGUMENTS = {"description": "Description", "kms_key_id": "KmsKeyId", "value": "S
 
 class Secret(Resource):
     kind = "secretsmanager_secret"
+    service = "secretsmanager"
     secret = frozenset({"value"})
 
     def describe(self) -> State | None:
@@ -95,13 +96,6 @@ class Secret(Resource):
         arguments = _arguments(changes)
         answer = client.update_secret(SecretId=before["arn"], **arguments) if arguments else {}
         return {"version_id": answer["VersionId"]} if answer.get("VersionId") else {}
-
-    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        client = self.aws.client("secretsmanager")
-        if to_set:
-            client.tag_resource(SecretId=before["arn"], Tags=tag_list(to_set))
-        if to_unset:
-            client.untag_resource(SecretId=before["arn"], TagKeys=to_unset)
 
     def delete(self, before: State) -> None:
         days = self.spec["recovery_window_in_days"]

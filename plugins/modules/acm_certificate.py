@@ -102,7 +102,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_dict,
     tag_list,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, owner_tags, run
 
 
 class Certificate(Resource):
@@ -112,7 +112,6 @@ class Certificate(Resource):
     def describe(self) -> State | None:
         """Certificates have no names: it is the one with the owner tags and exactly these names."""
         acm = self.aws.client("acm")
-        owner = {k: v for k, v in self.tags.items() if k in OWNER_TAGS}
         statuses = ["PENDING_VALIDATION", "ISSUED"]
         for summary in self.aws.pages("acm", "list_certificates", "CertificateSummaryList", CertificateStatuses=statuses):
             if summary["DomainName"] != self.name:
@@ -121,7 +120,7 @@ class Certificate(Resource):
             answer = found(acm.describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
             tags = tag_dict(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]) if answer else {}
             names = sorted((answer or {}).get("Certificate", {}).get("SubjectAlternativeNames", []))
-            if answer and names == self._names() and all(tags.get(k) == v for k, v in owner.items()):
+            if answer and names == self._names() and owner_tags(self.tags).items() <= tags.items():
                 return {"arn": arn, "names": names, "status": answer["Certificate"]["Status"], "tags": tags}
         return None
 

@@ -113,6 +113,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
     UNKNOWN,
     Resource,
     State,
+    owner_tags,
     run,
 )
 
@@ -146,7 +147,7 @@ class DomainName(ApiGatewayResource):
 
     def _is_ours(self, tags: dict[str, str]) -> bool:
         """Whether a domain name of whatever name is of this stack: all owner tags say so."""
-        wanted = {k: v for k, v in (self.tags or {}).items() if k in OWNER_TAGS}
+        wanted = owner_tags(self.tags or {})
         return len(wanted) == len(OWNER_TAGS) and wanted.items() <= tags.items()
 
     def desired(self) -> State:

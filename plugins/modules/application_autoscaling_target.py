@@ -190,6 +190,7 @@ def reachable_bounds(bounds: Bounds, actions: t.Iterable[tuple[int | None, int |
 
 class Target(Resource):
     kind = "application_autoscaling_target"
+    service = "application-autoscaling"
 
     @property
     def identity(self) -> dict[str, str]:
@@ -240,13 +241,6 @@ class Target(Resource):
             **tags,
         )
         return {"arn": answer["ScalableTargetARN"]}
-
-    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        client = self.aws.client("application-autoscaling")
-        if to_unset:
-            client.untag_resource(ResourceARN=before["arn"], TagKeys=to_unset)
-        if to_set:
-            client.tag_resource(ResourceARN=before["arn"], Tags=to_set)
 
     def delete(self, before: State) -> None:
         eventually(self.aws.client("application-autoscaling").deregister_scalable_target, BUSY, **self.identity)

@@ -138,17 +138,18 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
-    OWNER_TAGS,
     UNKNOWN,
     Resource,
     State,
     has_unknown,
+    owner_tags,
     run,
 )
 
 
 class UserPool(Resource):
     kind = "cognito_user_pool"
+    service = "cognito-idp"
 
     def describe(self) -> State | None:
         cognito = self.aws.client("cognito-idp")
@@ -157,8 +158,7 @@ class UserPool(Resource):
                 continue
             described = cognito.describe_user_pool(UserPoolId=pool["Id"])["UserPool"]
             tags = described.get("UserPoolTags", {})
-            owner = {k: v for k, v in self.tags.items() if k in OWNER_TAGS}
-            if all(tags.get(k) == v for k, v in owner.items()):
+            if owner_tags(self.tags).items() <= tags.items():
                 return {
                     "id": pool["Id"],
                     "arn": described["Arn"],
@@ -189,13 +189,6 @@ class UserPool(Resource):
         wanted = _settings({**before, **changes})
         kept.get("AdminCreateUserConfig", {}).pop("UnusedAccountValidityDays", None)  # Cognito refuses it beside the password policy
         cognito.update_user_pool(UserPoolId=before["id"], **{**kept, **wanted})
-
-    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        cognito = self.aws.client("cognito-idp")
-        if to_unset:
-            cognito.untag_resource(ResourceArn=before["arn"], TagKeys=to_unset)
-        if to_set:
-            cognito.tag_resource(ResourceArn=before["arn"], Tags=to_set)
 
     def delete(self, before: State) -> None:
         if before["deletion_protection"]:

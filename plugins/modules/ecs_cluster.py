@@ -103,6 +103,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
 
 class Cluster(Resource):
     kind = "ecs_cluster"
+    service = "ecs"
     timeout = 600
 
     def describe(self) -> State | None:
@@ -162,13 +163,6 @@ class Cluster(Resource):
             ],
         )
         return {"attachments_status": answer["cluster"].get("attachmentsStatus", "")}
-
-    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        ecs = self.aws.client("ecs")
-        if to_unset:
-            ecs.untag_resource(resourceArn=before["arn"], tagKeys=to_unset)
-        if to_set:
-            ecs.tag_resource(resourceArn=before["arn"], tags=tag_list(to_set, "key", "value"))
 
     def delete(self, before: State) -> None:
         # Tasks of a deleted service take a while to stop.

@@ -191,6 +191,7 @@ EVENTS = 3
 
 class Service(Resource):
     kind = "ecs_service"
+    service = "ecs"
     immutable = frozenset({"launch_type"})
     timeout = 3600
 
@@ -347,11 +348,7 @@ class Service(Resource):
 
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         self.asked = True
-        ecs = self.aws.client("ecs")
-        if to_unset:
-            ecs.untag_resource(resourceArn=before["arn"], tagKeys=to_unset)
-        if to_set:
-            ecs.tag_resource(resourceArn=before["arn"], tags=tag_list(to_set, "key", "value"))
+        super().retag(before, to_set, to_unset)
 
     def delete(self, before: State) -> None:
         if before["status"] == "ACTIVE":

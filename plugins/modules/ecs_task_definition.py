@@ -226,6 +226,7 @@ def _without_empty(value: t.Any) -> t.Any:
 
 class TaskDefinition(Resource):
     kind = "ecs_task_definition"
+    service = "ecs"
 
     def describe(self) -> State | None:
         latest = self.name
@@ -321,13 +322,8 @@ class TaskDefinition(Resource):
         return {"arn": definition["taskDefinitionArn"], "revision": definition["revision"]}
 
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        if self.state["arn"] != before["arn"]:
-            return  # the revision just registered has them
-        ecs = self.aws.client("ecs")
-        if to_unset:
-            ecs.untag_resource(resourceArn=before["arn"], tagKeys=to_unset)
-        if to_set:
-            ecs.tag_resource(resourceArn=before["arn"], tags=tag_list(to_set, "key", "value"))
+        if self.state["arn"] == before["arn"]:  # a revision just registered has them
+            super().retag(before, to_set, to_unset)
 
     def delete(self, before: State) -> None:
         ecs = self.aws.client("ecs")

@@ -195,6 +195,7 @@ def arguments(fields: State) -> dict[str, t.Any]:
 
 class Function(Resource):
     kind = "lambda_function"
+    service = "lambda"
     timeout = 300
 
     def describe(self) -> State | None:
@@ -242,13 +243,6 @@ class Function(Resource):
         return eventually(
             call, "InvalidParameterValueException", message="cannot be assumed", FunctionName=self.name, **given
         )
-
-    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        client = self.aws.client("lambda")
-        if to_unset:
-            client.untag_resource(Resource=before["arn"], TagKeys=to_unset)
-        if to_set:
-            client.tag_resource(Resource=before["arn"], Tags=to_set)
 
     def delete(self, before: State) -> None:
         self.aws.client("lambda").delete_function(FunctionName=self.name)

@@ -96,6 +96,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
 
 class LogGroup(Resource):
     kind = "logs_log_group"
+    service = "logs"
 
     def describe(self) -> State | None:
         groups, tags = together(
@@ -139,13 +140,6 @@ class LogGroup(Resource):
         if wanted.get("retention_in_days"):
             days = wanted["retention_in_days"]
             self.aws.client("logs").put_retention_policy(logGroupName=self.name, retentionInDays=days)
-
-    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        logs = self.aws.client("logs")
-        if to_unset:
-            logs.untag_resource(resourceArn=before["arn"], tagKeys=to_unset)
-        if to_set:
-            logs.tag_resource(resourceArn=before["arn"], tags=to_set)
 
     def delete(self, before: State) -> None:
         self.aws.client("logs").delete_log_group(logGroupName=self.name)

@@ -147,7 +147,7 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, ClientError, error_code
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, owner_tags, run
 
 OWNER_TTL = 300
 PAGE_SIZE = "20"
@@ -183,7 +183,7 @@ class Record(Resource):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self.owner_name = f"_mlflow-stack-{self.spec['type'].lower()}.{dns_name(self.name)}"
-        self.owner = ",".join(f"{k}={self.spec['tags'][k]}" for k in OWNER_TAGS if k in self.spec["tags"])
+        self.owner = ",".join(f"{k}={v}" for k, v in owner_tags(self.spec["tags"]).items())
 
     def describe(self) -> State | None:
         sets = self._record_sets()

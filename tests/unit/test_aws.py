@@ -1,0 +1,42 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import typing as t
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import change_tags
+
+ARN = "arn:aws:service:eu-west-1:123456789012:resource/team-x"
+
+@pytest.mark.parametrize(
+    ("service", "tags"),
+    [
+        ("application-autoscaling", {"Tags": {"a": "1"}}),
+        ("apigatewayv2", {"tags": {"a": "1"}}),
+        ("cognito-idp", {"Tags": {"a": "1"}}),
+        ("ecs", {"tags": [{"key": "a", "value": "1"}]}),
+        ("lambda", {"Tags": {"a": "1"}}),
+        ("logs", {"tags": {"a": "1"}}),
+        ("secretsmanager", {"Tags": [{"Key": "a", "Value": "1"}]}),
+    ],
+)
+def test_tags_are_spelled_as_the_service_spells_them(service: str, tags: dict[str, t.Any]) -> None:
+    """boto3 itself refuses arguments that the service does not know."""
+    client = boto3.client(service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+    sent = {}
+
+    def answer(model: t.Any, params: dict[str, t.Any], **_more: t.Any) -> tuple[t.Any, dict[str, t.Any]]:
+        sent[model.name] = params["body"]
+        return SimpleNamespace(status_code=200), {}
+
+    client.meta.events.register("before-call", answer)
+    change_tags(client, ARN, {}, [])
+    assert sent == {}
+    change_tags(client, ARN, {"a": "1"}, ["b"])
+    assert list(sent) == ["UntagResource", "TagResource"]
+    assert tags.items() <= json.loads(sent["TagResource"]).items()
