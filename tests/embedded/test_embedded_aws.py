@@ -1123,13 +1123,18 @@ def test_security_group_of_a_load_balancer_is_in_use(aws: EmbeddedAWS, network: 
     aws.client("ec2").delete_security_group(GroupId=network.group)
 
 
-def test_tags_of_a_nat_gateway_are_found_by_its_resource_type(aws: EmbeddedAWS, network: Network) -> None:
+def test_tags_of_a_nat_gateway_and_of_its_address_are_found_by_resource_type(aws: EmbeddedAWS, network: Network) -> None:
     ec2 = aws.client("ec2")
-    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
-    tags = [{"ResourceType": "natgateway", "Tags": [{"Key": "team", "Value": "x"}]}]
+
+    def tagged(kind: str, value: str) -> list[dict[str, Any]]:
+        return [{"ResourceType": kind, "Tags": [{"Key": "team", "Value": value}]}]
+
+    address = ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip", "x"))["AllocationId"]
+    tags = tagged("natgateway", "y")
     ec2.create_nat_gateway(SubnetId=network.subnets[0], AllocationId=address, TagSpecifications=tags)
-    found = ec2.describe_tags(Filters=[{"Name": "resource-type", "Values": ["natgateway"]}])["Tags"]
-    assert [(tag["Key"], tag["Value"]) for tag in found] == [("team", "x")]
+    for kind, value in (("elastic-ip", "x"), ("natgateway", "y")):
+        found = ec2.describe_tags(Filters=[{"Name": "resource-type", "Values": [kind]}])["Tags"]
+        assert [(tag["Key"], tag["Value"]) for tag in found] == [("team", value)]
 
 
 def test_network_is_removed_from_the_inside_out(aws: EmbeddedAWS, network: Network) -> None:

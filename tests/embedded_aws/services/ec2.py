@@ -29,9 +29,9 @@ def interface_without_dns_name() -> None:
 
 
 @gap()
-def resource_type_of_nat_gateways() -> None:
-    """DescribeTags knows a NAT gateway by the resource type natgateway."""
-    EC2_PREFIX_TO_RESOURCE["nat"] = "natgateway"
+def resource_types() -> None:
+    """DescribeTags knows a NAT gateway by the resource type natgateway, and an Elastic IP address by elastic-ip."""
+    EC2_PREFIX_TO_RESOURCE.update(nat="natgateway", eipalloc="elastic-ip")
 
 
 @gap(security_groups.SecurityGroupRule, "description")
