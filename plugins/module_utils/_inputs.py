@@ -156,6 +156,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_database_seconds_until_auto_pause": (_between(300, 86400), "give 300 to 86400 seconds"),
     "mlflow_database_reader_count": (_between(0, 15), "give 0 to 15 readers"),
     "mlflow_database_backup_retention_days": (_between(1, 35), "give 1 to 35 days"),
+    "mlflow_database_ca_file": (
+        _matches(r"(/[\w.@+-]+)+"),
+        "give the full path of a file in the image, such as /etc/ssl/rds-global-bundle.pem",
+    ),
     "mlflow_artifact_bucket_id": (_matches(_BUCKET), "give the name of a bucket, not an ARN or a URL"),
     "mlflow_artifact_bucket_path": (
         _matches(r"/?|/?[\w!.*'()-]+(/[\w!.*'()-]+)*/?"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from urllib.parse import quote
 
 import pytest
 from account import Listing, listing, pages
@@ -19,6 +20,7 @@ DIMENSION = {"ServiceNamespace": "ecs", "ResourceId": SERVICE, "ScalableDimensio
 NOTHING = {"min_capacity": 0, "max_capacity": 0}
 MADRID = "Europe/Madrid"
 OIDC_SECRET = "oidc-client-secret-of-the-test"
+CERTIFICATES = "/etc/ssl/rds-global-bundle.pem"
 SIDECAR = {
     "name": "proxy",
     "image": "public.ecr.aws/example/proxy:1",
@@ -76,6 +78,7 @@ def postgres(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
         mlflow_database_min_capacity=0.5,
         mlflow_database_max_capacity=4,
         mlflow_database_reader_count=1,
+        mlflow_database_ca_file=CERTIFICATES,
         mlflow_load_balancer_sign_in="oidc",
         mlflow_load_balancer_oidc_issuer="https://idp.example.com",
         mlflow_load_balancer_oidc_authorization_endpoint="https://idp.example.com/authorize",
@@ -109,6 +112,14 @@ def test_postgresql_has_its_own_port_parameters_logs_and_uri(postgres: Variant) 
     ports = {r["FromPort"] for (k, _i), r in postgres.account.items()
              if k == "security_group_rule" and names[r["GroupId"]] == f"{NAME}-database"}
     assert ports == {5432}
+
+
+def test_the_database_is_verified_by_the_certificates_in_the_image(postgres: Variant, aws_server: EmbeddedAWS) -> None:
+    assert f"sslmode=verify-full&sslrootcert={quote(CERTIFICATES, safe='')}" in _backend_store(aws_server)
+
+
+def _backend_store(aws: EmbeddedAWS) -> str:
+    return aws.client("secretsmanager").get_secret_value(SecretId=f"{NAME}-backend-store-uri")["SecretString"]
 
 
 def test_a_database_that_does_not_pause_has_its_capacity_and_a_reader_in_another_zone(postgres: Variant) -> None:
@@ -176,7 +187,7 @@ def test_a_sidecar_runs_beside_mlflow_as_it_was_given(postgres: Variant) -> None
 EXISTING = "the-team-s-own-bucket"
 
 
-def test_an_existing_bucket_is_used_and_never_changed(stack: Stack) -> None:
+def test_an_existing_bucket_is_used_and_never_changed_and_mysql_is_verified_too(stack: Stack) -> None:
     s3 = stack.aws.client("s3")
     s3.create_bucket(Bucket=EXISTING, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=EXISTING, Key="theirs.txt", Body=b"theirs")
@@ -185,9 +196,11 @@ def test_an_existing_bucket_is_used_and_never_changed(stack: Stack) -> None:
         stack,
         mlflow_artifact_bucket_id=EXISTING,
         mlflow_artifact_bucket_path="/team-x/mlflow",
+        mlflow_database_ca_file=CERTIFICATES,
         mlflow_artifact_buckets_mlflow_will_read=["their-data", "arn:aws:s3:::shared-*/public/*"],
     )
     _assert_settled(variant)
+    assert f"ssl_ca={quote(CERTIFICATES, safe='')}" in _backend_store(stack.aws)
     assert [i for (kind, i) in variant.account if kind == "bucket"] == [EXISTING]
     assert stack.outputs["artifact_bucket_id"] == EXISTING
     assert variant.environment["MLFLOW_ARTIFACTS_DESTINATION"] == f"s3://{EXISTING}/team-x/mlflow"

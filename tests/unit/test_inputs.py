@@ -97,6 +97,7 @@ BAD: list[tuple[str, t.Any]] = [
     *(("mlflow_database_seconds_until_auto_pause", v) for v in (299, 86401)),
     *(("mlflow_database_reader_count", v) for v in (-1, 16, 0.5)),
     *(("mlflow_database_backup_retention_days", v) for v in (0, 36)),
+    *(("mlflow_database_ca_file", v) for v in ("bundle.pem", "/a b", "/etc/", "https://example.com/bundle.pem", ["/a"])),
     *(("mlflow_key_arn", v) for v in ("alias/x", "cb698b74", ARN.format("s3", "key/x"), ARN.format("kms", "alias/x"))),
     *(("mlflow_artifact_bucket_id", v) for v in ("arn:aws:s3:::b", "B", "xn--x")),
     *(("mlflow_artifact_bucket_path", v) for v in ("/a//b", "a b", "//", "/../$x")),
