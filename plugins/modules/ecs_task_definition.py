@@ -14,6 +14,7 @@ description:
   - Compares the latest active revision of a family with the options, by meaning, and registers a new revision where
     they differ (C(DescribeTaskDefinition), C(RegisterTaskDefinition)). Older revisions are kept, so that a service can
     go back to them.
+  - A plan warns where another environment of MLflow would leave artifacts behind.
   - With O(state=absent), deregisters and deletes all revisions (C(DeregisterTaskDefinition), C(DeleteTaskDefinitions)).
   - Takes the place of M(community.aws.ecs_taskdefinition), which does not see a changed environment variable, secret,
     command, CPU, memory or execution role, and takes an older revision that happens to match for the current one.
@@ -224,6 +225,27 @@ def _without_empty(value: t.Any) -> t.Any:
     return [_without_empty(v) for v in value] if isinstance(value, list) else value
 
 
+def artifact_warnings(before: State, after: State) -> list[str]:
+    """What becomes of artifacts where the environment of C(after) has MLflow keep them elsewhere than that of C(before)."""
+    old, new = (
+        {name: value for container in containers.values() for name, value in container.get("environment", {}).items()}
+        for containers in (before, after)
+    )
+    proxied, direct = "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"
+    if old.get(proxied) not in (None, new.get(proxied)):
+        now = f"passes on those below {new[proxied]}" if proxied in new else "no longer passes any on"
+        return [
+            f"artifacts below {old[proxied]} can no longer be reached through the server, which {now}: copy them, or keep "
+            "mlflow_artifact_bucket_id, mlflow_artifact_bucket_path and mlflow_artifact_access"
+        ]
+    if old.get(direct) not in (None, new.get(direct), new.get(proxied)):
+        return [
+            f"existing experiments keep their artifacts below {old[direct]}, which the server can no longer read: name the "
+            "bucket in mlflow_artifact_buckets_mlflow_will_read"
+        ]
+    return []
+
+
 class TaskDefinition(Resource):
     kind = "ecs_task_definition"
     service = "ecs"
@@ -324,6 +346,9 @@ class TaskDefinition(Resource):
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         if self.state["arn"] == before["arn"]:  # a revision just registered has them
             super().retag(before, to_set, to_unset)
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return artifact_warnings(before["containers"], changes["containers"]) if before and "containers" in changes else []
 
     def delete(self, before: State) -> None:
         ecs = self.aws.client("ecs")

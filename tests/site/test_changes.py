@@ -35,6 +35,7 @@ class Case(t.NamedTuple):
     values: Values
     changes: str  # "action kind" of each resource, separated by commas
     calls: str  # "service:Operation" of each mutating call, with "*n" where there are more
+    warning: str = ""  # part of the only warning, where there is one
 
 
 NEW_REVISION = "update ecs_task_definition, update ecs_service"
@@ -248,6 +249,7 @@ CASES = [
         lambda g: {"mlflow_artifact_bucket_path": "/mlflow"},
         f"update iam_role_policy, {NEW_REVISION}",
         f"iam:PutRolePolicy, {DEPLOY}",
+        "can no longer be reached through the server, which passes on those below",
     ),
     Case(
         "buckets to read",
@@ -255,7 +257,13 @@ CASES = [
         "update iam_role_policy",
         "iam:PutRolePolicy",
     ),
-    Case("direct artifacts", lambda g: {"mlflow_artifact_access": "direct"}, NEW_REVISION, DEPLOY),
+    Case(
+        "direct artifacts",
+        lambda g: {"mlflow_artifact_access": "direct"},
+        NEW_REVISION,
+        DEPLOY,
+        "can no longer be reached through the server, which no longer passes any on",
+    ),
     Case("options of uvicorn", lambda g: {"mlflow_uvicorn_opts": "--timeout-keep-alive=500"}, NEW_REVISION, DEPLOY),
     Case("gunicorn", lambda g: {"mlflow_uvicorn_opts": None, "mlflow_gunicorn_opts": "--timeout 60"}, NEW_REVISION, DEPLOY),
 ]
@@ -291,6 +299,7 @@ def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], c
     run = stack.apply(**case.values(given))
     assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == counted(case.changes)
     assert Counter(run.mutating) == counted(case.calls)
+    assert case.warning in "".join(warning for change in run.changes for warning in change["warnings"])
 
 
 def test_a_tag_reaches_everything_and_leaves_it_again(deployed: tuple[Stack, Given]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import differences, fields
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ecs_task_definition import normalise_container
+from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ecs_task_definition import artifact_warnings, normalise_container
 
 GIVEN = {
     "name": "mlflow",
@@ -110,3 +110,27 @@ def test_the_definition_is_left_as_it_is():
     given = {"name": "c", "image": "i", "environment": [{"name": "A", "value": "1"}]}
     normalise_container(given)
     assert given == {"name": "c", "image": "i", "environment": [{"name": "A", "value": "1"}]}
+
+
+PROXIED, DIRECT = "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "warning"),
+    [
+        ({PROXIED: "s3://b"}, {PROXIED: "s3://b"}, ""),
+        ({PROXIED: "s3://b"}, {PROXIED: "s3://b/mlflow"}, "artifacts below s3://b can no longer be reached through the server, "
+         "which passes on those below s3://b/mlflow"),
+        ({PROXIED: "s3://b"}, {DIRECT: "s3://b"}, "artifacts below s3://b can no longer be reached through the server, which no "
+         "longer passes any on"),
+        ({DIRECT: "s3://b"}, {PROXIED: "s3://b"}, ""),
+        ({DIRECT: "s3://b"}, {DIRECT: "s3://c"}, "keep their artifacts below s3://b, which the server can no longer read"),
+        ({DIRECT: "s3://b"}, {PROXIED: "s3://c"}, "keep their artifacts below s3://b, which the server can no longer read"),
+        ({}, {PROXIED: "s3://b"}, ""),
+    ],
+)
+def test_artifacts_that_a_change_leaves_behind_are_warned_of(
+    before: dict[str, str], after: dict[str, str], warning: str
+) -> None:
+    found = artifact_warnings({"mlflow": {"environment": before}, "init": {}}, {"mlflow": {"environment": after}, "init": {}})
+    assert warning in "".join(found) and len(found) == bool(warning)
