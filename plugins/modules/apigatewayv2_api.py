@@ -13,7 +13,8 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Makes, changes and removes an HTTP API of API Gateway with all that lies in it, namely one private integration, one
     authorizer, its routes, a stage and the mapping to a custom domain name. No existing module does any of these.
-  - What the API holds beside them is removed. Each route needs the authorizer; there is no route without.
+  - What the API holds beside them is removed, and so is what they have of settings that the module knows no option for, such as
+    authorization scopes, stage variables or limits of a single route. Each route needs the authorizer; there is no route without.
   - A change of the kind of authorizer makes the new one, moves the routes to it, and only then removes the old one, so
     that no request is let through in between.
   - A Lambda authorizer's function gets the resource policy that lets this one authorizer call it, and nobody else.
@@ -238,6 +239,7 @@ class Api(ApiGatewayResource):
             "description": api.get("Description", ""),
             "disable_execute_api_endpoint": api.get("DisableExecuteApiEndpoint", False),
             "cors": bool(api.get("CorsConfiguration")),
+            "version": api.get("Version", ""),
             "tags": own_tags(api),
         }
 
@@ -246,6 +248,7 @@ class Api(ApiGatewayResource):
             "description": self.spec["description"],
             "disable_execute_api_endpoint": self.spec["disable_execute_api_endpoint"],
             "cors": False,  # for browsers, which use the other door
+            "version": "",
         }
 
     def unknown(self) -> State:
@@ -259,7 +262,8 @@ class Api(ApiGatewayResource):
         if "cors" in changes:
             self.call("delete_cors_configuration", ApiId=before["id"])
         if changes.keys() - {"cors"}:
-            self.call("update_api", ApiId=before["id"], **self._arguments())
+            version = {"Version": changes["version"]} if "version" in changes else {}
+            self.call("update_api", ApiId=before["id"], **self._arguments(), **version)
 
     def _arguments(self) -> dict[str, t.Any]:
         return {
@@ -351,6 +355,9 @@ class Api(ApiGatewayResource):
 class Part(ApiGatewayResource):
     """What lies in an API. C(document) is what the API has read of it; whose it is, the API says."""
 
+    unused: t.ClassVar[dict[str, tuple[str, t.Any]]] = {}
+    """Settings that stay empty, as API Gateway calls them and as it answers them then: somebody may have filled them."""
+
     def __init__(
         self, api: Api, document: Document | None, name: str, *, needs: t.Sequence[Resource] = (), absent: bool = False
     ) -> None:
@@ -358,12 +365,30 @@ class Part(ApiGatewayResource):
         self.api, self.document = api, document
 
     def describe(self) -> State | None:
-        return self.normal(self.document) if self.document else None
+        document = self.document
+        if not document:
+            return None
+        filled = {name: document.get(member) or empty for name, (member, empty) in self.unused.items()}
+        if "response_parameters" in filled:  # API Gateway goes on to name a status code whose parameters were removed
+            filled["response_parameters"] = {k: v for k, v in filled["response_parameters"].items() if v}
+        return {**self.normal(document), **filled}
 
     @staticmethod
     def normal(document: Document) -> State:
         """The document in our terms."""
         raise NotImplementedError
+
+    def empty(self) -> State:
+        """The unused settings as they should be."""
+        return {name: empty for name, (_member, empty) in self.unused.items()}
+
+    def emptied(self, before: State, changes: State) -> dict[str, t.Any]:
+        """The arguments that empty what somebody filled. API Gateway keeps what a map does not name."""
+        return {
+            member: {key: type(value)() for key, value in before[name].items()} if isinstance(empty, dict) else empty
+            for name, (member, empty) in self.unused.items()
+            if name in changes
+        }
 
     def unknown(self) -> State:
         return {"id": UNKNOWN}
@@ -375,6 +400,11 @@ class Part(ApiGatewayResource):
 
 class Integration(Part):
     kind = "apigatewayv2_integration"
+    unused = {
+        "description": ("Description", ""),
+        "credentials_arn": ("CredentialsArn", ""),
+        "response_parameters": ("ResponseParameters", {}),
+    }
 
     def __init__(self, api: Api, document: Document | None, *, absent: bool = False) -> None:
         name = f"{api.name}/{document['IntegrationId']}" if absent and document else api.name
@@ -407,6 +437,7 @@ class Integration(Part):
             "timeout_ms": spec["timeout_ms"],
             "server_name": spec["server_name"] or "",
             "request_parameters": {"overwrite:header.Host": spec["host"]} if spec["host"] else {},
+            **self.empty(),
         }
 
     def create(self, desired: State) -> State:
@@ -414,7 +445,7 @@ class Integration(Part):
         return {"id": integration["IntegrationId"]}
 
     def update(self, before: State, changes: State) -> None:
-        arguments = self._arguments(before["request_parameters"])
+        arguments = {**self._arguments(before["request_parameters"]), **self.emptied(before, changes)}
         self.call("update_integration", ApiId=self.api_id, IntegrationId=before["id"], **arguments)
 
     def _arguments(self, parameters_before: dict[str, str]) -> dict[str, t.Any]:
@@ -439,6 +470,7 @@ class Integration(Part):
 class Authorizer(Part):
     kind = "apigatewayv2_authorizer"
     immutable = frozenset({"type"})
+    unused = {"credentials_arn": ("AuthorizerCredentialsArn", "")}
 
     def __init__(self, api: Api, document: Document | None, *, absent: bool = False) -> None:
         super().__init__(api, document, document["Name"] if document else api.spec["authorizer"]["name"], absent=absent)
@@ -460,7 +492,7 @@ class Authorizer(Part):
 
     def desired(self) -> State:
         spec = self.api.spec["authorizer"]
-        either = {"type": spec["type"], "identity_source": [spec["identity_source"]]}
+        either = {"type": spec["type"], "identity_source": [spec["identity_source"]], **self.empty()}
         if spec["type"] == "JWT":
             return either | {"issuer": spec["issuer"], "audience": sorted(spec["audience"])}
         answers = {"payload_format_version": "2.0", "simple_responses": True, "ttl": spec["ttl"]}
@@ -471,7 +503,8 @@ class Authorizer(Part):
         return {"id": authorizer["AuthorizerId"]}
 
     def update(self, before: State, changes: State) -> None:
-        self.call("update_authorizer", ApiId=self.api_id, AuthorizerId=before["id"], **self._arguments())
+        arguments = {**self._arguments(), **self.emptied(before, changes)}
+        self.call("update_authorizer", ApiId=self.api_id, AuthorizerId=before["id"], **arguments)
 
     def _arguments(self) -> dict[str, t.Any]:
         wanted = self.desired()
@@ -546,6 +579,11 @@ class Permission(Resource):
 
 class Route(Part):
     kind = "apigatewayv2_route"
+    unused = {
+        "authorization_scopes": ("AuthorizationScopes", []),
+        "api_key_required": ("ApiKeyRequired", False),
+        "operation_name": ("OperationName", ""),
+    }
 
     def __init__(
         self,
@@ -576,13 +614,15 @@ class Route(Part):
             "target": f"integrations/{t.cast(State, self.integration.state)['id']}",
             "authorization_type": "JWT" if authorizer["type"] == "JWT" else "CUSTOM",
             "authorizer_id": authorizer["id"],
+            **self.empty(),
         }
 
     def create(self, desired: State) -> State:
         return {"id": self.call("create_route", ApiId=self.api_id, **self._arguments())["RouteId"]}
 
     def update(self, before: State, changes: State) -> None:
-        self.call("update_route", ApiId=self.api_id, RouteId=before["id"], **self._arguments())
+        arguments = {**self._arguments(), **self.emptied(before, changes)}
+        self.call("update_route", ApiId=self.api_id, RouteId=before["id"], **arguments)
 
     def _arguments(self) -> dict[str, t.Any]:
         wanted = self.desired()
@@ -599,6 +639,7 @@ class Route(Part):
 
 class Stage(Part):
     kind = "apigatewayv2_stage"
+    unused = {"description": ("Description", ""), "variables": ("StageVariables", {})}
 
     def __init__(
         self, api: Api, document: Document | None, *, needs: t.Sequence[Resource] = (), absent: bool = False
@@ -615,6 +656,7 @@ class Stage(Part):
             "throttling_rate_limit": routes.get("ThrottlingRateLimit"),
             "throttling_burst_limit": routes.get("ThrottlingBurstLimit"),
             "detailed_metrics_enabled": routes.get("DetailedMetricsEnabled", False),
+            "route_settings": document.get("RouteSettings", {}),
             "tags": own_tags(document),
         }
 
@@ -624,8 +666,10 @@ class Stage(Part):
         plain = ("throttling_rate_limit", "throttling_burst_limit", "detailed_metrics_enabled")
         return {
             "auto_deploy": True,
-            "access_log": log if spec["access_log_arn"] else None,
+            "access_log": log if spec["access_log_arn"] else {"arn": "", "format": ""},
             **{name: spec[name] for name in plain},
+            "route_settings": {},
+            **self.empty(),
             "tags": dict(t.cast("dict[str, str]", self.api.tags)),
         }
 
@@ -637,7 +681,12 @@ class Stage(Part):
         self.call("create_stage", **which, Tags=desired["tags"], **self._arguments())
 
     def update(self, before: State, changes: State) -> None:
-        self.call("update_stage", ApiId=self.api_id, StageName=self.stage_name, **self._arguments())
+        which = {"ApiId": self.api_id, "StageName": self.stage_name}
+        for route_key in before["route_settings"]:
+            self.call("delete_route_settings", **which, RouteKey=route_key)
+        if "access_log" in changes and not changes["access_log"]["arn"]:
+            self.call("delete_access_log_settings", **which)
+        self.call("update_stage", **which, **self._arguments(), **self.emptied(before, changes))
 
     def _arguments(self) -> dict[str, t.Any]:
         wanted = self.desired()
@@ -652,7 +701,7 @@ class Stage(Part):
                 "DetailedMetricsEnabled": wanted["detailed_metrics_enabled"],
                 **{name: value for name, value in throttling.items() if value is not None},
             },
-            **({"AccessLogSettings": {"DestinationArn": log["arn"], "Format": log["format"]}} if log else {}),
+            **({"AccessLogSettings": {"DestinationArn": log["arn"], "Format": log["format"]}} if log["arn"] else {}),
         }
 
     def path(self, state: State) -> str:

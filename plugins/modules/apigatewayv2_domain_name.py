@@ -12,7 +12,7 @@ short_description: Manage a custom domain name of API Gateway
 author: mlplatform contributors (@mlplatform)
 description:
   - Makes, changes and removes a regional custom domain name for HTTP APIs. No existing module does.
-  - Mutual TLS is off; where somebody switched it on it is switched off again.
+  - Mutual TLS is off, and API mappings say where a request goes; where somebody chose otherwise it is put back.
   - With O(state=absent) the API mappings of the domain name go with it.
   - A domain name cannot be renamed. After a change of O(name) the old one is in RV(superseded), for removal once the
     new one serves.
@@ -125,6 +125,7 @@ def normal(domain: dict[str, t.Any]) -> State:
         "certificate_arn": regional.get("CertificateArn"),
         "endpoint_type": regional.get("EndpointType"),
         "security_policy": regional.get("SecurityPolicy"),
+        "routing_mode": domain.get("RoutingMode", "API_MAPPING_ONLY"),
         "mutual_tls": bool(domain.get("MutualTlsAuthentication", {}).get("TruststoreUri")),
         "target_domain_name": regional.get("ApiGatewayDomainName"),
         "target_zone_id": regional.get("HostedZoneId"),
@@ -155,6 +156,7 @@ class DomainName(ApiGatewayResource):
             "certificate_arn": self.spec["certificate_arn"],
             "endpoint_type": "REGIONAL",
             "security_policy": self.spec["security_policy"],
+            "routing_mode": "API_MAPPING_ONLY",
             "mutual_tls": False,
         }
 
@@ -172,8 +174,13 @@ class DomainName(ApiGatewayResource):
 
     def update(self, before: State, changes: State) -> State:
         off = {"MutualTlsAuthentication": {"TruststoreUri": ""}} if "mutual_tls" in changes else {}
+        routing = {"RoutingMode": changes["routing_mode"]} if "routing_mode" in changes else {}
         domain = self.call(
-            "update_domain_name", DomainName=self.name, DomainNameConfigurations=[self._configuration()], **off
+            "update_domain_name",
+            DomainName=self.name,
+            DomainNameConfigurations=[self._configuration()],
+            **off,
+            **routing,
         )
         return _added(domain)
 

@@ -13,6 +13,7 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Makes, changes and removes a Lambda function. Its package is made of a directory, the same bytes on every machine,
     so that code is deployed when it has changed and only then.
+  - The function has no layers, no VPC and no KMS key of its own; where somebody gave it one it is taken away again.
   - Code and configuration are changed one after the other, because Lambda refuses a change while another is under way.
   - Takes the place of M(amazon.aws.lambda), which knows no logging configuration, reports no diff, and does not wait
     until Lambda has taken over a change.
@@ -148,6 +149,14 @@ CODE = frozenset({"code_sha256", "architectures"})
 """What UpdateFunctionCode changes; UpdateFunctionConfiguration changes the rest."""
 
 
+WITHOUT = {
+    "layers": ("Layers", []),
+    "subnet_ids": ("VpcConfig", {"SubnetIds": [], "SecurityGroupIds": []}),
+    "kms_key_arn": ("KMSKeyArn", ""),
+}
+"""What the function does without, and how Lambda is told so."""
+
+
 def normal(configuration: dict[str, t.Any]) -> State:
     """A function's configuration as Lambda answers it, in our terms."""
     logging = configuration.get("LoggingConfig", {})
@@ -162,6 +171,9 @@ def normal(configuration: dict[str, t.Any]) -> State:
         "timeout": configuration["Timeout"],
         "memory_size": configuration["MemorySize"],
         "environment": configuration.get("Environment", {}).get("Variables", {}),
+        "layers": [layer["Arn"] for layer in configuration.get("Layers", [])],
+        "subnet_ids": sorted(configuration.get("VpcConfig", {}).get("SubnetIds", [])),
+        "kms_key_arn": configuration.get("KMSKeyArn", ""),
         "logging_config": {"log_group": logging.get("LogGroup"), "log_format": logging.get("LogFormat")},
         **_status(configuration),
     }
@@ -211,7 +223,8 @@ class Function(Resource):
         environment = {name: str(value) for name, value in self.spec["environment"].items()}
         plain = "handler role runtime architectures description timeout memory_size logging_config".split()
         fields = {name: self.spec[name] for name in plain}
-        return {**fields, "environment": environment, "code_sha256": code_sha256(self.spec["package"])}
+        without: State = {"layers": [], "subnet_ids": [], "kms_key_arn": ""}
+        return {**fields, **without, "environment": environment, "code_sha256": code_sha256(self.spec["package"])}
 
     def unknown(self) -> State:
         return {"arn": UNKNOWN}
@@ -231,7 +244,8 @@ class Function(Resource):
         if CODE & changes.keys():
             code = {"ZipFile": self.spec["package"], "Architectures": self.spec["architectures"]}
             status = _status(self._change("update_function_code", **code))
-        if configuration := arguments(changes):
+        without = dict(WITHOUT[name] for name in WITHOUT.keys() & changes.keys())
+        if configuration := {**arguments(changes), **without}:
             if status and self.pending(status):
                 self.wait_ready()
             status = _status(self._change("update_function_configuration", **configuration))

@@ -210,9 +210,12 @@ def test_integration_defaults_and_updates(aws: EmbeddedAWS) -> None:
     has(integration, PayloadFormatVersion="1.0", TimeoutInMillis=30000, TlsConfig={"ServerNameToVerify": "a.example"})
     changed = apigw.update_integration(
         ApiId=api, IntegrationId=integration["IntegrationId"], TimeoutInMillis=20000,
-        RequestParameters={"append:header.x": ""},
+        RequestParameters={"append:header.x": ""}, ResponseParameters={"200": {"remove:header.x": "''"}},
     )  # fmt: skip
-    has(changed, TimeoutInMillis=20000, ConnectionId="link", RequestParameters={"overwrite:path": "$request.path"})
+    has(changed, TimeoutInMillis=20000, ConnectionId="link", RequestParameters={"overwrite:path": "$request.path"},
+        ResponseParameters={"200": {"remove:header.x": "''"}})  # fmt: skip
+    changed = apigw.update_integration(ApiId=api, IntegrationId=integration["IntegrationId"], ResponseParameters={"200": {}})
+    has(changed, ResponseParameters={}, RequestParameters={"overwrite:path": "$request.path"})
     assert apigw.create_integration(ApiId=api, IntegrationType="HTTP_PROXY", IntegrationUri="https://x.example",
                                     IntegrationMethod="ANY")["ConnectionType"] == "INTERNET"  # fmt: skip
 
@@ -232,6 +235,15 @@ def test_stages(aws: EmbeddedAWS) -> None:
         "DetailedMetricsEnabled": False, "ThrottlingBurstLimit": 10, "ThrottlingRateLimit": 5.0
     }  # fmt: skip
     refused("ConflictException", apigw.create_stage, ApiId=api, StageName="$default")
+    here = {"ApiId": api, "StageName": "$default"}
+    apigw.update_stage(**here, StageVariables={"a": "1", "b": "2"}, RouteSettings={"GET /x": {"ThrottlingBurstLimit": 1}})
+    apigw.update_stage(**here, StageVariables={"a": ""})
+    has(apigw.get_stage(**here), StageVariables={"b": "2"}, RouteSettings={"GET /x": {"ThrottlingBurstLimit": 1}})
+    apigw.delete_route_settings(**here, RouteKey="GET /x")
+    refused("NotFoundException", apigw.delete_route_settings, **here, RouteKey="GET /x")
+    apigw.delete_access_log_settings(**here)
+    stage = apigw.get_stage(**here)
+    assert stage["RouteSettings"] == {} and "AccessLogSettings" not in stage
 
 
 def test_domain_names_and_mappings(aws: EmbeddedAWS) -> None:
@@ -246,6 +258,9 @@ def test_domain_names_and_mappings(aws: EmbeddedAWS) -> None:
         DomainName="a.example", DomainNameConfigurations=[{**configuration, "CertificateArn": "arn:two"}]
     )["DomainNameConfigurations"]
     has(changed, CertificateArn="arn:two", ApiGatewayDomainName=created["ApiGatewayDomainName"])
+    assert apigw.get_domain_name(DomainName="a.example")["RoutingMode"] == "API_MAPPING_ONLY"
+    apigw.update_domain_name(DomainName="a.example", RoutingMode="ROUTING_RULE_ONLY")
+    assert apigw.get_domain_name(DomainName="a.example")["RoutingMode"] == "ROUTING_RULE_ONLY"
     mapping = {"ApiId": api, "DomainName": "a.example", "Stage": "$default"}
     refused("BadRequestException", apigw.create_api_mapping, **mapping)
     apigw.create_stage(ApiId=api, StageName="$default")

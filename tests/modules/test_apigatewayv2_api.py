@@ -194,6 +194,49 @@ def test_what_was_changed_by_hand_is_put_back(aws, gateway, params):
     assert not run(aws, params)["changed"]
 
 
+def test_settings_that_are_not_ours_are_emptied(aws, gateway, params):
+    params = {**params, "authorizer": JWT}
+    here = {"ApiId": run(aws, params)["api"]["id"]}
+    before = everything(gateway, here)
+    route, authorizer, integration = before["routes"], before["authorizers"], before["integrations"]
+    gateway.update_api(**here, Version="theirs")
+    gateway.update_route(
+        **here, RouteId=route["RouteId"], AuthorizationScopes=["theirs"], ApiKeyRequired=True, OperationName="theirs"
+    )
+    gateway.update_authorizer(**here, AuthorizerId=authorizer["AuthorizerId"], AuthorizerCredentialsArn="arn:theirs")
+    gateway.update_integration(
+        **here, IntegrationId=integration["IntegrationId"], CredentialsArn="arn:theirs", Description="theirs",
+        ResponseParameters={"200": {"overwrite:header.x": "y"}},
+    )  # fmt: skip
+    gateway.update_stage(
+        **here, StageName="$default", StageVariables={"x": "y"}, Description="theirs",
+        RouteSettings={"$default": {"ThrottlingRateLimit": 1.0}},
+    )  # fmt: skip
+    after = run(aws, params)
+    assert {line[1]: line[3] for line in lines(after)} == {
+        "api": ["version"],
+        "integration": ["description", "credentials_arn", "response_parameters"],
+        "authorizer": ["credentials_arn"],
+        "route": ["authorization_scopes", "api_key_required", "operation_name"],
+        "stage": ["route_settings", "description", "variables"],
+    }
+    assert everything(gateway, here) == before
+    assert not run(aws, params)["changed"]
+
+
+def everything(gateway, here):
+    """The one thing of each kind that an API holds, without what is empty and when it was changed."""
+    parts = {part: items(getattr(gateway, f"get_{part}")(**here))[0] for part in ("routes", "authorizers", "integrations", "stages")}
+    return {part: {k: v for k, v in thing.items() if v and "Date" not in k} for part, thing in parts.items()}
+
+
+def test_an_access_log_that_is_not_asked_for_is_removed(aws, gateway, params):
+    api_id = run(aws, params)["api"]["id"]
+    after = run(aws, {**params, "stage": {**STAGE, "access_log_arn": None}})
+    assert [line[3] for line in lines(after)] == [["access_log.arn", "access_log.format"]]
+    assert "AccessLogSettings" not in items(gateway.get_stages(ApiId=api_id))[0]
+
+
 def test_what_was_added_by_hand_is_removed(aws, gateway, params):
     created = run(aws, params)
     here = {"ApiId": created["api"]["id"]}

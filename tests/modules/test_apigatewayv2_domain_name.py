@@ -65,6 +65,7 @@ def test_one_change(aws, change, field, operation):
     [
         {"DomainNameConfigurations": [{"CertificateArn": "arn:other", "SecurityPolicy": "TLS_1_0"}]},
         {"MutualTlsAuthentication": {"TruststoreUri": "s3://theirs/truststore.pem"}},
+        {"RoutingMode": "ROUTING_RULE_ONLY"},
     ],
 )
 def test_what_was_changed_by_hand_is_put_back(aws, by_hand):

@@ -99,11 +99,18 @@ def test_code_that_changed_is_deployed(aws, params, tmp_path):
 
 def test_what_was_changed_by_hand_is_put_back(aws, params):
     run(aws, params)
-    before = configuration(aws)
-    aws.client("lambda").update_function_configuration(FunctionName=NAME, Timeout=3, Environment={"Variables": {"WHO": "me"}})
-    assert run(aws, params)["changed"]
+    before, lambda_ = configuration(aws), aws.client("lambda")
+    layer = lambda_.publish_layer_version(LayerName="theirs", Content={"ZipFile": b"PK\x05\x06" + b"\0" * 18})
+    lambda_.update_function_configuration(
+        FunctionName=NAME, Timeout=3, Environment={"Variables": {"WHO": "me"}}, Layers=[layer["LayerVersionArn"]],
+        VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}, KMSKeyArn="arn:aws:kms:eu-west-1:123456789012:key/x",
+    )  # fmt: skip
+    (line,) = run(aws, params)["changes"]
+    assert {f["name"].partition(".")[0] for f in line["fields"]} == {"timeout", "environment", "layers", "subnet_ids", "kms_key_arn"}
     after = configuration(aws)
     assert (after["Timeout"], after["Environment"]) == (before["Timeout"], before["Environment"])
+    assert not after.get("Layers") and not after.get("KMSKeyArn") and not after["VpcConfig"]["SubnetIds"]
+    assert not run(aws, params)["changed"]
 
 
 def test_a_role_that_lambda_does_not_know_yet_is_waited_for(aws, params, monkeypatch):

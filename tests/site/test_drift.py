@@ -373,6 +373,42 @@ DRIFTS = (
         "throttling",
     ),
     Drift(
+        "a route has limits of its own and the stage has variables",
+        lambda h: h.apigatewayv2.update_stage(
+            ApiId=h.api, StageName="$default", RouteSettings={"$default": {"ThrottlingRateLimit": 1.0}},
+            StageVariables={"a": "b"},
+        ),
+        lambda h: [h.of_api("stage").get(key) for key in ("RouteSettings", "StageVariables")],
+        ("update", "apigatewayv2_stage", NAME),
+        "route_settings",
+    ),
+    Drift(
+        "a route asks for an API key and has a name",
+        lambda h: h.apigatewayv2.update_route(
+            ApiId=h.api, RouteId=h.of_api("route")["RouteId"], ApiKeyRequired=True, OperationName="theirs"
+        ),
+        lambda h: [h.of_api("route").get(key) or None for key in ("ApiKeyRequired", "OperationName")],
+        ("update", "apigatewayv2_route", NAME),
+        "api_key_required",
+    ),
+    Drift(
+        "answers to programs are rewritten",
+        lambda h: h.apigatewayv2.update_integration(
+            ApiId=h.api, IntegrationId=h.of_api("integration")["IntegrationId"],
+            ResponseParameters={"200": {"overwrite:statuscode": "500"}},
+        ),
+        lambda h: h.of_api("integration").get("ResponseParameters") or {},
+        ("update", "apigatewayv2_integration", NAME),
+        "response_parameters",
+    ),
+    Drift(
+        "rules of routing take the place of the API mapping",
+        lambda h: h.apigatewayv2.update_domain_name(DomainName=API_HOST, RoutingMode="ROUTING_RULE_ONLY"),
+        lambda h: h.apigatewayv2.get_domain_name(DomainName=API_HOST)["RoutingMode"],
+        ("update", "apigatewayv2_domain_name", API_HOST),
+        "routing_mode",
+    ),
+    Drift(
         "the API can be reached past its domain name",
         lambda h: h.apigatewayv2.update_api(ApiId=h.api, DisableExecuteApiEndpoint=False),
         lambda h: h.apigatewayv2.get_api(ApiId=h.api)["DisableExecuteApiEndpoint"],

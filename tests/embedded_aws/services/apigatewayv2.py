@@ -66,14 +66,20 @@ def integration_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) ->
     self.payload_format_version = self.payload_format_version or "1.0"
 
 
+def _merged(existing: dict[str, Any] | None, given: dict[str, Any]) -> dict[str, Any]:
+    """What API Gateway makes of a map that an update gives it."""
+    return {name: value for name, value in {**(existing or {}), **given}.items() if value}
+
+
 @gap(models.Integration, "update")
-def integration_request_parameters(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-    """UpdateIntegration merges request parameters into those that exist; one with an empty value is removed."""
-    existing = self.request_parameters or {}
+def integration_parameters(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """UpdateIntegration merges request and response parameters into those that exist; one with an empty value is removed."""
+    names = ("request_parameters", "response_parameters")
+    existing = {name: getattr(self, name) for name in names}
     original(self, *args, **kwargs)
-    if kwargs.get("request_parameters") is not None:
-        merged = {**existing, **kwargs["request_parameters"]}
-        self.request_parameters = {name: value for name, value in merged.items() if value}
+    for name in names:
+        if kwargs.get(name) is not None:
+            setattr(self, name, _merged(existing[name], kwargs[name]))
 
 
 @gap(models.Stage, "__init__")
@@ -94,7 +100,7 @@ def stage_name_is_unique(original: Any, self: Any, config: dict[str, Any]) -> An
 
 @gap(responses.ApiGatewayV2Response, "update_stage")
 def update_stage(_original: Any, self: Any) -> Any:
-    """UpdateStage changes what it is given and keeps the rest."""
+    """UpdateStage changes what it is given and keeps the rest, also of variables, of which an empty one is removed."""
     stage = self.apigatewayv2_backend.get_stage(self.path.split("/")[-3], unquote(self.path.split("/")[-1]))
     attributes = {
         "accessLogSettings": "access_log_settings",
@@ -102,9 +108,9 @@ def update_stage(_original: Any, self: Any) -> Any:
         "clientCertificateId": "client_certificate_id",
         "description": "description",
         "routeSettings": "route_settings",
-        "stageVariables": "stage_variables",
     }
     given = json.loads(self.body)
+    stage.stage_variables = _merged(stage.stage_variables, given.get("stageVariables", {}))
     for name in attributes.keys() & given.keys():
         setattr(stage, attributes[name], given[name])
     if "defaultRouteSettings" in given:
@@ -113,9 +119,33 @@ def update_stage(_original: Any, self: Any) -> Any:
     return _answer(stage)
 
 
+@gap()
+def settings_paths() -> None:
+    """DeleteRouteSettings and DeleteAccessLogSettings take the settings of one route, and the access log, off a stage."""
+    stage = "{0}/v2/apis/(?P<api_id>[^/]+)/stages/(?P<stage_name>[^/]+)"
+    urls.url_paths[f"{stage}/routesettings/(?P<route_key>.+)$"] = responses.ApiGatewayV2Response.dispatch
+    urls.url_paths[f"{stage}/accesslogsettings$"] = responses.ApiGatewayV2Response.dispatch
+    responses.ApiGatewayV2Response.delete_route_settings = _delete_route_settings
+    responses.ApiGatewayV2Response.delete_access_log_settings = _delete_access_log_settings
+
+
+def _delete_route_settings(response: Any) -> Any:
+    path, _slash, route_key = unquote(response.path).partition("/routesettings/")
+    stage = response.apigatewayv2_backend.get_stage(path.split("/")[-3], path.split("/")[-1])
+    if stage.route_settings.pop(route_key, None) is None:
+        raise exceptions.APIGatewayV2Error("NotFoundException", f"Unable to find RouteSettings by key {route_key}")
+    return 204, {}, ""
+
+
+def _delete_access_log_settings(response: Any) -> Any:
+    api_id, _stages, stage_name = unquote(response.path).split("/")[-4:-1]
+    response.apigatewayv2_backend.get_stage(api_id, stage_name).access_log_settings = None
+    return 204, {}, ""
+
+
 @gap(models.DomainName, "to_json")
 def domain_name_target(original: Any, self: Any) -> dict[str, Any]:
-    """A domain name has a target host and hosted zone for its alias record, a status and a security policy."""
+    """A domain name has a target host and hosted zone for its alias record, a status, a security policy and a routing mode."""
     document = original(self)
     region = self.domain_name_arn.split(":")[3]
     identifier = hashlib.sha256(self.domain_name.encode()).hexdigest()[:10]
@@ -130,6 +160,7 @@ def domain_name_target(original: Any, self: Any) -> dict[str, Any]:
     document["domainNameConfigurations"] = [
         {**defaults, **configuration} for configuration in copy.deepcopy(document["domainNameConfigurations"])
     ]
+    document["routingMode"] = getattr(self, "routing_mode", "API_MAPPING_ONLY")
     # AWS leaves out what does not apply.
     if not document["mutualTlsAuthentication"]:
         del document["mutualTlsAuthentication"]
@@ -138,7 +169,7 @@ def domain_name_target(original: Any, self: Any) -> dict[str, Any]:
 
 @gap(responses.ApiGatewayV2Response, "update_domain_name")
 def update_domain_name(_original: Any, self: Any) -> Any:
-    """UpdateDomainName changes the configurations (certificate, security policy) and mutual TLS."""
+    """UpdateDomainName changes the configurations (certificate, security policy), mutual TLS and the routing mode."""
     domain = self.apigatewayv2_backend.get_domain_name(domain_name=self.path.split("/")[-1])
     given = json.loads(self.body)
     if "domainNameConfigurations" in given:
@@ -149,6 +180,8 @@ def update_domain_name(_original: Any, self: Any) -> Any:
         ]
     if "mutualTlsAuthentication" in given:
         domain.mutual_tls_authentication = given["mutualTlsAuthentication"]
+    if "routingMode" in given:
+        domain.routing_mode = given["routingMode"]
     return _answer(domain)
 
 
