@@ -11,25 +11,29 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State
 
 
+def once_free(change: t.Callable[..., t.Any], **arguments: t.Any) -> t.Any:
+    """The answer of a call that changes something, once API Gateway is free to change it."""
+    return eventually(change, "ConflictException", message="concurrent modification", **arguments)
+
+
 class ApiGatewayResource(Resource):
     """A resource of API Gateway v2."""
 
     def call(self, operation: str, **arguments: t.Any) -> dict[str, t.Any]:
-        """The answer of an operation that changes something, once API Gateway is free to change it."""
-        return self._once_free(getattr(self.aws.client("apigatewayv2"), operation), **arguments)
-
-    @staticmethod
-    def _once_free(change: t.Callable[..., t.Any], **arguments: t.Any) -> t.Any:
-        return eventually(change, "ConflictException", message="concurrent modification", **arguments)
+        """The answer of an operation that changes something."""
+        return once_free(getattr(self.aws.client("apigatewayv2"), operation), **arguments)
 
     def path(self, state: State) -> str:
         """The part of the ARN after the region, by which tags reach the resource."""
         raise NotImplementedError
 
+    def arn(self, state: State) -> str:
+        """The ARN, which API Gateway itself does not tell."""
+        return f"arn:{self.aws.partition}:apigateway:{self.aws.region}::/{self.path(state)}"
+
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        arn = f"arn:{self.aws.partition}:apigateway:{self.aws.region}::/{self.path(before)}"
         client = self.aws.client("apigatewayv2")
-        self._once_free(change_tags, client=client, resource=arn, to_set=to_set, to_unset=to_unset)
+        once_free(change_tags, client=client, resource=self.arn(before), to_set=to_set, to_unset=to_unset)
 
 
 def own_tags(document: dict[str, t.Any]) -> dict[str, str]:

@@ -199,11 +199,23 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_bootstrap_api_users": (_each(_matches(r"[^:\s]+")), "give different names without colons and spaces"),
     "mlflow_tags": (
         lambda v: len(v) <= 40 and all(_tag(k, x) for k, x in v.items()),
-        "give at most 40 tags: keys of 1 to 128 characters that do not begin with aws: and are not managed-by or mlflow-stack, "
+        "give at most 40 tags: keys of 1 to 128 characters that do not begin with aws: and are not managed-by, mlflow-stack or "
+        "another tag that the collection itself sets, "
         "values of at most 256, of letters, digits, spaces and _ . : / = + - @; true and false in quotes",
     ),
 }
 """What a value must be, and what to do otherwise. An empty string of an optional input means: not given."""
+
+
+OWN_TAGS = (
+    "managed-by",
+    "mlflow-client-secret-version",
+    "mlflow-database-prepared",
+    "mlflow-dns-records",
+    "mlflow-password-version",
+    "mlflow-stack",
+)
+"""Tags by which the collection recognises what is its own and remembers what AWS cannot be asked."""
 
 
 def _tag(key: t.Any, value: t.Any) -> bool:
@@ -213,7 +225,7 @@ def _tag(key: t.Any, value: t.Any) -> bool:
         and isinstance(value, (str, int, float))
         and not isinstance(value, bool)
         and not key.lower().startswith("aws:")
-        and key not in ("managed-by", "mlflow-stack")
+        and key not in OWN_TAGS
         and bool(re.fullmatch(rf"{allowed}{{1,128}}", key))
         and bool(re.fullmatch(rf"{allowed}{{0,256}}", str(value)))
     )

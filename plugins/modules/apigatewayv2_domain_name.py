@@ -57,6 +57,10 @@ domain_name:
     name:
       description: The domain name.
       type: str
+    arn:
+      description: ARN of the domain name.
+      type: str
+      sample: arn:aws:apigateway:eu-west-1::/domainnames/mlflow.api.example.com
     target_domain_name:
       description: Name that an alias record of the domain name leads to.
       type: str
@@ -76,6 +80,14 @@ ready:
   type: bool
   returned: success
   sample: true
+dns_records:
+  description:
+    - The DNS records that lead to the domain name or to one of RV(superseded), each with C(type), C(zone_id) and C(name), as the tag
+      C(mlflow-dns-records) of each remembers them. See O(mlplatform.mlflow_aws.route53_records#module:remember).
+  type: list
+  elements: dict
+  returned: success
+  sample: []
 changes:
   description: What the run changed, or would change in check mode.
   type: list
@@ -108,6 +120,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import take_records
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
     OWNER_TAGS,
     UNKNOWN,
@@ -140,10 +153,13 @@ class DomainName(ApiGatewayResource):
     immutable = frozenset({"endpoint_type"})
 
     superseded: t.Sequence[str] = ()
+    dns_records: t.Sequence[dict[str, str]] = ()
 
     def describe(self) -> State | None:
         domains = {d["DomainName"]: normal(d) for d in self.aws.pages("apigatewayv2", "get_domain_names", "Items")}
+        remembered = {name: take_records(domain["tags"]) for name, domain in domains.items()}
         self.superseded = sorted(n for n, domain in domains.items() if n != self.name and self._is_ours(domain["tags"]))
+        self.dns_records = [record for name in (self.name, *self.superseded) for record in remembered.get(name, [])]
         return domains.get(self.name)
 
     def _is_ours(self, tags: dict[str, str]) -> bool:
@@ -213,8 +229,9 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     domain = DomainName(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
     shown = ("target_domain_name", "target_zone_id")
     return [domain], lambda: {
-        "domain_name": {"name": domain.name, **{k: domain.state[k] for k in shown}} if domain.state else {},
+        "domain_name": {"name": domain.name, "arn": domain.arn({}), **{k: domain.state[k] for k in shown}} if domain.state else {},
         "superseded": domain.superseded,
+        "dns_records": domain.dns_records,
     }
 
 

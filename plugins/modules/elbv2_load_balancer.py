@@ -260,6 +260,13 @@ ready:
   type: bool
   returned: success
   sample: true
+dns_records:
+  description: The DNS records that lead to the load balancer, each with C(type), C(zone_id) and C(name), as its tag
+    C(mlflow-dns-records) remembers them. See O(mlplatform.mlflow_aws.route53_records#module:remember).
+  type: list
+  elements: dict
+  returned: success
+  sample: []
 changes:
   description: What the run changed, or would change in check mode.
   type: list
@@ -300,6 +307,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_list,
     together,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import records_tag, take_records
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._elbv2 import (
     normal_actions,
     normal_conditions,
@@ -462,6 +470,7 @@ class LoadBalancer(Balancing):
     immutable = frozenset({"scheme"})
     replaceable = True
     target_group: TargetGroup | None = None
+    dns_records: t.Sequence[dict[str, str]] = ()
 
     def describe(self) -> State | None:
         elbv2 = self.aws.client("elbv2")
@@ -470,12 +479,14 @@ class LoadBalancer(Balancing):
             return None
         (balancer,) = answer["LoadBalancers"]
         arn = balancer["LoadBalancerArn"]
-        answer, tags, _listeners = together(
+        answer, all_tags, _listeners = together(
             lambda: elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn),
             lambda: tags_of(self.aws, [arn]),
             lambda: self._listeners(arn),  # for children()
         )
         attributes = attribute_dict(answer["Attributes"])
+        tags = all_tags[arn]
+        self.dns_records = take_records(tags)
         return {
             **self._answered(balancer),
             "scheme": balancer["Scheme"],
@@ -484,7 +495,7 @@ class LoadBalancer(Balancing):
             "ip_address_type": balancer["IpAddressType"],
             "attributes": {k: attributes.get(k) for k in self.spec["attributes"]},
             "protected": attributes.get(DELETION_PROTECTION) == "true",
-            "tags": tags[arn],
+            "tags": tags,
         }
 
     def _listeners(self, arn: str) -> dict[int, State]:
@@ -515,12 +526,14 @@ class LoadBalancer(Balancing):
 
     def create(self, desired: State) -> State:
         members = {"subnets": "Subnets", "security_groups": "SecurityGroups", "ip_address_type": "IpAddressType"}
+        # One that takes the place of another remembers what that one did.
+        tags = {**desired["tags"], **(records_tag(self.dns_records) if self.dns_records else {})}
         answer = self.aws.client("elbv2").create_load_balancer(
             Name=self.name,
             Type="application",
             Scheme=desired["scheme"],
             **{member: desired[name] for name, member in members.items() if desired[name] is not None},
-            **({"Tags": tag_list(desired["tags"])} if desired["tags"] else {}),
+            **({"Tags": tag_list(tags)} if tags else {}),
         )
         state = self._answered(answer["LoadBalancers"][0])
         self._set_attributes(state["arn"], {}, desired["attributes"])
@@ -761,6 +774,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             "load_balancer": {k: state[k] for k in balancer.unknown() if state},
             "target_group": {"arn": group.state["arn"]} if group and group.state else {},
             "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.inside if each.state},
+            "dns_records": balancer.dns_records,
         }
 
     return [*([group] if group else []), balancer], results

@@ -16,6 +16,8 @@ description:
     O(tags). Both are changed in one batch, which Route 53 applies whole or not at all.
   - A record that is there without the TXT record of this owner belongs to somebody else. With O(state=present) this is an error,
     except where the record is exactly the one asked for, which is then taken over; with O(state=absent) the record is kept.
+  - With O(remember), the resource that the records lead to remembers them in a tag. So a change of a name or of a zone, or the end of
+    a run half-way, leaves no record behind: those that are remembered and not asked for are removed, once the others are made.
   - Takes the place of M(amazon.aws.route53), whose option O(ignore:region) means latency routing, so that it fails where
     C(module_defaults) set the region, and which overwrites or refuses any existing record, whosever it is.
 options:
@@ -61,6 +63,33 @@ options:
       ttl:
         description: Seconds for which resolvers may remember O(records[].values).
         type: int
+  remember:
+    description: The resource that the records lead to, and what it remembers. Only with O(state=present).
+    type: dict
+    suboptions:
+      arn:
+        description:
+          - ARN of a load balancer, or of a domain name of API Gateway. Its tag C(mlflow-dns-records) remembers the records.
+        type: str
+        required: true
+      records:
+        description: The records that it, or what it takes the place of, remembers, as its module returned them (C(dns_records)).
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          type:
+            description: Type of the record.
+            type: str
+            required: true
+          zone_id:
+            description: ID of the hosted zone.
+            type: str
+            required: true
+          name:
+            description: Full name of the record.
+            type: str
+            required: true
   tags:
     description:
       - The tags C(managed-by) and C(mlflow-stack) among these say whose the records are. Others are ignored.
@@ -90,6 +119,22 @@ EXAMPLES = r"""
         alias:
           dns_name: internal-mlflow-team-x-123456789.eu-west-1.elb.amazonaws.com
           zone_id: Z32O12XQLNTSW2
+    tags:
+      managed-by: mlplatform.mlflow_aws
+      mlflow-stack: mlflow-team-x
+
+- name: Ensure the name of the load balancer, and remove what led to it before
+  mlplatform.mlflow_aws.route53_records:
+    records:
+      - name: mlflow.example.com
+        type: A
+        zone_id: Z0123456789ABCDEFGHIJ
+        alias:
+          dns_name: "{{ made.load_balancer.dns_name }}"
+          zone_id: "{{ made.load_balancer.canonical_hosted_zone_id }}"
+    remember:
+      arn: "{{ made.load_balancer.arn }}" # made: what elbv2_load_balancer returned
+      records: "{{ made.dns_records }}"
     tags:
       managed-by: mlplatform.mlflow_aws
       mlflow-stack: mlflow-team-x
@@ -147,15 +192,11 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, ClientError, error_code
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import Memory, dns_name, entry
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, owner_tags, run
 
 OWNER_TTL = 300
 PAGE_SIZE = "20"
-
-
-def dns_name(name: str) -> str:
-    """A DNS name in the form that compares: lower case, no final dot, and no escaped asterisk (Route 53 says \\052)."""
-    return name.lower().removesuffix(".").replace("\\052", "*")
 
 
 def target(record: dict[str, t.Any]) -> State:
@@ -180,8 +221,9 @@ class Record(Resource):
     kind = "route53_record"
     change_id = ""
 
-    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+    def __init__(self, *args: t.Any, memory: Memory | None = None, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
+        self.memory = memory
         self.owner_name = f"_mlflow-stack-{self.spec['type'].lower()}.{dns_name(self.name)}"
         self.owner = ",".join(f"{k}={v}" for k, v in owner_tags(self.spec["tags"]).items())
 
@@ -189,26 +231,28 @@ class Record(Resource):
         sets = self._record_sets()
         record, owner_record = sets.get((dns_name(self.name), self.spec["type"])), sets.get((self.owner_name, "TXT"))
         owner = target(owner_record)["values"][0].strip('"') if owner_record else None
-        state = {"owner": owner, "record_sets": [each for each in (record, owner_record) if each]}
+        theirs = bool(self.owner) and owner != self.owner
+        remembered = self.memory is not None and self.memory.holds(self.spec)
+        state: State = {"owner": owner, "remembered": remembered}
         kinds = {kind for name, kind in sets if name == dns_name(self.name)} - {self.spec["type"]}
         if not self.absent and kinds and "CNAME" in (*kinds, self.spec["type"]):
             others = ", ".join(sorted(kinds))
             raise AwsError(f"records of this name exist, of type {others}: DNS allows no CNAME beside others")
-        if record is None:
-            # A TXT record of ours that has lost its record to somebody's hand is still ours to remove.
-            return state if self.absent and owner and owner == self.owner else None
-        state |= target(record)
-        if self.owner and owner != self.owner:
-            if self.absent:
+        if self.absent:
+            if record and theirs:
                 self.aws.module.warn(f"the record {self.name} is kept: it is not of this stack")
-                return None
-            if target(record) != self._target():
-                raise AwsError(
-                    f"it exists already, leads to {_shown(record)}, and is not of this stack. Choose another name, "
-                    "delete it, or, to hand it over to the stack, add the TXT record "
-                    f'{self.owner_name} with the value "{self.owner}"'
-                )
-        return state
+            # A TXT record of ours that has lost its record to somebody's hand is still ours to remove.
+            ours = [] if theirs or not (record or self.owner) else [each for each in (record, owner_record) if each]
+            return {**state, "record_sets": ours, "kept": record if theirs else None} if ours or remembered else None
+        if record is None:
+            return None
+        if theirs and target(record) != self._target():
+            raise AwsError(
+                f"it exists already, leads to {_shown(record)}, and is not of this stack. Choose another name, "
+                "delete it, or, to hand it over to the stack, add the TXT record "
+                f'{self.owner_name} with the value "{self.owner}"'
+            )
+        return {**state, **target(record)}
 
     def _record_sets(self) -> dict[tuple[str, str], dict[str, t.Any]]:
         # Route 53 lists the names below a name right after it: one call finds the record and its TXT record.
@@ -233,7 +277,7 @@ class Record(Resource):
             start = {"StartRecordName": page["NextRecordName"], "StartRecordType": page["NextRecordType"]}
 
     def desired(self) -> State:
-        return {**self._target(), "owner": self.owner or None}
+        return {**self._target(), "owner": self.owner or None, "remembered": True if self.memory else None}
 
     def _target(self) -> State:
         return target(self._record_set())
@@ -252,11 +296,16 @@ class Record(Resource):
         return record | {"TTL": self.spec["ttl"], "ResourceRecords": values}
 
     def create(self, desired: State) -> None:
+        if self.memory:
+            self.memory.note(self.spec)
         # CREATE, not UPSERT: Route 53 itself refuses should somebody have made the record since it was looked for.
         self._submit("CREATE")
 
     def update(self, before: State, changes: State) -> None:
-        self._submit("UPSERT")
+        if self.memory and "remembered" in changes:
+            self.memory.note(self.spec)
+        if changes.keys() - {"remembered"}:
+            self._submit("UPSERT")
 
     def _submit(self, action: str) -> None:
         changes = [{"Action": action, "ResourceRecordSet": self._record_set()}]
@@ -267,13 +316,19 @@ class Record(Resource):
         self._change(changes)
 
     def delete(self, before: State) -> None:
-        self._change([{"Action": "DELETE", "ResourceRecordSet": each} for each in before["record_sets"]])
+        if before["record_sets"]:
+            self._change([{"Action": "DELETE", "ResourceRecordSet": each} for each in before["record_sets"]])
+        if self.memory:
+            self.memory.forget(self.spec)
 
     def _change(self, changes: list[dict[str, t.Any]]) -> None:
         answer = self.aws.client("route53").change_resource_record_sets(
             HostedZoneId=self.spec["zone_id"], ChangeBatch={"Changes": changes}
         )
         self.change_id = answer["ChangeInfo"]["Id"]
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return ["the record stays, as it is not of this stack, and is forgotten"] if before and before.get("kept") else []
 
     def pending(self, state: State) -> bool:
         if not self.change_id:
@@ -291,8 +346,20 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     for spec in params["records"]:
         if not absent and not spec["alias"] and (not spec["values"] or spec["ttl"] is None):
             raise AwsError(f"the record {spec['name']} needs an alias, or values and a ttl")
-    records = [Record(aws, r["name"], {**r, "tags": params["tags"]}, absent=absent) for r in params["records"]]
-    return records, lambda: {
+    tags, remember = {"tags": params["tags"]}, params["remember"]
+    wanted = {entry(record): record for record in params["records"]}
+    memory = Memory(aws, remember["arn"], remember["records"]) if remember else None
+    former = [
+        Record(aws, record["name"], {**record, **tags}, absent=True, memory=memory)
+        for record in (remember["records"] if remember else [])
+        if entry(record) not in wanted
+    ]
+    # The former ones go last: what needs them comes before.
+    records = [
+        Record(aws, record["name"], {**record, **tags}, needs=former, absent=absent, memory=memory)
+        for record in wanted.values()
+    ]
+    return [*records, *former], lambda: {
         "records": [{key: r.spec[key] for key in ("name", "type", "zone_id")} for r in records if r.state]
     }
 
@@ -321,6 +388,18 @@ def main() -> None:
                 },
                 "mutually_exclusive": [["alias", "values"], ["alias", "ttl"]],
                 "required_together": [["values", "ttl"]],
+            },
+            "remember": {
+                "type": "dict",
+                "options": {
+                    "arn": {"type": "str", "required": True},
+                    "records": {
+                        "type": "list",
+                        "elements": "dict",
+                        "required": True,
+                        "options": {key: {"type": "str", "required": True} for key in ("type", "zone_id", "name")},
+                    },
+                },
             },
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},

@@ -32,6 +32,7 @@ def test_life(aws):
     assert (regional["SecurityPolicy"], regional["EndpointType"], there["Tags"]) == ("TLS_1_2", "REGIONAL", TAGS)
     assert created["domain_name"] == {
         "name": NAME,
+        "arn": f"arn:aws:apigateway:eu-west-1::/domainnames/{NAME}",
         "target_domain_name": regional["ApiGatewayDomainName"],
         "target_zone_id": regional["HostedZoneId"],
     }
@@ -91,6 +92,18 @@ def test_the_domain_name_of_before_is_named(aws):
     assert run(aws, renamed)["superseded"] == [NAME]
     assert run(aws, ABSENT)["superseded"] == ["new.api.example.com"]
     assert run_module(MODULE, renamed, aws)["superseded"] == []
+
+
+def test_it_tells_the_records_that_it_and_the_one_of_before_remember(aws):
+    gateway, renamed = aws.client("apigatewayv2"), {**PARAMS, "name": "new.api.example.com"}
+    for params, word in ((PARAMS, f"A/Z1/{NAME}"), (renamed, "A/Z2/new.api.example.com")):
+        arn = run(aws, params)["domain_name"]["arn"]
+        gateway.tag_resource(ResourceArn=arn, Tags={"mlflow-dns-records": word})
+    before = {"type": "A", "zone_id": "Z1", "name": NAME}
+    after = {"type": "A", "zone_id": "Z2", "name": "new.api.example.com"}
+    settled = run(aws, renamed)
+    assert not settled["changed"] and settled["dns_records"] == [after, before]
+    assert run_module(MODULE, ABSENT, aws, check=True)["dns_records"] == [before, after]
 
 
 def test_its_mappings_go_with_it(aws):

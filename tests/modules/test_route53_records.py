@@ -169,6 +169,101 @@ def test_nothing_is_removed_from_a_zone_that_is_gone(aws, zone):
     assert not run_module(MODULE, {**params("Z0NOSUCHZONE"), "state": "absent"}, aws)["changed"]
 
 
+# What a load balancer, or a domain name of API Gateway, remembers
+
+TAG = "mlflow-dns-records"
+
+
+@pytest.fixture(params=["elbv2", "apigatewayv2"])
+def owner(request, aws):
+    """What the records lead to: its ARN, what its tags are, and a way to set one."""
+    if request.param == "elbv2":
+        elbv2, subnets = aws.client("elbv2"), aws.client("ec2").describe_subnets()["Subnets"][:2]
+        made = elbv2.create_load_balancer(Name="team-x", Subnets=[s["SubnetId"] for s in subnets])
+        arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+        return arn, lambda: {t["Key"]: t["Value"] for t in elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]}
+    gateway, name = aws.client("apigatewayv2"), "mlflow.api.example.com"
+    gateway.create_domain_name(DomainName=name, DomainNameConfigurations=[{"CertificateArn": "arn:certificate"}])
+    return f"arn:aws:apigateway:eu-west-1::/domainnames/{name}", lambda: gateway.get_domain_name(DomainName=name).get("Tags", {})
+
+
+def remembering(given, owner):
+    """The parameters with the resource that remembers, and what its module would return of its tag."""
+    arn, tags = owner
+    words = (word.split("/") for word in tags().get(TAG, "").split())
+    return {**given, "remember": {"arn": arn, "records": [dict(zip(("type", "zone_id", "name"), word)) for word in words]}}
+
+
+def moved(zone, name="new.example.com"):
+    return params(zone, name=name)
+
+
+def actions(result):
+    return [(change["action"], change["name"]) for change in result["changes"]]
+
+
+def test_a_record_of_another_name_or_zone_takes_the_place_of_the_one_before(aws, zone, owner):
+    other = aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="2")["HostedZone"]["Id"]
+    run(aws, remembering(params(zone), owner))
+    assert owner[1]()[TAG] == f"A/{zone.removeprefix('/hostedzone/')}/{NAME}"
+    mark = aws.mark()
+    assert not run_module(MODULE, remembering(params(zone), owner), aws)["changed"]
+    assert [call["operation"] for call in aws.calls(mark) if call["service"] == "route53"] == ["ListResourceRecordSets"]
+
+    mark = aws.mark()
+    assert actions(run(aws, remembering(moved(zone), owner))) == [("create", "new.example.com"), ("delete", NAME)]
+    batches = [call["operation"] for call in aws.mutating(mark)]
+    assert [o for o in batches if o == "ChangeResourceRecordSets"] == batches[1:3], "the new one is made first, and noted before"
+    assert set(records(aws, zone)) == {"new.example.com.", "_mlflow-stack-a.new.example.com."}
+
+    assert actions(run(aws, remembering(moved(other), owner))) == [("create", "new.example.com"), ("delete", "new.example.com")]
+    assert records(aws, zone) == {} and len(records(aws, other)) == 2
+    assert owner[1]()[TAG] == f"A/{other.removeprefix('/hostedzone/')}/new.example.com"
+    assert not run(aws, remembering(moved(other), owner))["changed"]
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_run_that_died_leaves_no_record_behind_whatever_is_asked_for_next(aws, zone, owner, made):
+    run(aws, remembering(params(zone), owner))
+    if made:  # it died before the old record was removed: both are there and remembered
+        both = {**params(zone), "records": [*params(zone)["records"], *moved(zone)["records"]]}
+        run(aws, remembering(both, owner))
+    else:
+        refusal = {"code": "AccessDenied", "message": "no", "status": 403}
+        aws.faults({"service": "route53", "operation": "ChangeResourceRecordSets", "times": 1, "error": refusal})
+        with pytest.raises(ModuleFailed):
+            run_module(MODULE, remembering(moved(zone), owner), aws)
+    assert run(aws, remembering(moved(zone, "third.example.com"), owner))["changed"]
+    assert set(records(aws, zone)) == {"third.example.com.", "_mlflow-stack-a.third.example.com."}
+    assert not run(aws, remembering(moved(zone, "third.example.com"), owner))["changed"]
+
+
+def test_a_remembered_record_that_is_gone_or_somebody_else_s_is_forgotten(aws, zone, owner):
+    run(aws, remembering(params(zone), owner))
+    before = records(aws, zone)
+    for name in (NAME + ".", OWNER_NAME):
+        put(aws, zone, before[name], "DELETE")
+    run(aws, remembering(moved(zone), owner))
+    put(aws, zone, {**before[OWNER_NAME], "Name": "_mlflow-stack-a.new.example.com.", "ResourceRecords": [{"Value": '"them"'}]})
+    theirs = records(aws, zone)
+    (_made, line) = run(aws, remembering(moved(zone, "third.example.com"), owner))["changes"]
+    assert (line["action"], line["name"]) == ("delete", "new.example.com") and "the record stays" in line["warnings"][0]
+    assert theirs.items() <= records(aws, zone).items()
+    assert owner[1]()[TAG].endswith("/third.example.com") and " " not in owner[1]()[TAG]
+
+
+def test_a_lost_tag_is_put_back(aws, zone):
+    elbv2 = aws.client("elbv2")
+    subnets = [s["SubnetId"] for s in aws.client("ec2").describe_subnets()["Subnets"][:2]]
+    arn = elbv2.create_load_balancer(Name="team-x", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    given = {**params(zone), "remember": {"arn": arn, "records": []}}
+    run(aws, given)
+    mark = aws.mark()
+    (line,) = run(aws, given)["changes"]
+    assert line["fields"] == [{"name": "remembered", "before": False, "after": True}]
+    assert [call["operation"] for call in aws.mutating(mark)] == ["AddTags"]
+
+
 def test_plan_with_a_target_that_is_not_known_yet(aws, zone):
     unknown = {"dns_name": "(known after apply)", "zone_id": "(known after apply)"}
     assert run_module(MODULE, params(zone, alias=unknown), aws, check=True)["changed"]
