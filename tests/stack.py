@@ -35,22 +35,8 @@ def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> I
             for n, zone in enumerate("abc")
         ]
 
-    route53, acm = aws.client("route53"), aws.client("acm")
-
-    def zone(domain: str) -> str:
-        made = route53.create_hosted_zone(Name=domain, CallerReference=domain)["HostedZone"]["Id"]
-        return made.removeprefix("/hostedzone/")
-
-    def certificate(domain: str, zone_id: str) -> str:
-        arn = acm.request_certificate(DomainName=domain, ValidationMethod="DNS")["CertificateArn"]
-        option = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
-        record = {"Name": option["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": option["Value"]}]}
-        batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
-        route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
-        return arn
-
     people, programs = f"{name}.example.com", f"api.{name}.example.com"
-    zones = {domain: zone(domain) for domain in (people, programs)}
+    zones = {domain: zone(aws, domain) for domain in (people, programs)}
     cognito = aws.client("cognito-idp")
     pool = cognito.create_user_pool(PoolName=name)["UserPool"]
     cognito.create_user_pool_domain(Domain=f"{name}-sign-in", UserPoolId=pool["Id"])
@@ -78,15 +64,32 @@ def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> I
         "mlflow_record_name": "mlflow",
         "mlflow_zone_id": zones[people],
         "mlflow_zone_name": people,
-        "mlflow_certificate_arn": certificate(f"mlflow.{people}", zones[people]),
+        "mlflow_certificate_arn": certificate(aws, f"mlflow.{people}", zones[people]),
         "mlflow_api_zone_id": zones[programs],
         "mlflow_api_zone_name": programs,
-        "mlflow_api_cert_arn": certificate(f"mlflow.{programs}", zones[programs]),
+        "mlflow_api_cert_arn": certificate(aws, f"mlflow.{programs}", zones[programs]),
         "mlflow_aws_cognito_user_pool_arn": pool["Arn"],
         "mlflow_aws_cognito_user_pool_client_id": sign_in,
         "mlflow_aws_cognito_user_pool_domain": f"{name}-sign-in",
         "mlflow_tags": {"team": name},
     }
+
+
+def zone(aws: EmbeddedAWS, domain: str, reference: str = "") -> str:
+    """The ID of a new hosted zone. Zones of one name differ in their references."""
+    made = aws.client("route53").create_hosted_zone(Name=domain, CallerReference=reference or domain)["HostedZone"]["Id"]
+    return made.removeprefix("/hostedzone/")
+
+
+def certificate(aws: EmbeddedAWS, domain: str, zone_id: str) -> str:
+    """The ARN of a new certificate, validated in a hosted zone."""
+    acm = aws.client("acm")
+    arn = acm.request_certificate(DomainName=domain, ValidationMethod="DNS")["CertificateArn"]
+    option = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
+    record = {"Name": option["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": option["Value"]}]}
+    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+    aws.client("route53").change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
+    return arn
 
 
 class Run(t.NamedTuple):

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from account import Listing, listing, pages
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
-from stack import Run, Stack, prerequisites
+from stack import Run, Stack, certificate, prerequisites, zone
 
 NAME = "mlflow-team-x"
 SERVICE = f"service/{NAME}/{NAME}"
@@ -294,3 +294,55 @@ def test_what_autoscaling_and_schedules_set_is_no_drift(team: Stack) -> None:
     scaling.register_scalable_target(**DIMENSION, MinCapacity=1, MaxCapacity=9)
     back = team.apply()
     assert [(c["action"], c["kind"]) for c in back.changes] == [("update", "application_autoscaling_target")]
+
+
+def test_nothing_is_left_of_the_names_and_zones_of_before(team: Stack) -> None:
+    """The stack of the tests above, given other names: of people a host in a second zone of the same name, of programs all."""
+    before, people, programs = dict(team.inputs), team.inputs["mlflow_zone_name"], "api.example.net"
+    zones = {"people": zone(team.aws, people, "another"), "programs": zone(team.aws, programs)}
+    callback = {"CallbackURLs": [f"https://{host}.{people}/oauth2/idpresponse" for host in ("mlflow", "lab")]}
+    sign_in = {
+        "UserPoolId": before["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2],
+        "ClientId": before["mlflow_aws_cognito_user_pool_client_id"],
+        "AllowedOAuthFlows": ["code"], "AllowedOAuthScopes": ["openid"], "AllowedOAuthFlowsUserPoolClient": True,
+    }  # fmt: skip
+    team.aws.client("cognito-idp").update_user_pool_client(**sign_in, **callback)
+
+    def names() -> dict[str, set[str]]:
+        """Whatever has an A record or says whose one is, by zone."""
+        route53 = team.aws.client("route53")
+        ids = {**zones, "old": before["mlflow_zone_id"], "old api": before["mlflow_api_zone_id"]}
+        found = {of: pages(route53, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=i) for of, i in ids.items()}
+        return {of: {r["Name"] for r in records if r["Type"] in ("A", "TXT")} for of, records in found.items()}
+
+    def both(host: str) -> set[str]:
+        return {f"{host}.", f"_mlflow-stack-a.{host}."}
+
+    assert names() == {
+        "people": set(), "programs": set(), "old": both(f"mlflow.{people}"), "old api": both(f"mlflow.api.{people}")
+    }
+    moved = {
+        "mlflow_record_name": "lab",
+        "mlflow_zone_id": zones["people"],
+        "mlflow_certificate_arn": certificate(team.aws, f"lab.{people}", zones["people"]),
+        "mlflow_api_zone_id": zones["programs"],
+        "mlflow_api_zone_name": programs,
+        "mlflow_api_cert_arn": certificate(team.aws, f"lab.{programs}", zones["programs"]),
+    }
+    plan = team.run("plan", **moved)
+    run = team.apply(**moved)
+    records = [(c["action"], c["name"]) for c in run.changes if c["kind"] == "route53_record"]
+    assert records == [
+        ("create", f"lab.{people}"), ("delete", f"mlflow.{people}"),
+        ("create", f"lab.{programs}"), ("delete", f"mlflow.api.{people}"),
+    ]  # fmt: skip
+    assert records == [(c["action"], c["name"]) for c in plan.changes if c["kind"] == "route53_record"]
+    assert names() == {"people": both(f"lab.{people}"), "programs": both(f"lab.{programs}"), "old": set(), "old api": set()}
+    domains = team.aws.client("apigatewayv2").get_domain_names()["Items"]
+    assert [domain["DomainName"] for domain in domains] == [f"lab.{programs}"]
+    again = team.run("site")
+    assert (again.status, again.changes, again.mutating) == (0, [], [])
+
+    team.destroy(**before)  # by a team file that says what it said once
+    assert set().union(*names().values()) == set()
+    assert team.aws.client("apigatewayv2").get_domain_names()["Items"] == []
