@@ -206,7 +206,7 @@ def runtime() -> None:
     if not has_database_servers():
         results.not_run.append(f"runtime: it needs the Debian packages {', '.join(DATABASE_PACKAGES)}")
     elif run("scripts/mlflow_venv"):
-        pytest("runtime", "-n", "2", "--dist", "loadgroup", "tests/runtime")
+        pytest("runtime", "-n", "2", "tests/runtime")  # tests/runtime/conftest.py shares them out
 
 
 def molecule() -> None:

@@ -131,9 +131,7 @@ class Stack:
         return self.database.execute("SELECT version_num FROM alembic_version", name)
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(engine, marks=pytest.mark.xdist_group(engine)) for engine in ENGINES]
-)
+@pytest.fixture(scope="module", params=ENGINES)
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A database server on which the task has run once, for the database ``first``, which RDS made with the cluster."""
     assert MLFLOW_VENV.exists(), "run scripts/mlflow_venv"
