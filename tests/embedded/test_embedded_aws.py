@@ -813,6 +813,7 @@ def test_cluster_echo(aws: EmbeddedAWS, network: Network) -> None:
     assert cluster["ServerlessV2ScalingConfiguration"] == {
         "MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 300
     }  # fmt: skip
+    assert "ScalingConfigurationInfo" not in cluster
     assert cluster["KmsKeyId"].startswith(f"arn:aws:kms:{REGION}:{ACCOUNT}:key/")
     assert cluster["DbClusterResourceId"].startswith("cluster-")
     assert ".cluster-ro-" in cluster["ReaderEndpoint"]

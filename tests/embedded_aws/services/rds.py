@@ -328,6 +328,12 @@ def cluster_status(_original: Any, self: Any) -> str:
     return self._status if self.since_creation.over() else "creating"
 
 
+@gap(models.DBCluster, "scaling_configuration_info")
+def scaling_configuration_info(original: Any, self: Any) -> dict[str, Any] | None:
+    """Only a cluster of Serverless v1 has a ScalingConfigurationInfo."""
+    return original(self) if self.engine_mode == "serverless" else None
+
+
 @gap(models.RDSBackend, "create_db_cluster")
 def create_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
     """CreateDBCluster refuses an identifier in use and groups that do not exist, and answers with status creating."""
