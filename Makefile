@@ -5,7 +5,7 @@
 # In the order in which `make test` runs them.
 STEPS := unit modules site runtime versions lint sanity molecule package
 
-.PHONY: help install demo test $(STEPS:%=test-%) lock clean
+.PHONY: help install demo test $(STEPS:%=test-%) bench bench-stacks lock clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,14 @@ test: ## every test that needs no AWS account
 $(STEPS:%=test-%): test-%:
 	@scripts/install .venv runtime demo test checks
 	@.venv/bin/python scripts/run_tests.py $*
+
+bench: ## measures the speed table of the README beside Terraform, where that is here (40 minutes; ARGS=--quick: 3)
+	@scripts/install .venv runtime demo
+	@.venv/bin/python scripts/bench.py $(ARGS)
+
+bench-stacks: ## measures 10, 50 and 100 stacks in one run, for docs/many-stacks.md
+	@scripts/install .venv runtime demo
+	@.venv/bin/python scripts/bench.py --stacks 10,50,100 $(ARGS)
 
 lock: ## pins the requirements anew
 	@scripts/lock

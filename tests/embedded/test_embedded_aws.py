@@ -128,6 +128,21 @@ def test_faults(aws: EmbeddedAWS) -> None:
         assert len(ecs.list_clusters()["clusterArns"]) == clusters
 
 
+def test_a_rate_throttles_as_aws_does(aws: EmbeddedAWS) -> None:
+    ecs = aws.client("ecs")
+    ecs.list_clusters()
+    aws.faults({
+        "service": "ecs", "operation": "List*|DescribeClusters", "rate": 1, "burst": 2, "error": {"code": "ThrottlingException"}
+    })  # fmt: skip
+    ecs.list_clusters()
+    ecs.describe_clusters()
+    refused("ThrottlingException", ecs.list_clusters)
+    ecs.create_cluster(clusterName="c")  # has no part in that rate
+    time.sleep(1)
+    ecs.list_clusters()
+    refused("ThrottlingException", ecs.describe_clusters)
+
+
 def test_reset_empties_everything(aws: EmbeddedAWS) -> None:
     aws.client("ecs").create_cluster(clusterName="c")
     bucket = {"Bucket": "bbb", "CreateBucketConfiguration": {"LocationConstraint": REGION}}

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
@@ -117,6 +118,8 @@ class Fault:
     operation: str = "*"
     times: int | None = None
     probability: float = 1.0
+    rate: float | None = None
+    burst: float = 1
     error: dict[str, Any] | None = None
     latency_ms: float = 0
     drop: str | None = None
@@ -125,14 +128,29 @@ class Fault:
     def __post_init__(self) -> None:
         if self.drop not in (None, "before", "after"):
             raise ValueError("drop is 'before' or 'after' the call takes effect")
+        self._tokens, self._filled = self.burst, time.monotonic()
 
     def strikes(self, call: Call) -> bool:
         """Whether this call is disturbed; counts it if so."""
-        if self.service not in ("*", call.service) or self.operation not in ("*", call.operation):
+        if self.service not in ("*", call.service):
+            return False
+        if not any(fnmatchcase(call.operation, pattern) for pattern in self.operation.split("|")):
             return False
         if self.times is not None and self.fired >= self.times or random.random() >= self.probability:
             return False
+        if self.rate is not None and self._token(self.rate):
+            return False
         self.fired += 1
+        return True
+
+    def _token(self, rate: float) -> bool:
+        """Take a token from the bucket, if there is one."""
+        now = time.monotonic()
+        self._tokens = min(self.burst, self._tokens + (now - self._filled) * rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
         return True
 
 

@@ -1,0 +1,198 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the figures say: medians, ratios, goals, and the tables of them. Pure functions."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+FIGURES = ("wall", "cpu", "memory", "calls")
+STEPS = {
+    "deploy": "first deployment",
+    "again": "deploy again, nothing to do",
+    "plan": "plan, nothing to do",
+    "plan_empty": "plan on an empty account",
+    "destroy": "destroy",
+    "ten_again": "ten stacks: deploy again, nothing to do",
+    "ten_plan": "ten stacks: plan, nothing to do",
+}
+"""The rows of the table, in order."""
+
+# The goals, as shares of Terraform's figures unless said otherwise.
+WALL = {
+    "deploy": {0: 0.15, 100: 0.25},
+    "again": {0: 0.30, 100: 0.50},
+    "plan": {0: 0.35, 100: 0.50},
+    "plan_empty": {0: 0.35, 100: 0.50},
+    "destroy": {0: 0.20, 100: 0.30},
+    "ten_again": {0: 0.45, 100: 0.45},
+    "ten_plan": {0: 0.45, 100: 0.45},
+}
+CPU = MEMORY = 0.5
+FIRST_CALLS = 180
+"""API calls of a first deployment."""
+IDLE = ("again", "plan", "ten_again", "ten_plan")
+"""Where there is nothing to do, and so at most Terraform's number of API calls."""
+LONGEST_WAIT, AROUND = 40, 1.3
+"""A first deployment with AWS's creation times takes the longest of them, and so many times its time without any."""
+
+Figures = dict[str, float]
+Row = dict[str, Any]
+"""A row of the table: ``step``, ``latency`` in ms, and the Figures of ``ours`` and ``terraform`` (None: not here)."""
+
+
+class Goal(NamedTuple):
+    """A goal, and the figure that is held against it: met where it is not above."""
+
+    row: str
+    figure: str
+    value: float
+    limit: float
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.limit
+
+
+def medians(samples: Sequence[Any]) -> Figures:
+    """The median of each figure of several runs."""
+    return {figure: statistics.median(getattr(sample, figure) for sample in samples) for figure in FIGURES}
+
+
+def ratio(row: Row, figure: str) -> float | None:
+    """Ours as a share of Terraform's; None where there is nothing to compare with."""
+    return row["ours"][figure] / row["terraform"][figure] if row["terraform"] else None
+
+
+def label(row: Row) -> str:
+    return f"{STEPS[row['step']]}, {row['latency']} ms"
+
+
+def goals(results: dict[str, Any]) -> list[Goal]:
+    """Every goal that these results say something about."""
+    found = []
+    for row in results["rows"]:
+        step, here = row["step"], label(row)
+        limits = {"wall": WALL[step][row["latency"]], "cpu": CPU, "memory": MEMORY}
+        if step in IDLE:
+            limits["calls"] = 1
+        for figure, limit in limits.items():
+            if (value := ratio(row, figure)) is not None:
+                found.append(Goal(here, figure, value, limit))
+        if step == "deploy":
+            found.append(Goal(here, "calls", row["ours"]["calls"], FIRST_CALLS))
+    if results["waits"]:
+        value, limit = waits(results)
+        found.append(Goal("first deployment with creation times", "wall", value, limit))
+    return found
+
+
+def waits(results: dict[str, Any]) -> tuple[float, float]:
+    """The seconds of a first deployment with AWS's creation times, and how many it may take."""
+    (without,) = (r for r in results["rows"] if (r["step"], r["latency"]) == ("deploy", 0))
+    return results["waits"]["ours"]["wall"], round(LONGEST_WAIT + AROUND * without["ours"]["wall"], 2)
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """The table, with the conditions that it was measured under."""
+    by_goal = {(goal.row, goal.figure): goal for goal in goals(results)}
+    lines = [
+        "| step | latency | seconds | CPU seconds | memory, MB | API calls |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in sorted(results["rows"], key=lambda row: (list(STEPS).index(row["step"]), row["latency"])):
+        cells = [_cell(row, figure, by_goal.get((label(row), figure))) for figure in FIGURES]
+        lines.append(f"| {STEPS[row['step']]} | {row['latency']} ms | {' | '.join(cells)} |")
+    lines += ["", _legend(results)]
+    if results["waits"]:
+        lines += ["", _waits(results)]
+    return "\n".join([*lines, "", conditions(results["conditions"])])
+
+
+def _cell(row: Row, figure: str, goal: Goal | None) -> str:
+    ours, theirs = row["ours"][figure], row["terraform"] and row["terraform"][figure]
+    text = number(ours, figure) if theirs is None else f"{number(ours, figure)} : {number(theirs, figure)}"
+    if not goal:
+        return text
+    if figure == "calls":
+        return f"{text} {'✓' if goal.met else '✗'}"
+    return f"{text} = **{share(goal.value)}** {'✓' if goal.met else f'✗ {goal.limit:g}'}"
+
+
+def number(value: float, figure: str) -> str:
+    return f"{value:.0f}" if figure in ("memory", "calls") or value >= 99.5 else f"{value:.1f}"
+
+
+def share(value: float) -> str:
+    """A ratio with two decimals, rounded up: what shows as the goal meets it."""
+    return f"{math.ceil(round(value * 100, 6)) / 100:.2f}"
+
+
+def _legend(results: dict[str, Any]) -> str:
+    every = goals(results)
+    compared = "Ours : Terraform's = share. " if any(row["terraform"] for row in results["rows"]) else ""
+    return (
+        f"{compared}✓ is a goal that is met, ✗ one that is not, and what it is: {sum(g.met for g in every)} of {len(every)} are "
+        f"met. API calls are to be at most {FIRST_CALLS} at the first deployment, and at most Terraform's where there is nothing "
+        "to do. The latency is added to every API call; memory is the highest sum of the PSS of all processes."
+    )
+
+
+def _waits(results: dict[str, Any]) -> str:
+    value, limit = waits(results)
+    created = ", ".join(f"{kind} {seconds} s" for kind, seconds in results["waits"]["creation_seconds"].items())
+    theirs = results["waits"]["terraform"]
+    return (
+        f"With creation times as long as in AWS, shortened ({created}), a first deployment takes {value:.1f} s "
+        f"(goal: {LONGEST_WAIT} s + {AROUND} times its time without them = {limit:.1f} s {'✓' if value <= limit else '✗'})"
+        f"{', Terraform ' + format(theirs['wall'], '.1f') + ' s' if theirs else ''}."
+    )
+
+
+def conditions(of: dict[str, Any]) -> str:
+    """What the figures were measured under, as a sentence."""
+    return (
+        f"Measured on {of['date']}, medians of {of['repetitions']}, in turn, on {of['cores']} cores ({of['processor']}), "
+        f"{of['memory_gb']} GB, {of['system']}; load average at the start {of['load']}; {', '.join(of['versions'])}; "
+        f"commit {of['commit']}."
+    )
+
+
+def summary(results: dict[str, Any]) -> str:
+    """Which goals are met and which not, in words."""
+    every = goals(results)
+    lines = [f"{sum(goal.met for goal in every)} of {len(every)} goals are met."]
+    lines += [f"not met: {g.row}: {g.figure} {share(g.value)}, goal {g.limit:g}" for g in every if not g.met]
+    return "\n".join(lines)
+
+
+def many(results: dict[str, Any]) -> str:
+    """The table of docs/many-stacks.md."""
+    lines = [
+        "| stacks | step | seconds | per stack | CPU seconds per stack | peak memory, MB | per stack | API calls per stack |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in results["rows"]:
+        n, f = row["stacks"], row["ours"]
+        lines.append(
+            f"| {n} | {STEPS[row['step']]} | {f['wall']:.1f} | {f['wall'] / n:.2f} | {f['cpu'] / n:.2f} | {f['memory']:.0f} "
+            f"| {f['memory'] / n:.1f} | {f['calls'] / n:.0f} |"
+        )
+    return "\n".join([*lines, "", conditions(results["conditions"])])
+
+
+def between(text: str, name: str, content: str) -> str:
+    """A document with what stands between its markers of that name replaced."""
+    begin, end = f"<!-- {name}: written by scripts/bench.py -->", f"<!-- end of {name} -->"
+    head, tail = text.index(begin) + len(begin), text.index(end)
+    return f"{text[:head]}\n{content}\n{text[tail:]}"
+
+
+def row(step: str, latency: int, samples: dict[str, Iterable[Any]], **more: Any) -> Row:
+    """A row of the samples of each peer, by name."""
+    figures = {name: medians(list(taken)) for name, taken in samples.items()}
+    return {"step": step, "latency": latency, **more, "ours": figures["ours"], "terraform": figures.get("Terraform")}
