@@ -35,6 +35,8 @@ from speed.peers import Ours, Peer, Sample, Terraform, Unavailable, terraform  #
 
 LATENCIES = (0, 100)
 ENOUGH = 3
+BUSY = 0.5
+"""The load average above which seconds mean little."""
 CREATION_SECONDS = {"rds": 40, "elb": 25, "vpclink": 30}
 # The steps of one stack's life in order: its name, what is run, and whether nothing may change.
 LIFE = (
@@ -92,12 +94,12 @@ def measure_waits(peers: list[Peer], repetitions: int) -> dict[str, Any]:
     return {"creation_seconds": CREATION_SECONDS, "ours": row["ours"], "terraform": row["terraform"]}
 
 
-def measure_many(counts: list[int], repetitions: int) -> list[report.Row]:
+def measure_many(counts: list[int], repetitions: int) -> dict[str, Any]:
     """More and more stacks in one run; once more each step with AWS's documented limits on the rate of calls in force."""
     ours, latency, rows = Ours(WORK / "ours"), LATENCIES[-1], []
     ours.start(1)
-    ours.run("plan")  # once before what counts, so that everything is compiled and in the cache of files
-    ours.start(0)
+    operations = {what: ours.run(step).operations for what, step in (("first deployment", "deploy"), ("nothing to do", "again"))}
+    ours.start(counts[0])
     for stacks in counts:
         ours.grow(stacks)
         run(ours, "deploy", f"deploy up to {stacks}", False, 0)
@@ -105,17 +107,10 @@ def measure_many(counts: list[int], repetitions: int) -> list[report.Row]:
             what = f"{stacks} stacks: {step}"
             samples = [run(ours, step, what, True, latency) for _repetition in range(repetitions)]
             ours.aws.faults(*limits.faults())
-            throttled = run(ours, step, f"{what}, with AWS's rate limits", True, latency)
+            limited = run(ours, step, f"{what}, with AWS's rate limits", True, latency)
             ours.aws.faults()
-            rows.append(report.row(step, latency, {ours.name: samples}, stacks=stacks, limited=throttled._asdict()))
-    return rows
-
-
-def first_of_one() -> dict[str, dict[str, int]]:
-    """The calls of one stack by operation, at its first deployment and with nothing to do."""
-    ours = Ours(WORK / "ours")
-    ours.start(1)
-    return {step: ours.run(step).operations for step in ("again", "deploy")[::-1]}
+            rows.append(report.row(step, latency, {ours.name: samples}, stacks=stacks, limited={f: getattr(limited, f) for f in report.FIGURES}))
+    return {"rows": rows, "operations": operations}
 
 
 def conditions(repetitions: int, load: float, peer: Terraform | None) -> dict[str, Any]:
@@ -155,11 +150,11 @@ def main() -> int:
     options = parser.parse_args()
     repetitions = 1 if options.quick else options.repetitions
     load, start = os.getloadavg()[0], time.monotonic()
-    if load > 0.5:
+    if load > BUSY:
         print(f"This machine is busy (load average {load:.1f}): do not trust the seconds.")
     if options.stacks:
-        rows = measure_many([int(n) for n in options.stacks.split(",")], repetitions)
-        results = {"conditions": conditions(repetitions, load, None), "rows": rows, "operations": first_of_one()}
+        counts = sorted(int(n) for n in options.stacks.split(","))
+        results = {"conditions": conditions(repetitions, load, None), **measure_many(counts, repetitions)}
         print("", report.many(results), "", limits.table(results["operations"]), sep="\n")
         complete = repetitions >= ENOUGH
     else:

@@ -9,7 +9,7 @@ Manager reads 10,000 a second, STS 600).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -119,10 +119,3 @@ def _rate(limit: Limit) -> str:
 def _allowed(limit: Limit, calls: int) -> str:
     return f"{calls}: {60 * limit.rate / calls:.0f}" if calls else ""
 
-
-def slowest(operations: Mapping[str, int]) -> tuple[Limit, float]:
-    """The limit that is reached first by stacks with these calls, and the stacks a minute that it allows."""
-    allowed: Iterable[tuple[Limit, float]] = (
-        (limit, 60 * limit.rate / calls) for limit in LIMITS if (calls := limit.of(operations))
-    )
-    return min(allowed, key=lambda each: each[1])

@@ -125,6 +125,8 @@ class Terraform(Peer):
             settings = folder / "terraform.rc"
             settings.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
             self.env["TF_CLI_CONFIG_FILE"] = str(settings)
+        elif "TF_CLI_CONFIG_FILE" in os.environ:
+            self.env["TF_CLI_CONFIG_FILE"] = os.environ["TF_CLI_CONFIG_FILE"]
         done = subprocess.run(
             ["terraform", "init", "-input=false", "-no-color"],
             cwd=folder, env=self.env, capture_output=True, text=True, check=False,

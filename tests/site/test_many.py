@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import sys
+import typing as t
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,6 +130,40 @@ def test_a_limit_picks_a_team_and_the_whole_inventory_deploys_all(aws_server: Em
 
     again = _play(aws_server, fleet)
     assert (again.status, again.changed, again.mutating) == (0, 0, [])
+
+
+def test_slices_in_processes_of_their_own_do_the_same_as_one_run(aws_server: EmbeddedAWS, fleet: Path) -> None:
+    """As AWX slices a job: every n-th host of the inventory, all slices at the same time."""
+    change = ["-e", "mlflow_service_log_retention_in_days=30", "-e", "mlflow_plan_path={{ inventory_hostname }}.json"]
+    hosts = sorted(yaml.safe_load((fleet / "hosts.yml").read_text(encoding="utf-8"))["mlflow"]["hosts"])
+
+    def plans(*limits: str) -> tuple[dict[str, t.Any], Counter[str]]:
+        """What is planned for each host, and the calls made for it, by runs at the same time."""
+        mark = aws_server.mark()
+        with ThreadPoolExecutor() as pool:
+            runs = list(pool.map(lambda limit: _play(aws_server, fleet, "--check", "--limit", limit, *change), limits))
+        assert [(run.status, run.messages) for run in runs] == [(0, [])] * len(limits)
+        planned = {host: json.loads((fleet / f"{host}.json").read_text(encoding="utf-8")) for host in hosts}
+        return planned, Counter(f"{call['service']}:{call['operation']} {call['params']}" for call in aws_server.calls(mark))
+
+    whole, calls = plans("all")
+    assert all({change["action"] for change in plan["changes"]} == {"update"} for plan in whole.values())
+    for host in hosts:
+        (fleet / f"{host}.json").unlink()
+    assert plans(*(",".join(hosts[n::2]) for n in range(2))) == (whole, calls)
+
+
+def test_a_run_adapts_to_throttling(aws_server: EmbeddedAWS, fleet: Path) -> None:
+    """At AWS's documented rates, without what AWS lets through at once."""
+    rates = {"route53": 5, "elbv2": 10, "apigatewayv2": 10, "rds": 12, "logs": 10}
+    aws_server.faults(*(
+        {"service": service, "rate": rate, "error": {"code": "ThrottlingException", "message": "Rate exceeded"}}
+        for service, rate in rates.items()
+    ))  # fmt: skip
+    run = _play(aws_server, fleet)
+    aws_server.faults()
+    assert (run.status, run.changed) == (0, 0), run.messages
+    assert sum(call["error"] == "ThrottlingException" for call in run.calls) > 5
 
 
 def test_the_playbooks_of_a_checkout_do_the_same(stack: Stack) -> None:

@@ -112,6 +112,13 @@ def test_the_limits_say_how_many_stacks_a_minute_aws_takes() -> None:
         )  # fmt: skip
 
 
+def test_many_stacks_are_shown_by_stack() -> None:
+    limited = sample(31, calls=1000)._asdict()
+    row = report.row("again", 100, {"ours": [sample(20, cpu=15, memory=250, calls=900)]}, stacks=10, limited=limited)
+    line = "| 10 | deploy again, nothing to do | 20.0 | 2.00 | 1.50 | 250 | 25.0 | 90 | 31.0 s, 100 calls |"
+    assert line in report.many(results(row))
+
+
 def test_a_command_costs_what_all_its_processes_take(tmp_path: Path) -> None:
     """One of them is left behind by its parent, as an orphan."""
     work = "import time\nmemory = bytearray(60_000_000)\nwhile time.process_time() < {}: pass"
