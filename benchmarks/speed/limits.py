@@ -118,4 +118,3 @@ def _rate(limit: Limit) -> str:
 
 def _allowed(limit: Limit, calls: int) -> str:
     return f"{calls}: {60 * limit.rate / calls:.0f}" if calls else ""
-
