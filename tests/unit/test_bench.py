@@ -93,7 +93,7 @@ def test_every_step_has_goals_and_rows_come_in_order() -> None:
 def test_the_picture_is_drawn_to_scale() -> None:
     rows = again(sample(5), sample(10)), report.row("plan", 0, {"ours": [sample(20)], "Terraform": [sample(10)]})
     picture = ET.fromstring(chart.svg(results(*rows)))
-    bars = [(bar.get("class"), float(bar.get("width", 0))) for bar in picture.iter("{http://www.w3.org/2000/svg}rect")]
+    bars = [(each.get("class"), float(each.get("width", 0))) for each in picture.iter("{http://www.w3.org/2000/svg}rect")]
     assert bars == [("theirs", 210), ("ours", 105), ("theirs", 210), ("ours", 420)]  # the longest has the whole width
     goals = [tick.get("d", "")[1:6] for tick in picture.iter("{http://www.w3.org/2000/svg}path") if tick.get("class") == "goal"]
     assert goals == ["403.0", "413.5"]  # 340 + 0.3 and 0.35 of Terraform's 210
