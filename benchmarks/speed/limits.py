@@ -14,6 +14,8 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 DOCS = "https://docs.aws.amazon.com"
+FAR_AWAY = 300
+"""Stacks a minute: a limit that allows more is not shown."""
 
 
 class Limit(NamedTuple):
@@ -97,18 +99,17 @@ def faults() -> list[dict[str, Any]]:
 
 
 def table(steps: Mapping[str, Mapping[str, int]]) -> str:
-    """How many stacks a minute the limits allow in the long run, given the calls of one stack in each step."""
-    lines = [
-        "| service | calls | AWS allows | " + " | ".join(f"{step}: calls, stacks a minute" for step in steps) + " |",
-        "|---" * (3 + len(steps)) + "|",
-    ]
+    """How many stacks a minute AWS allows in the long run, given the calls of one stack in each step: the fewest first."""
+    found = []
     for limit in LIMITS:
         calls = [limit.of(operations) for operations in steps.values()]
-        if any(calls):
+        if any(calls) and (fewest := 60 * limit.rate / max(calls)) <= FAR_AWAY:
             operations = limit.operations.replace("|", ", ") if limit.operations != "*" else "all"
-            name = f"[{limit.service}]({limit.source})"
-            lines.append(f"| {name} | {operations} | {_rate(limit)} | {' | '.join(_allowed(limit, n) for n in calls)} |")
-    return "\n".join(lines)
+            cells = f"[{limit.service}]({limit.source})", operations, _rate(limit), *(_allowed(limit, n) for n in calls)
+            found.append((fewest, f"| {' | '.join(cells)} |"))
+    head = ["service", "calls", "AWS allows", *(f"{step}: calls, stacks a minute" for step in steps)]
+    rows = [row for _fewest, row in sorted(found, key=lambda each: each[0])]
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *rows])
 
 
 def _rate(limit: Limit) -> str:

@@ -101,11 +101,13 @@ def test_the_picture_is_drawn_to_scale() -> None:
 
 def test_the_limits_say_how_many_stacks_a_minute_aws_takes() -> None:
     calls = {"route53:GetHostedZone": 2, "route53:ListResourceRecordSets": 2, "apigatewayv2:CreateDomainName": 1, "iam:GetRole": 9}
-    table = limits.table({"a": calls, "b": {"route53:GetHostedZone": 1}})
-    assert "| CreateDomainName | 1 in 30 s | 1: 2 |  |" in table
-    assert "| all | 5 a second | 4: 75 | 1: 300 |" in table
-    assert "| all | 10 a second, 40 at once | 1: 600 |  |" in table
-    assert "iam" not in table
+    rows = limits.table({"a": calls | {"apigatewayv2:GetApi": 1}, "b": {"route53:GetHostedZone": 1}}).splitlines()[2:]
+    assert [row.partition(") ")[2] for row in rows] == [
+        "| CreateDomainName | 1 in 30 s | 1: 2 |  |",
+        "| all | 5 a second | 4: 75 | 1: 300 |",
+        "| all | 10 a second, 40 at once | 2: 300 |  |",
+    ]
+    assert len(limits.table({"a": calls}).splitlines()) == 4  # API Gateway's 10 a second for one call are far away
     for rule in limits.faults():
         assert rule["rate"] > 0 and rule["error"]["code"] in (
             "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "Throttling",
