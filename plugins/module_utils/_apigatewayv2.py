@@ -39,3 +39,8 @@ class ApiGatewayResource(Resource):
 def own_tags(document: dict[str, t.Any]) -> dict[str, str]:
     """The tags of an answer, without those that AWS itself sets."""
     return {k: v for k, v in document.get("Tags", {}).items() if not k.startswith("aws:")}
+
+
+def mapping_name(domain_name: str, key: str) -> str:
+    """What an API mapping is called: the domain name and the path that it maps."""
+    return f"{domain_name}/{key}".rstrip("/")

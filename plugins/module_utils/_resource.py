@@ -116,6 +116,8 @@ class Resource:
     """Fields that AWS cannot change on an existing resource."""
     replaceable: t.ClassVar[bool] = False
     """Whether the resource may be deleted and made again for an immutable field: only where it holds no data."""
+    goes_with_parent: t.ClassVar[bool] = False
+    """Whether AWS removes it together with its parent: then its removal is a line of the plan, and no call."""
     timeout: t.ClassVar[int] = 1800
     """Seconds that AWS may take to finish a change."""
 
@@ -211,7 +213,8 @@ class Resource:
         if self.absent:
             self._remove()
             return
-        before = None if self.parent and self.parent.fresh() else self._have()
+        parent = self.parent.change["action"] if self.parent and self.parent.change else "update"
+        before = None if parent == "create" else self._have()
         self._check_owner(before)
         desired = self.desired()
         if self.tags is not None:
@@ -226,21 +229,25 @@ class Resource:
                 f"(it has {_shown(before, frozen, self.secret)}, the input asks for {_shown(desired, frozen, self.secret)})"
             )
         self.state = {**(before or self.unknown()), **{k: v for k, v in desired.items() if v is not None}}
-        if changes or before is None:
-            action = "replace" if frozen else "update" if before else "create"
+        replaced = before is not None and (bool(frozen) or parent == "replace")
+        if replaced:
+            self.inside = self.children()  # as long as it can be read: what is inside is replaced with it
+        if changes or replaced or before is None:
+            action = "replace" if replaced else "update" if before else "create"
             self._note(action, before, changes)
-            if frozen:
+            if replaced:
                 self.state.update(self.unknown())
             if not self.aws.check_mode:
                 self._apply(action, before, desired, changes)
         if not self.aws.check_mode and self.aws.module.params.get("wait", True) and self.pending(self.state):
             self.wait_ready()
-        self.inside = self.children()
+        if not replaced:
+            self.inside = self.children()
 
     def _apply(self, action: str, before: State | None, desired: State, changes: State) -> None:
         if before is not None and self._busy(before):  # a run before this one died while AWS was at work
             self.wait_ready()
-        if action == "replace":
+        if action == "replace" and not self._went():
             self.delete(t.cast(State, before))
         if action != "update":
             self.state.update(self.create(desired) or {})
@@ -265,11 +272,16 @@ class Resource:
             child.absent = True
             child.settle()
         self._note("delete", before, {})
-        if not self.aws.check_mode:
+        if not self.aws.check_mode and not self._went():
             if self._busy(before):
                 self.wait_ready()
             self.delete(before)
         self.state = None
+
+    def _went(self) -> bool:
+        """Whether AWS removes it, or has removed it, together with its parent."""
+        replaced = self.parent and self.parent.change and self.parent.change["action"] == "replace"
+        return self.goes_with_parent and self.parent is not None and (self.parent.absent or bool(replaced))
 
     def _note(self, action: str, before: State | None, changes: State) -> None:
         self.change = Change(
@@ -413,6 +425,8 @@ def run(
 
 def _diff(change: Change) -> dict[str, t.Any]:
     header = f"{change['kind']} {change['name']}"
+    if change["action"] == "delete":
+        return {"before_header": header, "after_header": header, "before": f"{header}\n", "after": ""}
     return {
         "before_header": header,
         "after_header": header,

@@ -211,7 +211,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, mapping_name, own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
@@ -278,17 +278,23 @@ class Api(ApiGatewayResource):
         self.call("delete_api", ApiId=before["id"])
 
     def children(self) -> list[Resource]:
-        if self.absent:  # the rest goes with the API
-            return [Mapping(self, m, absent=True) for m in self._own(self._mappings())]
         parts = self._parts()
-
         used = {route.get("Target") for route in parts["routes"]}
         integrations = sorted(parts["integrations"], key=lambda i: f"integrations/{i['IntegrationId']}" not in used)
+        if self.absent:
+            return [
+                *(Mapping(self, m, absent=True) for m in self._own(parts["mappings"])),
+                *(Integration(self, i, spare=place > 0, absent=True) for place, i in enumerate(integrations)),
+                *(Authorizer(self, a, absent=True) for a in parts["authorizers"]),
+                *(Route(self, r, r["RouteKey"], absent=True) for r in parts["routes"]),
+                *(Stage(self, s, absent=True) for s in parts["stages"]),
+            ]
+
         integration = Integration(self, next(iter(integrations), None))
         authorizers = {a["Name"]: a for a in parts["authorizers"]}
         authorizer = Authorizer(self, authorizers.pop(self.spec["authorizer"]["name"], None))
         unused = [
-            *(Integration(self, i, absent=True) for i in integrations[1:]),
+            *(Integration(self, i, spare=True, absent=True) for i in integrations[1:]),
             *(Authorizer(self, a, absent=True) for a in authorizers.values()),
         ]
 
@@ -308,9 +314,7 @@ class Api(ApiGatewayResource):
             Route(self, there.pop(key, None), key, integration, authorizer, needs=needs)
             for key in self.spec["route_keys"]
         ]
-        stray_routes = [
-            Route(self, r, key, integration, authorizer, needs=unused, absent=True) for key, r in there.items()
-        ]
+        stray_routes = [Route(self, r, key, needs=unused, absent=True) for key, r in there.items()]
 
         stages = {s["StageName"]: s for s in parts["stages"]}
         stage = Stage(self, stages.pop(self.spec["stage"]["name"], None), needs=routes)
@@ -341,8 +345,8 @@ class Api(ApiGatewayResource):
         return found(self.aws.pages, "NotFoundException", **operation, DomainName=self.spec["domain_name"]) or []
 
     def _statements(self) -> list[Document]:
-        """The resource policy of the authorizer's function."""
-        if self.spec["authorizer"]["type"] == "JWT":
+        """The resource policy of the authorizer's function, where the API is to have one."""
+        if self.absent or self.spec["authorizer"]["type"] == "JWT":
             return []
         function_name = self.spec["authorizer"]["function_name"]
         policy = found(self.aws.client("lambda").get_policy, "ResourceNotFoundException", FunctionName=function_name)
@@ -355,13 +359,14 @@ class Api(ApiGatewayResource):
 class Part(ApiGatewayResource):
     """What lies in an API. C(document) is what the API has read of it; whose it is, the API says."""
 
+    goes_with_parent = True
     unused: t.ClassVar[dict[str, tuple[str, t.Any]]] = {}
     """Settings that stay empty, as API Gateway calls them and as it answers them then: somebody may have filled them."""
 
     def __init__(
         self, api: Api, document: Document | None, name: str, *, needs: t.Sequence[Resource] = (), absent: bool = False
     ) -> None:
-        super().__init__(api.aws, name, needs=needs, absent=absent)
+        super().__init__(api.aws, name, needs=needs, parent=api, absent=absent)
         self.api, self.document = api, document
 
     def describe(self) -> State | None:
@@ -399,6 +404,8 @@ class Part(ApiGatewayResource):
 
 
 class Integration(Part):
+    """The integration that the routes lead to, or a C(spare) one beside it."""
+
     kind = "apigatewayv2_integration"
     unused = {
         "description": ("Description", ""),
@@ -406,8 +413,8 @@ class Integration(Part):
         "response_parameters": ("ResponseParameters", {}),
     }
 
-    def __init__(self, api: Api, document: Document | None, *, absent: bool = False) -> None:
-        name = f"{api.name}/{document['IntegrationId']}" if absent and document else api.name
+    def __init__(self, api: Api, document: Document | None, *, spare: bool = False, absent: bool = False) -> None:
+        name = f"{api.name}/{document['IntegrationId']}" if spare and document else api.name
         super().__init__(api, document, name, absent=absent)
 
     @staticmethod
@@ -590,10 +597,10 @@ class Route(Part):
         api: Api,
         document: Document | None,
         key: str,
-        integration: Integration,
-        authorizer: Authorizer,
+        integration: Integration | None = None,
+        authorizer: Authorizer | None = None,
         *,
-        needs: t.Sequence[Resource],
+        needs: t.Sequence[Resource] = (),
         absent: bool = False,
     ) -> None:
         super().__init__(api, document, f"{api.name}/{key}", needs=needs, absent=absent)
@@ -609,9 +616,9 @@ class Route(Part):
         }
 
     def desired(self) -> State:
-        authorizer = t.cast(State, self.authorizer.state)
+        integration, authorizer = (t.cast(State, needed.state) for needed in (self.integration, self.authorizer))
         return {
-            "target": f"integrations/{t.cast(State, self.integration.state)['id']}",
+            "target": f"integrations/{integration['id']}",
             "authorization_type": "JWT" if authorizer["type"] == "JWT" else "CUSTOM",
             "authorizer_id": authorizer["id"],
             **self.empty(),
@@ -712,7 +719,7 @@ class Stage(Part):
 
 
 class Mapping(Part):
-    """What leads from the custom domain name to a stage."""
+    """What leads from the custom domain name to a stage. AWS deletes no API that one leads to."""
 
     kind = "apigatewayv2_api_mapping"
 
@@ -721,7 +728,8 @@ class Mapping(Part):
     ) -> None:
         self.domain_name = api.spec["domain_name"]
         key = document.get("ApiMappingKey", "") if document else ""
-        super().__init__(api, document, f"{self.domain_name}/{key}".rstrip("/"), needs=needs, absent=absent)
+        super().__init__(api, document, mapping_name(self.domain_name, key), needs=needs, absent=absent)
+        self.parent = None  # it lies in the domain name, and may be there before the API is
 
     @staticmethod
     def normal(document: Document) -> State:

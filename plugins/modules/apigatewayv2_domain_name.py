@@ -118,7 +118,11 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import (
+    ApiGatewayResource,
+    mapping_name,
+    own_tags,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import take_records
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
@@ -211,14 +215,33 @@ class DomainName(ApiGatewayResource):
         return f"domainnames/{self.name}"
 
     def delete(self, before: State) -> None:
-        for mapping in self.aws.pages("apigatewayv2", "get_api_mappings", "Items", DomainName=self.name):
-            self.call("delete_api_mapping", DomainName=self.name, ApiMappingId=mapping["ApiMappingId"])
         self.call("delete_domain_name", DomainName=self.name)
+
+    def children(self) -> list[Mapping]:
+        """The API mappings of a name that goes. Those of a name that stays are the API's."""
+        mappings = self.aws.pages("apigatewayv2", "get_api_mappings", "Items", DomainName=self.name) if self.absent else []
+        return [Mapping(self, mapping) for mapping in mappings]
 
     def pending(self, state: State) -> bool:
         if state["status"].startswith("PENDING"):  # AWS waits for the owner
             raise AwsError(f"API Gateway says {state['status']}: {state['reason'] or 'see the certificate in ACM'}")
         return state["status"] != "AVAILABLE"
+
+
+class Mapping(ApiGatewayResource):
+    """What leads from a name that goes to an API."""
+
+    kind = "apigatewayv2_api_mapping"
+
+    def __init__(self, domain: DomainName, mapping: dict[str, t.Any]) -> None:
+        super().__init__(domain.aws, mapping_name(domain.name, mapping.get("ApiMappingKey", "")), parent=domain, absent=True)
+        self.id = mapping["ApiMappingId"]
+
+    def describe(self) -> State:
+        return {"id": self.id}
+
+    def delete(self, before: State) -> None:
+        self.call("delete_api_mapping", DomainName=self.parent.name, ApiMappingId=self.id)
 
 
 def _added(domain: dict[str, t.Any]) -> State:

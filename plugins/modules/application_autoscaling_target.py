@@ -269,6 +269,7 @@ class Target(Resource):
 class Child(Resource):
     """A policy or scheduled action: what the target's listing said of it is all there is to know."""
 
+    goes_with_parent = True
     OPTION: t.ClassVar[str]
     OPERATION: t.ClassVar[str]
     RESULT: t.ClassVar[str]
@@ -288,13 +289,6 @@ class Child(Resource):
         self.put(self.desired())
 
     def put(self, desired: State) -> None:
-        raise NotImplementedError
-
-    def delete(self, before: State) -> None:
-        if not self.target.absent:  # otherwise it goes with its target
-            self.remove()
-
-    def remove(self) -> None:
         raise NotImplementedError
 
 
@@ -328,7 +322,7 @@ class Policy(Child):
             **self.target.identity,
         )
 
-    def remove(self) -> None:
+    def delete(self, before: State) -> None:
         eventually(
             self.aws.client("application-autoscaling").delete_scaling_policy,
             BUSY,
@@ -371,7 +365,7 @@ class ScheduledAction(Child):
             **self.target.identity,
         )
 
-    def remove(self) -> None:
+    def delete(self, before: State) -> None:
         eventually(
             self.aws.client("application-autoscaling").delete_scheduled_action,
             BUSY,

@@ -606,6 +606,7 @@ class Inside(Balancing):
     """A listener or a rule. What AWS has of it, its load balancer has read; whose it is, its load balancer says."""
 
     parent: t.Any
+    goes_with_parent = True  # AWS may refuse to delete a load balancer, which then still has to work
 
     def __init__(self, *args: t.Any, there: State | None, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
@@ -666,10 +667,7 @@ class Listener(Inside):
         return arguments
 
     def delete(self, before: State) -> None:
-        # A load balancer takes its listeners along. Its own deletion is the call that AWS may refuse, and then the load
-        # balancer still works.
-        if not self.parent.absent:
-            self.aws.client("elbv2").delete_listener(ListenerArn=before["arn"])
+        self.aws.client("elbv2").delete_listener(ListenerArn=before["arn"])
 
     def children(self) -> list[Resource]:
         there = {} if self.fresh() else t.cast(State, self.there)["rules"]
@@ -741,8 +739,7 @@ class Rule(Inside):
         )["SecretString"]
 
     def delete(self, before: State) -> None:
-        if not self.parent.absent:  # a listener takes its rules along
-            self.aws.client("elbv2").delete_rule(RuleArn=before["arn"])
+        self.aws.client("elbv2").delete_rule(RuleArn=before["arn"])
 
 
 def client_secret_version(aws: Aws) -> str:

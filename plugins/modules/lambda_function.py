@@ -137,6 +137,7 @@ changes:
       elements: str
 """
 
+import json
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -261,10 +262,28 @@ class Function(Resource):
     def delete(self, before: State) -> None:
         self.aws.client("lambda").delete_function(FunctionName=self.name)
 
+    def children(self) -> list[Permission]:
+        """The statements of the policy of a function that goes. Those of one that stays are of what calls it."""
+        if not self.absent:
+            return []
+        policy = found(self.aws.client("lambda").get_policy, "ResourceNotFoundException", FunctionName=self.name)
+        statements = json.loads(policy["Policy"])["Statement"] if policy else []
+        return [Permission(self.aws, f"{self.name}/{s['Sid']}", parent=self, absent=True) for s in statements]
+
     def pending(self, state: State) -> bool:
         if "Failed" in (state["state"], state["update"]):
             raise AwsError(f"Lambda could not take it over: {state['reason']}. Delete the function and run again")
         return state["state"] == "Pending" or state["update"] == "InProgress"
+
+
+class Permission(Resource):
+    """A statement of the policy of a function that goes."""
+
+    kind = "lambda_permission"
+    goes_with_parent = True
+
+    def describe(self) -> State:
+        return {}
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

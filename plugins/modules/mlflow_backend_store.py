@@ -63,7 +63,8 @@ options:
     elements: str
     default: []
   prepared:
-    description: Whether the database has just been prepared for O(prepared_for) and the URI that the secret holds.
+    description: Whether the database has just been prepared for O(prepared_for) and the URI that the secret holds. In check
+      mode also for the URI that it would get, so that a plan says in one line what a run does to the secret.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -167,6 +168,8 @@ REQUIRED = ("master_secret_arn", "engine", "host", "port", "database", "unique_n
 
 def preparation(prepared_for: t.Sequence[str], version_id: str) -> str:
     """What the tag says of a database prepared for C(prepared_for) and this version of the URI."""
+    if has_unknown([*prepared_for, version_id]):
+        return UNKNOWN
     return hashlib.sha256(json.dumps([*prepared_for, version_id]).encode()).hexdigest()[:16]
 
 
@@ -180,9 +183,12 @@ class BackendStore(Secret):
         return self.before
 
     def desired(self) -> State:
-        prepared = (self.before or {}).get("tags", {}).get(PREPARED)
-        if self.spec["prepared"] and self.before:
-            prepared = preparation(self.spec["prepared_for"], self.before["version_id"])
+        before = self.before or {}
+        prepared = before.get("tags", {}).get(PREPARED)
+        if self.spec["prepared"] and before.get("value") == self.spec["value"]:
+            prepared = preparation(self.spec["prepared_for"], before["version_id"])
+        elif self.spec["prepared"] and self.aws.check_mode:
+            prepared = UNKNOWN
         return {**super().desired(), "tags": {PREPARED: prepared} if prepared else {}}
 
     def warn(self, before: State | None, changes: State) -> list[str]:

@@ -290,7 +290,7 @@ def test_scheme_is_replaced_with_a_loud_warning(aws, given):
     assert any("to the internet" in warning for warning in balancer["warnings"])
     assert any("requests fail" in warning for warning in balancer["warnings"])
     assert [line[:2] for line in lines(result)] == [
-        ("replace", "load_balancer"), *[("create", "listener")] * 2, *[("create", "listener_rule")] * 2,
+        ("replace", "load_balancer"), *[("replace", "listener")] * 2, *[("replace", "listener_rule")] * 2,
     ]
     assert result["load_balancer"]["arn"] != before["load_balancer"]["arn"]
     assert result["target_group"] == before["target_group"]

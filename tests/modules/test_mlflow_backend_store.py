@@ -113,6 +113,21 @@ def test_a_plan_without_a_database(aws, given):
     assert [change["action"] for change in planned["changes"]] == ["create"] and not planned["secret"]["prepared"]
 
 
+def test_a_plan_of_a_preparation_says_all_that_the_run_then_does_to_the_secret(aws, given):
+    """The run itself needs two calls: what it prepares the database with, and that it has done so."""
+    for change in ({}, {"host": "other.example.com"}):
+        plan = run_module(MODULE, {**given, **change, "prepared": True}, aws, check=True)
+        made = run_module(MODULE, {**given, **change}, aws)
+        noted = run_module(MODULE, {**given, **change, "prepared": True}, aws)
+        (planned,), (first,), (second,) = plan["changes"], made["changes"], noted["changes"]
+        assert (planned["action"], planned["warnings"]) == (first["action"], first["warnings"])
+        after = {field["name"]: field["after"] for field in planned["fields"]}
+        assert after["tags.mlflow-database-prepared"] == "(known after apply)"
+        assert sorted(after) == sorted(f["name"] for c in (first, second) for f in c["fields"])
+    again = run_module(MODULE, {**given, **change, "prepared": True}, aws, check=True)
+    assert not again["changed"]
+
+
 def test_a_missing_master_secret_is_named(aws, given):
     with pytest.raises(ModuleFailed, match="there is no secret .*:secret:none with a text value"):
         run_module(MODULE, {**given, "master_secret_arn": "arn:aws:secretsmanager:eu-west-1:1:secret:none"}, aws)
