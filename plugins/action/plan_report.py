@@ -47,9 +47,13 @@ class ActionModule(ActionBase):
             display.display(text, color=COLOURS[kind])
         for note in arguments["notes"]:
             display.display(note)
-        if arguments["path"]:
-            write(Path(arguments["path"]), _plan.document(changes, arguments["stack"]))
         result.update(changed=False, summary=_plan.count(changes))
+        if arguments["path"]:
+            try:
+                write(Path(arguments["path"]), _plan.document(changes, arguments["stack"]))
+            except OSError as error:
+                message = f"mlflow_plan_path: {arguments['path']}: the plan cannot be written: {error.strerror}"
+                return {**result, "failed": True, "msg": message}
         if changes and arguments["detailed_exitcode"]:
             result.update(failed=True, msg="There are changes, and mlflow_plan_detailed_exitcode asks to fail then.")
         return result

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import typing as t
 
+import pytest
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _plan
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import SENSITIVE, UNKNOWN
 
@@ -33,17 +35,32 @@ def test_a_plan_reads_at_a_glance() -> None:
         "        x: 1 → 2",
         '        id: "i-1" → (known after apply)',
         "        password: (sensitive) → (sensitive)",
-        "        WARNING: it restarts",
         "  -/+ thing c",
         '        y: "ä" → null',
         "    - thing d",
         "    - thing e",
+        "WARNING: thing b: it restarts",
         "Plan: 1 to add, 1 to change, 1 to replace, 2 to remove.",
     ]
 
 
 def test_an_empty_plan_says_so() -> None:
     assert [text for _kind, text in _plan.lines([])] == ["Plan: 0 to add, 0 to change, 0 to replace, 0 to remove."]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        ("x" * 300, "x" * 299 + "y", f'...{"x" * 20}x" → ...{"x" * 20}y"'),
+        ("short", "z" * 300, f'"short" → "{"z" * 156}...'),
+        ("a" * 200 + "b" * 200, "a" * 200 + "c" * 200, f"...{'a' * 20}{'b' * 134}... → ...{'a' * 20}{'c' * 134}..."),
+        (["a" * 100, 1], ["a" * 100, 2], f'["{"a" * 100}", 1] → ["{"a" * 100}", 2]'),
+        ("(a value like any other)", UNKNOWN, '"(a value like any other)" → (known after apply)'),
+    ],
+)
+def test_what_differs_is_shown_in_long_values_too(before: t.Any, after: t.Any, shown: str) -> None:
+    (line,) = [text for _kind, text in _plan.lines([change("update", "a", ("x", before, after))]) if " → " in text]
+    assert line == f"        x: {shown}"
 
 
 def test_long_values_are_cut_for_people_and_whole_for_pipelines() -> None:
