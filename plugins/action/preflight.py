@@ -38,7 +38,9 @@ class ActionModule(InWorker):
         result = super().run(tmp, task_vars)
         spec = input_spec()
         given, problems = self._given(task_vars or {}, spec)
-        problems += self._twins(task_vars or {}, given.get("mlflow_unique_name"))
+        problems += self._twins(task_vars or {}, given, "mlflow_unique_name", (task_vars or {}).get("groups", {}).get("mlflow", []))
+        if self._task.check_mode:  # a plan
+            problems += self._twins(task_vars or {}, given, "mlflow_plan_path", (task_vars or {}).get("ansible_play_hosts_all", []))
         scope = self._task.args.get("scope", "site")
         inputs, more = _inputs.check(given, spec, bootstrap=scope == "bootstrap")
         problems += more
@@ -69,15 +71,16 @@ class ActionModule(InWorker):
                 problems.append(_inputs.Problem(name, "", f"its template cannot be rendered: {error.message}"))
         return given, problems
 
-    def _twins(self, task_vars: dict[str, t.Any], unique_name: t.Any) -> list[_inputs.Problem]:
-        """Two hosts with one name would overwrite each other's stack."""
-        if not isinstance(unique_name, str):
+    def _twins(
+        self, task_vars: dict[str, t.Any], given: _inputs.Inputs, name: str, hosts: list[str]
+    ) -> list[_inputs.Problem]:
+        """Two hosts with one name would overwrite each other's stack, with one path each other's plan."""
+        value = given.get(name)
+        if not value or not isinstance(value, str):
             return []
         me, hostvars = task_vars["inventory_hostname"], task_vars["hostvars"]
-        twins = [h for h in task_vars.get("groups", {}).get("mlflow", []) if h != me and _name(hostvars, h) == unique_name]
-        if not twins:
-            return []
-        return [_inputs.Problem("mlflow_unique_name", unique_name, f"the host {twins[0]} has it too: give each stack its own")]
+        twins = [host for host in hosts if host != me and _value(hostvars, host, name) == value]
+        return [_inputs.Problem(name, value, f"the host {twins[0]} has it too: give each stack its own")] if twins else []
 
     def _failed(self, result: dict[str, t.Any], problems: list[t.Any], more: list[str]) -> dict[str, t.Any]:
         lines = [str(problem) for problem in problems] + more
@@ -94,8 +97,8 @@ def _confirmation(inputs: _inputs.Inputs) -> list[_inputs.Problem]:
     return [_inputs.Problem("mlflow_confirm_destroy", given, remedy)]
 
 
-def _name(hostvars: t.Any, host: str) -> t.Any:
+def _value(hostvars: t.Any, host: str, name: str) -> t.Any:
     try:
-        return hostvars[host].get("mlflow_unique_name")
+        return hostvars[host].get(name)
     except AnsibleError:
         return None

@@ -35,7 +35,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 MAX_IN_FLIGHT = 8
 """Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
 
-_READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "AdminGet", "BatchGet")
+_READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "BatchGet")
 _NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
 
 

@@ -175,7 +175,7 @@ class Resource:
         return False
 
     def unknown(self) -> State:
-        """What create() will return, for a plan: usually the ids, each as UNKNOWN."""
+        """What create() will return, for a plan: the ids, each as UNKNOWN unless it follows from the name."""
         return {}
 
     def children(self) -> t.Sequence[Resource]:

@@ -711,6 +711,11 @@ class Stage(Part):
             **({"AccessLogSettings": {"DestinationArn": log["arn"], "Format": log["format"]}} if log["arn"] else {}),
         }
 
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        limits = ("throttling_rate_limit", "throttling_burst_limit")
+        lower = [name for name in limits if before and before[name] and changes.get(name, before[name]) < before[name]]
+        return [f"{name}: {changes[name]:g} instead of {before[name]:g}: more requests are refused" for name in lower]
+
     def path(self, state: State) -> str:
         return f"apis/{self.api_id}/stages/{self.stage_name}"
 

@@ -217,6 +217,9 @@ class DomainName(ApiGatewayResource):
     def delete(self, before: State) -> None:
         self.call("delete_domain_name", DomainName=self.name)
 
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return ["programs that use this name are cut off"] if self.absent else []
+
     def children(self) -> list[Mapping]:
         """The API mappings of a name that goes. Those of a name that stays are the API's."""
         mappings = self.aws.pages("apigatewayv2", "get_api_mappings", "Items", DomainName=self.name) if self.absent else []

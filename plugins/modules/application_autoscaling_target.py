@@ -188,6 +188,16 @@ def reachable_bounds(bounds: Bounds, actions: t.Iterable[tuple[int | None, int |
     return found
 
 
+def capacity_warnings(have: State | None, want: State | None) -> list[str]:
+    """What it costs to go from the bounds C(have), if any, to the bounds C(want)."""
+    if not want:
+        return []
+    warnings = [f"{bound}: {want[bound]} instead of {have[bound]}" for bound in ("min", "max") if have and want[bound] < have[bound]]
+    if want["max"] == 0 or want["min"] == 0 and (not have or have["min"] != 0):
+        warnings.append("everything may be stopped: then nobody can use it")
+    return warnings
+
+
 class Target(Resource):
     kind = "application_autoscaling_target"
     service = "application-autoscaling"
@@ -244,6 +254,9 @@ class Target(Resource):
 
     def delete(self, before: State) -> None:
         eventually(self.aws.client("application-autoscaling").deregister_scalable_target, BUSY, **self.identity)
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return capacity_warnings((before or {}).get("capacity"), changes.get("capacity"))
 
     def ahead(self) -> list[t.Callable[[], t.Any]]:
         return [partial(self._listed, kind) for kind in (Policy, ScheduledAction)]
@@ -312,6 +325,9 @@ class Policy(Child):
         given = self.spec["target_tracking"] or self.spec["step"]
         return {"policy_type": policy_type, "configuration": _configuration(policy_type, given)}
 
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return ["the capacity does not follow the load any more"] if self.absent and not self.target.absent else []
+
     def put(self, desired: State) -> None:
         eventually(
             self.aws.client("application-autoscaling").put_scaling_policy,
@@ -335,6 +351,11 @@ class ScheduledAction(Child):
     kind = "application_autoscaling_scheduled_action"
     OPTION, OPERATION = "scheduled_actions", "describe_scheduled_actions"
     RESULT, NAME = "ScheduledActions", "ScheduledActionName"
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if changes.get("capacity", {}).get("max") == 0:
+            return ["stops everything at these times: then nobody can use it"]
+        return []
 
     def describe(self) -> State | None:
         if self.listed is None:

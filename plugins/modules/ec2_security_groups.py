@@ -229,6 +229,11 @@ def permission(rule: State) -> dict[str, t.Any]:
     }
 
 
+def is_open(rule: State) -> bool:
+    """Whether a rule lets in everybody."""
+    return rule["direction"] == "ingress" and rule["peer"] in ("0.0.0.0/0", "::/0")
+
+
 class Tagged(Resource):
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         ec2 = self.aws.client("ec2")
@@ -390,6 +395,11 @@ class Rule(Tagged):
                 {"SecurityGroupRuleId": before["id"], "Description": changes["description"]}
             ],
         )
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if before is None and is_open(changes):
+            return [f"opens the group to the internet: everybody who can reach {self.group.name} may connect"]
+        return []
 
     def delete(self, before: State) -> None:
         operation = f"revoke_security_group_{before['direction']}"

@@ -185,6 +185,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import why_stopped
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
+DEPLOYED = frozenset({"task_definition", "platform_version", "network", "load_balancers", "enable_execute_command"})
+"""What ECS starts new tasks for."""
+
 EVENTS = 3
 """Last events of a service that an error shows."""
 
@@ -354,6 +357,19 @@ class Service(Resource):
         if before["status"] == "ACTIVE":
             self.aws.client("ecs").delete_service(service=self.name, cluster=self.spec["cluster"], force=True)
         self.wait_gone()
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if self.absent:
+            return ["all its tasks are stopped"]
+        warnings = []
+        if changes.get("network", {}).get("assign_public_ip") and not (before and before["network"]["assign_public_ip"]):
+            warnings.append("its tasks get public addresses")
+        if changes.get("enable_execute_command"):
+            warnings.append("whoever may ecs:ExecuteCommand can open a shell in its tasks")
+        if before and self.spec["minimum_healthy_percent"] < 100 and changes.keys() & DEPLOYED:
+            share = self.spec["minimum_healthy_percent"]
+            warnings.append(f"restarts its tasks, and up to {100 - share} % of them are away at a time")
+        return warnings
 
     def pending(self, state: State) -> bool:
         if self.change and not self.asked:

@@ -347,9 +347,6 @@ class TaskDefinition(Resource):
         if self.state["arn"] == before["arn"]:  # a revision just registered has them
             super().retag(before, to_set, to_unset)
 
-    def warn(self, before: State | None, changes: State) -> list[str]:
-        return artifact_warnings(before["containers"], changes["containers"]) if before and "containers" in changes else []
-
     def delete(self, before: State) -> None:
         ecs = self.aws.client("ecs")
         for arn in self._revisions("ACTIVE"):
@@ -359,6 +356,15 @@ class TaskDefinition(Resource):
             answer = ecs.delete_task_definitions(taskDefinitions=inactive[start:start + 10])
             if answer.get("failures"):
                 raise AwsError(f"ECS did not delete {answer['failures'][0]['arn']}: {answer['failures'][0]['reason']}")
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if before is None or self.absent:
+            return []
+        lower = [name for name in ("cpu", "memory") if changes.get(name, before[name]) < before[name]]
+        return [
+            *(f"{name}: each task gets {changes[name]} instead of {before[name]}" for name in lower),
+            *artifact_warnings(before["containers"], changes.get("containers", before["containers"])),
+        ]
 
     def result(self) -> State:
         """The returned value C(task_definition)."""

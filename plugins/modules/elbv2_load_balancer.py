@@ -578,6 +578,10 @@ class LoadBalancer(Balancing):
             warnings.append("opens the load balancer to the internet")
         if replaced:
             warnings.append("deletes the load balancer and makes it anew: its DNS name changes, requests fail for minutes")
+        if before and before["protected"] and changes.get("attributes", {}).get(DELETION_PROTECTION) == "false":
+            warnings.append("the load balancer can be deleted by mistake")
+        if before and "subnets" in changes and (left := sorted(set(before["subnets"]) - set(changes["subnets"]))):
+            warnings.append(f"connections through {', '.join(left)} are cut")
         return warnings
 
     def _may_lift_protection(self) -> bool:
@@ -669,6 +673,11 @@ class Listener(Inside):
     def delete(self, before: State) -> None:
         self.aws.client("elbv2").delete_listener(ListenerArn=before["arn"])
 
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if self.absent and not self.parent.absent:
+            return ["nobody can connect to this port any more"]
+        return []
+
     def children(self) -> list[Resource]:
         there = {} if self.fresh() else t.cast(State, self.there)["rules"]
         wanted = {spec["priority"]: spec for spec in ([] if self.absent else self.spec["rules"])}
@@ -703,6 +712,11 @@ class Rule(Inside):
             "client_secret_version": client_secret_version(self.aws) if oidc else None,
             "tags": balancer.tags,
         }
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if before and "actions" in changes and _signs_in(before["actions"]) and not _signs_in(changes["actions"]):
+            return ["lets everybody in without a sign-in"]
+        return []
 
     def create(self, desired: State) -> State:
         tags = {**desired["tags"], **self._version_tag(desired)}
@@ -740,6 +754,10 @@ class Rule(Inside):
 
     def delete(self, before: State) -> None:
         self.aws.client("elbv2").delete_rule(RuleArn=before["arn"])
+
+
+def _signs_in(actions: t.Sequence[State]) -> bool:
+    return any(action["Type"].startswith("authenticate-") for action in actions)
 
 
 def client_secret_version(aws: Aws) -> str:

@@ -165,7 +165,8 @@ class Role(Resource):
         }
 
     def unknown(self) -> State:
-        return {"arn": UNKNOWN, "id": UNKNOWN}
+        # What refers to a role that was deleted does not change when it is made again.
+        return {"arn": f"arn:{self.aws.partition}:iam::{self.aws.account_id}:role/{self.name}", "id": UNKNOWN}
 
     def create(self, desired: State) -> State:
         optional = {

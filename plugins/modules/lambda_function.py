@@ -144,7 +144,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, found
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lambda_package import build_zip, code_sha256
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
 
 CODE = frozenset({"code_sha256", "architectures"})
 """What UpdateFunctionCode changes; UpdateFunctionConfiguration changes the rest."""
@@ -228,7 +228,7 @@ class Function(Resource):
         return {**fields, **without, "environment": environment, "code_sha256": code_sha256(self.spec["package"])}
 
     def unknown(self) -> State:
-        return {"arn": UNKNOWN}
+        return {"arn": f"arn:{self.aws.partition}:lambda:{self.aws.region}:{self.aws.account_id}:function:{self.name}"}
 
     def create(self, desired: State) -> State:
         configuration = self._change(
@@ -301,7 +301,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             return {"function": {}}
         arn = function.state["arn"]
         path = f"lambda:path/2015-03-31/functions/{arn}/invocations"
-        invoke_arn = UNKNOWN if arn == UNKNOWN else f"arn:{aws.partition}:apigateway:{aws.region}:{path}"
+        invoke_arn = f"arn:{aws.partition}:apigateway:{aws.region}:{path}"
         return {"function": {"name": function.name, "arn": arn, "invoke_arn": invoke_arn}}
 
     return [function], results

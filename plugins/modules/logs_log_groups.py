@@ -91,7 +91,7 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
 
 
 class LogGroup(Resource):
@@ -123,13 +123,13 @@ class LogGroup(Resource):
         return {"retention_in_days": self.spec["retention_in_days"], "kms_key_id": self.spec["kms_key_id"]}
 
     def unknown(self) -> State:
-        return {"arn": UNKNOWN}
+        return {"arn": self._arn()}
 
     def create(self, desired: State) -> State:
         key = {"kmsKeyId": desired["kms_key_id"]} if desired["kms_key_id"] else {}
         self.aws.client("logs").create_log_group(logGroupName=self.name, tags=desired["tags"], **key)
         self._set_retention(desired)
-        return {"arn": self._arn()}
+        return self.unknown()  # CreateLogGroup answers nothing
 
     def update(self, before: State, changes: State) -> None:
         self._set_retention(changes)
@@ -140,6 +140,14 @@ class LogGroup(Resource):
         if wanted.get("retention_in_days"):
             days = wanted["retention_in_days"]
             self.aws.client("logs").put_retention_policy(logGroupName=self.name, retentionInDays=days)
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if self.absent:
+            return ["its logs are deleted"]
+        kept, days = (before or {}).get("retention_in_days"), changes.get("retention_in_days")
+        if before and days and (kept is None or days < kept):
+            return [f"logs that are older than {days} days are deleted"]
+        return []
 
     def delete(self, before: State) -> None:
         self.aws.client("logs").delete_log_group(logGroupName=self.name)

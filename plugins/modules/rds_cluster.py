@@ -257,6 +257,7 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
+    capacity_warnings,
     failure,
     members,
     parameter_group_family,
@@ -668,7 +669,7 @@ class Cluster(RdsResource):
         restarting = sorted({"engine_version", "port", "parameter_group_name"} & changes.keys())
         if restarting:
             warnings.append(f"{', '.join(restarting)}: restarts the database")
-        return warnings
+        return warnings + capacity_warnings(before["serverless_v2_scaling"], changes.get("serverless_v2_scaling"))
 
     # The instances
 
@@ -797,6 +798,8 @@ class Instance(RdsResource):
     def warn(self, before: State | None, changes: State) -> list[str]:
         if before and "instance_class" in changes:
             return ["instance_class: restarts the instance"]
+        if self.absent and not self.parent.absent and not self.spec["reader_count"]:
+            return ["without a reader, a failover takes up to about 10 minutes"]
         return []
 
 

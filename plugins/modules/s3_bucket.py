@@ -169,6 +169,8 @@ TAKEN = (
 BATCH = 1000
 """The most objects that one DeleteObjects takes."""
 
+FOR_EVER = float("inf")
+
 SETTLING = ("NoSuchBucket", "OperationAborted")
 """S3's answers while it does not know a just made bucket everywhere, or is still at work on the change before."""
 
@@ -176,6 +178,29 @@ SETTLING = ("NoSuchBucket", "OperationAborted")
 def normal_lifecycle(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Lifecycle rules in the order of their ID, for comparison: S3 takes several spellings and returns any order."""
     return sorted((_lifecycle_rule(rule) for rule in rules), key=lambda rule: rule.get("ID", ""))
+
+
+def shorter_lives(before: list[dict[str, t.Any]], after: list[dict[str, t.Any]]) -> list[str]:
+    """The IDs of the normal rules in C(after) that delete objects or versions sooner than the rules in C(before) did."""
+    old = {(rule.get("ID", ""), json.dumps(rule["Filter"])): _days_to_live(rule) for rule in before}
+    sooner = []
+    for rule in after:
+        lives = old.get((rule.get("ID", ""), json.dumps(rule["Filter"])), {})
+        if any(days < lives.get(of, FOR_EVER) for of, days in _days_to_live(rule).items()):
+            sooner.append(rule.get("ID", "a rule without ID"))
+    return sooner
+
+
+def _days_to_live(rule: dict[str, t.Any]) -> dict[str, float]:
+    """After how many days a rule deletes objects, and noncurrent versions. A date counts as at once."""
+    lives: dict[str, float] = {}
+    if rule["Status"] != "Enabled":
+        return lives
+    if rule.get("Expiration", {}).keys() & {"Days", "Date"}:
+        lives["objects"] = float(rule["Expiration"].get("Days", 0))
+    if "NoncurrentVersionExpiration" in rule:
+        lives["versions"] = float(rule["NoncurrentVersionExpiration"].get("NoncurrentDays", 0))
+    return lives
 
 
 def _lifecycle_rule(rule: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -355,9 +380,19 @@ class Bucket(Resource):
     def warn(self, before: State | None, changes: State) -> list[str]:
         if self.absent and self.spec["force_empty"]:
             return ["all its objects are deleted, in all versions"]
-        if before and "encryption" in changes:
-            return ["objects that are in it already keep their encryption"]
-        return []
+        if before is None:
+            return []
+        warnings = []
+        if "encryption" in changes:
+            warnings.append("objects that are in it already keep their encryption")
+        if changes.get("versioning") is False:
+            warnings.append("what is overwritten or deleted from now on cannot be brought back")
+        if changes.get("public_access_block") is False:
+            warnings.append("its objects can be made public")
+        sooner = shorter_lives(before.get("lifecycle_rules") or [], changes.get("lifecycle_rules") or [])
+        if sooner:
+            warnings.append(f"lifecycle_rules: {', '.join(sooner)}: objects or versions of them are deleted earlier, those that are there too")
+        return warnings
 
     def delete(self, before: State) -> None:
         if self.spec["force_empty"]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import typing as t
 import urllib.parse
+from collections import Counter
 
 import pytest
 from account import Listing, changed, listing
 from embedded_aws.client import ACCOUNT, REGION
+from plans import departures, lines, read_plan
 from stack import PASSWORD, Run, Stack
 
 
@@ -19,8 +21,22 @@ NAME = "mlflow-team-x"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
 HOST, API_HOST = "mlflow.team-x.example.com", "mlflow.api.team-x.example.com"
 TAGS = {"team": "team-x", "managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME}
-NOTED = ("update", "secretsmanager_secret", f"{NAME}-backend-store-uri")
-"""The run notes in a tag that it has prepared the database it just made: no change that a plan has to say."""
+PLANNED = {
+    "ec2_security_group": "security_group", "ec2_security_group_rule": "security_group_rule", "s3_bucket": "bucket",
+    "rds_subnet_group": "db_subnet_group", "rds_cluster_parameter_group": "db_cluster_parameter_group", "rds_cluster": "db_cluster",
+    "rds_instance": "db_instance", "elbv2_target_group": "target_group", "elbv2_load_balancer": "load_balancer",
+    "elbv2_listener": "listener", "elbv2_listener_rule": "listener_rule", "route53_record": "record",
+    "logs_log_group": "log_group", "secretsmanager_secret": "secret", "iam_role": "role", "iam_role_policy": "role_policy",
+    "ecs_cluster": "ecs_cluster", "ecs_task_definition": "task_definition", "ecs_service": "ecs_service",
+    "application_autoscaling_target": "scalable_target", "application_autoscaling_policy": "scaling_policy",
+    "lambda_function": "function", "apigatewayv2_vpc_link": "vpc_link", "apigatewayv2_domain_name": "api_domain_name",
+    "apigatewayv2_api": "api", "apigatewayv2_integration": "api_integration", "apigatewayv2_authorizer": "api_authorizer",
+    "apigatewayv2_route": "api_route", "apigatewayv2_stage": "api_stage", "apigatewayv2_api_mapping": "api_mapping",
+}  # fmt: skip
+"""What a plan calls a kind, and what the listing of the account does."""
+ELSEWHERE = Counter(ecs_task=1, lambda_permission=1)
+"""Kinds of a plan that are not in the listing: a task ends, and a permission is in the function's policy."""
+MADE_BY_AWS = {"alarm", "network_interface"}
 
 
 class Step(t.NamedTuple):
@@ -41,8 +57,9 @@ class Step(t.NamedTuple):
         return next(i for i, state in self.of("security_group").items() if state["GroupName"] == f"{NAME}-{name}")
 
 
-def _lines(changes: t.Iterable[dict[str, t.Any]]) -> list[tuple[str, str, str]]:
-    return [(change["action"], change["kind"], change["name"]) for change in changes]
+def _lasting(changes: t.Iterable[dict[str, t.Any]]) -> list[tuple[str, str]]:
+    """Kind and name of each resource, without the task, which ends by itself."""
+    return sorted((change["kind"], change["name"]) for change in changes if change["kind"] != "ecs_task")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +91,13 @@ def verified(team: Stack, again: Step) -> Step:
 
 
 @pytest.fixture(scope="module")
-def destroyed(team: Stack, again: Step) -> Step:
+def planned_removal(team: Stack, again: Step, verified: Step) -> Step:
+    run = team.run("destroy", "--check", "-e", "mlflow_plan_path=removal.json")
+    return Step(run, listing(team.aws))
+
+
+@pytest.fixture(scope="module")
+def destroyed(team: Stack, planned_removal: Step) -> Step:
     return Step(team.destroy(), listing(team.aws))
 
 
@@ -88,11 +111,18 @@ def test_a_plan_on_an_empty_account_asks_only_and_lists_what_the_run_then_makes(
     assert planned.run.status == 0, planned.run.messages
     assert planned.run.mutating == []
     assert planned.account == empty
-    plan = json.loads((team.folder / "plan.json").read_text(encoding="utf-8"))
-    made = [line for line in _lines(deployed.run.changes) if line != NOTED]
-    assert sorted(_lines(plan["changes"])) == sorted(made)
-    assert {action for action, _kind, _name in made} == {"create"}
-    assert plan["summary"] == {"add": len(made), "change": 0, "replace": 0, "remove": 0}
+    plan = read_plan(team.folder / "plan.json")
+    assert departures(plan["changes"], deployed.run.changes) == []
+    assert plan["summary"] == {"add": 59, "change": 0, "replace": 0, "remove": 0}
+    assert [change["warnings"] for change in plan["changes"] if change["warnings"]] == []
+
+
+def test_each_resource_of_the_account_is_one_line_of_the_plan(team: Stack, empty: Listing, deployed: Step) -> None:
+    changes = read_plan(team.folder / "plan.json")["changes"]
+    planned = Counter(PLANNED.get(change["kind"], change["kind"]) for change in changes) - ELSEWHERE
+    new = [key for key in changed(empty, deployed.account)["added"] if key[0] not in MADE_BY_AWS]
+    owners = [key for key in new if key[0] == "record" and key[1].startswith("_mlflow-stack-")]
+    assert planned == Counter(kind for kind, _identifier in new) - Counter(record=len(owners)) and len(owners) == 2
 
 
 # What exists after the first run
@@ -411,6 +441,19 @@ def test_verify_is_green_and_changes_nothing(verified: Step, deployed: Step) -> 
 # The end
 
 
+def test_the_plan_of_the_removal_lists_what_was_made_and_what_the_run_then_removes(
+    team: Stack, planned_removal: Step, again: Step, destroyed: Step
+) -> None:
+    assert (planned_removal.run.status, planned_removal.run.mutating) == (0, [])
+    assert planned_removal.account == again.account
+    removal = read_plan(team.folder / "removal.json")["changes"]
+    assert departures(removal, destroyed.run.changes) == []
+    assert {change["action"] for change in removal} == {"delete"}
+    assert _lasting(removal) == _lasting(read_plan(team.folder / "plan.json")["changes"])
+    warned = {change["kind"] for change in removal if change["warnings"]}
+    assert {"rds_cluster", "secretsmanager_secret", "logs_log_group", "ecs_service"} <= warned
+
+
 @pytest.mark.parametrize("confirmed", ["", "mlflow-team-y"])
 def test_destroy_asks_first(team: Stack, again: Step, confirmed: str) -> None:
     run = team.run("destroy", "-e", f"mlflow_confirm_destroy={confirmed}")
@@ -442,7 +485,7 @@ def test_what_comes_after_destroy(empty: Listing, destroyed: Step, team: Stack) 
     assert (second.changes, second.mutating, second.changed) == ([], [], 0)
 
     reborn = team.apply()
-    assert ("create", "rds_cluster", NAME) in _lines(reborn.changes)
+    assert ("create", "rds_cluster", NAME) in lines(reborn.changes)
     s3 = team.aws.client("s3")
     s3.put_object(Bucket=BUCKET, Key="1/model.pkl", Body=b"weights")
 
@@ -459,5 +502,5 @@ def test_what_comes_after_destroy(empty: Listing, destroyed: Step, team: Stack) 
     assert s3.get_object(Bucket=BUCKET, Key="1/model.pkl")["Body"].read() == b"weights"
 
     emptied = team.destroy(mlflow_artifact_bucket_force_destroy=True, mlflow_database_skip_final_snapshot=True)
-    assert ("delete", "s3_bucket", BUCKET) in _lines(emptied.changes)
+    assert ("delete", "s3_bucket", BUCKET) in lines(emptied.changes)
     assert changed(empty, listing(team.aws))["added"] == snapshots

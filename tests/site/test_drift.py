@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What somebody changed by hand in AWS: one run puts it back and touches nothing else, the run after it nothing."""
+"""What somebody changed by hand in AWS: a plan says it all, one run puts it back and touches nothing else, the next nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 from account import pages, tags
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
+from plans import departures
 from stack import Run, Stack
 
 
@@ -502,6 +503,7 @@ class Repaired(t.NamedTuple):
     before: list[t.Any]
     drifted: list[t.Any]
     after: list[t.Any]
+    planned: list[dict[str, t.Any]]
     run: Run
     again: Run
 
@@ -519,8 +521,8 @@ def repaired(team: Stack) -> Repaired:
     for drift in DRIFTS:
         drift.by_hand(hand)
     drifted = look()
-    run = team.apply()
-    return Repaired(before, drifted, look(), run, team.run("site"))
+    planned, run = team.plan_and_apply()
+    return Repaired(before, drifted, look(), planned, run, team.run("site"))
 
 
 def _is_repair(drift: Drift, change: dict[str, t.Any]) -> bool:
@@ -539,6 +541,10 @@ def test_what_was_changed_by_hand_is_put_back(repaired: Repaired, index: int, dr
     assert repaired.after[index] == repaired.before[index]
 
 
+def test_the_plan_said_so(repaired: Repaired) -> None:
+    assert departures(repaired.planned, repaired.run.changes) == []
+
+
 def test_nothing_else_is_touched(repaired: Repaired) -> None:
     others = [c for c in repaired.run.changes if not any(_is_repair(drift, c) for drift in DRIFTS)]
     assert others == []
@@ -550,6 +556,7 @@ def test_the_run_after_the_repair_changes_nothing(repaired: Repaired) -> None:
 
 
 class Rebuilt(t.NamedTuple):
+    planned: list[dict[str, t.Any]]
     run: Run
     again: Run
     verified: Run
@@ -561,12 +568,16 @@ def rebuilt(team: Stack, repaired: Repaired) -> Rebuilt:
     hand = Hand(team.aws, team.inputs)
     for deletion in DELETIONS:
         deletion.by_hand(hand)
-    return Rebuilt(team.apply(), team.run("site"), team.run("verify"))
+    return Rebuilt(*team.plan_and_apply(), team.run("site"), team.run("verify"))
 
 
 @pytest.mark.parametrize("deletion", DELETIONS, ids=[deletion.what for deletion in DELETIONS])
 def test_what_was_deleted_by_hand_is_made_again(rebuilt: Rebuilt, deletion: Deletion) -> None:
     assert deletion.repair in [(c["action"], c["kind"], c["name"]) for c in rebuilt.run.changes]
+
+
+def test_the_plan_said_that_too(rebuilt: Rebuilt) -> None:
+    assert departures(rebuilt.planned, rebuilt.run.changes) == []
 
 
 def test_after_that_the_stack_works_and_nothing_changes_any_more(rebuilt: Rebuilt) -> None:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from account import Listing, changed, listing
 from embedded_aws.client import EmbeddedAWS
+from plans import read_plan
 from stack import Inputs, Run, Stack, prerequisites, run_ansible
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
@@ -95,8 +96,8 @@ def _write(path: Path, content: object) -> None:
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
-def _play(aws: EmbeddedAWS, folder: Path, *arguments: str) -> Run:
-    return run_ansible(aws, folder, [ANSIBLE_PLAYBOOK, "-i", "hosts.yml", "mlplatform.mlflow_aws.site", *arguments])
+def _play(aws: EmbeddedAWS, folder: Path, *arguments: str, playbook: str = "site") -> Run:
+    return run_ansible(aws, folder, [ANSIBLE_PLAYBOOK, "-i", "hosts.yml", f"mlplatform.mlflow_aws.{playbook}", *arguments])
 
 
 def _clusters(aws: EmbeddedAWS) -> set[str]:
@@ -108,6 +109,16 @@ def test_two_hosts_with_one_name_are_refused_before_any_change(aws_server: Embed
     assert run.status != 0
     assert any("mlflow_unique_name: 'mlflow-both': the host team-" in message for message in run.messages)
     assert run.mutating == []
+
+
+def test_each_host_writes_a_plan_of_its_own(aws_server: EmbeddedAWS, fleet: Path) -> None:
+    one = _play(aws_server, fleet, "-e", "mlflow_plan_path=plan.json", playbook="plan")
+    assert one.status != 0 and not (fleet / "plan.json").exists()
+    assert any("mlflow_plan_path: 'plan.json': the host team-" in message for message in one.messages)
+    each = _play(aws_server, fleet, "-e", "mlflow_plan_path='{{ mlflow_unique_name }}.plan.json'", playbook="plan")
+    assert each.status == 0, each.messages
+    stacks = {read_plan(fleet / f"mlflow-{team}.plan.json")["stack"] for team in ("team-x", "team-y")}
+    assert stacks == {"mlflow-team-x", "mlflow-team-y"}
 
 
 def test_a_limit_picks_a_team_and_the_whole_inventory_deploys_all(aws_server: EmbeddedAWS, fleet: Path) -> None:

@@ -241,6 +241,49 @@ def test_children_are_removed_before_their_parent() -> None:
     assert acts(aws) == ["delete a/2", "delete a/1", "delete a"]
 
 
+class Inner(Thing):
+    goes_with_parent = True
+
+
+def nested(aws: FakeAws, kind: type[Thing], spec: dict[str, t.Any], *, absent: bool = False) -> Thing:
+    """A thing with two inside it, of which only a/1 is wanted, and in that a third."""
+    parent = kind(aws, "a", spec, absent=absent)
+    first, second = Inner(aws, "a/1", {}, parent=parent), Inner(aws, "a/2", parent=parent, absent=True)
+    first.inner = [Inner(aws, "a/1/x", {}, parent=first)]
+    parent.inner = [first, second]
+    return parent
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_goes_with_its_parent_is_a_line_and_no_call(check_mode: bool) -> None:
+    aws = FakeAws(check_mode)
+    aws.world.update({"a": {}, "a/1": {}, "a/1/x": {}, "a/2": {}})
+    changes = settle([nested(aws, Thing, {}, absent=True)])
+    assert [(c["action"], c["name"]) for c in changes] == [("delete", name) for name in ("a", "a/1", "a/1/x", "a/2")]
+    assert acts(aws) == ([] if check_mode else ["delete a"])
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_is_inside_is_replaced_with_its_parent(check_mode: bool) -> None:
+    class Soft(Thing):
+        replaceable = True
+
+    aws = FakeAws(check_mode)
+    aws.world.update({"a": {"frozen": "old"}, "a/1": {}, "a/2": {}})
+    changes = settle([nested(aws, Soft, {"frozen": "new"})])
+    assert [(c["action"], c["name"]) for c in changes] == [
+        ("replace", "a"), ("replace", "a/1"), ("create", "a/1/x"), ("delete", "a/2"),
+    ]  # fmt: skip
+    assert acts(aws) == ([] if check_mode else ["delete a", "create a", "create a/1", "create a/1/x"])
+
+
+def test_the_diff_of_a_removal_shows_what_goes() -> None:
+    aws = FakeAws(check_mode=True)
+    aws.world["a"] = {"x": 1}
+    (change,) = settle([Thing(aws, "a", absent=True)])
+    assert (_resource._diff(change)["before"], _resource._diff(change)["after"]) == ("thing a\n", "")
+
+
 def test_a_failure_names_the_resource_finishes_the_others_and_leaves_what_needs_it() -> None:
     class Broken(Thing):
         def create(self, desired: t.Any) -> t.Any:
