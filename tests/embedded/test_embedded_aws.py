@@ -926,6 +926,76 @@ def test_creation_and_deletion_take_time(aws: EmbeddedAWS, network: Network) -> 
     assert rds.describe_db_instances()["DBInstances"] == rds.describe_db_clusters()["DBClusters"] == []
 
 
+def test_snapshots_and_what_is_restored_from_them(aws: EmbeddedAWS, network: Network) -> None:
+    rds, name = aws.client("rds"), {"DBClusterSnapshotIdentifier": "S"}
+    _cluster(aws, network, CopyTagsToSnapshot=True, Tags=[{"Key": "a", "Value": "1"}], DatabaseName="data",
+             EngineVersion="8.0.mysql_aurora.3.10.3", StorageEncrypted=True, BackupRetentionPeriod=9, DeletionProtection=True)
+    aws.creation_seconds(rds=0.7)
+    time.sleep(0.7)
+    has(rds.create_db_cluster_snapshot(DBClusterIdentifier="d", **name)["DBClusterSnapshot"], Status="creating")
+    refused("DBClusterSnapshotAlreadyExistsFault", rds.create_db_cluster_snapshot, DBClusterIdentifier="d", **name)
+    restore = {"DBClusterIdentifier": "r", "SnapshotIdentifier": "s", "Engine": "aurora-mysql"}
+    refused("InvalidDBClusterSnapshotStateFault", rds.restore_db_cluster_from_snapshot, **restore)
+    time.sleep(0.7)
+    (snapshot,) = rds.describe_db_cluster_snapshots(**name)["DBClusterSnapshots"]
+    rds.add_tags_to_resource(ResourceName=_describe_cluster(aws)["DBClusterArn"], Tags=[{"Key": "b", "Value": "2"}])
+    source = _describe_cluster(aws)
+    has(snapshot, Status="available", DbClusterResourceId=source["DbClusterResourceId"], TagList=[{"Key": "a", "Value": "1"}])
+    refused("DBClusterSnapshotNotFoundFault", rds.restore_db_cluster_from_snapshot, **{**restore, "SnapshotIdentifier": "t"})
+    refused("DBClusterAlreadyExistsFault", rds.restore_db_cluster_from_snapshot, **{**restore, "DBClusterIdentifier": "d"})
+    refused("InvalidParameterCombination", rds.restore_db_cluster_from_snapshot, **{**restore, "Engine": "aurora-postgresql"})
+    scaling = {"MinCapacity": 1.0, "MaxCapacity": 4.0}
+    answer = rds.restore_db_cluster_from_snapshot(
+        **restore, DBSubnetGroupName="g", EngineVersion="8.0.mysql_aurora.3.10.3", ServerlessV2ScalingConfiguration=scaling
+    )
+    has(answer["DBCluster"], Status="creating", DBClusterMembers=[], DBSubnetGroup="g", DatabaseName="data", MasterUsername="m")
+    member = {"DBInstanceIdentifier": "i", "DBInstanceClass": "db.serverless", "Engine": "aurora-mysql", "DBClusterIdentifier": "r"}
+    refused("InvalidDBClusterStateFault", rds.create_db_instance, **member)
+    time.sleep(0.7)
+    rds.create_db_instance(**member)
+    (restored,) = rds.describe_db_clusters(DBClusterIdentifier="r")["DBClusters"]
+    has(restored, Status="available", KmsKeyId=source["KmsKeyId"], BackupRetentionPeriod=9, DeletionProtection=False,
+        TagList=[], EnabledCloudwatchLogsExports=[], DBClusterParameterGroup="default.aurora-mysql8.0")
+    assert restored["DbClusterResourceId"] != source["DbClusterResourceId"]
+
+
+def test_a_cluster_goes_back_to_a_time_that_its_backups_cover(aws: EmbeddedAWS, network: Network) -> None:
+    rds = aws.client("rds")
+    source = _cluster(aws, network, ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 4})
+    restore = {"DBClusterIdentifier": "r", "SourceDBClusterIdentifier": "d", "DBSubnetGroupName": "g"}
+    back = rds.restore_db_cluster_to_point_in_time
+    refused("InvalidParameterCombination", back, **restore)
+    refused("InvalidParameterValue", back, **restore, RestoreToTime=source["EarliestRestorableTime"] - timedelta(hours=1))
+    refused("InvalidParameterValue", back, **restore, RestoreToTime=source["EarliestRestorableTime"] + timedelta(hours=1))
+    refused("DBClusterNotFoundFault", back, **{**restore, "SourceDBClusterIdentifier": "none"}, UseLatestRestorableTime=True)
+    restored = back(**restore, UseLatestRestorableTime=True)["DBCluster"]
+    has(restored, Status="creating", ServerlessV2ScalingConfiguration={"MinCapacity": 1.0, "MaxCapacity": 4.0})
+    time.sleep(0.01)
+    back(**{**restore, "DBClusterIdentifier": "t"}, RestoreToTime=datetime.now(timezone.utc))
+
+
+def test_a_renamed_cluster_takes_its_members_along(aws: EmbeddedAWS, network: Network) -> None:
+    rds = aws.client("rds")
+    before = _cluster(aws, network, ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 4})
+    _member(aws)
+    _cluster(aws, network, DBClusterIdentifier="other")
+    rename = {"DBClusterIdentifier": "d", "ApplyImmediately": True}
+    refused("DBClusterAlreadyExistsFault", rds.modify_db_cluster, **rename, NewDBClusterIdentifier="other")
+    aws.creation_seconds(rds=0.7)
+    time.sleep(0.7)
+    rds.modify_db_cluster(**rename, NewDBClusterIdentifier="E")
+    assert _describe_cluster(aws)["Status"] == "renaming"
+    refused("DBClusterNotFoundFault", rds.describe_db_clusters, DBClusterIdentifier="e")
+    refused("InvalidDBClusterStateFault", rds.modify_db_cluster, **rename, BackupRetentionPeriod=2)
+    time.sleep(0.7)
+    refused("DBClusterNotFoundFault", rds.describe_db_clusters, DBClusterIdentifier="d")
+    (renamed,) = rds.describe_db_clusters(DBClusterIdentifier="e")["DBClusters"]
+    has(renamed, Status="available", DbClusterResourceId=before["DbClusterResourceId"], TagList=[])
+    assert renamed["DBClusterArn"].endswith(":cluster:e") and renamed["Endpoint"].startswith("e.cluster-")
+    assert [member["DBInstanceIdentifier"] for member in renamed["DBClusterMembers"]] == ["i"]
+    assert rds.describe_db_instances()["DBInstances"][0]["DBClusterIdentifier"] == "e"
+
+
 @pytest.mark.parametrize(
     ("engine", "version", "family"),
     [

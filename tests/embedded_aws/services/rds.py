@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import copy
 import uuid
+from datetime import datetime, timezone
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
 from moto.logs.models import logs_backends
 from moto.rds import exceptions, models, responses
 
@@ -282,6 +284,7 @@ def cluster_echo(original: Any, self: Any, backend: Any, **kwargs: Any) -> None:
         raise exceptions.InvalidParameterCombination(f"Cannot find version {kwargs['engine_version']} for {engine}")
     original(self, backend, **kwargs)
     self.since_creation, self.since_deletion = Elapsed("rds"), None
+    self.since_renaming, self.new_identifier, self.restored = None, None, False
     self._status = "available"
     self.kms_key_id = None
     if self.storage_encrypted:
@@ -322,9 +325,11 @@ def _scaling(existing: dict[str, Any] | None, given: Any) -> dict[str, Any] | No
 
 @gap(models.DBCluster, "status")
 def cluster_status(_original: Any, self: Any) -> str:
-    """A cluster is creating, then available; deleting, then gone."""
+    """A cluster is creating, then available; deleting, then gone; renaming before it is found under its new name."""
     if self.since_deletion:
         return "deleting"
+    if self.since_renaming:
+        return "renaming"
     return self._status if self.since_creation.over() else "creating"
 
 
@@ -356,8 +361,11 @@ def create_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
 
 @gap(models.RDSBackend, "modify_db_cluster")
 def modify_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
-    """ModifyDBCluster needs an available cluster, keeps what it is not given and switches log exports."""
+    """ModifyDBCluster needs an available cluster, keeps what it is not given, switches log exports and renames."""
     cluster = _available_cluster(self, kwargs["db_cluster_identifier"])
+    new_identifier = (kwargs.pop("new_db_cluster_identifier", None) or "").lower()
+    if new_identifier in self.clusters or new_identifier in {each.new_identifier for each in self.clusters.values()}:
+        raise RDSError("DBClusterAlreadyExistsFault", "DB Cluster already exists")
     kwargs["db_cluster_identifier"] = cluster.db_cluster_identifier
     scaling = kwargs.pop("serverless_v2_scaling_configuration", None)
     exports = kwargs.pop("cloudwatch_logs_export_configuration", None)
@@ -377,6 +385,8 @@ def modify_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
         disabled = exports.get("DisableLogTypes", [])
         cluster.enabled_cloudwatch_logs_exports = [each for each in dict.fromkeys(enabled) if each not in disabled]
     _export_logs(self, cluster)
+    if new_identifier:
+        cluster.new_identifier, cluster.since_renaming = new_identifier, Elapsed("rds")
     return cluster
 
 
@@ -446,11 +456,88 @@ def describe_db_clusters(original: Any, self: Any, db_cluster_identifier: Any = 
 
 @gap(models.DBClusterSnapshot, "__init__")
 def snapshot_of_its_time(original: Any, self: Any, backend: Any, cluster: Any, *args: Any, **kwargs: Any) -> None:
-    """A snapshot keeps the cluster's VPC, availability zones and engine mode of its time."""
+    """A snapshot keeps the cluster's VPC, availability zones, engine mode and tags of its time."""
     original(self, backend, cluster, *args, **kwargs)
     self.availability_zones = cluster.availability_zones
     self.engine_mode = cluster.engine_mode
     self.db_cluster_resource_id = cluster.db_cluster_resource_id
+    self.tags = copy.deepcopy(self.tags)
+    self.since_creation, self.status, self.percent_progress = Elapsed("rds"), "creating", 0
+
+
+@gap(models.RDSBackend, "create_db_cluster_snapshot")
+def create_db_cluster_snapshot(
+    original: Any, self: Any, db_cluster_identifier: str, db_cluster_snapshot_identifier: str, *args: Any, **kwargs: Any
+) -> Any:
+    """CreateDBClusterSnapshot needs an available cluster, and its name knows no case."""
+    automated = "automated" in (*args, kwargs.get("snapshot_type"))
+    if not automated:
+        db_cluster_identifier = _available_cluster(self, db_cluster_identifier).db_cluster_identifier
+    return original(self, db_cluster_identifier, db_cluster_snapshot_identifier.lower(), *args, **kwargs)
+
+
+@gap(models.RDSBackend, "describe_db_cluster_snapshots")
+def describe_db_cluster_snapshots(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """A snapshot is creating, then available."""
+    for snapshot in self.cluster_snapshots.values():
+        if snapshot.status == "creating" and snapshot.since_creation.over():
+            snapshot.status, snapshot.percent_progress = "available", 100
+    return original(self, *args, **kwargs)
+
+
+@gap(models.RDSBackend, "restore_db_cluster_from_snapshot")
+def restore_db_cluster_from_snapshot(_original: Any, self: Any, from_snapshot_id: str, overrides: Any) -> Any:
+    """RestoreDBClusterFromSnapshot needs an available snapshot of its engine, and keeps its data, users, key and port."""
+    snapshot = self.describe_db_cluster_snapshots(None, from_snapshot_id.rpartition(":")[2])[0]
+    if snapshot.status != "available":
+        raise RDSError(
+            "InvalidDBClusterSnapshotStateFault",
+            f"DBClusterSnapshot {snapshot.db_cluster_snapshot_identifier} is in {snapshot.status} state but expected it "
+            "to be one of available.",
+        )
+    if overrides["engine"] != snapshot.engine:
+        raise exceptions.InvalidParameterCombination(
+            f"The engine {overrides['engine']} is not the engine of the snapshot, {snapshot.engine}."
+        )
+    # Without a version the engine's default one is used.
+    return _restore(self, snapshot.cluster, {"engine_version": None, **overrides})
+
+
+@gap(models.RDSBackend, "restore_db_cluster_to_point_in_time")
+def restore_db_cluster_to_point_in_time(_original: Any, self: Any, **given: Any) -> Any:
+    """RestoreDBClusterToPointInTime needs a time that backups cover, and keeps the configuration of the source cluster."""
+    source = self.describe_db_clusters(given.pop("source_db_cluster_identifier"))[0]
+    time, latest = given.pop("restore_to_time", None), given.pop("use_latest_restorable_time", False)
+    if bool(time) == bool(latest):
+        raise exceptions.InvalidParameterCombination("Specify either RestoreToTime or UseLatestRestorableTime.")
+    if time and not source.earliest_restorable_time <= _naive(time) <= utcnow():
+        raise exceptions.InvalidParameterValue(
+            f"The specified instance cannot be restored to a time later than {utcnow():%Y-%m-%dT%H:%M:%SZ} or earlier than "
+            f"{source.earliest_restorable_time:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    scaling = source.serverless_v2_scaling_configuration
+    return _restore(self, source, {"serverless_v2_scaling_configuration": scaling, "engine": source.engine, **given})
+
+
+def _naive(time: Any) -> datetime:
+    """A time in UTC, as moto keeps times."""
+    parsed = time if isinstance(time, datetime) else datetime.fromisoformat(time)
+    return parsed.astimezone(timezone.utc).replace(tzinfo=None) if parsed.tzinfo else parsed
+
+
+def _restore(backend: Any, source: Any, given: dict[str, Any]) -> Any:
+    """A new cluster with the data of ``source``: what is not given has its default, save what belongs to the data."""
+    kept = (
+        "engine_version", "engine_mode", "port", "database_name", "master_username", "storage_encrypted",
+        "backup_retention_period", "preferred_backup_window", "availability_zones",
+    )  # fmt: skip
+    properties = {name: getattr(source, name) for name in kept}
+    properties |= {"master_user_password": source._master_user_password}
+    if source.kms_key_id != _service_key(backend):
+        properties["kms_key_id"] = source.kms_key_id
+    answer = backend.create_db_cluster({**properties, **given})
+    backend.clusters[answer.db_cluster_identifier].restored = True
+    return answer
 
 
 def _available_cluster(backend: Any, identifier: str) -> Any:
@@ -463,7 +550,7 @@ def _available_cluster(backend: Any, identifier: str) -> Any:
 
 
 def _forget_deleted(backend: Any) -> None:
-    """Let creations and deletions whose time is over take effect."""
+    """Let creations, renamings and deletions whose time is over take effect."""
     for identifier, instance in list(backend.databases.items()):
         if instance.since_deletion and instance.since_deletion.over():
             del backend.databases[identifier]
@@ -472,6 +559,13 @@ def _forget_deleted(backend: Any) -> None:
     for identifier, cluster in list(backend.clusters.items()):
         if cluster.since_deletion and cluster.since_deletion.over():
             del backend.clusters[identifier]
+        elif cluster.since_renaming and cluster.since_renaming.over():
+            members = cluster._members  # which are found by the name of their cluster
+            del backend.clusters[identifier]
+            backend.clusters[cluster.new_identifier] = cluster
+            for renamed in (cluster, *members):
+                renamed.db_cluster_identifier = cluster.new_identifier
+            cluster.new_identifier = cluster.since_renaming = None
 
 
 def _export_logs(backend: Any, cluster: Any) -> None:
@@ -499,11 +593,13 @@ def instance_echo(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
 
 @gap(models.RDSBackend, "create_db_instance")
 def create_db_instance(original: Any, self: Any, db_kwargs: Any) -> Any:
-    """A member is in its cluster's subnet group, spread over its zones; db.serverless needs a scaling configuration."""
+    """A member is in its cluster's subnets, over its zones; db.serverless needs scaling, a restored cluster be available."""
     _forget_deleted(self)
     db_kwargs["db_instance_identifier"] = db_kwargs["db_instance_identifier"].lower()
     cluster = self.clusters.get(db_kwargs.get("db_cluster_identifier"))
     if cluster:
+        if cluster.restored:
+            _available_cluster(self, cluster.db_cluster_identifier)
         if db_kwargs["db_instance_class"] == "db.serverless" and not cluster.serverless_v2_scaling_configuration:
             raise exceptions.InvalidParameterCombination(
                 "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 "
