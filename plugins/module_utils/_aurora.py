@@ -1,12 +1,39 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what is special about Aurora: its version numbers, its statuses, and which member has which name."""
+"""PRIVATE: what is special about Aurora: its version numbers, its statuses, and what its clusters and members are called."""
 
 from __future__ import annotations
 
 import re
 import typing as t
+
+RESTORED_FROM_TAG = "mlflow-restored-from"
+"""The tag of a cluster that says what its data was restored from, as L(origin) spells it."""
+RESTORED_AT_TAG = "mlflow-restored-at"
+"""The tag that says when that restore was complete. Without it the restore is under way, or died."""
+VERSION_TAG, SCHEMA_TAG = "mlflow-version", "mlflow-database-schema"
+"""The tags that say of which MLflow a database or a snapshot of it is: its image's tag and its schema's revision."""
+
+
+def origin(kind: str, value: str) -> str:
+    """What a cluster was restored from: C(snapshot:<name>), C(time:<time>) or C(cluster:<name>)."""
+    return f"{kind}:{value}"
+
+
+def restored_name(cluster: str) -> str:
+    """What a restored cluster is called until it takes the place of the C(cluster)."""
+    return f"{cluster}-restored"
+
+
+def kept_name(cluster: str, time: str) -> str:
+    """What a cluster is called that a restored one has replaced at a time such as C(20261122t221500z)."""
+    return f"{cluster}-before-{time}"
+
+
+def is_kept(name: str, cluster: str) -> bool:
+    """Whether a name is that of a predecessor of the C(cluster)."""
+    return re.fullmatch(re.escape(cluster) + r"-before-\d{8}t\d{6}z", name) is not None
 
 _START = "start it with: aws rds start-db-cluster --db-cluster-identifier {cluster}"
 _EVENTS = "the reason is in: aws rds describe-events --source-type db-cluster --source-identifier {cluster}"
@@ -58,15 +85,18 @@ def version_change(have: str, want: str, *, auto_minor: bool) -> str | None:
     return None if auto_minor or (len(want_numbers) > 2 and have_numbers[:2] == want_numbers[:2]) else "downgrade"
 
 
-def members(cluster: str, existing: t.Mapping[str, bool], count: int) -> tuple[list[str], list[str]]:
+def members(
+    cluster: str, existing: t.Mapping[str, bool], count: int, taken: t.Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """The names of the instances that a cluster keeps or gets, and of those that it loses.
 
     C(existing) maps the names of its instances to whether they are the writer, which is kept longest. Only instances
-    named C(<cluster>-<number>) are ours.
+    named C(<cluster>-<number>) are ours. No new one gets a name in C(taken).
     """
     number = {name: int(name.rpartition("-")[2]) for name in existing if re.fullmatch(re.escape(cluster) + r"-\d+", name)}
     ours = sorted(number, key=lambda name: (not existing[name], number[name]))
-    free = (name for n in range(1, count + len(ours) + 1) if (name := f"{cluster}-{n}") not in number)
+    numbers = range(1, count + len(ours) + len(taken) + 1)
+    free = (name for n in numbers if (name := f"{cluster}-{n}") not in number and name not in taken)
     new = [next(free) for _ignored in range(count - len(ours))]
     wanted = sorted([*ours[:count], *new], key=lambda name: int(name.rpartition("-")[2]))
     return wanted, ours[count:]

@@ -13,7 +13,8 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Makes, changes and removes an Aurora cluster (C(CreateDBCluster), C(ModifyDBCluster), C(DeleteDBCluster)), its instances, its
     cluster parameter group and its subnet group. Changes apply at once, not in the next maintenance window.
-  - The instances are called C(<cluster_identifier>-1), C(-2), …; others are left alone. The writer is the last that is removed.
+  - The instances are called C(<name_prefix>-1), C(-2), …, a number that another cluster's instance has being passed over; instances
+    of other names are left alone. The writer is the last that is removed.
   - The master password never passes through Ansible. The module reads it from its secret, and only to set it. Because AWS never
     tells a password, the version of the secret is kept in the tag C(mlflow-password-version) of the cluster; a cluster whose tag
     names another version gets the new password first and the tag once it is applied.
@@ -22,11 +23,36 @@ description:
     once a minute; and of M(amazon.aws.rds_instance), M(amazon.aws.rds_cluster_param_group) and M(amazon.aws.rds_subnet_group).
   - The engine, the KMS key, the encryption, the subnet group's name, the database's name and the master user of a cluster cannot be
     changed; asking for it is an error before anything is changed, never a replacement.
+  - With O(state=absent) its predecessors that M(mlplatform.mlflow_aws.rds_cluster_switchover) has kept go too, each after a last
+    snapshot of its own, because they hold on to its subnet group and parameter group.
 options:
   cluster_identifier:
     description: Name of the cluster, in lower case.
     type: str
     required: true
+  name_prefix:
+    description:
+      - Beginning of the names of its instances and its parameter group, and the name of its subnet group. Default is
+        O(cluster_identifier).
+      - A cluster that is to take the place of another has the other's.
+    type: str
+  restore_from:
+    description:
+      - What a new cluster's data is taken from; one of O(restore_from.snapshot_identifier) and O(restore_from.time). The master user's
+        name, the name of the database and, without O(kms_key_id), the key are those of the backup; the rest is as the other options
+        say.
+      - Says nothing for a cluster that exists, except that one restored from something else is an error.
+    type: dict
+    suboptions:
+      snapshot_identifier:
+        description: Name of a cluster snapshot.
+        type: str
+      source_cluster_identifier:
+        description: The cluster whose automatic backups O(restore_from.time) goes back in.
+        type: str
+      time:
+        description: A time in ISO 8601, or V(latest) for the latest that the backups cover.
+        type: str
   engine:
     description: The engine. Required with O(state=present).
     type: str
@@ -60,12 +86,12 @@ options:
     type: list
     elements: str
   subnet_group_name:
-    description: Name of the subnet group. Default is O(cluster_identifier).
+    description: Name of the subnet group. Default is O(name_prefix).
     type: str
   parameters:
     description:
       - Cluster parameters that differ from the engine's defaults. Others that were set are reset.
-      - "The parameter group is called C(<cluster_identifier>-<family>), a family being C(aurora-mysql8-0) or C(aurora-postgresql17)."
+      - "The parameter group is called C(<name_prefix>-<family>), a family being C(aurora-mysql8-0) or C(aurora-postgresql17)."
     type: dict
     default: {}
   vpc_security_group_ids:
@@ -143,7 +169,8 @@ options:
     type: bool
     default: false
   final_snapshot_identifier:
-    description: With O(state=absent), name of the last snapshot. Default is C(<cluster_identifier>-final-<UTC time>).
+    description: With O(state=absent), name of the last snapshot. Default is C(<cluster_identifier>-final-<UTC time>), or
+      C(<cluster_identifier>-final) where that is too long.
     type: str
   lift_deletion_protection:
     description: With O(state=absent), whether deletion protection is lifted. Without it a protected cluster is an error.
@@ -184,6 +211,22 @@ EXAMPLES = r"""
     cluster_identifier: mlflow-team-x
     lift_deletion_protection: true
     state: absent
+
+- name: Ensure a cluster beside it with the data of a snapshot
+  mlplatform.mlflow_aws.rds_cluster:
+    cluster_identifier: mlflow-team-x-restored
+    name_prefix: mlflow-team-x
+    restore_from:
+      snapshot_identifier: mlflow-team-x-backup-20261122t221500z
+    engine: aurora-postgresql
+    engine_version: "17.7"
+    database_name: mlflow
+    master_username: mlflow_admin
+    master_user_password_secret_arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:team-x-database-a1b2c3
+    subnet_ids: [subnet-0a1b2c3d, subnet-1a2b3c4d]
+    vpc_security_group_ids: [sg-0a1b2c3d]
+    serverless_v2_scaling: {min_capacity: 0, max_capacity: 4}
+    deletion_protection: true
 """
 
 RETURN = r"""
@@ -214,11 +257,12 @@ reboot_pending:
   elements: str
   returned: success
   sample: []
-final_snapshot_identifier:
-  description: Name of the last snapshot, if this run made one.
-  type: str
+final_snapshots:
+  description: Names of the last snapshots that this run made.
+  type: list
+  elements: str
   returned: success
-  sample: mlflow-team-x-final-20261122t221500z
+  sample: [mlflow-team-x-final-20261122t221500z]
 ready:
   description: Whether AWS has finished its work on all of it; without O(wait) it may not have. True in check mode.
   type: bool
@@ -257,10 +301,15 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
+    RESTORED_AT_TAG,
+    RESTORED_FROM_TAG,
     capacity_warnings,
     failure,
+    is_kept,
     members,
+    origin,
     parameter_group_family,
+    restored_name,
     scaling,
     version_change,
 )
@@ -274,8 +323,16 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
+    UNKNOWN,
+    Resource,
+    State,
+    differences,
+    run,
+)
 
+LONGEST_NAME = 63
+"""Characters of a snapshot's name at most."""
 PASSWORD_VERSION_TAG = "mlflow-password-version"
 RESTORE = (
     "AWS cannot do this in place, and nothing was changed. To keep the data, restore a snapshot of the cluster into a new one "
@@ -464,6 +521,7 @@ class Cluster(RdsResource):
     def _read(cluster: dict[str, t.Any]) -> State:
         capacity = cluster.get("ServerlessV2ScalingConfiguration") or {}
         tags = tag_dict(cluster.get("TagList", []))
+        tags.pop(RESTORED_AT_TAG, None)
         return {
             "arn": cluster["DBClusterArn"],
             "resource_id": cluster["DbClusterResourceId"],
@@ -506,6 +564,7 @@ class Cluster(RdsResource):
                 else None
             ),
             "password_version": tags.pop(PASSWORD_VERSION_TAG, None),
+            "restored_from": tags.pop(RESTORED_FROM_TAG, None),
             "tags": tags,
         }
 
@@ -522,6 +581,8 @@ class Cluster(RdsResource):
         return {
             **{field: spec[field] for field in {**self.ARGUMENTS, **self.FIXED}},
             "engine_version": version,
+            # AWS may not tell that of a restored cluster.
+            "database_name": None if current and current["database_name"] is None else spec["database_name"],
             "kms_key_id": self._key(),
             "vpc_security_group_ids": _sorted(spec["vpc_security_group_ids"]),
             "preferred_backup_window": _lower(spec["preferred_backup_window"]),
@@ -529,7 +590,14 @@ class Cluster(RdsResource):
             "enabled_cloudwatch_logs_exports": _sorted(spec["enabled_cloudwatch_logs_exports"]),
             "serverless_v2_scaling": spec["serverless_v2_scaling"] and scaling(spec["serverless_v2_scaling"]),
             "password_version": self._password_version(),
+            "restored_from": self._origin(),
         }
+
+    def _origin(self) -> str | None:
+        source = self.spec["restore_from"]
+        if not source:
+            return None
+        return origin("snapshot", source["snapshot_identifier"]) if source["snapshot_identifier"] else origin("time", source["time"])
 
     def _key(self) -> str | None:
         """The wanted KMS key, by its ARN where a cluster exists, because that is what AWS returns."""
@@ -571,6 +639,8 @@ class Cluster(RdsResource):
         if fixed:
             differ = "; ".join(f"{field} is {before[field]}, the input asks for {wanted[field]}" for field in fixed)
             raise AwsError(f"{differ}. {RESTORE}")
+        if wanted["restored_from"] not in (None, before["restored_from"]):
+            raise AwsError(f"it exists already, and its data is not of {wanted['restored_from']}: remove it first")
         have, want = before["engine_version"], self.spec["engine_version"]
         change = version_change(have, want, auto_minor=self.spec["auto_minor_version_upgrade"])
         if change == "downgrade":
@@ -594,14 +664,47 @@ class Cluster(RdsResource):
             arguments["ServerlessV2ScalingConfiguration"] = _capacity(desired["serverless_v2_scaling"])
         if desired["enabled_cloudwatch_logs_exports"]:
             arguments["EnableCloudwatchLogsExports"] = desired["enabled_cloudwatch_logs_exports"]
-        answer = self.rds.create_db_cluster(
-            DBClusterIdentifier=self.name,
-            MasterUserPassword=self._password(desired["password_version"]),
-            Tags=tag_list({**desired["tags"], PASSWORD_VERSION_TAG: desired["password_version"]}),
-            **arguments,
-        )
-        made = self._read(answer["DBCluster"])
+        if self.spec["restore_from"]:
+            made = self._restore(arguments, {**desired["tags"], RESTORED_FROM_TAG: desired["restored_from"]})
+        else:
+            answer = self.rds.create_db_cluster(
+                DBClusterIdentifier=self.name,
+                MasterUserPassword=self._password(desired["password_version"]),
+                Tags=tag_list({**desired["tags"], PASSWORD_VERSION_TAG: desired["password_version"]}),
+                **arguments,
+            )
+            made = self._read(answer["DBCluster"])
         return {field: made[field] for field in (*self.unknown(), "pending_modified")}
+
+    NOT_OF_A_RESTORE: t.ClassVar[tuple[str, ...]] = (
+        "MasterUsername", "StorageEncrypted", "PreferredMaintenanceWindow", "EngineVersion",
+    )  # fmt: skip
+    """What the operations that restore do not take; of the version both have an idea of their own."""
+
+    def _restore(self, arguments: State, tags: dict[str, str]) -> State:
+        """Make the cluster of a backup, and once it is available, give it the password and what a restore does not take."""
+        source = self.spec["restore_from"]
+        arguments = {name: value for name, value in arguments.items() if name not in self.NOT_OF_A_RESTORE}
+        arguments |= {"DBClusterIdentifier": self.name, "Tags": tag_list(tags)}
+        if name := source["snapshot_identifier"]:
+            snapshot = self.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"][0]
+            have, want = snapshot["EngineVersion"], self.spec["engine_version"]
+            upgrade = version_change(have, want, auto_minor=self.spec["auto_minor_version_upgrade"])
+            self.rds.restore_db_cluster_from_snapshot(
+                SnapshotIdentifier=name, EngineVersion=want if upgrade else have, **arguments
+            )
+        else:
+            del arguments["Engine"], arguments["DatabaseName"]  # those of the source
+            latest = source["time"] == "latest"
+            self.rds.restore_db_cluster_to_point_in_time(
+                SourceDBClusterIdentifier=source["source_cluster_identifier"],
+                **({"UseLatestRestorableTime": True} if latest else {"RestoreToTime": source["time"]}),
+                **arguments,
+            )
+        self.wait_ready()
+        before = t.cast(State, self.current)
+        self.update(before, differences(before, self.desired()))
+        return {**before, **t.cast(State, self.current)}
 
     def update(self, before: State, changes: State) -> State:
         arguments = {argument: changes[field] for field, argument in self.ARGUMENTS.items() if field in changes}
@@ -644,7 +747,7 @@ class Cluster(RdsResource):
 
     def pending(self, state: State) -> bool:
         status = state["status"]
-        if self.absent and status == "deleting" or self.fresh():
+        if self.absent and status == "deleting" or (self.fresh() and not self.spec["restore_from"]):
             return False  # AWS makes a new cluster and its instances at the same time: waiting for those is enough
         problem = failure(status, self.name)
         if problem and not (self.absent and status not in ("stopped", "stopping")):
@@ -678,7 +781,12 @@ class Cluster(RdsResource):
         if self.absent:
             self._check_removable()
             return [Instance(self.aws, name, tags=self.tags, parent=self, absent=True) for name in sorted(existing)]
-        wanted, unwanted = members(self.name, existing, 1 + self.spec["reader_count"])
+        prefix, count = self.spec["name_prefix"] or self.name, 1 + self.spec["reader_count"]
+        wanted, unwanted = members(prefix, existing, count)
+        if set(wanted) - set(existing):  # a predecessor of this cluster has kept its instances and their names
+            every = self.aws.pages("rds", "describe_db_instances", "DBInstances")
+            taken = {i["DBInstanceIdentifier"] for i in every if i.get("DBClusterIdentifier") != self.name}
+            wanted, unwanted = members(prefix, existing, count, taken)
         instances = [
             Instance(self.aws, name, self.spec, tags=self.tags, parent=self, absent=name in unwanted)
             for name in (*wanted, *unwanted)
@@ -693,8 +801,13 @@ class Cluster(RdsResource):
         if state["deletion_protection"] and not self.spec["lift_deletion_protection"]:
             raise AwsError("it is protected from deletion: set lift_deletion_protection to delete it all the same")
         if not self.spec["skip_final_snapshot"] and state["status"] != "deleting":
-            now = UNKNOWN if self.aws.check_mode else time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
-            self.final_snapshot = self.spec["final_snapshot_identifier"] or f"{self.name}-final-{now}"
+            now = time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
+            name = f"{self.name}-final-{now}"
+            if len(name) > LONGEST_NAME:
+                name = f"{self.name}-final"
+            elif self.aws.check_mode:
+                name = f"{self.name}-final-{UNKNOWN}"
+            self.final_snapshot = self.spec["final_snapshot_identifier"] or name
 
     # The results
 
@@ -705,7 +818,8 @@ class Cluster(RdsResource):
         if self.fresh() and not self.aws.check_mode and self.aws.module.params["wait"]:
             self.state.update(self.describe() or {})  # it was creating when this run read it last
         shown = ("arn", "resource_id", "endpoint", "reader_endpoint", "port", "database_name", "master_username", "status")
-        return {"id": self.name, **{field: self.state.get(field) for field in (*shown, "password_version")}}
+        result = {"id": self.name, **{field: self.state.get(field) for field in (*shown, "password_version")}}
+        return {**result, "database_name": result["database_name"] or self.spec["database_name"]}
 
 
 class Instance(RdsResource):
@@ -822,9 +936,10 @@ def _lower(value: str | None) -> str | None:
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     name, tags = params["cluster_identifier"], params["tags"]
+    prefix = params["name_prefix"] or name
     absent = params["state"] == "absent"
     common = {"tags": tags, "absent": absent}
-    subnet_group = SubnetGroup(aws, params["subnet_group_name"] or name, params, **common)
+    subnet_group = SubnetGroup(aws, params["subnet_group_name"] or prefix, params, **common)
     if absent:
         # Earlier major versions of the engine had groups of their own.
         every = aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")
@@ -833,11 +948,14 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         groups = [ClusterParameterGroup(aws, n, params, **common) for n in names if ours.fullmatch(n)]
     else:
         family = parameter_group_family(params["engine"], params["engine_version"])
-        group_name = f"{name}-{family.replace('.', '-')}"
+        group_name = f"{prefix}-{family.replace('.', '-')}"
         groups = [ClusterParameterGroup(aws, group_name, {**params, "family": family}, **common)]
     spec = {**params, "subnet_group_name": subnet_group.name, "parameter_group_name": None if absent else groups[0].name}
     cluster = Cluster(aws, name, spec, needs=(subnet_group, *groups), **common)
-    if not absent:
+    clusters = [cluster]
+    if absent:
+        clusters += [Cluster(aws, n, s, needs=cluster.needs, **common) for n, s in _relatives(aws, name, spec)]
+    else:
         together(*(resource.read_ahead for resource in (cluster, subnet_group, *groups)))
         try:
             cluster.refuse_impossible()
@@ -855,10 +973,20 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             "cluster": cluster.result(),
             "instances": [instance.name for instance in cluster.inside if not instance.absent],
             "reboot_pending": reboot_pending,
-            "final_snapshot_identifier": cluster.final_snapshot,
+            "final_snapshots": [each.final_snapshot for each in clusters if each.final_snapshot],
         }
 
-    return [subnet_group, *groups, cluster], results
+    return [subnet_group, *groups, *clusters], results
+
+
+def _relatives(aws: Aws, name: str, spec: State) -> t.Iterator[tuple[str, State]]:
+    """The names of the clusters that restores have left beside this one, and what their removal has to know."""
+    for cluster in aws.pages("rds", "describe_db_clusters", "DBClusters"):
+        other = cluster["DBClusterIdentifier"]
+        if is_kept(other, name):
+            yield other, {**spec, "final_snapshot_identifier": None}
+        elif other == restored_name(name):  # nothing was ever written to it
+            yield other, {**spec, "skip_final_snapshot": True}
 
 
 def main() -> None:
@@ -866,6 +994,18 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "cluster_identifier": {"type": "str", "required": True},
+            "name_prefix": {"type": "str"},
+            "restore_from": {
+                "type": "dict",
+                "options": {
+                    "snapshot_identifier": {"type": "str"},
+                    "source_cluster_identifier": {"type": "str"},
+                    "time": {"type": "str"},
+                },
+                "mutually_exclusive": [("snapshot_identifier", "time")],
+                "required_one_of": [("snapshot_identifier", "time")],
+                "required_by": {"time": ("source_cluster_identifier",)},
+            },
             "engine": {"type": "str", "choices": ["aurora-mysql", "aurora-postgresql"]},
             "engine_version": {"type": "str"},
             "allow_major_version_upgrade": {"type": "bool", "default": False},

@@ -90,7 +90,7 @@ def test_create_again_absent_again(aws, params):
         "reader_endpoint": made["ReaderEndpoint"], "port": 3306, "database_name": "mlflow", "master_username": "admin",
         "status": "available", "password_version": next(iter(version)),
     }
-    assert (result["instances"], result["reboot_pending"], result["final_snapshot_identifier"]) == (["x-1"], [], None)
+    assert (result["instances"], result["reboot_pending"], result["final_snapshots"]) == (["x-1"], [], [])
     assert PASSWORD not in json.dumps(result)
     assert made["StorageEncrypted"] and made["DeletionProtection"] and made["CopyTagsToSnapshot"]
     assert made["ServerlessV2ScalingConfiguration"]["SecondsUntilAutoPause"] == 600
@@ -110,8 +110,8 @@ def test_create_again_absent_again(aws, params):
     gone = run(aws, params, state="absent", lift_deletion_protection=True)
     assert [line[0] for line in lines(gone)] == ["delete"] * 4
     snapshots = aws.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]
-    assert [s["DBClusterSnapshotIdentifier"] for s in snapshots] == [gone["final_snapshot_identifier"]]
-    assert gone["final_snapshot_identifier"].startswith("x-final-20")
+    assert [s["DBClusterSnapshotIdentifier"] for s in snapshots] == gone["final_snapshots"]
+    assert gone["final_snapshots"][0].startswith("x-final-20")
     since = aws.mark()
     assert run(aws, params, state="absent")["changes"] == [] and mutations(aws, since) == []
 
@@ -325,3 +325,95 @@ def test_somebody_elses_cluster_is_left_alone(aws, params):
         run_module(MODULE, params, aws)
     assert run_module(MODULE, {**params, "state": "absent"}, aws)["changes"] == []
     assert cluster(aws)["Status"] == "available" and mutations(aws, since) == []
+
+
+# Of a backup
+
+BESIDE = {"cluster_identifier": "x-restored", "name_prefix": "x", "enabled_cloudwatch_logs_exports": []}
+
+
+def _of(aws, name):
+    return aws.client("rds").describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
+
+
+def _tags(described):
+    return {tag["Key"]: tag["Value"] for tag in described["TagList"]}
+
+
+@pytest.fixture
+def snapshot(aws, made):
+    aws.client("rds").create_db_cluster_snapshot(DBClusterIdentifier="x", DBClusterSnapshotIdentifier="s")
+    return {**made, **BESIDE, "restore_from": {"snapshot_identifier": "s"}}
+
+
+def test_a_cluster_of_a_snapshot_beside_the_one_it_was_taken_of(aws, snapshot):
+    aws.client("secretsmanager").put_secret_value(SecretId="password", SecretString="second-Passw0rd")  # since the snapshot
+    since = aws.mark()
+    result = run(aws, snapshot)
+    assert lines(result) == [("create", "rds_cluster", "x-restored"), ("create", "rds_instance", "x-2")]
+    assert {"name": "restored_from", "before": None, "after": "snapshot:s"} in result["changes"][0]["fields"]
+    calls = ["RestoreDBClusterFromSnapshot", "ModifyDBCluster", "AddTagsToResource", "CreateDBInstance"]
+    assert mutations(aws, since) == calls
+    old, new = _of(aws, "x"), _of(aws, "x-restored")
+    assert (new["Status"], new["DBClusterMembers"][0]["DBInstanceIdentifier"]) == ("available", "x-2")
+    same = ("DBSubnetGroup", "DBClusterParameterGroup", "VpcSecurityGroups", "KmsKeyId", "Port", "DatabaseName", "EngineVersion",
+            "BackupRetentionPeriod", "PreferredBackupWindow", "PreferredMaintenanceWindow", "ServerlessV2ScalingConfiguration",
+            "DeletionProtection", "CopyTagsToSnapshot", "EngineLifecycleSupport", "MasterUsername")  # fmt: skip
+    assert {field: new.get(field) for field in same} == {field: old.get(field) for field in same}
+    assert new["DbClusterResourceId"] != old["DbClusterResourceId"] and new["EnabledCloudwatchLogsExports"] == []
+    password = aws.client("secretsmanager").describe_secret(SecretId="password")["VersionIdsToStages"]
+    current = next(version for version, stages in password.items() if "AWSCURRENT" in stages)
+    assert _tags(new) == {**snapshot["tags"], "mlflow-restored-from": "snapshot:s", "mlflow-password-version": current}
+    assert result["cluster"]["database_name"] == "mlflow"
+    again = run(aws, snapshot)
+    assert again["changes"] == [] and again["cluster"]["resource_id"] == new["DbClusterResourceId"]
+    with pytest.raises(ModuleFailed, match="its data is not of snapshot:t"):
+        run(aws, snapshot, restore_from={"snapshot_identifier": "t"})
+
+
+def test_a_cluster_as_it_was_at_a_time(aws, made):
+    latest = {"source_cluster_identifier": "x", "time": "latest"}
+    since = aws.mark()
+    result = run(aws, {**made, **BESIDE, "restore_from": latest})
+    assert lines(result)[0] == ("create", "rds_cluster", "x-restored")
+    restore = next(call["params"] for call in aws.mutating(since) if call["operation"] == "RestoreDBClusterToPointInTime")
+    assert (restore["SourceDBClusterIdentifier"], restore["UseLatestRestorableTime"]) == ("x", "true")
+    assert _tags(_of(aws, "x-restored"))["mlflow-restored-from"] == "time:latest"
+
+
+def test_an_older_snapshot_is_upgraded_to_the_wanted_version_and_given_another_key(aws, snapshot):
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    run_module(MODULE, {**snapshot, "engine_version": "8.0.mysql_aurora.3.10.6", "kms_key_id": key}, aws)
+    new = _of(aws, "x-restored")
+    assert (new["EngineVersion"], new["KmsKeyId"]) == ("8.0.mysql_aurora.3.10.6", key)
+
+
+@pytest.mark.parametrize("operation", ["RestoreDBClusterFromSnapshot", "ModifyDBCluster", "CreateDBInstance"])
+def test_a_restore_that_died_goes_on(aws, snapshot, operation):
+    aws.faults({"service": "rds", "operation": operation, "times": 1, "error": {"code": "InvalidParameterValue"}})
+    with pytest.raises(ModuleFailed, match="InvalidParameterValue"):
+        run_module(MODULE, snapshot, aws)
+    run_module(MODULE, snapshot, aws)
+    new = _of(aws, "x-restored")
+    assert "mlflow-password-version" in _tags(new) and len(new["DBClusterMembers"]) == 1
+    assert run(aws, snapshot)["changes"] == []
+
+
+def test_a_cluster_that_aws_names_no_database_of_is_as_it_should_be(aws, params):
+    run_module(MODULE, {**params, "database_name": None}, aws)
+    result = run(aws, params)
+    assert result["changes"] == [] and result["cluster"]["database_name"] == "mlflow"
+
+
+def test_the_clusters_that_restores_left_go_with_theirs(aws, snapshot):
+    run_module(MODULE, snapshot, aws)
+    aws.client("rds").modify_db_cluster(DBClusterIdentifier="x", NewDBClusterIdentifier="x-before-20261122t221500z")
+    aws.client("rds").create_db_cluster(
+        DBClusterIdentifier="x-before-20261122t221501z", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword=PASSWORD
+    )  # somebody else's
+    gone = run(aws, {"cluster_identifier": "x", "tags": snapshot["tags"]}, state="absent", lift_deletion_protection=True)
+    left = aws.client("rds").describe_db_clusters()["DBClusters"]
+    assert [cluster["DBClusterIdentifier"] for cluster in left] == ["x-before-20261122t221501z"]
+    (last,) = gone["final_snapshots"]
+    assert last.startswith("x-before-20261122t221500z-final-20")
+    assert not aws.client("rds").describe_db_subnet_groups()["DBSubnetGroups"]
