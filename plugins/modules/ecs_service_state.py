@@ -1,0 +1,192 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ecs_service_state
+version_added: 1.0.0
+short_description: Stop and start the tasks of an ECS service
+author: mlplatform contributors (@mlplatform)
+description:
+  - Stops a service for as long as nothing may use what it uses, such as its database. Its autoscaling is suspended, or it would start
+    tasks again, and the number of its tasks set to 0; the module waits until none runs.
+  - Starts it again with O(desired_count) tasks or more, and takes up autoscaling once they run.
+  - A service that does not exist runs nothing and is started by whoever makes it.
+  - M(mlplatform.mlflow_aws.ecs_service) never changes the number of tasks, and
+    M(mlplatform.mlflow_aws.application_autoscaling_target) never what is suspended.
+options:
+  name:
+    description: Name of the service.
+    type: str
+    required: true
+  cluster:
+    description: Name of its cluster.
+    type: str
+    required: true
+  state:
+    description: Whether the service runs.
+    type: str
+    choices: [started, stopped]
+    default: started
+  desired_count:
+    description: Least number of tasks of a started service.
+    type: int
+    default: 1
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+"""
+
+EXAMPLES = r"""
+- name: Stop the servers
+  mlplatform.mlflow_aws.ecs_service_state:
+    name: mlflow-team-x
+    cluster: mlflow-team-x
+    state: stopped
+
+- name: Start them again
+  mlplatform.mlflow_aws.ecs_service_state:
+    name: mlflow-team-x
+    cluster: mlflow-team-x
+    desired_count: 2
+"""
+
+RETURN = r"""
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains: &changes
+    action:
+      description: Always V(update).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: ecs_service
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
+
+DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+
+
+class Scaling(Resource):
+    """The autoscaling of the service; C(spec) says whether it is to be suspended."""
+
+    kind = "application_autoscaling_target"
+
+    def describe(self) -> State:
+        call = self.aws.client("application-autoscaling").describe_scalable_targets
+        state = call(ResourceIds=[self.name], **DIMENSION)["ScalableTargets"][0].get("SuspendedState", {})
+        if self.spec["suspended"]:
+            return {"suspended": all(state.get(name) for name in SUSPENSIONS)}
+        return {"suspended": any(state.get(name) for name in SUSPENSIONS)}
+
+    def desired(self) -> State:
+        return {"suspended": self.spec["suspended"]}
+
+    def update(self, before: State, changes: State) -> None:
+        eventually(
+            self.aws.client("application-autoscaling").register_scalable_target,
+            "ConcurrentUpdateException",
+            ResourceId=self.name,
+            SuspendedState=dict.fromkeys(SUSPENSIONS, changes["suspended"]),
+            **DIMENSION,
+        )
+
+
+class Tasks(Resource):
+    """The number of tasks of the service."""
+
+    kind = "ecs_service"
+    before: State
+    asked = False  # whether AWS was asked for the change that is noted
+
+    def describe(self) -> State:
+        self.before = service(self.aws, self.spec)
+        return {field: self.before[name] for field, name in FIELDS.items()}
+
+    def desired(self) -> State:
+        count = self.spec["desired_count"]
+        return {"desired_count": 0 if self.spec["state"] == "stopped" else max(count, self.before["desiredCount"])}
+
+    def update(self, before: State, changes: State) -> State:
+        self.asked = True
+        call, count = self.aws.client("ecs").update_service, changes["desired_count"]
+        answer = call(cluster=self.spec["cluster"], service=self.name, desiredCount=count)["service"]
+        return {field: answer[name] for field, name in FIELDS.items()}
+
+    def pending(self, state: State) -> bool:
+        if self.change and not self.asked:
+            return False  # whatever is under way does not matter any more
+        if self.spec["state"] == "stopped":
+            return bool(state["running"] or state["pending"])
+        return state["running"] < state["desired_count"]
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return ["MLflow is not available until it is started again"] if self.spec["state"] == "stopped" else []
+
+
+FIELDS = {"desired_count": "desiredCount", "running": "runningCount", "pending": "pendingCount"}
+
+
+def service(aws: Aws, params: State) -> State:
+    """The service as ECS describes it; empty where there is none."""
+    call, name = aws.client("ecs").describe_services, params["name"]
+    answer = found(call, "ClusterNotFoundException", cluster=params["cluster"], services=[name]) or {"services": []}
+    return next((s for s in answer["services"] if s["status"] == "ACTIVE"), {})
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    if not service(aws, params):
+        return [], dict
+    stopped = params["state"] == "stopped"
+    resource_id = f"service/{params['cluster']}/{params['name']}"
+    describe = aws.client("application-autoscaling").describe_scalable_targets
+    tasks = Tasks(aws, params["name"], params)
+    if not describe(ResourceIds=[resource_id], **DIMENSION)["ScalableTargets"]:
+        return [tasks], dict
+    scaling = Scaling(aws, resource_id, {"suspended": stopped})
+    first, then = (scaling, tasks) if stopped else (tasks, scaling)
+    then.needs = (first,)
+    return [first, then], dict
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "cluster": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+            "desired_count": {"type": "int", "default": 1},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
