@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 import yaml
 from ansible.errors import AnsibleError
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs, _restore
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 SPEC = Path(__file__).parents[2] / "roles" / "mlflow" / "meta" / "argument_specs.yml"
+FIXED = ("rds_master_username", "rds_database_name", "s3_bucket_name")
+"""Variables of the roles that AWS cannot change later."""
 NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_stack_tags")
 """The names with our prefix that are no inputs: what the role C(mlflow) exports to others, and the fact that a run leaves."""
 
@@ -46,12 +49,16 @@ class ActionModule(InWorker):
         problems += more
         removal = scope == "destroy" or (scope == "bootstrap" and inputs.get("mlflow_bootstrap_state") == "absent")
         if removal and not self._task.check_mode:
-            problems += _confirmation(inputs)
+            problems += _confirmation(inputs, "mlflow_confirm_destroy", "to remove everything that is called so")
+        if scope == "restore":
+            problems += _restore.which(inputs)
+            if not self._task.check_mode:
+                problems += _confirmation(inputs, "mlflow_confirm_restore", "to put other data in the place of its database")
         answer: dict[str, t.Any] = {}
         if not any(problem.variable.startswith("mlflow_aws_") for problem in problems):
             answer = self._execute_module(
                 module_name="mlplatform.mlflow_aws.preflight",
-                module_args={**self._task.args, "inputs": inputs},
+                module_args={**self._task.args, "inputs": inputs, "roles": self._roles(task_vars or {})},
                 task_vars=task_vars,
             )
             if answer.get("failed") and not answer.get("problems"):
@@ -71,6 +78,15 @@ class ActionModule(InWorker):
                 problems.append(_inputs.Problem(name, "", f"its template cannot be rendered: {error.message}"))
         return given, problems
 
+    def _roles(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The values of these variables, except what follows from the account, which is not known yet."""
+        defaults = yaml.safe_load((SPEC.parents[2] / "rds" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+        values = {}
+        for name in FIXED:
+            with contextlib.suppress(AnsibleError):
+                values[name] = self._templar.template(task_vars.get(name, defaults.get(name)))
+        return values
+
     def _twins(
         self, task_vars: dict[str, t.Any], given: _inputs.Inputs, name: str, hosts: list[str]
     ) -> list[_inputs.Problem]:
@@ -89,12 +105,9 @@ class ActionModule(InWorker):
         return {**result, "failed": True, "changed": False, "msg": message, "problems": lines}
 
 
-def _confirmation(inputs: _inputs.Inputs) -> list[_inputs.Problem]:
-    name, given = inputs.get("mlflow_unique_name", ""), inputs.get("mlflow_confirm_destroy", "")
-    if given == name:
-        return []
-    remedy = f"to remove everything that is called so, add -e mlflow_confirm_destroy={name}"
-    return [_inputs.Problem("mlflow_confirm_destroy", given, remedy)]
+def _confirmation(inputs: _inputs.Inputs, variable: str, purpose: str) -> list[_inputs.Problem]:
+    name, given = inputs.get("mlflow_unique_name", ""), inputs.get(variable, "")
+    return [] if given == name else [_inputs.Problem(variable, given, f"{purpose}, add -e {variable}={name}")]
 
 
 def _value(hostvars: t.Any, host: str, name: str) -> t.Any:

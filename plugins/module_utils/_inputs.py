@@ -13,6 +13,7 @@ import difflib
 import ipaddress
 import re
 import typing as t
+from datetime import datetime
 
 from ansible.module_utils.common.text.converters import to_text
 from ansible.module_utils.common.validation import (
@@ -77,6 +78,13 @@ def _cidr(value: str) -> bool:
     return "/" in value
 
 
+def _time(value: str) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def _arn(service: str, resource: str) -> Rule:
     return _matches(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:\d{{12}}:{resource}")
 
@@ -93,6 +101,10 @@ _ZONE_NAME = (_matches(_DOMAIN), "give the name of the hosted zone, in lower cas
 _URL = (_matches(r"https://[^\s\"'<>]{1,2000}"), "give a URL that begins with https://")
 _CLIENT_ID = (_matches(r"[\w+]{1,128}"), "give the ID of an app client of the Cognito user pool")
 _BUCKET = r"(?!xn--)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_SNAPSHOT = (
+    _matches(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"),
+    "give 1 to 63 lower-case letters, digits and single hyphens, beginning with a letter",
+)
 _ACU = "give Aurora capacity units in steps of 0.5"
 
 RULES: dict[str, tuple[Rule, str]] = {
@@ -160,6 +172,14 @@ RULES: dict[str, tuple[Rule, str]] = {
         _matches(r"(/[\w.@+-]+)+"),
         "give the full path of a file in the image, such as /etc/ssl/rds-global-bundle.pem",
     ),
+    "mlflow_backup_name": _SNAPSHOT,
+    "mlflow_restore_snapshot": (_matches(r"[a-z][a-z0-9:-]{0,254}"), "give the name of a cluster snapshot, not its ARN"),
+    "mlflow_restore_time": (
+        lambda v: v == "latest" or _time(v),
+        "give a time with its zone, such as 2026-11-22T22:15:00Z, or latest",
+    ),
+    "mlflow_restore_cluster": _SNAPSHOT,
+    "mlflow_restore_discard": _SNAPSHOT,
     "mlflow_artifact_bucket_id": (_matches(_BUCKET), "give the name of a bucket, not an ARN or a URL"),
     "mlflow_artifact_bucket_path": (
         _matches(r"/?|/?[\w!.*'()-]+(/[\w!.*'()-]+)*/?"),

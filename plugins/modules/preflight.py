@@ -18,13 +18,18 @@ description:
 options:
   scope:
     description:
-      - What the inputs are checked for. With V(site) also what they name in AWS, with V(destroy) and V(bootstrap) only that the
-        account is the expected one.
+      - What the inputs are checked for. With V(site) and V(restore) also what they name in AWS, with the others only that the account
+        is the expected one.
+      - With V(backup) and V(restore) what there is to save, and what a restore has to do, is found out too.
     type: str
-    choices: [site, destroy, bootstrap]
+    choices: [site, backup, restore, destroy, bootstrap]
     default: site
   inputs:
     description: The inputs that are right by themselves. Filled in by the action plugin.
+    type: dict
+    default: {}
+  roles:
+    description: Values of variables of the roles that AWS cannot change later. Filled in by the action plugin.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -54,6 +59,24 @@ region:
   type: str
   returned: success
   sample: eu-west-1
+mlflow:
+  description: Of which MLflow the database is, as the stack's tags, or else its task definition, say.
+  type: dict
+  returned: success and O(scope=backup)
+  sample: {version: v3.18.0-full, schema: 1bd49d398cd23}
+restore:
+  description:
+    - What a restore has to do. C(cluster) is the cluster that gets or has the data of C(origin), C(source) what it is made of, C(switch)
+      whether it takes the place of another, C(done) whether an earlier run has done it all, C(discard) the cluster to remove.
+  type: dict
+  returned: success and O(scope=restore)
+  sample:
+    origin: snapshot:mlflow-team-x-backup-20261122t221500z
+    cluster: mlflow-team-x-restored
+    source: {snapshot_identifier: mlflow-team-x-backup-20261122t221500z}
+    switch: true
+    done: false
+    discard: ""
 problems:
   description: What is wrong, a line for each.
   type: list
@@ -64,10 +87,21 @@ problems:
 import json
 import re
 import typing as t
+from datetime import datetime, timezone
 from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
+    RESTORED_AT_TAG,
+    RESTORED_FROM_TAG,
+    SCHEMA_TAG,
+    VERSION_TAG,
+    is_kept,
+    parameter_group_family,
+    restored_name,
+    version_change,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
     BotoCoreError,
@@ -75,10 +109,19 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     error_code,
     explain,
     found,
+    tag_dict,
     together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs, Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore import (
+    Marks,
+    Mlflow,
+    Restore,
+    decide,
+    fits,
+    requested,
+)
 
 Problems = t.Iterator[Problem]
 
@@ -229,18 +272,196 @@ class Preflight:
             reason = {"404": "no such bucket", "403": "the caller may not see this bucket"}.get(error_code(error), explain(error))
             yield self.problem(name, f"{reason}: give a bucket of this account, or leave the input out")
 
+    # The database: what AWS could only change by making a new one is refused here, before anything else was changed.
+
+    INSTEAD = "AWS cannot change it in place. Keep it, or "
+    RESTORE = "take a backup (the playbook backup) and restore it with this input (the playbook restore)"
+    MOVE = "take a backup and restore it into a stack of another mlflow_unique_name (docs/restore.md)"
+
     def database(self) -> Problems:
-        """A change that AWS could only make by a new database is refused here, before anything else was changed."""
-        identifier = self.inputs["mlflow_unique_name"]
-        answer = found(self.aws.client("rds").describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=identifier)
-        if answer is None:
+        name = self.inputs["mlflow_unique_name"]
+        cluster = self.cluster(name)
+        if cluster is None:
+            left = sorted(each for each in self.clusters() if each != name)
+            if left:
+                remedy = f"a restore is under way: there is {', '.join(left)} and no {name}. Finish it, with the command that began it"
+                yield self.problem("mlflow_unique_name", remedy)
             return
-        cluster, instead = answer["DBClusters"][0], "AWS cannot change it in place: keep it, or restore a snapshot into a new stack"
+        if self.marks(cluster).under_way and self.of_this_stack(cluster):
+            origin = self.marks(cluster).restored_from
+            yield self.problem("mlflow_unique_name", f"a restore of {origin} is under way: finish it, with the command that began it")
         if cluster["Engine"] != self.inputs.get("mlflow_database_engine"):
-            yield self.problem("mlflow_database_engine", f"the database {identifier} is {cluster['Engine']}; {instead}")
+            remedy = f"the database {name} is {cluster['Engine']}. {self.INSTEAD}start a stack of another mlflow_unique_name"
+            yield self.problem("mlflow_database_engine", remedy)
+        else:
+            yield from self.engine_version(f"the database {name}", cluster["EngineVersion"])
         key = self.inputs.get("mlflow_database_kms_key_arn")
-        if key and self.key_arn(key) != cluster.get("KmsKeyId"):
-            yield self.problem("mlflow_database_kms_key_arn", f"the database {identifier} is encrypted with {cluster.get('KmsKeyId')}; {instead}")
+        if not cluster.get("StorageEncrypted"):
+            remedy = f"the database {name} is not encrypted, which it has to be. Take a backup and restore it with a key"
+            yield self.problem("mlflow_database_kms_key_arn", remedy)
+        elif key and self.key_arn(key) != cluster.get("KmsKeyId"):
+            remedy = f"the database {name} is encrypted with {cluster.get('KmsKeyId')}. {self.INSTEAD}{self.RESTORE}"
+            yield self.problem("mlflow_database_kms_key_arn", remedy)
+        for variable, field in (("rds_master_username", "MasterUsername"), ("rds_database_name", "DatabaseName")):
+            yield from self.role_variable(f"the database {name}", variable, cluster.get(field))
+        yield from self.network(cluster)
+
+    def network(self, cluster: dict[str, t.Any] | None) -> Problems:
+        name, group = self.inputs["mlflow_unique_name"], (cluster or {}).get("DBSubnetGroup")
+        describe = self.aws.client("rds").describe_db_subnet_groups
+        answer = group and found(describe, "DBSubnetGroupNotFoundFault", DBSubnetGroupName=group)
+        if not answer:
+            return
+        vpc = answer["DBSubnetGroups"][0]["VpcId"]
+        if vpc != self.inputs.get("mlflow_vpc_id"):
+            yield self.problem("mlflow_vpc_id", f"the database {name} is in {vpc}. {self.INSTEAD}{self.MOVE}")
+        elif group != name:
+            remedy = f"the database {name} is in the subnet group {group}, not {name}. {self.INSTEAD}{self.MOVE}"
+            yield self.problem("mlflow_database_subnet_ids", remedy)
+
+    def engine_version(self, what: str, have: str) -> Problems:
+        """What is wrong with the wanted version for a database or a snapshot of the version C(have)."""
+        variable, want = "mlflow_rds_cluster_engine_version", self.inputs.get("mlflow_rds_cluster_engine_version")
+        change = want and version_change(have, want, auto_minor=False)
+        if change == "downgrade":
+            yield self.problem(variable, f"{what} runs {have}, and AWS takes none back to an older version: give {have} or a newer one")
+        elif change == "major":
+            family = parameter_group_family(self.inputs["mlflow_database_engine"], want)
+            yield self.problem(
+                variable,
+                f"{what} runs {have}, and no run makes a major upgrade. Give {have}; when the upgrade is tested, take a backup, make it "
+                f"with aws rds modify-db-cluster --db-cluster-identifier {self.inputs['mlflow_unique_name']} --engine-version {want} "
+                f"--allow-major-version-upgrade --db-cluster-parameter-group-name default.{family} --apply-immediately, then give {want}",
+            )
+
+    def role_variable(self, what: str, variable: str, have: str | None) -> Problems:
+        want = self.aws.module.params["roles"].get(variable)
+        if want and have and have != want:
+            yield Problem(variable, want, f"{what} has {have}, which AWS cannot change: give {have}")
+
+    def artifacts(self) -> Problems:
+        """MLflow finds its artifacts below one place: another one that is empty would be the loss of all of them."""
+        name, roles = self.inputs["mlflow_unique_name"], self.aws.module.params["roles"]
+        running = self.environment(name)
+        have = running.get("MLFLOW_ARTIFACTS_DESTINATION") or running.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
+        own = roles.get("s3_bucket_name") or f"{name}-{self.aws.account_id}-{self.aws.region}"
+        place = (self.inputs.get("mlflow_artifact_bucket_id") or own, (self.inputs.get("mlflow_artifact_bucket_path") or "").strip("/"))
+        want = "s3://" + "/".join(part for part in place if part)
+        if not have or have == want or not self.holds_objects(have) or self.holds_objects(want):
+            return
+        variable = "mlflow_artifact_bucket_path" if have.split("/")[2] == place[0] else "mlflow_artifact_bucket_id"
+        yield self.problem(variable, f"the artifacts are in {have}: put it back, or copy them first, with aws s3 sync {have} {want}")
+
+    def holds_objects(self, root: str) -> bool:
+        bucket, _slash, prefix = root.removeprefix("s3://").partition("/")
+        call = self.aws.client("s3").list_objects_v2
+        prefix = f"{prefix}/" if prefix else ""
+        answer = found(call, "NoSuchBucket", "AccessDenied", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        return bool(answer and answer.get("KeyCount", len(answer.get("Contents", []))))
+
+    def environment(self, family: str) -> dict[str, str]:
+        """The environment of MLflow in the deployed task definition."""
+        container = self.container(family)
+        return {pair["name"]: pair["value"] for pair in container.get("environment", [])}
+
+    def container(self, family: str) -> dict[str, t.Any]:
+        answer = found(self.aws.client("ecs").describe_task_definition, "ClientException", taskDefinition=family)
+        containers = answer["taskDefinition"]["containerDefinitions"] if answer else []
+        return next((container for container in containers if container["name"] == "mlflow"), {})
+
+    # The clusters of the stack
+
+    def cluster(self, name: str) -> dict[str, t.Any] | None:
+        answer = found(self.aws.client("rds").describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=name)
+        return answer["DBClusters"][0] if answer else None
+
+    def clusters(self) -> dict[str, dict[str, t.Any]]:
+        """The stack's own clusters by name: the database, the one that is being restored, and those that restores have kept."""
+        name = self.inputs["mlflow_unique_name"]
+        every = self.aws.pages("rds", "describe_db_clusters", "DBClusters")
+        named = {c["DBClusterIdentifier"]: c for c in every if self.of_this_stack(c)}
+        return {n: c for n, c in named.items() if n in (name, restored_name(name)) or is_kept(n, name)}
+
+    def of_this_stack(self, described: dict[str, t.Any]) -> bool:
+        return tag_dict(described.get("TagList", [])).get("mlflow-stack") == self.inputs["mlflow_unique_name"]
+
+    @staticmethod
+    def marks(cluster: dict[str, t.Any]) -> Marks:
+        tags = tag_dict(cluster.get("TagList", []))
+        return Marks(tags.get(RESTORED_FROM_TAG), tags.get(RESTORED_AT_TAG))
+
+    # Backup and restore
+
+    def deployed(self) -> Mlflow:
+        """Of which MLflow the database is: the tags of the URI's secret say it, or the image that runs."""
+        name = self.inputs["mlflow_unique_name"]
+        describe = self.aws.client("secretsmanager").describe_secret
+        answer = found(describe, "ResourceNotFoundException", SecretId=f"{name}-backend-store-uri") or {}
+        tags = tag_dict(answer.get("Tags", []))
+        version = tags.get(VERSION_TAG) or self.container(name).get("image", "").rpartition("/")[2].partition(":")[2]
+        return Mlflow(version, tags.get(SCHEMA_TAG) or "unknown")
+
+    def something_to_save(self) -> Problems:
+        name = self.inputs["mlflow_unique_name"]
+        cluster = self.cluster(name)
+        if cluster is None or not self.of_this_stack(cluster):
+            yield self.problem("mlflow_unique_name", f"there is no database {name} in {self.aws.region}: nothing to take a backup of")
+
+    def restore(self) -> tuple[Restore, list[Problem]]:
+        """What the restore has to do, and what is in its way."""
+        (variable,) = requested(self.inputs)
+        value, clusters = self.inputs[variable], self.clusters()
+        marks = {name: self.marks(cluster) for name, cluster in clusters.items()}
+        name = self.inputs["mlflow_unique_name"]
+        again = bool(self.inputs.get("mlflow_restore_again"))
+        decision = decide(name, variable, value, marks, again=again)
+        if isinstance(decision, Problem):
+            return Restore(), [decision]
+        problems = list(self.network(clusters.get(name)))
+        if decision.source and decision.cluster not in clusters:
+            source = self.snapshot if variable == "mlflow_restore_snapshot" else self.time
+            problems += source(value, clusters)
+        return decision, problems
+
+    def snapshot(self, value: str, _clusters: dict[str, dict[str, t.Any]]) -> Problems:
+        variable, name = "mlflow_restore_snapshot", self.inputs["mlflow_unique_name"]
+        describe = self.aws.client("rds").describe_db_cluster_snapshots
+        answer = found(describe, "DBClusterSnapshotNotFoundFault", DBClusterSnapshotIdentifier=value)
+        if answer is None:
+            every = self.aws.pages("rds", "describe_db_cluster_snapshots", "DBClusterSnapshots", DBClusterIdentifier=name)
+            newest = sorted(every, key=lambda s: str(s.get("SnapshotCreateTime", "")), reverse=True)[:5]
+            names = ", ".join(s["DBClusterSnapshotIdentifier"] for s in newest)
+            yield self.problem(variable, f"there is no such snapshot; the newest of {name}: {names or 'none'}")
+            return
+        snapshot, what = answer["DBClusterSnapshots"][0], f"the snapshot {value}"
+        tags = tag_dict(snapshot.get("TagList", []))
+        if (tags.get("mlflow-stack") or snapshot["DBClusterIdentifier"]) != name:
+            owner = tags.get("mlflow-stack") or snapshot["DBClusterIdentifier"]
+            yield self.problem(variable, f"it is of {owner}: give one of {name}, or, if you mean it, give it the tag mlflow-stack={name}")
+            return
+        if snapshot["Status"] != "available":
+            yield self.problem(variable, f"its status is {snapshot['Status']}: give one that is available")
+        if snapshot["Engine"] != self.inputs.get("mlflow_database_engine"):
+            yield self.problem("mlflow_database_engine", f"{what} is of {snapshot['Engine']}: give that")
+        else:
+            yield from self.engine_version(what, snapshot["EngineVersion"])
+        yield from self.role_variable(what, "rds_master_username", snapshot.get("MasterUsername"))
+        recorded, tag = Mlflow(tags.get(VERSION_TAG, ""), tags.get(SCHEMA_TAG, "")), self.inputs.get("mlflow_service_image_tag", "")
+        if recorded.version and not fits(recorded, self.deployed(), tag):
+            yield self.problem(
+                "mlflow_service_image_tag",
+                f"{what} is of MLflow {recorded.version} with the schema {recorded.schema or 'unknown'}: give {recorded.version} for the "
+                "restore, and upgrade afterwards",
+            )
+
+    def time(self, value: str, clusters: dict[str, dict[str, t.Any]]) -> Problems:
+        cluster = clusters[self.inputs["mlflow_unique_name"]]
+        earliest, latest = cluster.get("EarliestRestorableTime"), cluster.get("LatestRestorableTime")
+        if value == "latest" or not earliest or not latest:
+            return
+        if not earliest <= datetime.fromisoformat(value).astimezone(timezone.utc) <= latest:
+            window = " to ".join(f"{time.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}" for time in (earliest, latest))
+            yield self.problem("mlflow_restore_time", f"the backups of {cluster['DBClusterIdentifier']} cover {window}: give a time in it, or a snapshot")
 
     def key_arn(self, key: str) -> str:
         """The ARN of the key itself, also for the ARN of an alias."""
@@ -265,7 +486,7 @@ class Preflight:
             *((self.key, (name,), (name,)) for name in (
                 "mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn")),
             (self.bucket, (), ("mlflow_artifact_bucket_id",)),
-            (self.database, (), ("mlflow_unique_name",)),
+            (self.artifacts, (), ("mlflow_unique_name",)),
         ]
 
     def password_reason(self, value: str) -> str | None:
@@ -291,9 +512,12 @@ def credentials_reason(value: str) -> str | None:
     return None
 
 
-def problems_with_aws(aws: Aws, inputs: Inputs) -> list[str]:
+def problems_with_aws(preflight: Preflight, scope: str) -> list[str]:
     """All that AWS says is wrong with the inputs, in the order of the checks. A call that AWS refuses is a problem too."""
-    preflight = Preflight(aws, inputs)
+    inputs = preflight.inputs
+    checks = preflight.checks()
+    if scope == "site":
+        checks.append((preflight.database, (), ("mlflow_unique_name",)))
 
     def attempt(check: t.Callable[..., Problems], arguments: tuple[t.Any, ...]) -> list[str]:
         try:
@@ -301,7 +525,7 @@ def problems_with_aws(aws: Aws, inputs: Inputs) -> list[str]:
         except (ClientError, BotoCoreError) as error:
             return [explain(error)]
 
-    possible = [(c, a) for c, a, needs in preflight.checks() if all(inputs.get(n) not in (None, "") for n in needs)]
+    possible = [(c, a) for c, a, needs in checks if all(inputs.get(n) not in (None, "") for n in needs)]
     answers = together(*(partial(attempt, check, arguments) for check, arguments in possible))
     return list(dict.fromkeys(problem for problems in answers for problem in problems))
 
@@ -309,22 +533,31 @@ def problems_with_aws(aws: Aws, inputs: Inputs) -> list[str]:
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "scope": {"type": "str", "choices": ["site", "destroy", "bootstrap"], "default": "site"},
+            "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
+            "roles": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
-    aws, inputs = Aws(module), module.params["inputs"]
+    aws, inputs, scope = Aws(module), module.params["inputs"], module.params["scope"]
+    preflight, facts = Preflight(aws, inputs), {}
     try:
         who = {"account_id": aws.account_id, "partition": aws.partition, "region": aws.region}
-        problems = [str(p) for p in Preflight(aws, inputs).account()] if inputs.get("mlflow_aws_account_id") else []
-        if not problems and module.params["scope"] == "site":
-            problems = problems_with_aws(aws, inputs)
+        problems = [str(p) for p in preflight.account()] if inputs.get("mlflow_aws_account_id") else []
+        if not problems and scope in ("site", "restore"):
+            problems = problems_with_aws(preflight, scope)
+        if not problems and inputs.get("mlflow_unique_name"):
+            if scope == "restore" and len(requested(inputs)) == 1:
+                restore, found_problems = preflight.restore()
+                facts, problems = {"restore": restore._asdict()}, [str(p) for p in found_problems]
+            elif scope == "backup":
+                problems = [str(p) for p in preflight.something_to_save()]
+                facts = {} if problems else {"mlflow": preflight.deployed()._asdict()}
     except (ClientError, BotoCoreError) as error:
         module.fail_json(msg=f"AWS cannot be asked: {explain(error)}")
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
-    module.exit_json(changed=False, **who)
+    module.exit_json(changed=False, **who, **facts)
 
 
 if __name__ == "__main__":

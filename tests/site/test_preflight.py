@@ -176,16 +176,77 @@ def test_another_account_is_refused_before_anything_else_is_asked(stack: Stack) 
     _assert_told(run, [Bad("mlflow_aws_account_id", "210987654321", remedy)])
 
 
+def _database(stack: Stack, **arguments: t.Any) -> None:
+    """The stack's database, without the rest of the stack."""
+    rds, tags = stack.aws.client("rds"), [{"Key": "mlflow-stack", "Value": "mlflow-team-x"}]
+    group = {"DBSubnetGroupName": "mlflow-team-x", "DBSubnetGroupDescription": "x", "SubnetIds": stack.inputs["mlflow_database_subnet_ids"]}
+    if not rds.describe_db_subnet_groups()["DBSubnetGroups"]:
+        rds.create_db_subnet_group(**group)
+    asked = {
+        "DBClusterIdentifier": "mlflow-team-x", "Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.3",
+        "MasterUsername": "mlflow_admin", "MasterUserPassword": "b" * 12, "StorageEncrypted": True, "DBSubnetGroupName": "mlflow-team-x",
+        "Tags": tags, **arguments,
+    }  # fmt: skip
+    rds.create_db_cluster(**asked)
+
+
+IN_PLACE = "AWS cannot change it in place. Keep it, or "
+
+
 def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack) -> None:
-    """The prerequisites of a stack with a database, without the rest of it."""
-    stack.aws.client("rds").create_db_cluster(
-        DBClusterIdentifier="mlflow-team-x", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="b" * 12,
-        StorageEncrypted=True,
-    )
-    key = stack.inputs["mlflow_key_arn"]
-    run = stack.run("site", mlflow_database_engine="aurora-postgresql", mlflow_database_kms_key_arn=key)
-    told = (
-        Bad("mlflow_database_engine", "aurora-postgresql", "AWS cannot change it in place"),
-        Bad("mlflow_database_kms_key_arn", key, "AWS cannot change it in place"),
-    )
-    _assert_told(run, told)
+    _database(stack, MasterUsername="a", DatabaseName="b")
+    other, key = prerequisites(stack.aws, "team-y", network=1), stack.inputs["mlflow_key_arn"]
+    vpc = {name: other[name] for name in other if name == "mlflow_vpc_id" or "subnet_ids" in name}
+    run = stack.run("site", **vpc, mlflow_database_kms_key_arn=key, mlflow_rds_cluster_engine_version="8.0.mysql_aurora.3.08.2")
+    _assert_told(run, (
+        Bad("mlflow_database_kms_key_arn", key, f"{IN_PLACE}take a backup (the playbook backup) and restore it with this input"),
+        Bad("mlflow_vpc_id", other["mlflow_vpc_id"], f"{IN_PLACE}take a backup and restore it into a stack of another mlflow_unique_name"),
+        Bad("mlflow_rds_cluster_engine_version", "8.0.mysql_aurora.3.08.2", "give 8.0.mysql_aurora.3.10.3 or a newer one"),
+        Bad("rds_master_username", "mlflow_admin", "has a, which AWS cannot change: give a"),
+        Bad("rds_database_name", "mlflow", "has b, which AWS cannot change: give b"),
+    ))  # fmt: skip
+    run = stack.run("site", mlflow_database_engine="aurora-postgresql", rds_master_username="a", rds_database_name="b")
+    _assert_told(run, [Bad("mlflow_database_engine", "aurora-postgresql", f"{IN_PLACE}start a stack of another mlflow_unique_name")])
+
+
+def test_an_unencrypted_database_a_foreign_group_and_a_major_upgrade_are_told(stack: Stack) -> None:
+    rds, subnets = stack.aws.client("rds"), stack.inputs["mlflow_database_subnet_ids"]
+    rds.create_db_subnet_group(DBSubnetGroupName="other", DBSubnetGroupDescription="x", SubnetIds=subnets)
+    _database(stack, Engine="aurora-postgresql", EngineVersion="16.9", StorageEncrypted=False, DBSubnetGroupName="other")
+    run = stack.run("plan", mlflow_database_engine="aurora-postgresql")
+    _assert_told(run, (
+        Bad("mlflow_database_kms_key_arn", "", "is not encrypted, which it has to be"),
+        Bad("mlflow_database_subnet_ids", "", "is in the subnet group other, not mlflow-team-x"),
+        Bad("mlflow_rds_cluster_engine_version", "17.7", "--engine-version 17.7 --allow-major-version-upgrade"),
+    ))  # fmt: skip
+
+
+def test_a_restore_under_way_is_not_taken_for_an_empty_account(stack: Stack) -> None:
+    """Or the run would make an empty database in the place of the one that is being restored."""
+    _database(stack, DBClusterIdentifier="mlflow-team-x-before-20261122t221500z")
+    told = "a restore is under way: there is mlflow-team-x-before-20261122t221500z and no mlflow-team-x"
+    _assert_told(stack.run("site"), [Bad("mlflow_unique_name", "mlflow-team-x", told)])
+    tags = {"mlflow-stack": "mlflow-team-x", "mlflow-restored-from": "snapshot:s"}
+    _database(stack, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    _assert_told(stack.run("site"), [Bad("mlflow_unique_name", "mlflow-team-x", "a restore of snapshot:s is under way: finish it")])
+
+
+def test_a_place_without_the_artifacts_is_refused(stack: Stack) -> None:
+    s3, here = stack.aws.client("s3"), {"LocationConstraint": REGION}
+    for bucket in ("the-artifacts", "an-empty-bucket"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=here)
+    s3.put_object(Bucket="the-artifacts", Key="mlflow/1/model", Body=b"x")
+    environment = [{"name": "MLFLOW_ARTIFACTS_DESTINATION", "value": "s3://the-artifacts/mlflow"}]
+    container = {"name": "mlflow", "image": "mlflow:1", "memory": 512, "environment": environment}
+    stack.aws.client("ecs").register_task_definition(family="mlflow-team-x", containerDefinitions=[container])
+    copy = "put it back, or copy them first, with aws s3 sync s3://the-artifacts/mlflow s3://"
+    own = f"mlflow-team-x-{ACCOUNT}-{REGION}"
+    for given, bad in (
+        ({"mlflow_artifact_bucket_id": "an-empty-bucket"}, Bad("mlflow_artifact_bucket_id", "an-empty-bucket", f"{copy}an-empty-bucket")),
+        ({"mlflow_artifact_bucket_path": "/mlflow"}, Bad("mlflow_artifact_bucket_id", "", f"{copy}{own}/mlflow")),
+        ({"mlflow_artifact_bucket_id": "the-artifacts", "mlflow_artifact_bucket_path": "new"},
+         Bad("mlflow_artifact_bucket_path", "new", f"{copy}the-artifacts/new")),
+    ):  # fmt: skip
+        _assert_told(stack.run("plan", **given), [bad])
+    s3.put_object(Bucket="an-empty-bucket", Key="mlflow/1/model", Body=b"x")
+    assert stack.run("plan", mlflow_artifact_bucket_id="an-empty-bucket", mlflow_artifact_bucket_path="/mlflow").status == 0
