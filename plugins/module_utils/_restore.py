@@ -47,6 +47,9 @@ class Restore(t.NamedTuple):
     done: bool = False
     """Whether an earlier run has done it all."""
     discard: str = ""
+    endpoint: str = ""
+    """The endpoint of the database that is there, and its version."""
+    engine_version: str = ""
 
 
 def requested(inputs: Inputs) -> list[str]:

@@ -14,8 +14,8 @@ description:
   - Runs one task (C(RunTask)) and waits until it has stopped. Succeeds where every essential container ended with exit
     status 0; otherwise fails with ECS's reason and the last lines that the container logged.
   - A task that an earlier run started with the same O(started_by), and that is still running, is waited for first;
-    where it is of the same task definition, it is taken for the one to run. So a run that died and was started again
-    does not do the job twice.
+    where it is of the same task definition and O(environment), it is taken for the one to run. So a run that died and
+    was started again does not do the job twice.
   - This is an action, it reports C(changed) whenever it runs. In check mode it reports a change and runs nothing.
   - Takes the place of M(community.aws.ecs_task), which does not wait for the end of a task and has no check mode.
 options:
@@ -45,6 +45,10 @@ options:
     description: Whether the task has a public address.
     type: bool
     default: false
+  environment:
+    description: Variables that the essential containers get in addition to those of the task definition.
+    type: dict
+    default: {}
   started_by:
     description: What ECS notes as the one who started the task, at most 128 characters. Default is O(name).
     type: str
@@ -142,7 +146,7 @@ class Task(Resource):
     def create(self, desired: State) -> State:
         earlier = self._under_way()
         task = self._finished(earlier) if earlier else None
-        if task is None or task["taskDefinitionArn"] != desired["task_definition"]:
+        if task is None or task["taskDefinitionArn"] != desired["task_definition"] or _environment(task) != self.spec["environment"]:
             task = self._finished(self._start(desired))
             for _attempt in range(ROLE_ATTEMPTS):
                 if not _role_unknown(task):
@@ -160,6 +164,12 @@ class Task(Resource):
         return next((task for task in tasks if task["lastStatus"] != "STOPPED"), None)
 
     def _start(self, desired: State) -> State:
+        overrides: State = {}
+        if self.spec["environment"]:
+            arn, environment = desired["task_definition"], tag_list(self.spec["environment"], "name", "value")
+            definition = self.aws.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+            names = [c["name"] for c in definition["containerDefinitions"] if c.get("essential", True)]
+            overrides = {"overrides": {"containerOverrides": [{"name": n, "environment": environment} for n in names]}}
         answer = eventually(
             self.aws.client("ecs").run_task,
             "ClientException",
@@ -177,6 +187,7 @@ class Task(Resource):
                 }
             },
             tags=tag_list(desired["tags"], "key", "value"),
+            **overrides,
         )
         if not answer["tasks"]:
             failure = next(iter(answer.get("failures", [])), {})
@@ -210,6 +221,12 @@ class Task(Resource):
         return self.spec["started_by"] or self.name
 
 
+def _environment(task: State) -> dict[str, str]:
+    """What a task was started with beside its task definition."""
+    overrides = task.get("overrides", {}).get("containerOverrides", [])
+    return {pair["name"]: pair["value"] for container in overrides for pair in container.get("environment", [])}
+
+
 def _role_unknown(task: State) -> bool:
     reason = task.get("stoppedReason", "")
     return task.get("stopCode") == "TaskFailedToStart" and ("AccessDenied" in reason or "assume the role" in reason)
@@ -229,6 +246,7 @@ def main() -> None:
             "subnets": {"type": "list", "elements": "str", "required": True},
             "security_groups": {"type": "list", "elements": "str", "required": True},
             "assign_public_ip": {"type": "bool", "default": False},
+            "environment": {"type": "dict", "default": {}},
             "started_by": {"type": "str"},
             "timeout": {"type": "int", "default": 3600},
             "tags": {"type": "dict", "default": {}},

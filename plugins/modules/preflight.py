@@ -67,7 +67,8 @@ mlflow:
 restore:
   description:
     - What a restore has to do. C(cluster) is the cluster that gets or has the data of C(origin), C(source) what it is made of, C(switch)
-      whether it takes the place of another, C(done) whether an earlier run has done it all, C(discard) the cluster to remove.
+      whether it takes the place of another, C(done) whether an earlier run has done it all, C(discard) the cluster to remove;
+      C(endpoint) and C(engine_version) are those of the database that is there.
   type: dict
   returned: success and O(scope=restore)
   sample:
@@ -77,6 +78,8 @@ restore:
     switch: true
     done: false
     discard: ""
+    endpoint: mlflow-team-x.cluster-abcdefg.eu-west-1.rds.amazonaws.com
+    engine_version: 8.0.mysql_aurora.3.10.3
 problems:
   description: What is wrong, a line for each.
   type: list
@@ -421,7 +424,9 @@ class Preflight:
         if decision.source and decision.cluster not in clusters:
             source = self.snapshot if variable == "mlflow_restore_snapshot" else self.time
             problems += source(value, clusters)
-        return decision, problems
+        current = clusters.get(name, {})
+        there = {"endpoint": current.get("Endpoint", ""), "engine_version": current.get("EngineVersion", "")}
+        return decision._replace(**there), problems
 
     def snapshot(self, value: str, _clusters: dict[str, dict[str, t.Any]]) -> Problems:
         variable, name = "mlflow_restore_snapshot", self.inputs["mlflow_unique_name"]

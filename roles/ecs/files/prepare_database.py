@@ -8,6 +8,7 @@ schema its MLflow needs. It can be run again at any time, also after a run that 
 
 Environment:
   MLFLOW_BACKEND_STORE_URI  the URI that the server will use; its user, password and database are what is prepared
+  DATABASE_HOST             a host in place of the URI's, for a database that will have its place
   DATABASE_MASTER_USERNAME, DATABASE_MASTER_PASSWORD
   SCHEMA_UPGRADE            "true" allows the upgrade of a schema that is older than this MLflow (back it up before)
   DATABASE_WAIT_SECONDS     how long to wait for the database to accept connections (default 300)
@@ -45,6 +46,13 @@ class Refused(Exception):
 
 def say(message: str) -> None:
     print(message, flush=True)
+
+
+def target() -> sqlalchemy.URL:
+    """Return the URI of the database that is prepared."""
+    uri = sqlalchemy.make_url(os.environ["MLFLOW_BACKEND_STORE_URI"])
+    host = os.environ.get("DATABASE_HOST")
+    return uri.set(host=host) if host else uri
 
 
 def connect_as_master(app: sqlalchemy.URL, wait_seconds: float) -> sqlalchemy.Connection:
@@ -182,11 +190,10 @@ def masked(error: object) -> str:
 
 def main() -> int:
     try:
-        uri = os.environ["MLFLOW_BACKEND_STORE_URI"]
-        app = sqlalchemy.make_url(uri)
+        app = target()
         with connect_as_master(app, float(os.environ.get("DATABASE_WAIT_SECONDS", "300"))) as master, exclusive(master):
             prepare_account(master, app)
-            engine = mlflow_db.create_sqlalchemy_engine(uri)
+            engine = mlflow_db.create_sqlalchemy_engine(app.render_as_string(hide_password=False))
             try:
                 discard_unfinished(master, app, engine)
                 prepare_schema(engine)
