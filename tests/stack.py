@@ -18,6 +18,11 @@ from embedded_aws.client import EmbeddedAWS
 from plans import read_plan
 
 Inputs = dict[str, t.Any]
+LOSSES = {
+    "rds:DeleteDBCluster", "rds:DeleteDBClusterSnapshot", "rds:DeleteDBClusterAutomatedBackup", "s3:DeleteBucket", "s3:DeleteObject",
+    "s3:DeleteObjects",
+}  # fmt: skip
+"""The calls that lose data. No run makes one as a side effect."""
 PASSWORD = "correct-horse:battery%staple'\\&"
 
 
@@ -134,7 +139,10 @@ class Stack:
         (self.folder / "team.yml").write_text(yaml.safe_dump(team), encoding="utf-8")
         names = [f"mlplatform.mlflow_aws.{playbook}" for playbook in playbooks.split()]
         command = [str(Path(sys.executable).with_name("ansible-playbook")), *names, "-e", "@team.yml", *arguments]
-        return run_ansible(self.aws, self.folder, command, environment)
+        run = run_ansible(self.aws, self.folder, command, environment)
+        told_to_delete = {"destroy", "bootstrap"} & set(playbooks.split()) or "mlflow_restore_discard" in inputs
+        assert told_to_delete or not LOSSES & set(run.mutating)
+        return run
 
     def apply(self, **inputs: t.Any) -> Run:
         """Run C(site), keep the inputs for later runs, and expect that it ends green."""

@@ -991,7 +991,9 @@ def test_a_renamed_cluster_takes_its_members_along(aws: EmbeddedAWS, network: Ne
     refused("DBClusterNotFoundFault", rds.describe_db_clusters, DBClusterIdentifier="d")
     (renamed,) = rds.describe_db_clusters(DBClusterIdentifier="e")["DBClusters"]
     has(renamed, Status="available", DbClusterResourceId=before["DbClusterResourceId"], TagList=[])
-    assert renamed["DBClusterArn"].endswith(":cluster:e") and renamed["Endpoint"].startswith("e.cluster-")
+    assert renamed["DBClusterArn"].endswith(":cluster:e")
+    for endpoint in ("Endpoint", "ReaderEndpoint"):
+        assert renamed[endpoint] == f"e{before[endpoint][1:]}"
     assert [member["DBInstanceIdentifier"] for member in renamed["DBClusterMembers"]] == ["i"]
     assert rds.describe_db_instances()["DBInstances"][0]["DBClusterIdentifier"] == "e"
 

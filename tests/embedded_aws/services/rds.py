@@ -323,6 +323,22 @@ def _scaling(existing: dict[str, Any] | None, given: Any) -> dict[str, Any] | No
     return scaling
 
 
+@gap(models.DBCluster, "endpoint")
+def cluster_endpoint(_original: Any, self: Any) -> str:
+    """The endpoints of an account's clusters in a region differ in the clusters' names only."""
+    return f"{self.db_cluster_identifier}.cluster-{_url_identifier(self)}.{self.region}.rds.amazonaws.com"
+
+
+@gap(models.DBCluster, "reader_endpoint")
+def cluster_reader_endpoint(_original: Any, self: Any) -> str:
+    """So do their reader endpoints."""
+    return f"{self.db_cluster_identifier}.cluster-ro-{_url_identifier(self)}.{self.region}.rds.amazonaws.com"
+
+
+def _url_identifier(cluster: Any) -> str:
+    return "c" + uuid.uuid5(uuid.NAMESPACE_URL, f"{cluster.account_id}/{cluster.region}/rds").hex[:11]
+
+
 @gap(models.DBCluster, "status")
 def cluster_status(_original: Any, self: Any) -> str:
     """A cluster is creating, then available; deleting, then gone; renaming before it is found under its new name."""
