@@ -160,6 +160,12 @@ def test_a_prepared_database_is_left_as_it_is(stack: Stack) -> None:
     stack.database.execute("DROP TABLE keepsake", "first")
 
 
+def test_a_database_that_is_to_take_the_place_of_another(stack: Stack) -> None:
+    host = stack.database.host
+    status, output = stack.prepare(stack.uri("first").replace(f"@{host}:", "@nowhere.invalid:"), DATABASE_HOST=host)
+    assert status == 0, output
+
+
 def test_a_changed_master_password_changes_that_of_mlflow(stack: Stack) -> None:
     old_uri, old_password = stack.uri("first"), stack.database.master_password
     stack.database.set_master_password("An0ther-password")
