@@ -5,4 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import ActionModule  # noqa: F401, pylint: disable=unused-import
+from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils import _in_worker
+
+
+class ActionModule(_in_worker.ActionModule):
+    pass

@@ -60,6 +60,11 @@ snapshot:
     arn: arn:aws:rds:eu-west-1:123456789012:cluster-snapshot:mlflow-team-x-backup-20261122t221500z
     created: "2026-11-22T22:15:03Z"
     tags: {managed-by: mlplatform.mlflow_aws, mlflow-stack: mlflow-team-x}
+ready:
+  description: Whether AWS has finished its work on all of it; without O(wait) it may not have. True in check mode.
+  type: bool
+  returned: success
+  sample: true
 changes:
   description: What the run changed, or would change in check mode.
   type: list
