@@ -32,6 +32,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
+
 MAX_IN_FLIGHT = 8
 """Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
 
@@ -40,7 +42,14 @@ _NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"
 
 
 class AwsError(Exception):
-    """What went wrong and what to do about it, in the user's terms. Never holds a secret."""
+    """What went wrong and what to do about it, in the user's terms. Never holds a secret.
+
+    C(results) are what the module returns beside the message.
+    """
+
+    def __init__(self, message: str, **results: t.Any) -> None:
+        super().__init__(message)
+        self.results = results
 
 
 def is_read_only(operation: str) -> bool:
@@ -260,19 +269,20 @@ def eventually(
     Repeats while AWS answers with one of the error codes C(codes) (and C(message) is part of its message), up to
     C(timeout) seconds; then raises that answer.
     """
-    give_up = time.monotonic() + timeout
+    wait = Wait(getattr(call, "__name__", "AWS"))
     for pause in intervals():
         try:
             return call(**arguments)
         except ClientError as error:
             known = error_code(error) in codes and message in error.response["Error"].get("Message", "")
-            if not known or time.monotonic() + pause > give_up:
+            if not known or wait.seconds + pause > timeout:
                 raise
-        time.sleep(pause)
+            answer = explain(error)
+        wait.pause(pause, answer)
     raise AssertionError("unreachable: intervals() never ends")
 
 
-def intervals(first: float = 1.0, most: float = 15.0) -> t.Iterator[float]:
+def intervals(first: float = 1.0, most: float = 12.0) -> t.Iterator[float]:
     """Seconds to pause between polls: short at first, so that quick things cost little, then growing by half."""
     pause = first
     while True:

@@ -1,11 +1,13 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what the modules for ECS share: why a task stopped, in its own words."""
+"""PRIVATE: what the modules for ECS share: why a task stopped, in its own words, and that a service was stopped."""
 
 from __future__ import annotations
 
+import json
 import re
+import time
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, BotoCoreError, ClientError
@@ -13,11 +15,31 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 LOG_LINES = 5
 """Last lines of a container's log that an error shows."""
 
+LOG_DELAY = 30
+"""Seconds that the last line of a container may take to get to CloudWatch Logs."""
+
+STOPPED = "mlflow-desired-count"
+"""The tag of a service that was stopped for a while: how many tasks it had before."""
+
+
+def progress(service: dict[str, t.Any]) -> str:
+    """What ECS says of the tasks of a service."""
+    rollouts = [d["rolloutState"] for d in service.get("deployments", []) if d.get("rolloutState")]
+    counts = f"{service.get('runningCount', 0)} of {service.get('desiredCount', 0)} tasks running"
+    starting = f", {service['pendingCount']} starting" if service.get("pendingCount") else ""
+    failed = sum(d.get("failedTasks", 0) for d in service.get("deployments", []))
+    return counts + starting + (f", {failed} failed" if failed else "") + "".join(f", deployment {r}" for r in rollouts[:1])
+
+
+def essential(definition: dict[str, t.Any]) -> list[str]:
+    """The names of the containers with which a task stops."""
+    return [c["name"] for c in definition["containerDefinitions"] if c.get("essential", True)]
+
 
 def failed_containers(task: dict[str, t.Any], definition: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     """The essential containers of a stopped task that did not end with 0, those that never ran included."""
-    essential = {c["name"] for c in definition["containerDefinitions"] if c.get("essential", True)}
-    return [c for c in task.get("containers", []) if c["name"] in essential and c.get("exitCode") != 0]
+    names = essential(definition)
+    return [c for c in task.get("containers", []) if c["name"] in names and c.get("exitCode") != 0]
 
 
 def why_stopped(aws: Aws, task: dict[str, t.Any], definition: dict[str, t.Any]) -> list[str]:
@@ -34,11 +56,28 @@ def why_stopped(aws: Aws, task: dict[str, t.Any], definition: dict[str, t.Any]) 
 
 def last_log_lines(aws: Aws, task_arn: str, container: str, definition: dict[str, t.Any]) -> list[str]:
     """The last lines that a container wrote to CloudWatch Logs; none where they cannot be read."""
+    return [f"  {_without_password(line)}" for line in _log(aws, task_arn, container, definition) or []]
+
+
+def last_object(aws: Aws, task_arn: str, container: str, definition: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The JSON object that is the last line of a container's log; empty where there is none."""
+    deadline = time.monotonic() + LOG_DELAY
+    while True:
+        lines = _log(aws, task_arn, container, definition)
+        if lines and lines[-1].startswith("{"):
+            return json.loads(lines[-1])
+        if lines is None or time.monotonic() > deadline:  # a container that has a log has it from its start
+            return {}
+        time.sleep(2)
+
+
+def _log(aws: Aws, task_arn: str, container: str, definition: dict[str, t.Any]) -> list[str] | None:
+    """The last lines of a container's log; None where there is no log, or it cannot be read."""
     given = next(c for c in definition["containerDefinitions"] if c["name"] == container)
     log = given.get("logConfiguration", {})
     options = log.get("options", {})
     if log.get("logDriver") != "awslogs" or "awslogs-stream-prefix" not in options:
-        return []
+        return None
     # The documented name of the stream: prefix/container/task id, the last part of the task's ARN.
     stream = f"{options['awslogs-stream-prefix']}/{container}/{task_arn.rpartition('/')[2]}"
     try:
@@ -46,8 +85,8 @@ def last_log_lines(aws: Aws, task_arn: str, container: str, definition: dict[str
             logGroupName=options["awslogs-group"], logStreamName=stream, limit=LOG_LINES, startFromHead=False
         )["events"]
     except (ClientError, BotoCoreError):
-        return []
-    return [f"  {_without_password(event['message'].rstrip())}" for event in events]
+        return None
+    return [event["message"].rstrip() for event in events]
 
 
 def _without_password(line: str) -> str:

@@ -11,7 +11,6 @@ list of resources handed to L(run).
 from __future__ import annotations
 
 import contextlib
-import time
 import typing as t
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -28,6 +27,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     intervals,
     together,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 
 UNKNOWN = "(known after apply)"
 """Stands in a plan for what only AWS can say, such as the id of a resource that does not exist yet."""
@@ -174,6 +174,10 @@ class Resource:
         """Whether AWS is still at work on it. May raise AwsError for a state that it never leaves."""
         return False
 
+    def progress(self, state: State) -> str:
+        """AWS's own words for the state of something that is pending."""
+        return str(state.get("status") or state.get("state") or "under way")
+
     def unknown(self) -> State:
         """What create() will return, for a plan: the ids, each as UNKNOWN unless it follows from the name."""
         return {}
@@ -316,26 +320,27 @@ class Resource:
 
     def wait_ready(self) -> None:
         """Wait until AWS has finished its work on this resource."""
-        started = time.monotonic()
+        wait = Wait(f"{self.kind} {self.name}")
         for pause in intervals():
             state = self.describe()
             if state is not None:
                 self.state = {**(self.state or {}), **state}
                 if not self.pending(state):
                     return
-            if time.monotonic() - started > self.timeout:
+            if wait.seconds > self.timeout:
                 raise AwsError(f"AWS has not finished after {self.timeout} seconds; run the same command again to go on")
-            time.sleep(pause)
+            wait.pause(pause, "not there yet" if state is None else self.progress(state))
 
     def wait_gone(self) -> None:
         """Wait until AWS no longer has this resource."""
-        started = time.monotonic()
+        wait = Wait(f"the end of {self.kind} {self.name}")
         for pause in intervals():
-            if self.describe() is None:
+            state = self.describe()
+            if state is None:
                 return
-            if time.monotonic() - started > self.timeout:
+            if wait.seconds > self.timeout:
                 raise AwsError(f"AWS has not removed it after {self.timeout} seconds; run the same command again")
-            time.sleep(pause)
+            wait.pause(pause, self.progress(state))
 
 
 def settle(resources: t.Sequence[Resource]) -> list[Change]:
@@ -348,6 +353,7 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
     running: dict[Future[None], Resource] = {}
     failed: set[Resource] = set()
     problems: list[str] = []
+    results: dict[str, t.Any] = {}
 
     def add(more: t.Sequence[Resource]) -> None:
         waiting.update({resource: set() for resource in more})
@@ -376,13 +382,14 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
                     reason = str(error) if isinstance(error, AwsError) else explain(error)
                     failed.add(resource)
                     problems.append(f"{resource.kind} {resource.name}: {reason}")
+                    results.update(getattr(error, "results", {}))
                     continue  # what needs it stays in waiting, untouched
                 for needs in waiting.values():
                     needs.discard(resource)
                 if not resource.absent:
                     add(resource.inside)
     if problems:
-        raise AwsError("; ".join(problems))
+        raise AwsError("; ".join(problems), **results)
     if waiting:
         raise AssertionError(f"resources need each other: {', '.join(r.name for r in waiting)}")
     return [change for resource in resources for change in _changes(resource)]
@@ -412,7 +419,7 @@ def run(
         if "wait" in module.params:
             returned["ready"] = aws.check_mode or not any(resource.busy() for resource in resources)
     except AwsError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **error.results)
     except (ClientError, BotoCoreError) as error:
         module.fail_json(msg=explain(error))
     module.exit_json(

@@ -88,7 +88,6 @@ changes:
 """
 
 import hashlib
-import time
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -102,6 +101,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_dict,
     tag_list,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, owner_tags, run
 
 
@@ -185,13 +185,14 @@ class Certificate(Resource):
 
     def _records(self) -> list[dict[str, t.Any]]:
         """The validation records, which ACM names some seconds after the request. Two names may share one."""
+        wait = Wait(f"the validation records of {self.kind} {self.name}")
         for pause in intervals():
             certificate = self.aws.client("acm").describe_certificate(CertificateArn=self.state["arn"])["Certificate"]
             options = certificate.get("DomainValidationOptions", [])
             if options and all("ResourceRecord" in option for option in options):
                 break
             self.pending({"status": certificate["Status"]})  # raises for a certificate that has failed and never gets them
-            time.sleep(pause)
+            wait.pause(pause, certificate["Status"])
         return [
             {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}
             for name, kind, value in sorted({tuple(o["ResourceRecord"][k] for k in ("Name", "Type", "Value")) for o in options})

@@ -16,7 +16,7 @@ description:
     opposites). Policies and actions of the target that are not given here are removed.
   - A scheduled action sets the bounds of the target when its time comes. Bounds that O(scheduled_actions) lead to,
     starting from O(min_capacity) and O(max_capacity), are as they should be.
-  - Suspended scaling is left as it is.
+  - Suspended scaling is resumed, which makes up for a run of M(mlplatform.mlflow_aws.ecs_service_state) that died.
   - Takes the place of M(community.aws.application_autoscaling_policy), which changes AWS in check mode, knows no
     scheduled actions and removes a policy but never a target.
 options:
@@ -160,6 +160,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
+SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+
 BUSY = "ConcurrentUpdateException"
 """The refusal of a change while another change of the same target is under way."""
 
@@ -201,6 +203,7 @@ def capacity_warnings(have: State | None, want: State | None) -> list[str]:
 class Target(Resource):
     kind = "application_autoscaling_target"
     service = "application-autoscaling"
+    suspended = False
 
     @property
     def identity(self) -> dict[str, str]:
@@ -222,14 +225,17 @@ class Target(Resource):
         actions = [(a["min_capacity"], a["max_capacity"]) for a in self.spec["scheduled_actions"]]
         if bounds in reachable_bounds(wanted, actions):  # a schedule has set them: no drift
             bounds = wanted
+        self.suspended = any(targets[0].get("SuspendedState", {}).values())
         return {
             "arn": arn,
             "capacity": {"min": bounds[0], "max": bounds[1]},
+            "suspended": self.suspended,
             "tags": client.list_tags_for_resource(ResourceARN=arn)["Tags"],
         }
 
     def desired(self) -> State:
-        return {"capacity": {"min": self.spec["min_capacity"], "max": self.spec["max_capacity"]}}
+        capacity = {"min": self.spec["min_capacity"], "max": self.spec["max_capacity"]}
+        return {"capacity": capacity, "suspended": False if self.suspended else None}
 
     def unknown(self) -> State:
         return {"arn": UNKNOWN}
@@ -238,17 +244,17 @@ class Target(Resource):
         return self._register(desired["capacity"], Tags=desired["tags"])
 
     def update(self, before: State, changes: State) -> State:
-        return self._register(changes["capacity"])
+        resumed = {"SuspendedState": dict.fromkeys(SUSPENSIONS, False)} if "suspended" in changes else {}
+        return self._register(changes.get("capacity", {}), **resumed)
 
-    def _register(self, capacity: dict[str, int], **tags: t.Any) -> State:
+    def _register(self, capacity: dict[str, int], **more: t.Any) -> State:
         answer = eventually(  # a just made service is not known everywhere at once
             self.aws.client("application-autoscaling").register_scalable_target,
             "ValidationException",
             message="doesn't exist",
-            MinCapacity=capacity["min"],
-            MaxCapacity=capacity["max"],
+            **{f"{bound.title()}Capacity": count for bound, count in capacity.items()},
             **self.identity,
-            **tags,
+            **more,
         )
         return {"arn": answer["ScalableTargetARN"]}
 

@@ -12,7 +12,7 @@ short_description: Wait for what AWS is still at work on
 author: mlplatform contributors (@mlplatform)
 description:
   - Waits until all the given things are ready, all at the same time, with one describe for each kind and poll. The pauses between
-    polls grow from 1 to 15 seconds.
+    polls grow from 1 to 12 seconds.
   - Fails with AWS's reason as soon as one of them can no longer become ready.
   - Changes nothing. In check mode it returns at once, because what a plan would make does not exist.
 options:
@@ -93,6 +93,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     found,
     intervals,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 
 UNSEEN = 60
 """Seconds in which AWS may not know a just made thing yet."""
@@ -204,7 +205,7 @@ def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterato
 
     Raises AwsError for a thing that can never become ready, is not there, or is not ready after C(timeout) seconds.
     """
-    started = time.monotonic()
+    wait = Wait("AWS")
     things = {kind: list(names) for kind, names in things.items() if names}
     with ThreadPoolExecutor(len(READERS)) as pool:
         for pause in intervals():
@@ -215,7 +216,7 @@ def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterato
                 for (kind, names), answer in zip(things.items(), answers, strict=True)
                 for name in names
             }
-            waited = time.monotonic() - started
+            waited = wait.seconds
             yield {_label(kind, name): status for (kind, name), status in statuses.items()}
             lost = {key: s for key, s in statuses.items() if s.failed or s is unseen and waited > UNSEEN}
             waiting = {key: s for key, s in statuses.items() if not s.ready}
@@ -225,7 +226,7 @@ def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterato
             if not waiting:
                 return
             things = {kind: left for kind in things if (left := [n for k, n in waiting if k == kind])}
-            time.sleep(pause)
+            wait.pause(pause, "; ".join(f"{_label(*key)}: {s.text}" for key, s in waiting.items()))
 
 
 def _label(kind: str, name: t.Any) -> str:

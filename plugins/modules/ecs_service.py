@@ -15,7 +15,11 @@ description:
     C(UpdateService), C(DeleteService)), and waits until its deployment is complete.
   - A deployment that fails, or that ECS's circuit breaker rolls back, is an error with ECS's events, the reasons why
     tasks stopped, and the last lines that they logged. The next run deploys again.
-  - The number of tasks of an existing service is never changed, it is autoscaling's.
+  - The number of tasks of a running service is never changed, it is autoscaling's.
+  - A service that M(mlplatform.mlflow_aws.ecs_service_state) has stopped is started again, with as many tasks as it had.
+    What it ran before may not go with what was changed in the meantime, such as the schema of its database, so the new
+    revision is deployed first while there are no tasks, and until its tasks run ECS's circuit breaker gives up without
+    going back.
   - Takes the place of M(community.aws.ecs_service), which does not compare the deployment or network configuration,
     cannot change tags, reports a change on every run where autoscaling owns the number of tasks, and says nothing of
     why a deployment fails.
@@ -73,6 +77,10 @@ options:
     description: Whether ECS gives up a deployment whose tasks do not start, and goes back to the last one that did.
     type: bool
     default: true
+  remedy:
+    description: What the error is to say in the end where a stopped service cannot be started again, such as how to go back.
+    type: str
+    default: ""
   maximum_percent:
     description: Most tasks during a deployment, in percent of the number of tasks.
     type: int
@@ -182,7 +190,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_dict,
     tag_list,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import STOPPED, progress, why_stopped
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 DEPLOYED = frozenset({"task_definition", "platform_version", "network", "load_balancers", "enable_execute_command"})
@@ -202,6 +210,7 @@ class Service(Resource):
         super().__init__(*args, **kwargs)
         self.deployment: State = {}  # the one that this run waits for
         self.asked = False  # whether AWS was asked for the change that is noted
+        self.stopped = False  # whether it was stopped for a while
 
     def describe(self) -> State | None:
         answer = found(
@@ -219,8 +228,13 @@ class Service(Resource):
         network = service.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
         deployment = service.get("deploymentConfiguration", {})
         breaker = deployment.get("deploymentCircuitBreaker", {})
+        tags = tag_dict(service.get("tags", []), "key", "value")
+        remembered = tags.pop(STOPPED, None)
+        self.stopped = self.stopped or remembered is not None
         return {
             **_progress(service),
+            "stopped": remembered is not None,
+            "remembered": int(remembered or 0),
             "arn": service["serviceArn"],
             "status": service["status"],
             # So that the same task definition is deployed again.
@@ -244,7 +258,7 @@ class Service(Resource):
             "enable_ecs_managed_tags": service.get("enableECSManagedTags", False),
             "propagate_tags": service.get("propagateTags", "NONE"),
             "availability_zone_rebalancing": service.get("availabilityZoneRebalancing", "DISABLED"),
-            "tags": tag_dict(service.get("tags", []), "key", "value"),
+            "tags": tags,
         }
 
     def desired(self) -> State:
@@ -262,6 +276,7 @@ class Service(Resource):
         )
         return {
             **{name: self.spec[name] for name in same},
+            "stopped": False if self.stopped else None,
             "launch_type": "FARGATE",
             "network": {
                 "subnets": sorted(self.spec["subnets"]),
@@ -294,6 +309,8 @@ class Service(Resource):
         return self._answered(service)
 
     def update(self, before: State, changes: State) -> State:
+        if self.stopped:
+            return self._start_again(before, changes)
         # For these ECS starts no deployment on its own.
         force = "enable_execute_command" in changes or before["failed"]
         service = self.aws.client("ecs").update_service(
@@ -303,6 +320,33 @@ class Service(Resource):
             **({"forceNewDeployment": True} if force else {}),
         )["service"]
         return self._answered(service)
+
+    def _start_again(self, before: State, changes: State) -> State:
+        """Start a stopped service. A run that died at any point is made up for by the next, because the tag goes last."""
+        ecs, name = self.aws.client("ecs"), {"service": self.name, "cluster": self.spec["cluster"]}
+        arguments = self._arguments({**changes, "circuit_breaker": True})
+        configuration = arguments["deploymentConfiguration"]
+        breaker = configuration["deploymentCircuitBreaker"]
+        arguments["deploymentConfiguration"] = {
+            **configuration, "deploymentCircuitBreaker": {**breaker, "rollback": False}
+        }  # fmt: skip
+        again = "task_definition" in changes
+        if again:  # the last completed deployment, to which ECS could go back, becomes one of the new revision
+            self._deploy(name, {**arguments, "desiredCount": 0})
+        if again or before["count"] != before["remembered"]:  # in a deployment, or the circuit breaker would not watch it
+            self._deploy(name, {**arguments, "desiredCount": before["remembered"], "forceNewDeployment": True})
+        else:
+            self.asked, self.deployment = True, before["primary"]
+            self.wait_ready()
+        service = ecs.update_service(**name, deploymentConfiguration=configuration)["service"]
+        ecs.untag_resource(resourceArn=before["arn"], tagKeys=[STOPPED])
+        return self._answered(service)
+
+    def _deploy(self, name: dict[str, str], arguments: State) -> None:
+        """Start a deployment and wait until it is complete."""
+        answered = self._answered(self.aws.client("ecs").update_service(**name, **arguments)["service"])
+        self.state = {**t.cast(State, self.state), **answered}
+        self.wait_ready()
 
     def _answered(self, service: State) -> State:
         self.asked = True
@@ -389,7 +433,11 @@ class Service(Resource):
         try:
             super().wait_ready()
         except AwsError as error:
-            raise AwsError("\n  ".join([str(error), *self._reasons()])) from error
+            remedy = [self.spec["remedy"]] if self.stopped and self.spec["remedy"] else []
+            raise AwsError("\n  ".join([str(error), *self._reasons(), *remedy])) from error
+
+    def progress(self, state: State) -> str:
+        return t.cast(str, state["progress"])
 
     def _reasons(self) -> list[str]:
         """What ECS says of the service, and why its last task stopped."""
@@ -413,6 +461,7 @@ def _progress(service: State) -> State:
         "running": service.get("runningCount", 0),
         "count": service.get("desiredCount", 0),
         "events": service.get("events", []),
+        "progress": progress(service),
     }
 
 
@@ -457,6 +506,7 @@ def main() -> None:
                 },
             },
             "circuit_breaker": {"type": "bool", "default": True},
+            "remedy": {"type": "str", "default": ""},
             "maximum_percent": {"type": "int", "default": 200},
             "minimum_healthy_percent": {"type": "int", "default": 100},
             "health_check_grace_period_seconds": {"type": "int", "default": 0},

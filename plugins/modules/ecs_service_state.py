@@ -13,10 +13,11 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Stops a service for as long as nothing may use what it uses, such as its database. Its autoscaling is suspended, or it would start
     tasks again, and the number of its tasks set to 0; the module waits until none runs.
-  - Starts it again with O(desired_count) tasks or more, and takes up autoscaling once they run.
+    How many tasks it had is kept in its tag C(mlflow-desired-count), so that a run that died can be made up for.
+  - Starts it again with as many tasks as it had, at least O(desired_count), and takes up autoscaling once they run.
+    M(mlplatform.mlflow_aws.ecs_service) starts a stopped service as well, with whatever it is to run now.
   - A service that does not exist runs nothing and is started by whoever makes it.
-  - M(mlplatform.mlflow_aws.ecs_service) never changes the number of tasks, and
-    M(mlplatform.mlflow_aws.application_autoscaling_target) never what is suspended.
+  - M(mlplatform.mlflow_aws.ecs_service) never changes the number of tasks of a running service.
 options:
   name:
     description: Name of the service.
@@ -86,7 +87,8 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually, found, tag_dict
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import STOPPED, progress
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
 
 DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
@@ -127,24 +129,50 @@ class Tasks(Resource):
 
     def describe(self) -> State:
         self.before = service(self.aws, self.spec)
-        return {field: self.before[name] for field, name in FIELDS.items()}
+        return {**{field: self.before[name] for field, name in FIELDS.items()}, "stopped": self._remembered is not None}
+
+    @property
+    def _remembered(self) -> int | None:
+        """How many tasks it had before it was stopped."""
+        count = tag_dict(self.before.get("tags", []), "key", "value").get(STOPPED)
+        return None if count is None else int(count)
 
     def desired(self) -> State:
-        count = self.spec["desired_count"]
-        return {"desired_count": 0 if self.spec["state"] == "stopped" else max(count, self.before["desiredCount"])}
+        if self.spec["state"] == "stopped":
+            return {"desired_count": 0, "stopped": True}
+        count = max(self.spec["desired_count"], self.before["desiredCount"], self._remembered or 0)
+        return {"desired_count": count, "stopped": False}
 
     def update(self, before: State, changes: State) -> State:
         self.asked = True
-        call, count = self.aws.client("ecs").update_service, changes["desired_count"]
-        answer = call(cluster=self.spec["cluster"], service=self.name, desiredCount=count)["service"]
-        return {field: answer[name] for field, name in FIELDS.items()}
+        ecs, arn = self.aws.client("ecs"), self.before["serviceArn"]
+        if changes.get("stopped"):  # before anything stops
+            ecs.tag_resource(resourceArn=arn, tags=[{"key": STOPPED, "value": str(before["desired_count"])}])
+        state: State = {}
+        if "desired_count" in changes:
+            count = changes["desired_count"]
+            answer = ecs.update_service(cluster=self.spec["cluster"], service=self.name, desiredCount=count)["service"]
+            state = {field: answer[name] for field, name in FIELDS.items()}
+        if changes.get("stopped") is False:
+            ecs.untag_resource(resourceArn=arn, tagKeys=[STOPPED])
+        return state
 
     def pending(self, state: State) -> bool:
         if self.change and not self.asked:
             return False  # whatever is under way does not matter any more
         if self.spec["state"] == "stopped":
-            return bool(state["running"] or state["pending"])
+            return bool(state["running"] or state["pending"]) or self._stopping()
         return state["running"] < state["desired_count"]
+
+    def _stopping(self) -> bool:
+        """Whether a task that ECS does not count any more is still at its last words."""
+        ecs, cluster = self.aws.client("ecs"), self.spec["cluster"]
+        arns = ecs.list_tasks(cluster=cluster, serviceName=self.name, desiredStatus="STOPPED")["taskArns"]
+        tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        return any(task["lastStatus"] != "STOPPED" for task in tasks)
+
+    def progress(self, state: State) -> str:
+        return progress(self.before)
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         return ["MLflow is not available until it is started again"] if self.spec["state"] == "stopped" else []
@@ -156,7 +184,8 @@ FIELDS = {"desired_count": "desiredCount", "running": "runningCount", "pending":
 def service(aws: Aws, params: State) -> State:
     """The service as ECS describes it; empty where there is none."""
     call, name = aws.client("ecs").describe_services, params["name"]
-    answer = found(call, "ClusterNotFoundException", cluster=params["cluster"], services=[name]) or {"services": []}
+    wanted = {"cluster": params["cluster"], "services": [name], "include": ["TAGS"]}
+    answer = found(call, "ClusterNotFoundException", **wanted) or {"services": []}
     return next((s for s in answer["services"] if s["status"] == "ACTIVE"), {})
 
 

@@ -12,7 +12,8 @@ short_description: Run a one-off Fargate task to its end
 author: mlplatform contributors (@mlplatform)
 description:
   - Runs one task (C(RunTask)) and waits until it has stopped. Succeeds where every essential container ended with exit
-    status 0; otherwise fails with ECS's reason and the last lines that the container logged.
+    status 0, or with one of O(exit_statuses); otherwise fails with ECS's reason and the last lines that the container
+    logged.
   - A task that an earlier run started with the same O(started_by), and that is still running, is waited for first;
     where it is of the same task definition and O(environment), it is taken for the one to run. So a run that died and
     was started again does not do the job twice.
@@ -49,6 +50,16 @@ options:
     description: Variables that the essential containers get in addition to those of the task definition.
     type: dict
     default: {}
+  exit_statuses:
+    description: Exit statuses that are answers, not failures.
+    type: list
+    elements: int
+    default: [0]
+  warnings:
+    description: What a plan is to say of the task, such as what may come of it.
+    type: list
+    elements: str
+    default: []
   started_by:
     description: What ECS notes as the one who started the task, at most 128 characters. Default is O(name).
     type: str
@@ -84,6 +95,18 @@ task:
   returned: success
   sample:
     arn: arn:aws:ecs:eu-west-1:123456789012:task/mlflow-team-x/0123456789abcdef0123456789abcdef
+exit_status:
+  description:
+    - The exit status of the essential container, of several the first that is not 0. In check mode C((known after apply)).
+    - Empty where no container ran. Not returned where it is not known how the task ended.
+  type: int
+  returned: when the task has ended, also where that is a failure
+  sample: 0
+answer:
+  description: The JSON object that is the last line of the first essential container's log. Empty where there is none, and in check mode.
+  type: dict
+  returned: success
+  sample: {schema: 1b5f0d9ad7c1}
 changes:
   description: What the run did, or would do in check mode.
   type: list
@@ -122,7 +145,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     intervals,
     tag_list,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import failed_containers, why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import essential, last_object, why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 
@@ -141,7 +165,10 @@ class Task(Resource):
         return {"task_definition": self.spec["task_definition"]}
 
     def unknown(self) -> State:
-        return {"arn": UNKNOWN}
+        return {"arn": UNKNOWN, "exit_status": UNKNOWN, "answer": {}}
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return self.spec["warnings"]
 
     def create(self, desired: State) -> State:
         earlier = self._under_way()
@@ -153,8 +180,7 @@ class Task(Resource):
                     break
                 time.sleep(ROLE_PAUSE)
                 task = self._finished(self._start(desired))
-        self._check(task)
-        return {"arn": task["taskArn"]}
+        return {"arn": task["taskArn"], **self._outcome(task)}
 
     def _under_way(self) -> State | None:
         """The task that an earlier run started and that has not stopped, if any."""
@@ -166,9 +192,8 @@ class Task(Resource):
     def _start(self, desired: State) -> State:
         overrides: State = {}
         if self.spec["environment"]:
-            arn, environment = desired["task_definition"], tag_list(self.spec["environment"], "name", "value")
-            definition = self.aws.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
-            names = [c["name"] for c in definition["containerDefinitions"] if c.get("essential", True)]
+            environment = tag_list(self.spec["environment"], "name", "value")
+            names = essential(self._definition(desired["task_definition"]))
             overrides = {"overrides": {"containerOverrides": [{"name": n, "environment": environment} for n in names]}}
         answer = eventually(
             self.aws.client("ecs").run_task,
@@ -196,25 +221,34 @@ class Task(Resource):
 
     def _finished(self, task: State) -> State:
         """The task once it has stopped."""
-        ecs, started = self.aws.client("ecs"), time.monotonic()
+        ecs, wait = self.aws.client("ecs"), Wait(f"{self.kind} {self.name}")
         for pause in intervals():
             # Right after RunTask, ECS may not know the task everywhere.
             found = ecs.describe_tasks(cluster=self.spec["cluster"], tasks=[task["taskArn"]])["tasks"]
             if found and found[0]["lastStatus"] == "STOPPED":
                 return found[0]
-            if time.monotonic() - started > self.spec["timeout"]:
+            if wait.seconds > self.spec["timeout"]:
                 raise AwsError(
                     f"it still runs after {self.spec['timeout']} seconds; run the same command again to go on waiting"
                 )
-            time.sleep(pause)
+            wait.pause(pause, found[0]["lastStatus"] if found else "not there yet")
         raise AssertionError("unreachable: intervals() never ends")
 
-    def _check(self, task: State) -> None:
-        """Raise AwsError unless the task did what it had to."""
-        arn = task["taskDefinitionArn"]
-        definition = self.aws.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
-        if failed_containers(task, definition) or task.get("stopCode") == "TaskFailedToStart":
-            raise AwsError("\n  ".join(["it failed", *why_stopped(self.aws, task, definition)]))
+    def _outcome(self, task: State) -> State:
+        """How the task ended. Raises AwsError unless it did what it had to."""
+        definition = self._definition(task["taskDefinitionArn"])
+        names = essential(definition)
+        statuses = [c.get("exitCode") for c in task.get("containers", []) if c["name"] in names]
+        status = next((s for s in statuses if s != 0), 0)
+        if task.get("stopCode") == "TaskFailedToStart":
+            status = None
+        if status not in self.spec["exit_statuses"]:
+            raise AwsError("\n  ".join(["it failed", *why_stopped(self.aws, task, definition)]), exit_status=status)
+        return {"exit_status": status, "answer": last_object(self.aws, task["taskArn"], names[0], definition)}
+
+    def _definition(self, arn: str) -> State:
+        describe = self.aws.client("ecs").describe_task_definition
+        return self.aws.once(("definition", arn), lambda: describe(taskDefinition=arn)["taskDefinition"])
 
     @property
     def _started_by(self) -> str:
@@ -233,8 +267,9 @@ def _role_unknown(task: State) -> bool:
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    params["environment"] = {name: str(value) for name, value in params["environment"].items()}
     task = Task(aws, params["name"], params, tags=params["tags"])
-    return [task], lambda: {"task": {"arn": task.state["arn"]}}
+    return [task], lambda: {"task": {"arn": task.state["arn"]}, **{k: task.state[k] for k in ("exit_status", "answer")}}
 
 
 def main() -> None:
@@ -247,6 +282,8 @@ def main() -> None:
             "security_groups": {"type": "list", "elements": "str", "required": True},
             "assign_public_ip": {"type": "bool", "default": False},
             "environment": {"type": "dict", "default": {}},
+            "exit_statuses": {"type": "list", "elements": "int", "default": [0]},
+            "warnings": {"type": "list", "elements": "str", "default": []},
             "started_by": {"type": "str"},
             "timeout": {"type": "int", "default": 3600},
             "tags": {"type": "dict", "default": {}},

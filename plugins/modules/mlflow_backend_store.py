@@ -16,7 +16,10 @@ description:
     reads itself, so that no password passes through Ansible's variables.
   - The secret also remembers, in the tag C(mlflow-database-prepared), for what the database was prepared (the user,
     the database and the schema made). The tag is kept until a run with O(prepared=true) sets it anew, so that a
-    preparation that failed, or a run that died before it, is made up for by the next run.
+    preparation that failed, or a run that died before it, is made up for by the next run. The tags C(mlflow-version) and
+    C(mlflow-database-schema) say which MLflow it was prepared for, and which schema it then had.
+  - While its schema is upgraded (O(upgrade)) the database is prepared for nothing, and from then on the tag
+    C(mlflow-database-snapshot) names the snapshot of before.
   - M(mlplatform.mlflow_aws.secretsmanager_secret) manages secrets whose value is known beforehand or random.
 options:
   name:
@@ -63,10 +66,23 @@ options:
     elements: str
     default: []
   prepared:
-    description: Whether the database has just been prepared for O(prepared_for) and the URI that the secret holds. In check
-      mode also for the URI that it would get, so that a plan says in one line what a run does to the secret.
+    description: Whether the database has just been prepared for O(prepared_for) and the URI that the secret holds. This ends
+      an upgrade. In check mode also for the URI that it would get, so that a plan says in one line what a run does to the secret.
     type: bool
     default: false
+  mlflow_version:
+    description: With O(prepared=true), the version of MLflow that it was prepared for.
+    type: str
+  database_schema:
+    description: With O(prepared=true), the revision of the schema that it has. Empty where that is not known.
+    type: str
+  upgrade:
+    description:
+      - V(begin) notes that the schema is about to be upgraded, and chooses the name of the snapshot to take before. An upgrade that
+        an earlier run has begun goes on, with the same name.
+      - V(abandon) notes that it is not upgraded after all.
+    type: str
+    choices: [begin, abandon]
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -108,13 +124,19 @@ secret:
   description:
     - The secret, as it is after the run. Empty with O(state=absent).
     - C(version_id) is that of the URI, in check mode C((known after apply)) where the URI would change.
-    - C(prepared) says whether the database was prepared for this URI and O(prepared_for).
+    - C(prepared) says whether the database was prepared for this URI and O(prepared_for); C(mlflow_version) and
+      C(database_schema) for which MLflow it was last prepared, and which schema it had then.
+    - C(snapshot) is the name of the snapshot of before the last upgrade, and C(upgrading) whether that is under way.
   type: dict
   returned: success
   sample:
     arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-backend-store-uri-a1b2c3
     name: mlflow-team-x-backend-store-uri
     prepared: true
+    mlflow_version: v3.18.0-full
+    database_schema: 1b5f0d9ad7c1
+    snapshot: mlflow-team-x-before-upgrade-20261122t221500z
+    upgrading: false
     version_id: 5048fd33-28c3-4f9d-8a1b-3f1d2c7b6a5e
 master_password_value_from:
   description: How a container definition of ECS refers to the master password, which may be the value of its secret or
@@ -150,6 +172,7 @@ changes:
 
 import hashlib
 import json
+import time
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -162,6 +185,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._secret impo
 
 PREPARED = "mlflow-database-prepared"
 """The tag that says for what the database was prepared."""
+VERSION, SCHEMA, SNAPSHOT = "mlflow-version", "mlflow-database-schema", "mlflow-database-snapshot"
 
 REQUIRED = ("master_secret_arn", "engine", "host", "port", "database", "unique_name")
 
@@ -184,12 +208,20 @@ class BackendStore(Secret):
 
     def desired(self) -> State:
         before = self.before or {}
-        prepared = before.get("tags", {}).get(PREPARED)
-        if self.spec["prepared"] and before.get("value") == self.spec["value"]:
-            prepared = preparation(self.spec["prepared_for"], before["version_id"])
-        elif self.spec["prepared"] and self.aws.check_mode:
-            prepared = UNKNOWN
-        return {**super().desired(), "tags": {PREPARED: prepared} if prepared else {}}
+        tags = {k: v for k, v in before.get("tags", {}).items() if k in (PREPARED, VERSION, SCHEMA, SNAPSHOT)}
+        if self.spec["upgrade"] == "begin" and not upgrading(tags):
+            now = time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
+            tags[SNAPSHOT] = f"{self.spec['unique_name']}-before-upgrade-{now}"
+        if self.spec["upgrade"] == "begin":
+            tags.pop(PREPARED, None)
+        if self.spec["upgrade"] == "abandon":
+            tags.pop(SNAPSHOT, None)
+        if self.spec["prepared"] and (self.aws.check_mode or before.get("value") == self.spec["value"]):
+            same = before.get("value") == self.spec["value"]
+            tags[PREPARED] = preparation(self.spec["prepared_for"], before["version_id"]) if same else UNKNOWN
+            tags[VERSION] = self.spec["mlflow_version"] or ""
+            tags[SCHEMA] = UNKNOWN if self.aws.check_mode else self.spec["database_schema"] or ""
+        return {**super().desired(), "tags": {name: value for name, value in tags.items() if value}}
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if before and "value" in changes:
@@ -199,7 +231,20 @@ class BackendStore(Secret):
     def result(self) -> State:
         secret = super().result()
         wanted = preparation(self.spec["prepared_for"], secret["version_id"])
-        return {**secret, "prepared": self.state["tags"].get(PREPARED) == wanted}
+        tags = self.state["tags"]
+        return {
+            **secret,
+            "prepared": tags.get(PREPARED) == wanted,
+            "mlflow_version": tags.get(VERSION, ""),
+            "database_schema": tags.get(SCHEMA, ""),
+            "snapshot": tags.get(SNAPSHOT, ""),
+            "upgrading": upgrading(tags),
+        }
+
+
+def upgrading(tags: dict[str, str]) -> bool:
+    """Whether an upgrade is under way: there is, or will be, a snapshot, and the database is prepared for nothing."""
+    return SNAPSHOT in tags and PREPARED not in tags
 
 
 def master_secret(aws: Aws, arn: str) -> str:
@@ -259,6 +304,9 @@ def main() -> None:
             "kms_key_id": {"type": "str", "no_log": False},
             "prepared_for": {"type": "list", "elements": "str", "default": []},
             "prepared": {"type": "bool", "default": False},
+            "mlflow_version": {"type": "str"},
+            "database_schema": {"type": "str"},
+            "upgrade": {"type": "str", "choices": ["begin", "abandon"]},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},
         },

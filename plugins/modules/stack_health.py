@@ -12,7 +12,9 @@ short_description: Check that a deployed stack works
 author: mlplatform contributors (@mlplatform)
 description:
   - Asks AWS about each layer of a stack and, where they can be reached, the addresses of people and of programs.
-  - Changes nothing. Shows each check on the terminal; fails where one failed, and names what could not be checked and why.
+  - Logs a run and an artifact through the API and reads them back, with the credentials that MLflow's own client would take from the
+    environment (E(MLFLOW_TRACKING_TOKEN), or E(MLFLOW_TRACKING_USERNAME) and E(MLFLOW_TRACKING_PASSWORD)), and deletes them again.
+  - Changes nothing else. Shows each check on the terminal; fails where one failed, and names what could not be checked and why.
 options:
   name:
     description: Name of the stack, which its resources carry.
@@ -22,6 +24,9 @@ options:
     description: Host name of the API.
     type: str
     required: true
+  api_uri:
+    description: Address of the API. Default is C(https://) and O(domain_name).
+    type: str
   certificate_arns:
     description: ARNs of the ACM certificates in use.
     type: list
@@ -69,9 +74,9 @@ checks:
       type: str
 """
 
+import os
 import typing as t
 import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -82,10 +87,15 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     BotoCoreError,
     ClientError,
     explain,
+    tag_dict,
 )
-
-Outcome = tuple[str, str]
-"""Status and detail of a check."""
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe import (
+    OPENER,
+    Outcome,
+    authorization,
+    probe,
+    unreachable,
+)
 
 
 def judge(good: bool, detail: str) -> Outcome:
@@ -101,6 +111,13 @@ class Health:
         members = cluster["DBClusterMembers"]
         writer = any(m["IsClusterWriter"] for m in members)
         return judge(cluster["Status"] == "available" and writer, f"{cluster['Status']}, {len(members)} instance(s)")
+
+    def schema(self) -> Outcome:
+        """What the secret with the database's URI remembers."""
+        secret = self.aws.client("secretsmanager").describe_secret(SecretId=f"{self.name}-backend-store-uri")
+        tags = tag_dict(secret.get("Tags", []))
+        of = f"{tags.get('mlflow-database-schema', 'not recorded')}, for MLflow {tags.get('mlflow-version', 'not recorded')}"
+        return judge("mlflow-database-prepared" in tags, of if "mlflow-database-prepared" in tags else f"not prepared (it was {of})")
 
     def load_balancer(self) -> Outcome:
         balancer = self.aws.client("elbv2").describe_load_balancers(Names=[self.name])["LoadBalancers"][0]
@@ -147,24 +164,13 @@ class Health:
         return judge(certificate["Status"] == "ISSUED", certificate["Status"] + (f", valid until {until:%Y-%m-%d}" if until else ""))
 
     def url(self, url: str) -> Outcome:
-        """An address that cannot be reached from here says nothing about the stack: it may be private."""
         try:
-            with _OPENER.open(url, timeout=5) as answer:
+            with OPENER.open(url, timeout=5) as answer:
                 return "ok", f"HTTP {answer.status}"
         except urllib.error.HTTPError as error:
             return judge(error.code < 500, f"HTTP {error.code}")
         except OSError as error:
-            return "skipped", f"cannot be reached from here ({getattr(error, 'reason', error)})"
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect to the sign-in page is an answer, not a way to go."""
-
-    def redirect_request(self, *_args: t.Any, **_kwargs: t.Any) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect)
+            return unreachable(error)
 
 
 def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
@@ -172,6 +178,7 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
     health = Health(aws, params)
     named: list[tuple[str, t.Callable[[], Outcome]]] = [
         ("database", health.database),
+        ("schema of the database", health.schema),
         ("load balancer", health.load_balancer),
         ("service", health.service),
         ("targets", health.targets),
@@ -191,8 +198,10 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
             return "failed", "not found"
 
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
+        program = pool.submit(probe, params["api_uri"] or f"https://{params['domain_name']}", authorization(os.environ))
         outcomes = list(pool.map(lambda item: attempt(item[1]), named))
-    return [{"name": n, "status": o[0], "detail": o[1]} for (n, _check), o in zip(named, outcomes, strict=True)]
+    done = [(name, outcome) for (name, _check), outcome in zip(named, outcomes, strict=True)] + program.result()
+    return [{"name": name, "status": status, "detail": detail} for name, (status, detail) in done]
 
 
 def main() -> None:
@@ -200,6 +209,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "domain_name": {"type": "str", "required": True},
+            "api_uri": {"type": "str"},
             "certificate_arns": {"type": "list", "elements": "str", "default": []},
             "urls": {"type": "list", "elements": "str", "default": []},
             "drift": {"type": "list", "elements": "dict", "default": []},

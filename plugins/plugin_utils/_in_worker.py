@@ -26,6 +26,9 @@ from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.plugins.action import ActionBase
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.plugins.loader import module_loader
+from ansible.utils.display import Display
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress
 
 try:
     from ansible.module_utils._internal._ansiballz import _loader
@@ -64,7 +67,7 @@ class InWorker(ActionBase):
             return super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars, **kwargs)
         arguments = dict(self._task.args if module_args is None else module_args)
         self._update_module_args(name, arguments, task_vars)
-        with self._environment():
+        with self._environment(), _shown(str((task_vars or {}).get("inventory_hostname", ""))):
             answer = _run(resolved, arguments)
         result = self._parse_returned_data(answer, PROFILE)
         if isinstance(result, dict):  # ansible-core 2.19 and 2.20
@@ -113,6 +116,16 @@ class InWorker(ActionBase):
 
 class ActionModule(InWorker, NormalAction):
     """What Ansible does for any module, in the worker."""
+
+
+@contextlib.contextmanager
+def _shown(host: str) -> t.Iterator[None]:
+    """Whatever the module has to say while it runs is shown, and logged, at once, with the name of the host."""
+    _progress.show = lambda line: Display().display(f"{host}: {line}", stderr=True)  # which goes through the controller
+    try:
+        yield
+    finally:
+        _progress.show = None
 
 
 @functools.cache

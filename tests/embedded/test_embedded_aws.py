@@ -507,6 +507,50 @@ def test_run_task(aws: EmbeddedAWS, network: Network) -> None:
     ecs.get_waiter("tasks_stopped").wait(cluster="c", tasks=[task["taskArn"]])
 
 
+def test_how_tasks_end_is_said_by_rules(aws: EmbeddedAWS, network: Network) -> None:
+    ecs, logs = aws.client("ecs"), aws.client("logs")
+    ecs.create_cluster(clusterName="c")
+    logs.create_log_group(logGroupName="/ecs/c")
+    options = {"awslogs-group": "/ecs/c", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "p"}
+    logged = {**TASK["containerDefinitions"][0], "logConfiguration": {"logDriver": "awslogs", "options": options}}
+    ecs.register_task_definition(**{**TASK, "containerDefinitions": [logged]})
+    aws.task_results(
+        {"family": "f", "environment": {"A": "1"}, "exit_code": 3, "log": ["first", "last"], "times": 1},
+        {"environment": {"A": "1"}, "exit_code": None},
+        {"family": "other", "exit_code": 1},
+    )
+
+    def stopped(environment: list[dict[str, str]]) -> dict[str, Any]:
+        arn = ecs.run_task(
+            cluster="c", taskDefinition="f", launchType="FARGATE",
+            overrides={"containerOverrides": [{"name": "c", "environment": environment}]},
+            networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets[:1]}},
+        )["tasks"][0]["taskArn"]  # fmt: skip
+        ecs.get_waiter("tasks_stopped").wait(cluster="c", tasks=[arn], WaiterConfig={"Delay": 0})
+        return ecs.describe_tasks(cluster="c", tasks=[arn])["tasks"][0]
+
+    task = stopped([{"name": "A", "value": "1"}])
+    assert task["containers"][0]["exitCode"] == 3
+    stream = f"p/c/{task['taskArn'].rpartition('/')[2]}"
+    events = logs.get_log_events(logGroupName="/ecs/c", logStreamName=stream)["events"]
+    assert [event["message"] for event in events] == ["first", "last"]
+    task = stopped([{"name": "A", "value": "1"}])  # the first rule is used up
+    assert task["stopCode"] == "TaskFailedToStart" and "exitCode" not in task["containers"][0]
+    assert stopped([{"name": "A", "value": "2"}])["containers"][0]["exitCode"] == 0
+
+
+def test_a_deployment_without_tasks_is_complete_and_what_ecs_then_goes_back_to(aws: EmbeddedAWS, network: Network) -> None:
+    ecs = aws.client("ecs")
+    _service(aws, network)
+    aws.task_results({"family": "f", "exit_code": 1})
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    ecs.register_task_definition(**TASK)
+    ecs.update_service(cluster="c", service="s", taskDefinition="f:2", desiredCount=0, deploymentConfiguration=breaker)
+    assert _describe_service(aws)["deployments"][0]["rolloutState"] == "COMPLETED"
+    ecs.update_service(cluster="c", service="s", desiredCount=1, forceNewDeployment=True)
+    assert {d["taskDefinition"].rpartition("/")[2] for d in _describe_service(aws)["deployments"]} == {"f:2"}
+
+
 def test_clusters_and_tags(aws: EmbeddedAWS, network: Network) -> None:
     ecs, insights = aws.client("ecs"), {"name": "containerInsights", "value": "enhanced"}
     configuration = {"executeCommandConfiguration": {"logging": "DEFAULT"}}

@@ -118,12 +118,16 @@ class EmbeddedAWS:
         return len(self.calls())
 
     def reset(self) -> None:
-        """Empty the account, the call log, faults, latency and creation times."""
+        """Empty the account, the call log, faults, results of tasks, latency and creation times."""
         self._control("POST", "reset")
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """Replace the fault rules; see the README for their form."""
         self._control("POST", "faults", rules)
+
+    def task_results(self, *rules: dict[str, Any]) -> None:
+        """Replace the rules of how tasks end; see the README for their form."""
+        self._control("POST", "task-results", rules)
 
     def latency(self, milliseconds: float) -> None:
         """Delay every API call."""

@@ -33,7 +33,7 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402
 from moto.s3.models import s3_backends  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
-from embedded_aws import gaps, timing  # noqa: E402
+from embedded_aws import gaps, tasks, timing  # noqa: E402
 from embedded_aws.calls import Fault, Recorder  # noqa: E402
 
 CONTROL = "/_embedded/"
@@ -66,6 +66,7 @@ class EmbeddedApplication:
             "GET calls": lambda: [asdict(call) for call in self.recorder.calls[int(query.get("since", 0)):]],
             "POST reset": self._reset,
             "POST faults": lambda: self._set_faults(json.loads(body)),
+            "POST task-results": lambda: tasks.set_results(json.loads(body)),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
         }[action]()
@@ -82,6 +83,7 @@ class EmbeddedApplication:
         s3_backends.bucket_accounts.clear()  # S3 keeps who has which bucket beside its backends
         reset_model_data()
         timing.reset()
+        tasks.set_results([])
         self.recorder.reset()
 
     def _set_faults(self, rules: list[dict[str, Any]]) -> None:

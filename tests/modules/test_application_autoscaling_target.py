@@ -179,3 +179,15 @@ def test_a_policy_and_an_action_made_by_hand_are_removed(aws):
         ScheduledActionName="mine", Schedule="rate(1 day)", ScalableTargetAction={"MinCapacity": 1}, **identity
     )
     assert lines(run(aws, GIVEN)[1]) == [("delete", POLICY, "mine"), ("delete", ACTION, "mine")]
+
+
+def test_suspended_scaling_is_resumed(aws):
+    run(aws, GIVEN)
+    client = aws.client("application-autoscaling")
+    identity = {"ServiceNamespace": "ecs", "ResourceId": "service/x/x", "ScalableDimension": "ecs:service:DesiredCount"}
+    client.register_scalable_target(**identity, SuspendedState={"DynamicScalingInSuspended": True})
+    _ignored, result = run(aws, GIVEN)
+    assert [f["name"] for f in result["changes"][0]["fields"]] == ["suspended"]
+    (target,) = client.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    assert set(target["SuspendedState"].values()) == {False} and target["MinCapacity"] == 2
+    assert not run(aws, GIVEN)[1]["changed"]

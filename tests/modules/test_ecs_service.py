@@ -229,3 +229,46 @@ def test_a_first_deployment_that_failed_is_made_again(aws, given):
         assert mutations(aws, since) == [operation]
     run(aws, given)
     assert service(aws)["deployments"][0]["rolloutState"] == "COMPLETED"
+
+
+def stop(aws):
+    run_module("ecs_service_state", {"name": "x", "cluster": "x", "state": "stopped"}, aws)
+
+
+def updates(aws, since):
+    """The number of tasks, the task definition and the rollback of each UpdateService."""
+    found = [call["params"] for call in aws.mutating(since) if call["operation"] == "UpdateService"]
+    breakers = [params.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {}) for params in found]
+    return [(p.get("desiredCount"), p.get("taskDefinition"), b.get("rollback")) for p, b in zip(found, breakers, strict=True)]
+
+
+def test_a_stopped_service_is_started_as_it_was(aws, given):
+    run_module(MODULE, without_more(given), aws)
+    aws.client("ecs").update_service(cluster="x", service="x", desiredCount=4)
+    stop(aws)
+    since = aws.mark()
+    _ignored, result = run(aws, given)
+    assert [(f["name"], f["before"], f["after"]) for f in result["changes"][0]["fields"]] == [("stopped", True, False)]
+    assert updates(aws, since) == [(4, None, False), (None, None, True)]
+    assert service(aws)["runningCount"] == 4
+    since = aws.mark()
+    assert not run(aws, given)[1]["changed"] and mutations(aws, since) == []
+
+
+def test_a_stopped_service_never_goes_back_to_what_it_ran(aws, given):
+    run_module(MODULE, without_more(given), aws)
+    stop(aws)
+    broken = {**without_more(given), "task_definition": register(aws, command="false"), "remedy": "restore the snapshot"}
+    since = aws.mark()
+    with pytest.raises(ModuleFailed) as failure:
+        run_module(MODULE, broken, aws)
+    message = failure.value.result["msg"]
+    assert "tasks failed to start" in message and message.endswith("\n  restore the snapshot")
+    assert updates(aws, since) == [(0, broken["task_definition"], False), (2, broken["task_definition"], False)]
+    assert service(aws)["taskDefinition"] == broken["task_definition"]
+
+    mended = register(aws)
+    run(aws, given, task_definition=mended)
+    assert (service(aws)["taskDefinition"], service(aws)["runningCount"]) == (mended, 2)
+    assert service(aws)["deploymentConfiguration"]["deploymentCircuitBreaker"]["rollback"] is True
+    assert not run(aws, given, task_definition=mended)[1]["changed"]

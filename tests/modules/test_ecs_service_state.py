@@ -52,31 +52,39 @@ def test_stopped_and_started_again(aws, running):
     aws.creation_seconds(ecs=2)
     since = aws.mark()
     assert run(aws, state="stopped") == [
-        ("application_autoscaling_target", [("suspended", False, True)]), ("ecs_service", [("desired_count", 5, 0)])
+        ("application_autoscaling_target", [("suspended", False, True)]),
+        ("ecs_service", [("desired_count", 5, 0), ("stopped", False, True)]),
     ]  # fmt: skip
-    assert [c["operation"] for c in aws.mutating(since)] == ["RegisterScalableTarget", "UpdateService"]
+    assert [c["operation"] for c in aws.mutating(since)] == ["RegisterScalableTarget", "TagResource", "UpdateService"]
     assert (service(aws)["desiredCount"], service(aws)["runningCount"], suspended(aws)) == (0, 0, {True})
     assert run(aws, state="stopped") == []
     since = aws.mark()
     assert run(aws) == [
-        ("ecs_service", [("desired_count", 0, 2)]), ("application_autoscaling_target", [("suspended", True, False)])
+        ("ecs_service", [("desired_count", 0, 5), ("stopped", True, False)]),
+        ("application_autoscaling_target", [("suspended", True, False)]),
     ]  # fmt: skip
-    assert [c["operation"] for c in aws.mutating(since)] == ["UpdateService", "RegisterScalableTarget"]
-    assert (service(aws)["desiredCount"], service(aws)["runningCount"], suspended(aws)) == (2, 2, {False})
+    assert [c["operation"] for c in aws.mutating(since)] == ["UpdateService", "UntagResource", "RegisterScalableTarget"]
+    assert (service(aws)["desiredCount"], service(aws)["runningCount"], suspended(aws)) == (5, 5, {False})
     assert run(aws) == []
 
 
+def test_at_least_as_many_as_are_asked_for_run(aws, running):
+    run(aws, state="stopped")
+    assert run(aws, desired_count=7) == [("ecs_service", [("desired_count", 0, 7), ("stopped", True, False)])]
+
+
 def test_without_autoscaling(aws, running):
-    assert run(aws, state="stopped") == [("ecs_service", [("desired_count", 5, 0)])]
-    assert run(aws) == [("ecs_service", [("desired_count", 0, 2)])]
+    assert run(aws, state="stopped") == [("ecs_service", [("desired_count", 5, 0), ("stopped", False, True)])]
+    assert run(aws) == [("ecs_service", [("desired_count", 0, 5), ("stopped", True, False)])]
 
 
 def test_a_run_that_died_between_the_two_goes_on(aws, running):
     register = aws.client("application-autoscaling").register_scalable_target
     register(ResourceId="service/x/x", MinCapacity=2, MaxCapacity=6, SuspendedState={"ScheduledScalingSuspended": True}, **TARGET)
     assert [kind for kind, _fields in run(aws, state="stopped")] == ["application_autoscaling_target", "ecs_service"]
-    aws.client("ecs").update_service(cluster="x", service="x", desiredCount=3)
-    assert run(aws) == [("application_autoscaling_target", [("suspended", True, False)])]
+    aws.client("ecs").update_service(cluster="x", service="x", desiredCount=6)
+    assert [kind for kind, _fields in run(aws)] == ["ecs_service", "application_autoscaling_target"]
+    assert service(aws)["desiredCount"] == 6 and run(aws) == []
 
 
 def test_there_is_none(aws):

@@ -109,3 +109,36 @@ def test_a_task_that_fails_says_why(aws, given):
         "  Essential container in task exited",
         "  container prepare ended with exit status 1",
     ]
+
+
+def test_an_answer_is_an_exit_status_and_the_last_line_of_the_log(aws, given):
+    aws.client("logs").create_log_group(logGroupName="/ecs/x")
+    aws.task_results({"environment": {"MODE": "check"}, "exit_code": 3, "log": ["a line", '{"schema": "a1"}']})
+    result = run_module(MODULE, {**given, "environment": {"MODE": "check"}, "exit_statuses": [0, 3]}, aws)
+    assert (result["exit_status"], result["answer"]) == (3, {"schema": "a1"})
+    result = run_module(MODULE, given, aws)
+    assert (result["exit_status"], result["answer"]) == (0, {})
+    with pytest.raises(ModuleFailed) as failure:
+        run_module(MODULE, {**given, "environment": {"MODE": "check"}}, aws)
+    assert failure.value.result["exit_status"] == 3 and '{"schema": "a1"}' in failure.value.result["msg"]
+
+
+def test_a_task_that_never_ran_has_no_exit_status(aws, given):
+    aws.task_results({"exit_code": None})
+    with pytest.raises(ModuleFailed) as failure:
+        run_module(MODULE, given, aws)
+    assert failure.value.result["exit_status"] is None and "CannotPullContainerError" in failure.value.result["msg"]
+
+
+def test_a_task_with_another_environment_is_another_task(aws, given):
+    arn = start(aws, given)
+    result = run_module(MODULE, {**given, "environment": {"MODE": "upgrade"}}, aws)
+    assert result["task"]["arn"] != arn
+    (earlier,) = aws.client("ecs").describe_tasks(cluster="x", tasks=[arn])["tasks"]
+    assert earlier["lastStatus"] == "STOPPED"
+
+
+def test_a_plan_says_what_may_come_of_it(aws, given):
+    planned = run_module(MODULE, {**given, "warnings": ["servers may stop"]}, aws, check=True)
+    assert planned["changes"][0]["warnings"] == ["servers may stop"]
+    assert planned["exit_status"] == "(known after apply)"

@@ -51,7 +51,8 @@ def uri(aws):
 def test_create_prepare_again_absent_again(aws, given):
     planned, result = run(aws, given)
     unknown = "(known after apply)"
-    assert planned["secret"] == {"arn": unknown, "name": NAME, "prepared": False, "version_id": unknown}
+    nothing = {"mlflow_version": "", "database_schema": "", "snapshot": "", "upgrading": False}
+    assert planned["secret"] == {"arn": unknown, "name": NAME, "prepared": False, "version_id": unknown, **nothing}
     assert not result["secret"]["prepared"]
     assert uri(aws).startswith(f"mysql+pymysql://mlflow:{derive_password(MASTER, 'x')}@db.example.com:3306/mlflow?")
 
@@ -131,3 +132,40 @@ def test_a_plan_of_a_preparation_says_all_that_the_run_then_does_to_the_secret(a
 def test_a_missing_master_secret_is_named(aws, given):
     with pytest.raises(ModuleFailed, match="there is no secret .*:secret:none with a text value"):
         run_module(MODULE, {**given, "master_secret_arn": "arn:aws:secretsmanager:eu-west-1:1:secret:none"}, aws)
+
+
+def remembered(result):
+    secret = result["secret"]
+    return {k: secret[k] for k in ("prepared", "upgrading", "mlflow_version", "database_schema")}
+
+
+def test_an_upgrade_is_noted_until_the_database_is_prepared(aws, given):
+    old, new = {"mlflow_version": "v1", "database_schema": "a1"}, {"mlflow_version": "v2", "database_schema": "b2"}
+    run_module(MODULE, given, aws)
+    assert remembered(run_module(MODULE, {**given, "prepared": True, **old}, aws)) == {
+        "prepared": True, "upgrading": False, **old,
+    }  # fmt: skip
+
+    begun = run_module(MODULE, {**given, "upgrade": "begin"}, aws)
+    assert remembered(begun) == {"prepared": False, "upgrading": True, **old}
+    snapshot = begun["secret"]["snapshot"]
+    assert snapshot.startswith("x-before-upgrade-")
+    for changes in ({}, {"upgrade": "begin"}):
+        again = run_module(MODULE, {**given, **changes}, aws)
+        assert not again["changed"] and again["secret"] == begun["secret"]
+    assert not run_module(MODULE, {**given, "prepared_for": ["image:0"]}, aws)["secret"]["prepared"]
+
+    ended = run_module(MODULE, {**given, "prepared": True, **new}, aws)
+    assert remembered(ended) == {"prepared": True, "upgrading": False, **new} and ended["secret"]["snapshot"] == snapshot
+
+    assert run_module(MODULE, {**given, "upgrade": "begin"}, aws)["secret"]["upgrading"]
+    abandoned = run_module(MODULE, {**given, "upgrade": "abandon"}, aws)
+    assert remembered(abandoned) == {"prepared": False, "upgrading": False, **new}
+    assert abandoned["secret"]["snapshot"] == ""
+
+
+def test_a_schema_that_is_not_known_is_not_recorded(aws, given):
+    run_module(MODULE, given, aws)
+    run_module(MODULE, {**given, "prepared": True, "mlflow_version": "v1", "database_schema": "a1"}, aws)
+    result = run_module(MODULE, {**given, "prepared": True, "mlflow_version": "v2"}, aws)
+    assert remembered(result) == {"prepared": True, "upgrading": False, "mlflow_version": "v2", "database_schema": ""}

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress, _resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
     SENSITIVE,
@@ -313,7 +313,7 @@ def test_what_has_failed_can_be_changed_and_removed() -> None:
 
 
 def test_waits_until_ready_and_only_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_resource.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(_progress.time, "sleep", lambda seconds: None)
 
     class Slow(Thing):
         def create(self, desired: t.Any) -> t.Any:

@@ -13,12 +13,20 @@ Environment:
   SCHEMA_UPGRADE            "true" allows the upgrade of a schema that is older than this MLflow (back it up before)
   DATABASE_WAIT_SECONDS     how long to wait for the database to accept connections (default 300)
 
-Exit status: 0 prepared; 1 failed; 3 the schema is older and SCHEMA_UPGRADE is not set; 4 the schema is not one that
-this MLflow knows: it is newer, or not MLflow's.
+Exit status:
+  0  prepared
+  1  failed; a schema that was to be upgraded is as it was
+  3  refused, with nothing changed: the schema is older than this MLflow, and SCHEMA_UPGRADE is not set
+  4  refused, with nothing changed: the schema is not one that this MLflow knows: it is newer, or not MLflow's
+  5  the upgrade failed, and has or may have changed the schema
+
+With 0, 3 and 4 the last line of the output is a JSON object: the ``schema`` that the database has, the ``head`` that
+this MLflow needs, and the ``reason`` of a refusal.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -36,12 +44,20 @@ MARKER = "mlplatform_initialising"
 LOCK = "mlplatform.mlflow_aws"
 
 
-class Refused(Exception):
-    """The schema is not one that this run may serve; ``status`` is the exit status."""
+# The statements with which MySQL commits all that was done before them.
+DDL = ("ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE")
 
-    def __init__(self, status: int, message: str) -> None:
+
+class Refused(Exception):
+    """The schema is not one that this run may serve; ``status`` is the exit status, ``revision`` what the schema is."""
+
+    def __init__(self, status: int, revision: str | None, message: str) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.revision = status, revision
+
+
+class HalfDone(Exception):
+    """An upgrade failed, and the schema may be neither the old nor the new one."""
 
 
 def say(message: str) -> None:
@@ -142,8 +158,25 @@ def discard_unfinished(master: sqlalchemy.Connection, app: sqlalchemy.URL, engin
     prepare_account(master, app)
 
 
-def prepare_schema(engine: sqlalchemy.Engine) -> None:
-    """Bring the schema to the revision that this MLflow needs, with the functions that MLflow itself uses.
+def check_first(master: sqlalchemy.Connection, app: sqlalchemy.URL) -> None:
+    """Raise ``Refused`` for a schema that this run may not serve, before anything is changed, such as a password."""
+    catalogue = "pg_database WHERE datname" if master.dialect.name == "postgresql" else (
+        "information_schema.schemata WHERE schema_name"
+    )
+    if not master.exec_driver_sql(f"SELECT 1 FROM {catalogue} = %s", (app.database,)).scalar():
+        return
+    engine = sqlalchemy.create_engine(master.engine.url.set(database=app.database), poolclass=NullPool, hide_parameters=True)
+    try:
+        found = tables(engine)
+        revision = mlflow_db._get_schema_version(engine)
+    except sqlalchemy.exc.ProgrammingError:
+        return  # The master may not read MLflow's tables yet: MLflow's user will.
+    if found and MARKER not in found:
+        check_upgrade(revision, mlflow_db._get_latest_schema_revision())
+
+
+def prepare_schema(engine: sqlalchemy.Engine) -> str:
+    """Bring the schema to the revision that this MLflow needs, with the functions that MLflow itself uses; return it.
 
     Raises ``Refused`` where that needs a permission or another MLflow.
     """
@@ -158,24 +191,55 @@ def prepare_schema(engine: sqlalchemy.Engine) -> None:
     if revision != head:
         check_upgrade(revision, head)
         say(f"upgrading the schema from {revision} to {head}")
-        mlflow_db._upgrade_db(engine)
+        upgrade(engine, revision)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {MARKER}")
     say(f"the schema is {head}, as this MLflow needs it")
+    return head
+
+
+def upgrade(engine: sqlalchemy.Engine, revision: str) -> None:
+    """Upgrade the schema from ``revision``. Raises ``HalfDone`` unless a failure has left the schema as it was.
+
+    PostgreSQL takes back what a failed upgrade did. MySQL takes back nothing from the first changed table on.
+    """
+    committed = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
+        if engine.dialect.name == "mysql" and statement.lstrip().upper().startswith(DDL):
+            committed.append(statement)
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    try:
+        mlflow_db._upgrade_db(engine)
+    except Exception as error:
+        try:
+            unchanged = not committed and mlflow_db._get_schema_version(engine) == revision
+        except sqlalchemy.exc.SQLAlchemyError:
+            unchanged = False
+        if unchanged:
+            raise
+        raise HalfDone(f"{type(error).__name__}: {masked(getattr(error, 'orig', None) or error)}") from None
+    finally:
+        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
 
 
 def check_upgrade(revision: str | None, head: str) -> None:
-    """Raise ``Refused`` unless ``revision`` is an older one of this MLflow's and the upgrade is allowed."""
+    """Raise ``Refused`` unless ``revision`` is ``head``, or an older one of this MLflow's and the upgrade is allowed."""
+    if revision == head:
+        return
     if revision is None:
-        raise Refused(4, "the database holds tables, but no MLflow schema: give MLflow a database of its own")
+        raise Refused(4, revision, "the database holds tables, but no MLflow schema: give MLflow a database of its own")
     try:
         ScriptDirectory.from_config(mlflow_db._get_alembic_config("")).get_revision(revision)
     except CommandError:
         raise Refused(
-            4, f"this MLflow does not know the schema {revision} (its newest is {head}): use a newer image"
+            4, revision, f"this MLflow does not know the schema {revision} (its newest is {head}): use a newer image"
         ) from None
     if os.environ.get("SCHEMA_UPGRADE") != "true":
-        raise Refused(3, f"the schema {revision} is older than {head}, which this MLflow needs: it must be upgraded")
+        raise Refused(
+            3, revision, f"the schema {revision} is older than {head}, which this MLflow needs: it must be upgraded"
+        )
 
 
 def masked(error: object) -> str:
@@ -188,20 +252,31 @@ def masked(error: object) -> str:
     return text
 
 
+def answer(schema: str | None, head: str, reason: str = "") -> None:
+    """Say what was found, for whoever started the task to read."""
+    say(json.dumps({"schema": schema, "head": head, "reason": reason}))
+
+
 def main() -> int:
     try:
         app = target()
         with connect_as_master(app, float(os.environ.get("DATABASE_WAIT_SECONDS", "300"))) as master, exclusive(master):
+            check_first(master, app)
             prepare_account(master, app)
             engine = mlflow_db.create_sqlalchemy_engine(app.render_as_string(hide_password=False))
             try:
                 discard_unfinished(master, app, engine)
-                prepare_schema(engine)
+                schema = prepare_schema(engine)
             finally:
                 engine.dispose()
+        answer(schema, schema)
     except Refused as refused:
         say(f"refused: {refused}")
+        answer(refused.revision, mlflow_db._get_latest_schema_revision(), str(refused))
         return refused.status
+    except HalfDone as error:
+        say(f"the upgrade failed, and the schema may be changed: {error}")
+        return 5
     except Exception as error:
         say(f"failed: {type(error).__name__}: {masked(getattr(error, 'orig', None) or error)}")
         return 1

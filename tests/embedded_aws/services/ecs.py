@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import time
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -14,24 +14,17 @@ from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.ecs import exceptions, models, responses
 from moto.elbv2.models import elbv2_backends
+from moto.logs.models import logs_backends
 from moto.moto_api._internal import mock_random
 
 from embedded_aws.gaps import gap
+from embedded_aws.tasks import result_of
 from embedded_aws.timing import Elapsed
 
 Backend, Response = models.EC2ContainerServiceBackend, responses.EC2ContainerServiceResponse
 
 # The changes that UpdateService starts a new deployment for.
 DEPLOYED = ("task_definition", "network_configuration", "platform_version", "load_balancers", "service_registries")
-
-
-def succeed(task_definition: Any, overrides: dict[str, Any]) -> dict[str, int]:
-    """The exit code of each container of a task. None is run here: C(false) exits with 1, all others with 0."""
-    return {c["name"]: int(c.get("command") == ["false"]) for c in task_definition.container_definitions}
-
-
-# A scenario that wants a task's command to run for real puts its own function here.
-run_containers: Callable[[Any, dict[str, Any]], dict[str, int]] = succeed
 
 
 class ClusterContainsServices(exceptions.ECSException):
@@ -310,6 +303,7 @@ def _deploy(service: Any, reason: str = "in progress") -> None:
     """Replace the service's deployment by a new one, which is completed when its time is over."""
     now = utcnow()
     service.since_deployment = Elapsed("ecs")
+    service.goes_back = "rolling back" in reason
     deployment = {
         "id": f"ecs-svc/{mock_random.randint(10**18, 10**19)}",
         "status": "PRIMARY",
@@ -361,17 +355,16 @@ def _settle(service: Any) -> None:
 
 
 def _starts(service: Any) -> bool:
-    """Whether the essential containers of the service's tasks stay up."""
+    """Whether the service's tasks, if it has any, stay up."""
     backend = models.ecs_backends[service._account_id][service.region_name]
     definition = backend.describe_task_definition(service.task_definition)
-    exit_codes = succeed(definition, {})
-    return not any(exit_codes[c["name"]] for c in definition.container_definitions if c.get("essential", True))
+    return service.desired_count == 0 or result_of(definition, {}, counted=False).exit_code == 0
 
 
 def _give_up(service: Any) -> None:
     """What the circuit breaker does with a deployment whose tasks do not start; without it, ECS tries for ever."""
     failed, breaker = service.deployments[0], service.deployment_configuration["deploymentCircuitBreaker"]
-    if failed["rolloutState"] == "FAILED" or not breaker["enable"]:
+    if failed["rolloutState"] == "FAILED" or not breaker["enable"] or service.goes_back:
         return
     failed["rolloutState"] = "FAILED"
     failed["rolloutStateReason"] = "ECS deployment circuit breaker: tasks failed to start."
@@ -416,7 +409,7 @@ def task_life(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
     self.created_at = self.started_at = utcnow()
     self.cpu, self.memory = definition.cpu, definition.memory
     self.stop_code = None
-    self.exit_codes = run_containers(definition, self.overrides)
+    self.definition, self.result = definition, result_of(definition, self.overrides)
     self.times_described = 0
 
 
@@ -435,16 +428,33 @@ def _container(task: Any, definition: dict[str, Any]) -> dict[str, Any]:
 
 @gap(models.Task, "advance")
 def advance(_original: Any, self: Any) -> None:
-    """A task that RunTask started is RUNNING, then STOPPED with the exit codes of its containers."""
+    """A task that RunTask started is RUNNING, then STOPPED with the exit codes of its containers and their logs."""
     self.times_described += 1
     if self.times_described < 2 or self.last_status == "STOPPED":
         return
     self.last_status = self.desired_status = "STOPPED"
     _release_interfaces(self)
     self.stopped_at = utcnow()
+    if self.result.exit_code is None:
+        self.stop_code = "TaskFailedToStart"
+        self.stopped_reason = "CannotPullContainerError: pull image manifest has been retried 7 time(s)"
+        return
     self.stop_code, self.stopped_reason = "EssentialContainerExited", "Essential container in task exited"
-    for container in self.containers:
-        container.update(lastStatus="STOPPED", exitCode=self.exit_codes[container["name"]])
+    for container, definition in zip(self.containers, self.definition.container_definitions, strict=True):
+        code = self.result.exit_code if definition.get("essential", True) else 0
+        container.update(lastStatus="STOPPED", exitCode=code)
+        if definition.get("essential", True) and self.result.log:
+            _write_log(self, definition)
+
+
+def _write_log(task: Any, container: dict[str, Any]) -> None:
+    """Write the lines of a container to its stream, prefix/container/task id."""
+    options = container["logConfiguration"]["options"]
+    logs = logs_backends[task._account_id][options["awslogs-region"]]
+    stream = f"{options['awslogs-stream-prefix']}/{container['name']}/{task.task_arn.rpartition('/')[2]}"
+    logs.create_log_stream(options["awslogs-group"], stream)
+    now = int(time.time() * 1000)
+    logs.put_log_events(options["awslogs-group"], stream, [{"timestamp": now, "message": line} for line in task.result.log])
 
 
 @gap(Backend, "stop_task")

@@ -1,0 +1,50 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person is told of a wait while it lasts, on the terminal and in Ansible's log."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from embedded_aws.client import EmbeddedAWS
+
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+  tasks:
+    - mlplatform.mlflow_aws.aws_wait:
+        db_clusters: [x]
+"""
+
+
+@pytest.mark.versions
+def test_a_wait_is_told_while_it_lasts(aws: EmbeddedAWS, tmp_path: Path) -> None:
+    aws.creation_seconds(rds=3600)
+    aws.client("rds").create_db_cluster(
+        DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="long-enough-1"
+    )
+    (tmp_path / "wait.yml").write_text(PLAYBOOK)
+    env = {**os.environ, **aws.env, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), "ANSIBLE_LOCALHOST_WARNING": "false"}
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "wait.yml"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    timer = threading.Timer(240, process.kill)
+    timer.start()
+    assert process.stderr is not None
+    line = next((line for line in process.stderr if "waiting for" in line), "")
+    aws.creation_seconds(rds=0)  # only now it can end
+    assert re.fullmatch(r"localhost: waiting for AWS: db_cluster x: x creating \(1\d s\)\n", line)
+    process.communicate()
+    timer.cancel()
+    assert process.returncode == 0
+    assert line.strip() in (tmp_path / "log").read_text()
