@@ -170,7 +170,8 @@ class Preflight:
         main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
         for subnet in self.inputs["mlflow_load_balancer_subnet_ids"]:
             table = of_subnet.get(subnet, main)
-            if table and not any(r.get("DestinationCidrBlock") == "0.0.0.0/0" for r in table["Routes"]):
+            routes = [r for r in table["Routes"] if r.get("State") != "blackhole"] if table else []
+            if table and not any(r.get("DestinationCidrBlock") == "0.0.0.0/0" for r in routes):
                 self.aws.module.warn(
                     f"mlflow_load_balancer_subnet_ids: {subnet} has no route to the internet; the load balancer has to reach "
                     "the identity provider on port 443, or nobody can sign in"
