@@ -37,5 +37,7 @@ def backend_store_uri(
         tls = {"ssl_ca": ca_file} if ca_file else {"ssl_check_hostname": "false"}
     else:
         tls = {"sslmode": "verify-full", "sslrootcert": ca_file} if ca_file else {"sslmode": "require"}
+    # PyMySQL's default; libpq would wait for ever for a database that resumes from a pause.
+    options = {**tls, "connect_timeout": "10"}
     credentials = f"{quote(user, safe='')}:{quote(password, safe='')}"
-    return f"{_DRIVERS[engine]}://{credentials}@{host}:{port}/{quote(database, safe='')}?{urlencode(tls)}"
+    return f"{_DRIVERS[engine]}://{credentials}@{host}:{port}/{quote(database, safe='')}?{urlencode(options)}"

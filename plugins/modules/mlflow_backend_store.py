@@ -14,6 +14,8 @@ description:
   - Makes, changes and removes the Secrets Manager secret with the SQLAlchemy URI with which MLflow connects to its
     database, as a database user of its own. The user's password follows from the master password, which the module
     reads itself, so that no password passes through Ansible's variables.
+  - The secret is a JSON object. Its field C(uri) leads to the writer, and C(reader_uri), where O(reader_host) is given,
+    to the readers.
   - The secret also remembers, in the tag C(mlflow-database-prepared), for what the database was prepared (the user,
     the database and the schema made). The tag is kept until a run with O(prepared=true) sets it anew, so that a
     preparation that failed, or a run that died before it, is made up for by the next run. The tags C(mlflow-version) and
@@ -37,6 +39,10 @@ options:
   host:
     description: Host name of the database.
     type: str
+  reader_host:
+    description: Host name that leads to the readers of the database, if it has any.
+    type: str
+    default: ""
   port:
     description: Port of the database. A string, because a plan may not know it yet.
     type: str
@@ -123,8 +129,8 @@ RETURN = r"""
 secret:
   description:
     - The secret, as it is after the run. Empty with O(state=absent).
-    - C(version_id) is that of the URI, in check mode C((known after apply)) where the URI would change.
-    - C(prepared) says whether the database was prepared for this URI and O(prepared_for); C(mlflow_version) and
+    - C(version_id) is that of the value, in check mode C((known after apply)) where the value would change.
+    - C(prepared) says whether the database was prepared for this version and O(prepared_for); C(mlflow_version) and
       C(database_schema) for which MLflow it was last prepared, and which schema it had then.
     - C(snapshot) is the name of the snapshot of before the last upgrade, and C(upgrading) whether that is under way.
   type: dict
@@ -224,7 +230,7 @@ class BackendStore(Secret):
         return {**super().desired(), "tags": {name: value for name, value in tags.items() if value}}
 
     def warn(self, before: State | None, changes: State) -> list[str]:
-        if before and "value" in changes:
+        if before and "value" in changes and writer(before["value"]) != writer(changes["value"]):
             return ["running servers cannot open connections to the database for some minutes, until they are replaced"]
         return super().warn(before, changes)
 
@@ -255,25 +261,39 @@ def master_secret(aws: Aws, arn: str) -> str:
     return answer["SecretString"]
 
 
-def uri(params: dict[str, t.Any], master_password: str) -> str:
-    """The URI of the backend store; UNKNOWN where a plan does not know a part of it yet."""
-    if has_unknown([params["host"], params["port"]]):
+def writer(value: str | None) -> str | None:
+    """The URI of the writer in a value of the secret, or all of a value of another form."""
+    try:
+        return json.loads(value or "")["uri"]
+    except (ValueError, LookupError, TypeError):
+        return value
+
+
+def uris(params: dict[str, t.Any], master_password: str) -> str:
+    """The value of the secret; UNKNOWN where a plan does not know a part of it yet."""
+    hosts = {"uri": params["host"], "reader_uri": params["reader_host"]}
+    if has_unknown([*hosts.values(), params["port"]]):
         return UNKNOWN
-    return backend_store_uri(
-        engine=params["engine"],
-        user=params["username"],
-        password=derive_password(master_password, params["unique_name"]),
-        host=params["host"],
-        port=int(params["port"]),
-        database=params["database"],
-        ca_file=params["ca_file"],
-    )
+    password = derive_password(master_password, params["unique_name"])
+    return json.dumps({
+        field: backend_store_uri(
+            engine=params["engine"],
+            user=params["username"],
+            password=password,
+            host=host,
+            port=int(params["port"]),
+            database=params["database"],
+            ca_file=params["ca_file"],
+        )
+        for field, host in hosts.items()
+        if host
+    })
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Secret], t.Callable[[], dict[str, t.Any]]]:
     spec = {
         **params,
-        "description": "Where MLflow keeps its data: the URI of its database, with the password",
+        "description": "Where MLflow keeps its data: the URIs of its database, with the password",
         "value": "",  # said below, when the master password is known; meanwhile the secret is read
         "generate": None,
         "marker": {},
@@ -284,7 +304,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Secret], t.Callable[
         return [store], lambda: {"secret": {}}
     master, _ahead = together(lambda: master_secret(aws, params["master_secret_arn"]), store.read_ahead)
     password = secret_password(master)
-    spec["value"] = uri(params, password)
+    spec["value"] = uris(params, password)
     value_from = params["master_secret_arn"] + ("" if password == master else ":password::")
     return [store], lambda: {"secret": store.result(), "master_password_value_from": value_from}
 
@@ -296,6 +316,7 @@ def main() -> None:
             "master_secret_arn": {"type": "str", "no_log": False},
             "engine": {"type": "str", "choices": ["aurora-mysql", "aurora-postgresql"]},
             "host": {"type": "str"},
+            "reader_host": {"type": "str", "default": ""},
             "port": {"type": "str"},
             "database": {"type": "str"},
             "unique_name": {"type": "str"},

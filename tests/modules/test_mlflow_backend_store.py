@@ -44,8 +44,12 @@ def run(aws, params, **changes):
     return planned, result
 
 
+def uris(aws):
+    return json.loads(aws.client("secretsmanager").get_secret_value(SecretId=NAME)["SecretString"])
+
+
 def uri(aws):
-    return aws.client("secretsmanager").get_secret_value(SecretId=NAME)["SecretString"]
+    return uris(aws)["uri"]
 
 
 def test_create_prepare_again_absent_again(aws, given):
@@ -73,6 +77,7 @@ def test_create_prepare_again_absent_again(aws, given):
     ("change", "new_version"),
     [
         ({"host": "other.example.com"}, True),
+        ({"reader_host": "readers.example.com"}, True),
         ({"database": "other"}, True),
         ({"prepared_for": ["image:2", "cluster-A"]}, False),
         ({"prepared_for": ["image:1", "cluster-B"]}, False),
@@ -96,6 +101,16 @@ def test_a_changed_master_password_is_a_new_uri_and_asks_for_another_preparation
     assert [f["name"] for f in result["changes"][0]["fields"]] == ["value"] and not result["secret"]["prepared"]
     assert "running servers cannot open connections" in result["changes"][0]["warnings"][0]
     assert derive_password("an0ther-password", "x") in uri(aws)
+
+
+def test_readers_have_a_uri_of_their_own_and_running_servers_go_on(aws, given):
+    assert run(aws, given)[1]["secret"] and uris(aws).keys() == {"uri"}
+    before = uri(aws)
+    _ignored, result = run(aws, given, reader_host="readers.example.com")
+    assert [f["name"] for f in result["changes"][0]["fields"]] == ["value"] and result["changes"][0]["warnings"] == []
+    assert uris(aws) == {"uri": before, "reader_uri": before.replace("@db.example.com", "@readers.example.com")}
+    run(aws, given)
+    assert uris(aws) == {"uri": before}
 
 
 def test_the_master_password_may_be_a_field_of_its_secret(aws, given):

@@ -45,6 +45,8 @@ NEW_REVISION = "update ecs_task_definition, update ecs_service"
 DEPLOY = "ecs:RegisterTaskDefinition, ecs:UpdateService"
 BOTH_REVISIONS = "update ecs_task_definition*2, update ecs_service"
 DEPLOY_BOTH = "ecs:RegisterTaskDefinition*2, ecs:UpdateService"
+OTHER_URIS = f"update secretsmanager_secret*2, create ecs_task, {BOTH_REVISIONS}"
+DEPLOY_OTHER_URIS = f"secretsmanager:UpdateSecret, ecs:RunTask, secretsmanager:TagResource, {DEPLOY_BOTH}"
 SCHEDULE = {"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 0}
 
 CASES = [
@@ -188,12 +190,17 @@ CASES = [
         "rds:ModifyDBCluster",
         ("the database can be deleted by mistake",),
     ),
-    Case("a reader", lambda g: {"mlflow_database_reader_count": 1}, "create rds_instance", "rds:CreateDBInstance"),
+    Case(
+        "a reader",
+        lambda g: {"mlflow_database_reader_count": 1},
+        f"create rds_instance, {OTHER_URIS}",
+        f"rds:CreateDBInstance, {DEPLOY_OTHER_URIS}",
+    ),
     Case(
         "no reader",
         lambda g: {"mlflow_database_reader_count": 0},
-        "delete rds_instance",
-        "rds:DeleteDBInstance",
+        f"delete rds_instance, {OTHER_URIS}",
+        f"rds:DeleteDBInstance, {DEPLOY_OTHER_URIS}",
         ("without a reader, a failover takes",),
     ),
     Case(

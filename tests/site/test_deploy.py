@@ -245,7 +245,8 @@ def test_mlflow_runs_on_fargate_configured_by_environment_and_secrets(team: Stac
     assert "MLFLOW_GUNICORN_OPTS" not in environment
     secrets = {s["name"]: s["valueFrom"] for s in mlflow["secrets"]}
     store = deployed.of("secret")[f"{NAME}-backend-store-uri"]
-    assert secrets["MLFLOW_BACKEND_STORE_URI"].startswith(f"{store['ARN']}:")
+    assert secrets["MLFLOW_BACKEND_STORE_URI"].startswith(f"{store['ARN']}:uri::")
+    assert "MLFLOW_READ_REPLICA_BACKEND_STORE_URI" not in secrets
     assert all(value.startswith("arn:aws:secretsmanager:") for value in secrets.values())
     assert not set(secrets) & set(environment)
     options = mlflow["logConfiguration"]["options"]
@@ -400,7 +401,7 @@ def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> N
 
 def test_no_secret_is_in_any_output_file_log_or_definition(team: Stack, deployed: Step, again: Step) -> None:
     secrets = team.aws.client("secretsmanager")
-    uri = secrets.get_secret_value(SecretId=f"{NAME}-backend-store-uri")["SecretString"]
+    uri = json.loads(secrets.get_secret_value(SecretId=f"{NAME}-backend-store-uri")["SecretString"])["uri"]
     keys = json.loads(secrets.get_secret_value(SecretId=f"{NAME}-server-keys")["SecretString"])
     user = urllib.parse.urlsplit(uri).password
     assert user and user != urllib.parse.quote(PASSWORD, safe="")

@@ -130,6 +130,9 @@ def test_a_database_that_does_not_pause_has_its_capacity_and_a_reader_in_another
     assert members == {f"{NAME}-1": True, f"{NAME}-2": False}
     classes = {s["DBInstanceClass"] for (kind, _i), s in postgres.account.items() if kind == "db_instance"}
     assert classes == {"db.serverless"}
+    store = postgres.account["secret", f"{NAME}-backend-store-uri"]["ARN"]
+    value_from = {s["name"]: s["valueFrom"] for s in postgres.containers["mlflow"]["secrets"]}
+    assert value_from["MLFLOW_READ_REPLICA_BACKEND_STORE_URI"].startswith(f"{store}:reader_uri::")
 
 
 def test_people_sign_in_at_the_oidc_provider(postgres: Variant) -> None:

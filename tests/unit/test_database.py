@@ -26,18 +26,18 @@ def test_the_derived_password_depends_on_password_and_stack() -> None:
 @pytest.mark.parametrize(
     ("engine", "port", "ca_file", "expected"),
     [
-        ("aurora-mysql", 3306, "", "mysql+pymysql://mlflow:p@db:3306/mlflow?ssl_check_hostname=false"),
-        ("aurora-mysql", 3306, "/tls/ca.pem", "mysql+pymysql://mlflow:p@db:3306/mlflow?ssl_ca=%2Ftls%2Fca.pem"),
-        ("aurora-postgresql", 5432, "", "postgresql+psycopg2://mlflow:p@db:5432/mlflow?sslmode=require"),
+        ("aurora-mysql", 3306, "", "mysql+pymysql://mlflow:p@db:3306/mlflow?ssl_check_hostname=false&connect_timeout=10"),
+        ("aurora-mysql", 3306, "/tls/ca.pem", "mysql+pymysql://mlflow:p@db:3306/mlflow?ssl_ca=%2Ftls%2Fca.pem&connect_timeout=10"),
+        ("aurora-postgresql", 5432, "", "postgresql+psycopg2://mlflow:p@db:5432/mlflow?sslmode=require&connect_timeout=10"),
         (
             "aurora-postgresql",
             5432,
             "/tls/ca.pem",
-            "postgresql+psycopg2://mlflow:p@db:5432/mlflow?sslmode=verify-full&sslrootcert=%2Ftls%2Fca.pem",
+            "postgresql+psycopg2://mlflow:p@db:5432/mlflow?sslmode=verify-full&sslrootcert=%2Ftls%2Fca.pem&connect_timeout=10",
         ),
     ],
 )
-def test_the_uri_always_encrypts(engine: str, port: int, ca_file: str, expected: str) -> None:
+def test_the_uri_always_encrypts_and_an_attempt_to_connect_ends(engine: str, port: int, ca_file: str, expected: str) -> None:
     uri = backend_store_uri(
         engine=engine, user="mlflow", password="p", host="db", port=port, database="mlflow", ca_file=ca_file
     )
