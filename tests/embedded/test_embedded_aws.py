@@ -18,7 +18,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from embedded_aws import gaps
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
@@ -103,6 +105,19 @@ def test_calls_since_a_mark_and_their_errors(aws: EmbeddedAWS) -> None:
     refused("NoSuchEntity", aws.client("iam").get_role, RoleName="none")
     (call,) = aws.calls(mark)
     has(call, operation="GetRole", status=404, error="NoSuchEntity", params={"RoleName": "none"})
+
+
+def test_a_call_tells_who_signed_it_and_so_does_one_by_a_presigned_url(aws: EmbeddedAWS) -> None:
+    aws.client("s3").create_bucket(Bucket="presigned", CreateBucketConfiguration={"LocationConstraint": REGION})
+    signer = boto3.client(
+        "s3", region_name=REGION, endpoint_url=aws.endpoint, config=Config(signature_version="s3v4"),
+        aws_access_key_id="another", aws_secret_access_key="testing",
+    )
+    url = signer.generate_presigned_url("put_object", Params={"Bucket": "presigned", "Key": "k"})
+    urllib.request.urlopen(urllib.request.Request(url, data=b"body", method="PUT"), timeout=10).close()
+    assert [(call["operation"], call["caller"]) for call in aws.calls()] == [
+        ("CreateBucket", "testing"), ("PutObject", "another"),
+    ]
 
 
 def test_secrets_are_not_recorded(aws: EmbeddedAWS, network: Network) -> None:
@@ -1378,10 +1393,11 @@ def test_managed_policies_exist(aws: EmbeddedAWS) -> None:
     assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 0
 
 
-def _tokens(aws: EmbeddedAWS, pool: str) -> dict[str, str]:
+def _tokens(aws: EmbeddedAWS, pool: str, **settings: Any) -> dict[str, Any]:
     cognito = aws.client("cognito-idp")
     client = cognito.create_user_pool_client(
-        UserPoolId=pool, ClientName="c", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+        UserPoolId=pool, ClientName="c", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        **settings,
     )["UserPoolClient"]["ClientId"]
     cognito.admin_create_user(
         UserPoolId=pool, Username="u", MessageAction="SUPPRESS",
@@ -1410,6 +1426,19 @@ def test_user_pools_have_their_own_keys(aws: EmbeddedAWS) -> None:
         jwt.decode(token, jwk.KeySet.import_key_set(_jwks(aws, two)))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         _jwks(aws, f"{REGION}_none")
+
+
+def test_tokens_are_valid_for_as_long_as_their_client_says(aws: EmbeddedAWS) -> None:
+    from joserfc import jwk, jwt
+
+    pool = aws.client("cognito-idp").create_user_pool(PoolName="p")["UserPool"]["Id"]
+    tokens = _tokens(
+        aws, pool, AccessTokenValidity=10, IdTokenValidity=2, TokenValidityUnits={"AccessToken": "minutes"}
+    )
+    keys = jwk.KeySet.import_key_set(_jwks(aws, pool))
+    claims = [jwt.decode(tokens[name], keys).claims for name in ("AccessToken", "IdToken")]
+    assert [each["exp"] - each["iat"] for each in claims] == [600, 7200]
+    assert tokens["ExpiresIn"] == 600
 
 
 def test_user_pool_domains_and_clients(aws: EmbeddedAWS) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from io import BytesIO
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
@@ -43,13 +43,17 @@ ERROR_CODE = (
 
 @dataclass
 class Call:
-    """One API call, as the log shows it; ``time`` is in seconds since the epoch, ``milliseconds`` the handling."""
+    """One API call, as the log shows it.
+
+    ``caller`` is the access key that signed it, ``time`` is in seconds since the epoch, ``milliseconds`` the handling.
+    """
 
     n: int
     service: str
     operation: str
     mutating: bool
     params: Any
+    caller: str
     time: float
     status: int = 0
     error: str | None = None
@@ -69,15 +73,20 @@ def redacted(value: Any, name: str = "") -> Any:
     return value
 
 
-def service_of(environ: dict[str, Any]) -> str:
-    """The botocore name of the service that a request is for, from its signature's scope or its JSON target."""
-    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+def caller_and_service(environ: dict[str, Any]) -> tuple[str, str]:
+    """The access key that signed a request, and the botocore name of the service that it is for.
+
+    Both are in the signature, which a presigned URL has in its query; what is not signed may have a JSON target.
+    """
+    signature = environ.get("HTTP_AUTHORIZATION", "") or unquote(environ.get("QUERY_STRING", ""))
+    scope = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/aws4_request", signature)
     if not scope:
         unsigned = environ.get("HTTP_X_AMZ_TARGET", "").startswith("AWSCognitoIdentityProviderService")
-        return "cognito-idp" if unsigned else ""
-    if scope[1] == "apigateway":
-        return "apigatewayv2" if environ["PATH_INFO"].startswith("/v2/") else "apigateway"
-    return SERVICE_OF_SCOPE.get(scope[1], scope[1])
+        return "", "cognito-idp" if unsigned else ""
+    caller, service = scope.groups()
+    if service == "apigateway":
+        return caller, "apigatewayv2" if environ["PATH_INFO"].startswith("/v2/") else "apigateway"
+    return caller, SERVICE_OF_SCOPE.get(service, service)
 
 
 def operation_of(service: str, environ: dict[str, Any], body: bytes) -> tuple[str, Any]:
@@ -199,13 +208,14 @@ class Recorder:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = self._read_body(environ)
-        service = service_of(environ)
+        caller, service = caller_and_service(environ)
         if not service:
             # Unsigned documents (a user pool's JWKS, for one) are not API calls.
             return self._handle(environ, start_response, exclusive=True)
         operation, params = operation_of(service, environ, body)
         with self._log_lock:
-            call = Call(len(self.calls) + 1, service, operation, not READ_ONLY.match(operation), params, time.time())
+            mutating = not READ_ONLY.match(operation)
+            call = Call(len(self.calls) + 1, service, operation, mutating, params, caller, time.time())
             self.calls.append(call)
             faults = [fault for fault in self.faults if fault.strikes(call)]
         time.sleep((self.latency_ms + sum(fault.latency_ms for fault in faults)) / 1000)

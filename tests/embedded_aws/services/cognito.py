@@ -38,10 +38,19 @@ def signing_key(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
     self.json_web_key = free
 
 
+UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+
+
 @gap(models.CognitoIdpUserPool, "create_jwt")
-def key_id(original: Any, self: Any, *args: Any, **kwargs: Any) -> tuple[str, int]:
-    """A token's header names the key that signed it."""
-    token, expires_in = original(self, *args, **kwargs)
+def create_jwt(
+    original: Any, self: Any, client_id: str, username: str, token_use: str, *args: Any, **kwargs: Any
+) -> tuple[str, int]:
+    """A token's header names the key that signed it; it is valid for as long as its app client says, or an hour."""
+    settings = self.clients[client_id].extended_config
+    if validity := settings.get(f"{token_use.title()}TokenValidity"):
+        unit = settings.get("TokenValidityUnits", {}).get(f"{token_use.title()}Token", "hours")
+        args, kwargs = args[1:], {**kwargs, "expires_in": validity * UNIT_SECONDS[unit]}
+    token, expires_in = original(self, client_id, username, token_use, *args, **kwargs)
     payload = jwt.decode(token, self.json_web_key).claims
     return jwt.encode({"kid": self.json_web_key.kid, "alg": "RS256"}, payload, self.json_web_key), expires_in
 
