@@ -114,7 +114,8 @@ def test_a_call_tells_who_signed_it_and_so_does_one_by_a_presigned_url(aws: Embe
         aws_access_key_id="another", aws_secret_access_key="testing",
     )
     url = signer.generate_presigned_url("put_object", Params={"Bucket": "presigned", "Key": "k"})
-    urllib.request.urlopen(urllib.request.Request(url, data=b"body", method="PUT"), timeout=10).close()
+    put = urllib.request.Request(url, data=b"body", method="PUT", headers={"Content-Type": "text/plain"})
+    urllib.request.urlopen(put, timeout=10).close()
     assert [(call["operation"], call["caller"]) for call in aws.calls()] == [
         ("CreateBucket", "testing"), ("PutObject", "another"),
     ]
