@@ -3,18 +3,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import typing as t
+from collections.abc import Iterator
+
 import pytest
-from runtime.databases import ENGINES
+from embedded_aws.client import EmbeddedAWS
+from runtime import inputs
+from runtime.databases import ENGINES, running
+from runtime.deployment import Deployment
+from stack import PASSWORD, Stack, prerequisites
 from xdist.scheduler import LoadScopeScheduling
 
 
-class ByEngine(LoadScopeScheduling):
-    """The tests of an engine run in one process: so its server is started once, and the engines at the same time."""
+class OneProcessForEachEngine(LoadScopeScheduling):
+    """The tests of an engine share its database server and its MLflow servers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((engine for engine in ENGINES if f"[{engine}" in nodeid), nodeid)
+        return next((engine for engine in ENGINES if engine in nodeid), super()._split_scope(nodeid))
 
 
-@pytest.hookimpl(optionalhook=True)  # without -n there are no workers to share the tests out to
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByEngine:
-    return ByEngine(config, log)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: t.Any) -> OneProcessForEachEngine:
+    return OneProcessForEachEngine(config, log)
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def deployment(engine: str, aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A stack on the engine that was deployed, its database prepared and two servers of it started together."""
+    aws_server.reset()
+    stack = Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))
+    with running(engine, inputs.MASTER_USERNAME, PASSWORD) as database:
+        database.make_database("mlflow")
+        deployment = Deployment(stack, database)
+        deployment.apply(**inputs.of(engine, stack))
+        assert "the database is empty" in deployment.prepare()
+        with deployment.started(2) as deployment.servers:
+            yield deployment

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from runtime import certificates
 
 ENGINES = ("aurora-mysql", "aurora-postgresql")
 # The hardest password for quoting that RDS accepts: any printable character but / @ " and space.
@@ -54,12 +57,12 @@ class Database:
     """
 
     host = "localhost"
-    master_username = "team_admin"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, master_username: str, master_password: str) -> None:
         self.directory = directory
         self.port = free_port()
-        self.master_password = MASTER_PASSWORD
+        self.master_username = master_username
+        self.master_password = master_password
         self.ca_file = directory / "ca.pem"
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to run as root.
@@ -69,27 +72,13 @@ class Database:
 
     def create(self) -> None:
         """Make the data directory, start the server and make its master user."""
-        self._make_certificates()
+        certificates.make(self.directory, self.host)
         if self._user:
             for path in (self.directory, *self.directory.iterdir()):
                 shutil.chown(path, "nobody", "nogroup")
         self._make_data()
         self.start()
         self._make_master()
-
-    def _make_certificates(self) -> None:
-        def openssl(*arguments: str) -> None:
-            subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, capture_output=True)
-
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test CA",
-                "-keyout", "ca.key", "-out", "ca.pem", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
-                "-keyout", "server.key", "-out", "server.csr")
-        (self.directory / "server.ext").write_text(
-            "subjectAltName=DNS:localhost\nauthorityKeyIdentifier=keyid\nkeyUsage=digitalSignature\n"
-        )
-        openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2",
-                "-extfile", "server.ext", "-out", "server.pem")
 
     def _run(self, *command: str, sql: str | None = None) -> str:
         result = subprocess.run(
@@ -147,8 +136,24 @@ class Database:
         """Run statements as the superuser, over the server's own socket, and return the rows, one a line."""
         raise NotImplementedError
 
+    def make_database(self, name: str) -> None:
+        """Make an empty database, as RDS makes the one that a cluster is created with."""
+        raise NotImplementedError
+
     def connections(self, user: str) -> int:
         """Return how many connections ``user`` has open."""
+        raise NotImplementedError
+
+    def connections_made(self, user: str, database: str) -> int:
+        """Return how many connections of ``user`` to a database the server has ever logged."""
+        return len(self._connection(user, database).findall(self._connection_log().read_text(errors="replace")))
+
+    def _connection_log(self) -> Path:
+        raise NotImplementedError
+
+    @staticmethod
+    def _connection(user: str, database: str) -> re.Pattern[str]:
+        """What the server logs of a connection that was let in."""
         raise NotImplementedError
 
 
@@ -168,6 +173,7 @@ class MariaDB(Database):
             "--bind-address=127.0.0.1", f"--socket={self.directory}/socket", f"--pid-file={self.directory}/pid",
             f"--ssl-ca={self.ca_file}", f"--ssl-cert={self.directory}/server.pem",
             f"--ssl-key={self.directory}/server.key", "--require-secure-transport=ON",
+            "--general-log=ON", f"--general-log-file={self._connection_log()}",
             "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
         ]
 
@@ -183,8 +189,18 @@ class MariaDB(Database):
         return self._run(find_binary("mariadb"), "--no-defaults", f"--socket={self.directory}/socket", "--user=root",
                          "--batch", "--skip-column-names", f"--database={database}", sql=sql)
 
+    def make_database(self, name: str) -> None:
+        self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+
     def connections(self, user: str) -> int:
         return int(self.execute(f"SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{user}'"))
+
+    def _connection_log(self) -> Path:
+        return self.directory / "general.log"
+
+    @staticmethod
+    def _connection(user: str, database: str) -> re.Pattern[str]:
+        return re.compile(rf"Connect\s+{user}@\S+ on {database} ")
 
 
 class PostgreSQL(Database):
@@ -205,7 +221,7 @@ class PostgreSQL(Database):
         settings = {
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.directory,
             "ssl": "on", "ssl_cert_file": self.directory / "server.pem", "ssl_key_file": self.directory / "server.key",
-            "fsync": "off", "log_statement": "all",
+            "fsync": "off", "log_statement": "all", "log_connections": "on",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [find_binary("postgres"), "-D", f"{self.directory}/data", *options]
@@ -228,16 +244,29 @@ class PostgreSQL(Database):
         return self._run(find_binary("psql"), "-h", str(self.directory), "-p", str(self.port), "-U", "rdsadmin",
                          "-d", database or "postgres", "-qtAX", "-v", "ON_ERROR_STOP=1", sql=sql)
 
+    def make_database(self, name: str) -> None:
+        self.execute(f"CREATE DATABASE {name} OWNER {self.master_username}")
+
     def connections(self, user: str) -> int:
         return int(self.execute(f"SELECT COUNT(*) FROM pg_stat_activity WHERE usename = '{user}'"))
 
+    def _connection_log(self) -> Path:
+        return self.directory / "log"
+
+    @staticmethod
+    def _connection(user: str, database: str) -> re.Pattern[str]:
+        return re.compile(rf"connection authorized: user={user} database={database}\b")
+
 
 @contextmanager
-def running(engine: str) -> Iterator[Database]:
+def running(
+    engine: str, master_username: str = "team_admin", master_password: str = MASTER_PASSWORD
+) -> Iterator[Database]:
     """Run a server for one of ``ENGINES``, and leave nothing of it behind."""
     # Not pytest's directory: the server's user could not enter it.
     directory = Path(tempfile.mkdtemp(prefix="mlflow-db-"))
-    database = {"aurora-mysql": MariaDB, "aurora-postgresql": PostgreSQL}[engine](directory)
+    servers = {"aurora-mysql": MariaDB, "aurora-postgresql": PostgreSQL}
+    database = servers[engine](directory, master_username, master_password)
     try:
         database.create()
         yield database

@@ -1,0 +1,44 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inputs of the stacks. Each engine has one of the two kinds of sign-in and of authorizer, so that all are tried."""
+
+from __future__ import annotations
+
+import json
+
+from stack import Inputs, Stack
+
+MASTER_USERNAME = "mlflow_admin"  # rds_master_username
+CREDENTIALS = {"ci": "correct:horse bättery", "nightly": "another"}
+"""What programs may use with HTTP Basic, user name to password."""
+
+
+def of(engine: str, stack: Stack) -> Inputs:
+    """The inputs beside those that name the prerequisites; what they name is made."""
+    aws = stack.aws
+    pool = stack.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    programs = aws.client("cognito-idp").create_user_pool_client(
+        UserPoolId=pool, ClientName="programs",
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    )["UserPoolClient"]["ClientId"]
+    either = {
+        "mlflow_database_engine": engine,
+        "mlflow_api_client_ids": [programs],
+        "mlflow_service_workers": 1,  # each takes this machine as long to start as all the others
+    }
+    if engine == "aurora-mysql":
+        users = aws.client("secretsmanager").create_secret(Name="api-users", SecretString=json.dumps(CREDENTIALS))
+        return {**either, "mlflow_api_credentials_secret_arn": users["ARN"]}
+    oidc = aws.client("secretsmanager").create_secret(Name="oidc", SecretString="oidc-client-secret")
+    return {
+        **either,
+        "mlflow_api_authorizer": "jwt",
+        "mlflow_load_balancer_sign_in": "oidc",
+        "mlflow_load_balancer_oidc_issuer": "https://idp.example.com",
+        "mlflow_load_balancer_oidc_authorization_endpoint": "https://idp.example.com/authorize",
+        "mlflow_load_balancer_oidc_token_endpoint": "https://idp.example.com/token",
+        "mlflow_load_balancer_oidc_user_info_endpoint": "https://idp.example.com/user",
+        "mlflow_load_balancer_oidc_client_id": "mlflow",
+        "mlflow_load_balancer_oidc_client_secret_arn": oidc["ARN"],
+    }
