@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 COLLECTION = "mlplatform.mlflow_aws"
-DATABASE_PACKAGES = ("mariadb-server-core", "mariadb-client-core", "postgresql")
+RUNTIME_PACKAGES = ("mariadb-server-core", "mariadb-client-core", "postgresql", "chromium")
 CORES = ("2.19", "2.20", "2.21")
 
 
@@ -188,25 +188,27 @@ def site() -> None:
     pytest("site", "-n", "2", "--dist", "loadfile", "tests/site")
 
 
-def has_database_servers() -> bool:
-    """Whether MariaDB and PostgreSQL are on this machine; on Debian root installs them."""
+def has_runtime_programs() -> bool:
+    """Whether MariaDB, PostgreSQL and Chromium are on this machine; on Debian root installs them."""
     def found() -> bool:
         path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *glob.glob("/usr/lib/postgresql/*/bin")])
-        return all(shutil.which(program, path=path) for program in ("mariadbd", "mariadb", "postgres", "psql"))
+        programs = ("mariadbd", "mariadb", "postgres", "psql", "chromium")
+        return all(shutil.which(program, path=path) for program in programs)
 
     if not found() and os.geteuid() == 0 and shutil.which("apt-get"):
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update", "install --yes --no-install-recommends " + " ".join(DATABASE_PACKAGES)):
+        for command in ("update", "install --yes --no-install-recommends " + " ".join(RUNTIME_PACKAGES)):
             subprocess.run(["apt-get", "--quiet=2", *command.split()], env=env, stdout=subprocess.DEVNULL, check=False)
     return found()
 
 
 def runtime() -> None:
-    """The real MLflow on real database servers."""
-    if not has_database_servers():
-        results.not_run.append(f"runtime: it needs the Debian packages {', '.join(DATABASE_PACKAGES)}")
+    """The real MLflow on real database servers, used by real clients. A run of this step alone has time to idle."""
+    if not has_runtime_programs():
+        results.not_run.append(f"runtime: it needs the Debian packages {', '.join(RUNTIME_PACKAGES)}")
     elif run("scripts/mlflow_venv"):
-        pytest("runtime", "-n", "2", "tests/runtime")  # tests/runtime/conftest.py shares them out
+        idle = "600" if sys.argv[1:] == ["runtime"] else "150"
+        pytest("runtime", "-n", "2", "tests/runtime", env=environment(MLFLOW_IDLE_SECONDS=idle))
 
 
 def molecule() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from embedded_aws.client import REGION, EmbeddedAWS
 
 MLFLOW_VENV = Path(__file__).resolve().parents[2] / ".cache" / "mlflow-3.18.0"  # scripts/mlflow_venv makes it
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 class Container(t.NamedTuple):
@@ -118,11 +118,13 @@ class Server(Process):
         super().__init__(container, directory, addresses, MLFLOW_PORT=str(port))
         self.port = port
 
-    def status(self, path: str, method: str = "GET", **headers: str) -> int:
+    def status(
+        self, path: str, method: str = "GET", body: bytes | None = None, timeout: float = 60, **headers: str
+    ) -> int:
         """The status of a request straight to the server, with these headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, b"{}" if method == "POST" else None, headers)
+            connection.request(method, path, body, headers)
             return connection.getresponse().status
         finally:
             connection.close()
@@ -130,7 +132,7 @@ class Server(Process):
     def is_healthy(self) -> bool:
         """Whether it passes the load balancer's health check: GET /health by address."""
         try:
-            return self.status("/health", Host="10.255.0.1:5000") == 200
+            return self.status("/health", timeout=5, Host="10.255.0.1:5000") == 200
         except OSError:
             return False
 

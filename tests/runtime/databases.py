@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 from runtime import certificates
@@ -92,7 +93,8 @@ class Database:
         """Start the server and wait until it answers."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._server_command(), cwd=self.directory, stdout=log, stderr=log, **self._user
+                self._server_command(), cwd=self.directory, stdout=log, stderr=log, env={**os.environ, "TZ": "UTC"},
+                **self._user,
             )
         deadline = time.monotonic() + 30
         while True:
@@ -144,16 +146,17 @@ class Database:
         """Return how many connections ``user`` has open."""
         raise NotImplementedError
 
-    def connections_made(self, user: str, database: str) -> int:
-        """Return how many connections of ``user`` to a database the server has ever logged."""
-        return len(self._connection(user, database).findall(self._connection_log().read_text(errors="replace")))
+    def last_connection(self, user: str) -> datetime | None:
+        """Return when ``user`` was last let in, as the server has logged it, to the second."""
+        found = self._logged_connections(user, self._connection_log().read_text(errors="replace"))
+        return max(found, default=None)
 
     def _connection_log(self) -> Path:
         raise NotImplementedError
 
     @staticmethod
-    def _connection(user: str, database: str) -> re.Pattern[str]:
-        """What the server logs of a connection that was let in."""
+    def _logged_connections(user: str, log: str) -> Iterator[datetime]:
+        """The time of each connection of ``user`` in the server's log."""
         raise NotImplementedError
 
 
@@ -199,8 +202,14 @@ class MariaDB(Database):
         return self.directory / "general.log"
 
     @staticmethod
-    def _connection(user: str, database: str) -> re.Pattern[str]:
-        return re.compile(rf"Connect\s+{user}@\S+ on {database} ")
+    def _logged_connections(user: str, log: str) -> Iterator[datetime]:
+        # A line tells the time only where the second is another than that of the line before.
+        line = re.compile(rf"^(?:(\d{{6}} +\d+:\d\d:\d\d)|\t)\t +\d+ (?:(Connect)\t{user}@)?", re.MULTILINE)
+        time_of_day = ""
+        for each in line.finditer(log):
+            time_of_day = each[1] or time_of_day
+            if each[2]:
+                yield datetime.strptime(time_of_day, "%y%m%d %H:%M:%S").replace(tzinfo=timezone.utc)
 
 
 class PostgreSQL(Database):
@@ -222,6 +231,7 @@ class PostgreSQL(Database):
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.directory,
             "ssl": "on", "ssl_cert_file": self.directory / "server.pem", "ssl_key_file": self.directory / "server.key",
             "fsync": "off", "log_statement": "all", "log_connections": "on",
+            "log_timezone": "UTC",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [find_binary("postgres"), "-D", f"{self.directory}/data", *options]
@@ -254,8 +264,10 @@ class PostgreSQL(Database):
         return self.directory / "log"
 
     @staticmethod
-    def _connection(user: str, database: str) -> re.Pattern[str]:
-        return re.compile(rf"connection authorized: user={user} database={database}\b")
+    def _logged_connections(user: str, log: str) -> Iterator[datetime]:
+        line = re.compile(rf"^(\S+ \S+) UTC \[\d+] LOG:  connection authorized: user={user} ", re.MULTILINE)
+        for each in line.finditer(log):
+            yield datetime.fromisoformat(f"{each[1]}+00:00")
 
 
 @contextmanager

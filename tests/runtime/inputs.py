@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inputs of the stacks. Each engine has one of the two kinds of sign-in and of authorizer, so that all are tried."""
+"""The inputs of the stacks: each engine has another kind of sign-in, authorizer and artifact root, so that all are tried."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def of(engine: str, stack: Stack) -> Inputs:
     oidc = aws.client("secretsmanager").create_secret(Name="oidc", SecretString="oidc-client-secret")
     return {
         **either,
+        "mlflow_artifact_bucket_path": "/mlflow/artifacts",
         "mlflow_api_authorizer": "jwt",
         "mlflow_load_balancer_sign_in": "oidc",
         "mlflow_load_balancer_oidc_issuer": "https://idp.example.com",

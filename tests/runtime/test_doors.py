@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from runtime.deployment import Deployment
 from runtime.doors.doors import Doors
-from runtime.doors.identities import authorizations
 from runtime.doors.request import Answer, Forward, Request, Source
 
 # Where requests come from. The office is in mlflow_load_balancer_ingress_cidr_blocks.
@@ -27,7 +26,7 @@ class Row(t.NamedTuple):
 
     source: str
     url: str  # {ui}, {api}, {alb}, {execute_api}, {task}, {database} are names and addresses of the stack
-    proof: str  # a key of authorizations(), or "signed in", "a forged session"
+    proof: str  # a key of proofs, or "signed in", "a forged session"
     ends: str
     ends_jwt: str = ""  # where that differs
     host: str = ""  # a Host header that differs from the URL's
@@ -137,8 +136,8 @@ ROWS = [
 class Table:
     """The rows' requests to a deployment."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self.deployment, self.doors = deployment, Doors(deployment.aws)
+    def __init__(self, deployment: Deployment, doors: Doors, proofs: dict[str, str | None]) -> None:
+        self.deployment, self.doors, self.proofs = deployment, doors, proofs
         self.is_jwt = deployment.stack.inputs.get("mlflow_api_authorizer") == "jwt"
         (self.balancer,) = self.doors.balancers.values()
         (execute_api,) = self.doors.gateway.names
@@ -151,7 +150,6 @@ class Table:
             "task": "10.255.0.1",
             "database": f"{cluster['Endpoint']}:{cluster['Port']}",
         }
-        self.authorizations = authorizations(deployment.stack)
         self.cookies = {
             "signed in": self.balancer.sign_in("ada"),
             "a forged session": self.balancer.sign_in("ada")[:-4] + "AAAA",
@@ -167,14 +165,14 @@ class Table:
             headers["host"] = row.host.format(**self.names)
         if row.proof in self.cookies:
             headers["cookie"] = self.cookies[row.proof]
-        elif authorization := self.authorizations[row.proof]:
+        elif authorization := self.proofs[row.proof]:
             headers["authorization"] = authorization
         return Request(self.sources[row.source], row.url.format(**self.names), headers, row.method)
 
 
 @pytest.fixture(scope="module")
-def table(deployment: Deployment) -> Table:
-    return Table(deployment)
+def table(deployment: Deployment, doors: Doors, proofs: dict[str, str | None]) -> Table:
+    return Table(deployment, doors, proofs)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.source} {row.method} {row.url} {row.host} {row.proof}")
@@ -186,3 +184,118 @@ def test_a_request_ends_where_it_should(table: Table, row: Row) -> None:
 def test_the_table_is_of_use() -> None:
     assert len(ROWS) >= 50
     assert {row.ends for row in ROWS} == {"MLflow", "sign-in", "HTTPS", "401", "403", "404", "no route", "the inside"}
+
+
+# A table that could not fail would prove nothing: each of these opens a door, or shuts one, and the rows notice.
+
+
+class Change(t.NamedTuple):
+    """A call that changes the account, the one that changes it back, and where a row's request ends meanwhile."""
+
+    name: str
+    row: Row
+    ends: str
+    service: str
+    change: t.Callable[[Table], dict[str, t.Any]]
+    undo: t.Callable[[Table], dict[str, t.Any]]
+    operations: tuple[str, str]
+
+
+def _everybody(table: Table) -> dict[str, t.Any]:
+    rule = {"IpProtocol": "tcp", "FromPort": 8443, "ToPort": 8443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    return {"GroupId": next(iter(table.sources["the load balancer"].groups)), "IpPermissions": [rule]}
+
+
+def _forward_by_default(table: Table) -> dict[str, t.Any]:
+    group = table.deployment.stack.outputs["load_balancer_target_group_id"]
+    actions = [{"Type": "forward", "TargetGroupArn": group}]
+    return {"ListenerArn": table.balancer.listeners[443]["ListenerArn"], "DefaultActions": actions}
+
+
+def _refuse_by_default(table: Table) -> dict[str, t.Any]:
+    listener = table.balancer.listeners[443]
+    return {"ListenerArn": listener["ListenerArn"], "DefaultActions": listener["DefaultActions"]}
+
+
+def _route(table: Table, **changes: t.Any) -> dict[str, t.Any]:
+    api = table.deployment.stack.outputs["api_id"]
+    (route,) = table.deployment.aws.client("apigatewayv2").get_routes(ApiId=api)["Items"]
+    return {"ApiId": api, "RouteId": route["RouteId"], **changes}
+
+
+def _authorizer(table: Table) -> dict[str, t.Any]:
+    api = table.deployment.stack.outputs["api_id"]
+    (authorizer,) = table.deployment.aws.client("apigatewayv2").get_authorizers(ApiId=api)["Items"]
+    kind = "JWT" if table.is_jwt else "CUSTOM"
+    return _route(table, AuthorizationType=kind, AuthorizerId=authorizer["AuthorizerId"])
+
+
+def _endpoint(table: Table, disabled: bool) -> dict[str, t.Any]:
+    return {"ApiId": table.deployment.stack.outputs["api_id"], "DisableExecuteApiEndpoint": disabled}
+
+
+CHANGES = [
+    Change(
+        "programs' listener is open to everybody",
+        Row("neighbour", "https://{alb}:8443" + RUNS, "none", "no route", host="{api}"),
+        "MLflow", "ec2", _everybody, _everybody,
+        ("authorize_security_group_ingress", "revoke_security_group_ingress"),
+    ),
+    Change(
+        "people's listener forwards what no rule names",
+        Row("office", "https://{ui}/", "none", "403", host="anything.example.net"),
+        "MLflow", "elbv2", _forward_by_default, _refuse_by_default, ("modify_listener", "modify_listener"),
+    ),
+    Change(
+        "the API asks nobody who they are",
+        Row("internet", "https://{api}" + RUNS, "none", "401"),
+        "MLflow", "apigatewayv2", lambda table: _route(table, AuthorizationType="NONE"), _authorizer,
+        ("update_route", "update_route"),
+    ),
+    Change(
+        "the API's own endpoint is open",
+        Row("internet", "https://{execute_api}" + RUNS, "access token", "404"),
+        "MLflow", "apigatewayv2", lambda table: _endpoint(table, False), lambda table: _endpoint(table, True),
+        ("update_api", "update_api"),
+    ),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_a_door_that_is_open_by_mistake_is_noticed(table: Table, change: Change) -> None:
+    client, request = table.deployment.aws.client(change.service), table.request(change.row)
+    undo = change.undo(table)
+    getattr(client, change.operations[0])(**change.change(table))
+    try:
+        assert Doors(table.deployment.aws).decide(request).label == change.ends
+    finally:
+        getattr(client, change.operations[1])(**undo)
+    assert Doors(table.deployment.aws).decide(request).label == change.row.ends
+
+
+def test_the_identity_provider_takes_people_back_to_the_ui(table: Table) -> None:
+    """What the load balancer asks for in the redirect is what the user pool's app client allows."""
+    outcome = table.doors.decide(table.request(Row("office", "https://{ui}/", "none", "sign-in")))
+    assert isinstance(outcome, Answer)
+    location = urlsplit(outcome.headers["location"])
+    query = {name: values[0] for name, values in parse_qs(location.query).items()}
+    assert query["redirect_uri"] == f"https://{table.deployment.people}/oauth2/idpresponse"
+    inputs = table.deployment.stack.inputs
+    if inputs.get("mlflow_load_balancer_sign_in") == "oidc":
+        assert (location.hostname, query["client_id"]) == ("idp.example.com", "mlflow")
+        return
+    assert location.hostname == "team-x-sign-in.auth.eu-west-1.amazoncognito.com"
+    client = table.deployment.aws.client("cognito-idp").describe_user_pool_client(
+        UserPoolId=inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2], ClientId=query["client_id"]
+    )["UserPoolClient"]
+    assert query["redirect_uri"] in client["CallbackURLs"]
+    assert query["scope"] in client["AllowedOAuthScopes"] and query["response_type"] in client["AllowedOAuthFlows"]
+
+
+def test_what_is_too_large_for_api_gateway_is_refused_there(table: Table) -> None:
+    row = Row("internet", "https://{api}/api/2.0/mlflow-artifacts/artifacts/0/x", "access token", "MLflow", method="PUT")
+    request = table.request(row)
+    outcome = table.doors.decide(request.replace(body=bytes(10 * 1024 * 1024)))
+    assert isinstance(outcome, Forward)
+    assert (outcome.timeout, outcome.longest_answer) == (30, 10 * 1024 * 1024)
+    assert table.doors.decide(request.replace(body=bytes(10 * 1024 * 1024 + 1))).label == "413"

@@ -1,25 +1,20 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The task that prepares the database, and the servers that then use it, with the real MLflow on real databases."""
+"""The task that prepares the database, with the real MLflow on real databases."""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import backend_store_uri, derive_password
 from runtime.containers import MLFLOW_VENV
-from runtime.databases import Database, free_port, running
+from runtime.databases import Database, running
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = (ROOT / "roles" / "ecs" / "files" / "prepare_database.py").read_text()
@@ -52,17 +47,6 @@ try:
 except sqlalchemy.exc.OperationalError:
     sys.exit(0)
 sys.exit("the old password still works")
-"""
-USE_TWO_SERVERS = """
-import sys
-from mlflow import MlflowClient
-writer, reader = MlflowClient(sys.argv[1]), MlflowClient(sys.argv[2])
-run = writer.create_run(writer.create_experiment("two replicas"))
-writer.log_metric(run.info.run_id, "loss", 0.25)
-writer.log_text(run.info.run_id, "an artifact", "note.txt")
-assert reader.get_run(run.info.run_id).data.metrics == {"loss": 0.25}
-path = reader.download_artifacts(run.info.run_id, "note.txt")
-assert open(path).read() == "an artifact"
 """
 
 
@@ -249,98 +233,3 @@ def test_postgresql_is_never_given_the_password(stack: Stack) -> None:
     if stack.database.engine == "aurora-postgresql":
         log = (stack.database.directory / "log").read_text()
         assert "ALTER ROLE" in log and stack.password not in log
-
-
-@contextmanager
-def server(stack: Stack, port: int, artifacts: Path) -> Iterator[subprocess.Popen[str]]:
-    """A replica of MLflow, configured as its ECS task is: by its environment alone."""
-    environment = stack.environment(
-        stack.uri("first"),
-        MLFLOW_HOST="127.0.0.1",
-        MLFLOW_PORT=str(port),
-        MLFLOW_WORKERS="1",
-        MLFLOW_ARTIFACTS_DESTINATION=str(artifacts),
-        MLFLOW_SERVE_ARTIFACTS="true",
-        MLFLOW_SERVER_ALLOWED_HOSTS=f"mlflow.example.com,127.0.0.1:{port}",
-        MLFLOW_SERVER_CORS_ALLOWED_ORIGINS="https://mlflow.example.com",
-        MLFLOW_UVICORN_OPTS="--timeout-keep-alive=120",
-        MLFLOW_SQLALCHEMYSTORE_POOLCLASS="NullPool",
-        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
-        MLFLOW_DISABLE_TELEMETRY="true",
-    )
-    process = subprocess.Popen(
-        [MLFLOW_VENV / "bin" / "mlflow", "server"], env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def request(port: int, path: str, **headers: str) -> int:
-    """The status of a request; of a POST when there is an Origin."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{path}", headers=headers, data=b"{}" if "Origin" in headers else None
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def wait_until_healthy(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + 180
-    while True:
-        try:
-            assert request(port, "/health", Host="10.0.0.7:5000") == 200
-            return
-        except OSError:
-            assert process.poll() is None and time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.3)
-
-
-def command_lines(group: int) -> str:
-    """The arguments of every process of a process group."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if os.getpgid(int(entry.name)) == group:
-                    found.append((entry / "cmdline").read_text())
-            except (ProcessLookupError, FileNotFoundError):
-                pass
-    return json.dumps(found)
-
-
-def test_two_replicas_serve_from_the_prepared_database(stack: Stack, tmp_path: Path) -> None:
-    ports = free_port(), free_port()
-    with ExitStack() as servers:
-        processes = [servers.enter_context(server(stack, port, tmp_path)) for port in ports]
-        for process, port in zip(processes, ports, strict=True):
-            wait_until_healthy(process, port)
-        stack.python("unused", USE_TWO_SERVERS, *(f"http://127.0.0.1:{port}" for port in ports))
-
-        version, search = "/version", "/api/2.0/mlflow/experiments/search"
-        requests = [
-            (version, {"Host": "anything.example.net"}, 200),
-            ("/", {"Host": "mlflow.example.com"}, 200),
-            ("/", {"Host": "anything.example.net"}, 403),
-            (search + "?max_results=1", {"Host": "mlflow.example.com:8080"}, 403),
-            (search, {"Host": "mlflow.example.com", "Origin": "https://mlflow.example.com"}, 400),
-            (search, {"Host": "mlflow.example.com", "Origin": "https://anything.example.net"}, 403),
-        ]
-        assert [request(ports[0], path, **headers) for path, headers, _ignored in requests] == [
-            status for _ignored, _ignored, status in requests
-        ]
-
-        # Without a pool nothing stays connected, so an idle Aurora can pause.
-        assert stack.database.connections("mlflow") == 0
-        shown = command_lines(processes[0].pid)
-        assert "uvicorn" in shown and stack.password not in shown
-        for process in processes:
-            process.terminate()
-        assert [process.wait(30) for process in processes] == [0, 0]

@@ -47,7 +47,8 @@ class LoadBalancer:
         """Whether a client that checks the listener's certificate finds C(name) in it."""
         arns = [certificate["CertificateArn"] for certificate in self.listeners[port]["Certificates"]]
         acm = self._aws.client("acm")
-        names = [n for arn in arns for n in acm.describe_certificate(CertificateArn=arn)["Certificate"]["SubjectAlternativeNames"]]
+        certificates = [acm.describe_certificate(CertificateArn=arn)["Certificate"] for arn in arns]
+        names = {each for certificate in certificates for each in certificate["SubjectAlternativeNames"]}
         return name in names or f"*.{name.partition('.')[2]}" in names
 
     def sign_in(self, user: str) -> str:
@@ -77,7 +78,10 @@ class LoadBalancer:
         config = action["RedirectConfig"]
         given = {"protocol": self.listeners[port]["Protocol"], "host": request.host, "port": str(port),
                  "path": request.path.lstrip("/"), "query": request.target.partition("?")[2]}
-        fill = lambda name, default: re.sub(r"#\{(\w+)}", lambda m: given[m[1]], config.get(name, default))  # noqa: E731
+
+        def fill(name: str, default: str) -> str:
+            return re.sub(r"#\{(\w+)}", lambda variable: given[variable[1]], config.get(name, default))
+
         protocol, host = fill("Protocol", "#{protocol}").lower(), fill("Host", "#{host}")
         location = f"{protocol}://{host}:{fill('Port', '#{port}')}{fill('Path', '/#{path}')}"
         query = fill("Query", "#{query}")
