@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, BotoCoreError, ClientError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 
 LOG_LINES = 5
 """Last lines of a container's log that an error shows."""
@@ -61,14 +61,14 @@ def last_log_lines(aws: Aws, task_arn: str, container: str, definition: dict[str
 
 def last_object(aws: Aws, task_arn: str, container: str, definition: dict[str, t.Any]) -> dict[str, t.Any]:
     """The JSON object that is the last line of a container's log; empty where there is none."""
-    deadline = time.monotonic() + LOG_DELAY
+    wait = Wait(f"the log of container {container}")
     while True:
         lines = _log(aws, task_arn, container, definition)
         if lines and lines[-1].startswith("{"):
             return json.loads(lines[-1])
-        if lines is None or time.monotonic() > deadline:  # a container that has a log has it from its start
+        if lines is None or wait.seconds > LOG_DELAY:  # a container that has a log has it from its start
             return {}
-        time.sleep(2)
+        wait.pause(2, "its last line is not there yet")
 
 
 def _log(aws: Aws, task_arn: str, container: str, definition: dict[str, t.Any]) -> list[str] | None:

@@ -133,7 +133,6 @@ changes:
       elements: str
 """
 
-import time
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -175,10 +174,11 @@ class Task(Resource):
         task = self._finished(earlier) if earlier else None
         if task is None or task["taskDefinitionArn"] != desired["task_definition"] or _environment(task) != self.spec["environment"]:
             task = self._finished(self._start(desired))
+            wait = Wait(f"the roles of {self.kind} {self.name}")
             for _attempt in range(ROLE_ATTEMPTS):
                 if not _role_unknown(task):
                     break
-                time.sleep(ROLE_PAUSE)
+                wait.pause(ROLE_PAUSE, task["stoppedReason"])
                 task = self._finished(self._start(desired))
         return {"arn": task["taskArn"], **self._outcome(task)}
 
