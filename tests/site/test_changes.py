@@ -55,6 +55,7 @@ CASES = [
         lambda g: {"mlflow_service_image_tag": "v3.18.1-full"},
         f"{BOTH_REVISIONS}, create ecs_task, update secretsmanager_secret",
         f"{DEPLOY_BOTH}, ecs:RunTask, secretsmanager:TagResource",
+        ("needs another schema than",),
     ),
     Case("an environment variable", lambda g: {"mlflow_service_environment": {"A": "1"}}, NEW_REVISION, DEPLOY),
     Case("its value", lambda g: {"mlflow_service_environment": {"A": "2"}}, NEW_REVISION, DEPLOY),
