@@ -194,7 +194,7 @@ def remembering(given, owner):
     return {**given, "remember": {"arn": arn, "records": [dict(zip(("type", "zone_id", "name"), word)) for word in words]}}
 
 
-def moved(zone, name="new.example.com"):
+def moved(zone, name="second.example.com"):
     return params(zone, name=name)
 
 
@@ -211,14 +211,14 @@ def test_a_record_of_another_name_or_zone_takes_the_place_of_the_one_before(aws,
     assert [call["operation"] for call in aws.calls(mark) if call["service"] == "route53"] == ["ListResourceRecordSets"]
 
     mark = aws.mark()
-    assert actions(run(aws, remembering(moved(zone), owner))) == [("create", "new.example.com"), ("delete", NAME)]
+    assert actions(run(aws, remembering(moved(zone), owner))) == [("create", "second.example.com"), ("delete", NAME)]
     batches = [call["operation"] for call in aws.mutating(mark)]
     assert [o for o in batches if o == "ChangeResourceRecordSets"] == batches[1:3], "the new one is made first, and noted before"
-    assert set(records(aws, zone)) == {"new.example.com.", "_mlflow-stack-a.new.example.com."}
+    assert set(records(aws, zone)) == {"second.example.com.", "_mlflow-stack-a.second.example.com."}
 
-    assert actions(run(aws, remembering(moved(other), owner))) == [("create", "new.example.com"), ("delete", "new.example.com")]
+    assert actions(run(aws, remembering(moved(other), owner))) == [("create", "second.example.com"), ("delete", "second.example.com")]
     assert records(aws, zone) == {} and len(records(aws, other)) == 2
-    assert owner[1]()[TAG] == f"A/{other.removeprefix('/hostedzone/')}/new.example.com"
+    assert owner[1]()[TAG] == f"A/{other.removeprefix('/hostedzone/')}/second.example.com"
     assert not run(aws, remembering(moved(other), owner))["changed"]
 
 
@@ -244,10 +244,10 @@ def test_a_remembered_record_that_is_gone_or_somebody_else_s_is_forgotten(aws, z
     for name in (NAME + ".", OWNER_NAME):
         put(aws, zone, before[name], "DELETE")
     run(aws, remembering(moved(zone), owner))
-    put(aws, zone, {**before[OWNER_NAME], "Name": "_mlflow-stack-a.new.example.com.", "ResourceRecords": [{"Value": '"them"'}]})
+    put(aws, zone, {**before[OWNER_NAME], "Name": "_mlflow-stack-a.second.example.com.", "ResourceRecords": [{"Value": '"them"'}]})
     theirs = records(aws, zone)
     (_made, line) = run(aws, remembering(moved(zone, "third.example.com"), owner))["changes"]
-    assert (line["action"], line["name"]) == ("delete", "new.example.com") and "the record stays" in line["warnings"][0]
+    assert (line["action"], line["name"]) == ("delete", "second.example.com") and "the record stays" in line["warnings"][0]
     assert theirs.items() <= records(aws, zone).items()
     assert owner[1]()[TAG].endswith("/third.example.com") and " " not in owner[1]()[TAG]
 
