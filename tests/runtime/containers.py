@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -105,10 +106,10 @@ class Process:
         return self.process.wait(self.container.definition["stopTimeout"])
 
     def kill(self) -> None:
-        """Leave nothing of it behind."""
-        if self.process.poll() is None:
+        """Leave nothing of it behind, nor of what it has started, which may outlive it."""
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        self.process.wait()
 
 
 class Server(Process):

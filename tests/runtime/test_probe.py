@@ -5,42 +5,33 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe import EXPERIMENT, Server, probe
+from runtime import containers
 from runtime.databases import free_port
-from runtime.test_prepare_database import MLFLOW_VENV, wait_until_healthy
 
 TOKEN = "Bearer token"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [MLFLOW_VENV / "bin" / "mlflow", "server", "--port", str(port), "--workers", "1"]
+    folder = tmp_path_factory.mktemp("server")
     environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
         "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/db",
         "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "artifacts"),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, text=True, start_new_session=True
-        )
+    container = containers.Container({"command": ["mlflow", "server", "--workers", "1"]}, environment)
+    process = containers.Server(container, folder, {}, free_port())
     try:
-        wait_until_healthy(process, port)
-        yield Server(f"http://127.0.0.1:{port}", TOKEN)
+        process.wait_until_healthy()
+        yield Server(f"http://127.0.0.1:{process.port}", TOKEN)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
 
 
 def left(server: Server) -> dict[str, int]:

@@ -71,4 +71,10 @@ def test_without_auto_pause_there_is_a_pool_and_reads_go_to_the_readers(deployme
         assert (False, True, False) in seen, seen
         time.sleep(3)
         assert deployment.database.connections("mlflow") > 0
-        assert server.stop() == 0
+        # By this name the jobs that MLflow runs beside its servers call them.
+        own = {"Host": f"0.0.0.0:{server.container.environment['MLFLOW_PORT']}"}
+        assert server.status("/api/2.0/mlflow/experiments/search?max_results=1", **own) == 200
+
+
+def test_servers_end_in_good_order_when_ecs_stops_them(deployment: Deployment) -> None:
+    assert [server.stop() for server in deployment.servers] == [0, 0]
