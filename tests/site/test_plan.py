@@ -14,7 +14,7 @@ import pytest
 from plans import departures, lines, read_plan
 from stack import Run, Stack
 
-LIMIT = {"code": "LimitExceededException", "message": "no more", "status": 400}
+LIMIT = {"code": "ServiceQuotaExceededException", "message": "no more", "status": 400}  # which no client tries again
 TO_JSON = ("-e", "mlflow_plan_path=plan.json")
 DETAILED = ("-e", "mlflow_plan_detailed_exitcode=true")
 INPUTS = {
