@@ -238,7 +238,8 @@ def test_a_place_without_the_artifacts_is_refused(stack: Stack) -> None:
     s3.put_object(Bucket="the-artifacts", Key="mlflow/1/model", Body=b"x")
     environment = [{"name": "MLFLOW_ARTIFACTS_DESTINATION", "value": "s3://the-artifacts/mlflow"}]
     container = {"name": "mlflow", "image": "mlflow:1", "memory": 512, "environment": environment}
-    stack.aws.client("ecs").register_task_definition(family="mlflow-team-x", containerDefinitions=[container])
+    tags = [{"key": "managed-by", "value": "mlplatform.mlflow_aws"}, {"key": "mlflow-stack", "value": "mlflow-team-x"}]
+    stack.aws.client("ecs").register_task_definition(family="mlflow-team-x", containerDefinitions=[container], tags=tags)
     copy = "put it back, or copy them first, with aws s3 sync s3://the-artifacts/mlflow s3://"
     own = f"mlflow-team-x-{ACCOUNT}-{REGION}"
     for given, bad in (
