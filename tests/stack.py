@@ -112,7 +112,8 @@ class Run(t.NamedTuple):
 
     @property
     def changes(self) -> list[dict[str, t.Any]]:
-        return [change for result in self.results for change in result.get("changes") or []]
+        """What was changed. A look at what is there, before a removal, lists as well what would be, but changes nothing."""
+        return [change for result in self.results if result.get("changed") for change in result.get("changes") or []]
 
     @property
     def changed(self) -> int:

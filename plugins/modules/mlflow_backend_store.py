@@ -226,7 +226,7 @@ class BackendStore(Secret):
             same = before.get("value") == self.spec["value"]
             tags[PREPARED] = preparation(self.spec["prepared_for"], before["version_id"]) if same else UNKNOWN
             tags[VERSION] = self.spec["mlflow_version"] or ""
-            tags[SCHEMA] = UNKNOWN if self.aws.check_mode else self.spec["database_schema"] or ""
+            tags[SCHEMA] = self.spec["database_schema"] or ""
         return {**super().desired(), "tags": {name: value for name, value in tags.items() if value}}
 
     def warn(self, before: State | None, changes: State) -> list[str]:

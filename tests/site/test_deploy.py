@@ -36,7 +36,7 @@ PLANNED = {
 """What a plan calls a kind, and what the listing of the account does."""
 ELSEWHERE = Counter(ecs_task=1, lambda_permission=1)
 """Kinds of a plan that are not in the listing: a task ends, and a permission is in the function's policy."""
-MADE_BY_AWS = {"alarm", "network_interface"}
+MADE_BY_AWS = {"alarm", "db_cluster_snapshot", "network_interface"}
 
 
 class Step(t.NamedTuple):

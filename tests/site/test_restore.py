@@ -104,7 +104,7 @@ def test_a_snapshot_takes_the_place_of_the_database_which_is_kept(stack: Stack) 
         "application-autoscaling:RegisterScalableTarget", "ecs:UpdateService",  # stopped
         "rds:ModifyDBCluster", "rds:ModifyDBCluster",  # the names
         "rds:ModifyDBCluster",  # log exports
-        "ecs:UpdateService", "application-autoscaling:RegisterScalableTarget",  # started
+        "ecs:UpdateService", "ecs:UpdateService", "application-autoscaling:RegisterScalableTarget",  # started
     ]  # fmt: skip
     asked = {call["operation"]: call["params"] for call in run.calls}
     assert asked["RestoreDBClusterFromSnapshot"]["SnapshotIdentifier"] == "first"

@@ -119,8 +119,8 @@ def test_a_newer_schema_is_an_upgrade(deployed: Stack) -> None:
     assert steps(run) == [
         "ecs:RegisterTaskDefinition",
         "ecs:RunTask",  # it refuses
-        "secretsmanager:TagResource",
         "secretsmanager:UntagResource",
+        "secretsmanager:TagResource",
         "application-autoscaling:RegisterScalableTarget",
         "ecs:TagResource",
         "ecs:UpdateService",
