@@ -35,6 +35,7 @@ def is_kept(name: str, cluster: str) -> bool:
     """Whether a name is that of a predecessor of the C(cluster)."""
     return re.fullmatch(re.escape(cluster) + r"-before-\d{8}t\d{6}z", name) is not None
 
+
 _START = "start it with: aws rds start-db-cluster --db-cluster-identifier {cluster}"
 _EVENTS = "the reason is in: aws rds describe-events --source-type db-cluster --source-identifier {cluster}"
 _FAILED = {

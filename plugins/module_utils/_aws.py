@@ -9,7 +9,6 @@ import functools
 import os
 import re
 import threading
-import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace

@@ -17,7 +17,7 @@ description:
   - A record that is there without the TXT record of this owner belongs to somebody else. With O(state=present) this is an error,
     except where the record is exactly the one asked for, which is then taken over; with O(state=absent) the record is kept.
   - With O(remember), the resource that the records lead to remembers them in a tag. So a change of a name or of a zone, or the end of
-    a run half-way, leaves no record behind: those that are remembered and not asked for are removed, once the others are made.
+    a run half-way, leaves no record behind. Those that are remembered and not asked for are removed, once the others are made.
   - Takes the place of M(amazon.aws.route53), whose option O(ignore:region) means latency routing, so that it fails where
     C(module_defaults) set the region, and which overwrites or refuses any existing record, whosever it is.
 options:

@@ -14,9 +14,9 @@ FROM = "snapshot:s"
 PARAMS = {"cluster_identifier": "x", "replacement_identifier": "x-restored", "restored_from": FROM, "tags": OWNER}
 
 
-def make(aws, name, tags=OWNER, **arguments):
-    """The resource id of a new cluster."""
-    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+def make(aws, name, tags=None, **arguments):
+    """The resource id of a new cluster, which is ours unless its tags say otherwise."""
+    pairs = [{"Key": key, "Value": value} for key, value in (OWNER if tags is None else tags).items()]
     answer = aws.client("rds").create_db_cluster(
         DBClusterIdentifier=name, Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="b" * 12, Tags=pairs, **arguments
     )

@@ -13,6 +13,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 
 ARN = "arn:aws:service:eu-west-1:123456789012:resource/team-x"
 
+
 @pytest.mark.parametrize(
     ("service", "tags"),
     [

@@ -485,9 +485,11 @@ def snapshot_of_its_time(original: Any, self: Any, backend: Any, cluster: Any, *
 def create_db_cluster_snapshot(
     original: Any, self: Any, db_cluster_identifier: str, db_cluster_snapshot_identifier: str, *args: Any, **kwargs: Any
 ) -> Any:
-    """CreateDBClusterSnapshot needs an available cluster, and its name knows no case."""
+    """CreateDBClusterSnapshot needs an available cluster, and its name knows no case; automated ones have names of their own."""
     automated = "automated" in (*args, kwargs.get("snapshot_type"))
-    if not automated:
+    if automated:  # moto names them by the minute
+        db_cluster_snapshot_identifier += f"-{len(self.cluster_snapshots)}"
+    else:
         db_cluster_identifier = _available_cluster(self, db_cluster_identifier).db_cluster_identifier
     return original(self, db_cluster_identifier, db_cluster_snapshot_identifier.lower(), *args, **kwargs)
 
