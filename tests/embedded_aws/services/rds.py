@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import uuid
 from datetime import datetime, timezone
 from typing import Any
@@ -77,6 +78,9 @@ def _engine_of_family(family: str) -> str:
 
 # --- engine versions -------------------------------------------------------------------------------------------------
 
+
+AUTOMATED = itertools.count()
+"""Tells automated snapshots of one minute apart."""
 
 @gap(responses.RDSResponse, "describe_db_engine_versions")
 def describe_db_engine_versions(_original: Any, self: Any) -> ActionResult:
@@ -488,7 +492,7 @@ def create_db_cluster_snapshot(
     """CreateDBClusterSnapshot needs an available cluster, and its name knows no case; automated ones have names of their own."""
     automated = "automated" in (*args, kwargs.get("snapshot_type"))
     if automated:  # moto names them by the minute
-        db_cluster_snapshot_identifier += f"-{len(self.cluster_snapshots)}"
+        db_cluster_snapshot_identifier += f"-{next(AUTOMATED)}"
     else:
         db_cluster_identifier = _available_cluster(self, db_cluster_identifier).db_cluster_identifier
     return original(self, db_cluster_identifier, db_cluster_snapshot_identifier.lower(), *args, **kwargs)
