@@ -191,7 +191,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._secret impo
 
 PREPARED = "mlflow-database-prepared"
 """The tag that says for what the database was prepared."""
-VERSION, SCHEMA, SNAPSHOT = "mlflow-version", "mlflow-database-schema", "mlflow-database-snapshot"
+VERSION = "mlflow-version"
+SCHEMA = "mlflow-database-schema"
+SNAPSHOT = "mlflow-database-snapshot"
 
 REQUIRED = ("master_secret_arn", "engine", "host", "port", "database", "unique_name")
 

@@ -82,6 +82,7 @@ def _engine_of_family(family: str) -> str:
 AUTOMATED = itertools.count()
 """Tells automated snapshots of one minute apart."""
 
+
 @gap(responses.RDSResponse, "describe_db_engine_versions")
 def describe_db_engine_versions(_original: Any, self: Any) -> ActionResult:
     """DescribeDBEngineVersions lists the versions offered, with their parameter group family and log types."""
