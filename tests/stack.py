@@ -152,14 +152,8 @@ class Stack:
         assert run.status == 0, run.messages or run.text
         return run
 
-    def plan(self, **inputs: t.Any) -> list[dict[str, t.Any]]:
-        """The changes that C(plan) says, and that nothing was changed by it."""
-        run = self.run("plan", "-e", "mlflow_plan_path=plan.json", **inputs)
-        assert (run.status, run.mutating) == (0, []), run.messages or run.text
-        return read_plan(self.folder / "plan.json")["changes"]
-
     def plan_and_apply(self, **inputs: t.Any) -> tuple[list[dict[str, t.Any]], Run]:
-        """As C(plan) and then C(apply), in one process, which takes two thirds of the time."""
+        """The changes that C(plan) says, changing nothing, and then C(apply), in one process, which takes two thirds of the time."""
         self.inputs = {k: v for k, v in {**self.inputs, **inputs}.items() if v is not None}
         both = self.run("plan site", "-e", "mlflow_plan_path='{{ ansible_play_name }}.json'")
         assert both.status == 0, both.messages or both.text

@@ -71,7 +71,7 @@ def test_a_plan_of_a_half_made_stack_says_what_the_next_run_does(stack: Stack, s
 
 @pytest.fixture(scope="module")
 def complete(team: Stack) -> Stack:
-    team.apply()
+    team.apply(mlflow_outputs_path="outputs.json")
     return team
 
 
@@ -146,5 +146,6 @@ def test_plans_of_a_half_removed_stack_say_what_the_next_run_does(complete: Stac
     assert ("delete", "elbv2_target_group", "mlflow-team-x") in lines(planned)
     assert ("delete", "s3_bucket", "mlflow-team-x-123456789012-eu-west-1") in lines(planned)
     assert "rds_cluster" not in {kind for _action, kind, _name in lines(planned)}
+    assert not (complete.folder / "outputs.json").exists()
     check = complete.run("destroy", "--check", "-e", "mlflow_plan_detailed_exitcode=true")
     assert (check.status, shown(check)) == (0, "Plan: 0 to add, 0 to change, 0 to replace, 0 to remove.\n")
