@@ -10,8 +10,8 @@ import typing as t
 from functools import cache
 from pathlib import Path
 
-import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs, _restore
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
@@ -26,7 +26,7 @@ NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_stack_tags")
 @cache
 def input_spec() -> _inputs.Spec:
     """The inputs as the role C(mlflow) declares them, each description as a list of strings."""
-    options = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    options = yaml_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     for option in options.values():
         if isinstance(option["description"], str):
             option["description"] = [option["description"]]
@@ -80,7 +80,7 @@ class ActionModule(InWorker):
 
     def _roles(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """The values of these variables, except what follows from the account, which is not known yet."""
-        defaults = yaml.safe_load((SPEC.parents[2] / "rds" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+        defaults = yaml_load((SPEC.parents[2] / "rds" / "defaults" / "main.yml").read_text(encoding="utf-8"))
         values = {}
         for name in FIXED:
             with contextlib.suppress(AnsibleError):

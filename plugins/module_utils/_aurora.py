@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import re
+import time
 import typing as t
 
 RESTORED_FROM_TAG = "mlflow-restored-from"
 """The tag of a cluster that says what its data was restored from, as L(origin) spells it."""
 RESTORED_AT_TAG = "mlflow-restored-at"
 """The tag that says when that restore was complete. Without it the restore is under way, or died."""
-VERSION_TAG, SCHEMA_TAG = "mlflow-version", "mlflow-database-schema"
-"""The tags that say of which MLflow a database or a snapshot of it is: its image's tag and its schema's revision."""
 
 
 def origin(kind: str, value: str) -> str:
@@ -26,9 +25,14 @@ def restored_name(cluster: str) -> str:
     return f"{cluster}-restored"
 
 
-def kept_name(cluster: str, time: str) -> str:
+def timestamp() -> str:
+    """The time now (UTC), as it stands in names of clusters and snapshots, such as C(20261122t221500z)."""
+    return time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
+
+
+def kept_name(cluster: str, when: str) -> str:
     """What a cluster is called that a restored one has replaced at a time such as C(20261122t221500z)."""
-    return f"{cluster}-before-{time}"
+    return f"{cluster}-before-{when}"
 
 
 def is_kept(name: str, cluster: str) -> bool:

@@ -1,12 +1,21 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""MLflow's own database user: its password and the SQLAlchemy URI it connects with."""
+"""MLflow's own database user: its password, the SQLAlchemy URI it connects with, and what the secret with that URI remembers."""
 
 from __future__ import annotations
 
 import hashlib
 from urllib.parse import quote, urlencode
+
+PREPARED_TAG = "mlflow-database-prepared"
+"""The tag of the secret with the URI that says for what the database was prepared."""
+VERSION_TAG = "mlflow-version"
+"""The tag, also of snapshots, that says of which MLflow a database is: the tag of its image."""
+SCHEMA_TAG = "mlflow-database-schema"
+"""The tag, also of snapshots, that says which revision the database's schema has."""
+SNAPSHOT_TAG = "mlflow-database-snapshot"
+"""The tag of the secret that names the snapshot of before an upgrade, while that is under way."""
 
 # The drivers are named because SQLAlchemy's default for postgresql:// differs between its releases.
 _DRIVERS = {"aurora-mysql": "mysql+pymysql", "aurora-postgresql": "postgresql+psycopg2"}

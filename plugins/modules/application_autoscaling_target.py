@@ -157,13 +157,9 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._application_autoscaling import BUSY, SUSPENSIONS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
-
-SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
-
-BUSY = "ConcurrentUpdateException"
-"""The refusal of a change while another change of the same target is under way."""
 
 Bounds = tuple[t.Optional[int], t.Optional[int]]
 

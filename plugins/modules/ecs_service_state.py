@@ -87,12 +87,12 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._application_autoscaling import BUSY, SUSPENSIONS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually, found, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import STOPPED, progress
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
 
 DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
-SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 
 
 class Scaling(Resource):
@@ -113,7 +113,7 @@ class Scaling(Resource):
     def update(self, before: State, changes: State) -> None:
         eventually(
             self.aws.client("application-autoscaling").register_scalable_target,
-            "ConcurrentUpdateException",
+            BUSY,
             ResourceId=self.name,
             SuspendedState=dict.fromkeys(SUSPENSIONS, changes["suspended"]),
             **DIMENSION,

@@ -178,23 +178,26 @@ changes:
 
 import hashlib
 import json
-import time
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import timestamp
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import backend_store_uri, derive_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import (
+    PREPARED_TAG,
+    SCHEMA_TAG,
+    SNAPSHOT_TAG,
+    VERSION_TAG,
+    backend_store_uri,
+    derive_password,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, State, has_unknown, run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._secret import Secret
 
-PREPARED = "mlflow-database-prepared"
-"""The tag that says for what the database was prepared."""
-VERSION = "mlflow-version"
-SCHEMA = "mlflow-database-schema"
-SNAPSHOT = "mlflow-database-snapshot"
-
+REMEMBERED = (PREPARED_TAG, VERSION_TAG, SCHEMA_TAG, SNAPSHOT_TAG)
+"""The tags that stay until a preparation or an upgrade changes them."""
 REQUIRED = ("master_secret_arn", "engine", "host", "port", "database", "unique_name")
 
 
@@ -216,19 +219,18 @@ class BackendStore(Secret):
 
     def desired(self) -> State:
         before = self.before or {}
-        tags = {k: v for k, v in before.get("tags", {}).items() if k in (PREPARED, VERSION, SCHEMA, SNAPSHOT)}
+        tags = {k: v for k, v in before.get("tags", {}).items() if k in REMEMBERED}
         if self.spec["upgrade"] == "begin" and not upgrading(tags):
-            now = time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
-            tags[SNAPSHOT] = f"{self.spec['unique_name']}-before-upgrade-{now}"
+            tags[SNAPSHOT_TAG] = f"{self.spec['unique_name']}-before-upgrade-{timestamp()}"
         if self.spec["upgrade"] == "begin":
-            tags.pop(PREPARED, None)
+            tags.pop(PREPARED_TAG, None)
         if self.spec["upgrade"] == "abandon":
-            tags.pop(SNAPSHOT, None)
+            tags.pop(SNAPSHOT_TAG, None)
         if self.spec["prepared"] and (self.aws.check_mode or before.get("value") == self.spec["value"]):
             same = before.get("value") == self.spec["value"]
-            tags[PREPARED] = preparation(self.spec["prepared_for"], before["version_id"]) if same else UNKNOWN
-            tags[VERSION] = self.spec["mlflow_version"] or ""
-            tags[SCHEMA] = self.spec["database_schema"] or ""
+            tags[PREPARED_TAG] = preparation(self.spec["prepared_for"], before["version_id"]) if same else UNKNOWN
+            tags[VERSION_TAG] = self.spec["mlflow_version"] or ""
+            tags[SCHEMA_TAG] = self.spec["database_schema"] or ""
         return {**super().desired(), "tags": {name: value for name, value in tags.items() if value}}
 
     def warn(self, before: State | None, changes: State) -> list[str]:
@@ -242,17 +244,17 @@ class BackendStore(Secret):
         tags = self.state["tags"]
         return {
             **secret,
-            "prepared": tags.get(PREPARED) == wanted,
-            "mlflow_version": tags.get(VERSION, ""),
-            "database_schema": tags.get(SCHEMA, ""),
-            "snapshot": tags.get(SNAPSHOT, ""),
+            "prepared": tags.get(PREPARED_TAG) == wanted,
+            "mlflow_version": tags.get(VERSION_TAG, ""),
+            "database_schema": tags.get(SCHEMA_TAG, ""),
+            "snapshot": tags.get(SNAPSHOT_TAG, ""),
             "upgrading": upgrading(tags),
         }
 
 
 def upgrading(tags: dict[str, str]) -> bool:
     """Whether an upgrade is under way: there is, or will be, a snapshot, and the database is prepared for nothing."""
-    return SNAPSHOT in tags and PREPARED not in tags
+    return SNAPSHOT_TAG in tags and PREPARED_TAG not in tags
 
 
 def master_secret(aws: Aws, arn: str) -> str:

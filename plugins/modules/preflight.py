@@ -98,8 +98,6 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
     RESTORED_AT_TAG,
     RESTORED_FROM_TAG,
-    SCHEMA_TAG,
-    VERSION_TAG,
     is_kept,
     parameter_group_family,
     restored_name,
@@ -115,6 +113,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_dict,
     together,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import SCHEMA_TAG, VERSION_TAG
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs, Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore import (

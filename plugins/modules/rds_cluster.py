@@ -295,7 +295,6 @@ changes:
 """
 
 import re
-import time
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -311,6 +310,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
     parameter_group_family,
     restored_name,
     scaling,
+    timestamp,
     version_change,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
@@ -801,8 +801,7 @@ class Cluster(RdsResource):
         if state["deletion_protection"] and not self.spec["lift_deletion_protection"]:
             raise AwsError("it is protected from deletion: set lift_deletion_protection to delete it all the same")
         if not self.spec["skip_final_snapshot"] and state["status"] != "deleting":
-            now = time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
-            name = f"{self.name}-final-{now}"
+            name = f"{self.name}-final-{timestamp()}"
             if len(name) > LONGEST_NAME:
                 name = f"{self.name}-final"
             elif self.aws.check_mode:

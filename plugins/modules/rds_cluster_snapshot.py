@@ -91,11 +91,11 @@ changes:
       elements: str
 """
 
-import time
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import timestamp
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
     AwsError,
@@ -177,7 +177,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     describe = aws.client("rds").describe_db_clusters
     if found(describe, "DBClusterNotFoundFault", DBClusterIdentifier=cluster) is None:
         raise AwsError(f"there is no cluster {cluster} to take a snapshot of")
-    now = UNKNOWN if aws.check_mode else time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
+    now = UNKNOWN if aws.check_mode else timestamp()
     snapshot = Snapshot(aws, params["snapshot_identifier"] or f"{cluster}-backup-{now}", params, tags=params["tags"])
     return [snapshot], lambda: {"snapshot": snapshot.result()}
 

@@ -103,6 +103,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
     failure,
     is_kept,
     kept_name,
+    timestamp,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
@@ -114,10 +115,6 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_list,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
-
-
-def now() -> str:
-    return time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
 
 
 def cluster(aws: Aws, name: str) -> State | None:
@@ -216,7 +213,7 @@ class Finished(Resource):
         return {"arn": described["DBClusterArn"], "restored_at": self.restored_at}
 
     def desired(self) -> State:
-        return {"restored_at": self.restored_at or now()}
+        return {"restored_at": self.restored_at or timestamp()}
 
     def update(self, before: State, changes: State) -> None:
         tags = tag_list({RESTORED_AT_TAG: changes["restored_at"]})
@@ -245,7 +242,7 @@ def renamings(aws: Aws, params: dict[str, t.Any]) -> list[Renaming]:
     spec = {"restored_from": origin}
     made: list[Renaming] = []
     if current:
-        kept = kept_name(name, UNKNOWN if aws.check_mode else now())
+        kept = kept_name(name, UNKNOWN if aws.check_mode else timestamp())
         made.append(Renaming(aws, name, {**spec, "kept": True, "new_name": kept}))
     made.append(Renaming(aws, replacement, {**spec, "kept": False, "new_name": name}, needs=made))
     for described in (current, new):

@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Iterator
 
 import pytest
-from runtime.databases import ENGINES, running
+from runtime.databases import running
 from runtime.test_prepare_database import MLFLOW_VENV, ROOT, Stack
 
 OLD_MLFLOW = ROOT / ".cache" / "mlflow-2.22.5"  # scripts/mlflow_venv makes it
@@ -85,13 +85,11 @@ def last_line(output: str) -> dict[str, t.Any]:
     return json.loads(output.splitlines()[-1])
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(engine, marks=pytest.mark.xdist_group(engine)) for engine in ENGINES]
-)
-def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def stack(engine: str) -> Iterator[Stack]:
     """A database server with the database C(data), which MLflow 2.22 has made and filled."""
     assert OLD_MLFLOW.exists(), "run scripts/mlflow_venv"
-    with running(request.param) as database:
+    with running(engine) as database:
         database.directory.chmod(0o755)
         stack = Stack(database)
         status, output = stack.prepare(stack.uri("data"), **OLD)
