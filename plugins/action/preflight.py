@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import typing as t
 from functools import cache
 from pathlib import Path
@@ -16,21 +17,36 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs, _restore
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
-SPEC = Path(__file__).parents[2] / "roles" / "mlflow" / "meta" / "argument_specs.yml"
+ROLES = Path(__file__).parents[2] / "roles"
 FIXED = ("rds_master_username", "rds_database_name", "s3_bucket_name")
 """Variables of the roles that AWS cannot change later."""
 NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_stack_tags")
 """The names with our prefix that are no inputs: what the role C(mlflow) exports to others, and the fact that a run leaves."""
+ASKING = ("mlflow_aws_", "mlflow_run_in_worker")
+"""How the inputs begin without which AWS cannot be asked."""
 
 
 @cache
 def input_spec() -> _inputs.Spec:
-    """The inputs as the role C(mlflow) declares them, each description as a list of strings."""
-    options = yaml_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    """The inputs as the role C(mlflow) declares them, each description as a list of strings, with the defaults."""
+    options = _read("mlflow/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     for option in options.values():
         if isinstance(option["description"], str):
             option["description"] = [option["description"]]
+    for name, default in _read("mlflow/defaults/main.yml").items():
+        options[name]["default"] = default
     return options
+
+
+@cache
+def _fixed() -> dict[str, t.Any]:
+    """Those of the fixed variables that have a default which does not need the account."""
+    defaults = _read("rds/defaults/main.yml")
+    return {name: defaults.get(name) for name in FIXED}
+
+
+def _read(name: str) -> dict[str, t.Any]:
+    return yaml_load((ROLES / name).read_text(encoding="utf-8"))
 
 
 class ActionModule(InWorker):
@@ -39,14 +55,16 @@ class ActionModule(InWorker):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
-        spec = input_spec()
-        given, problems = self._given(task_vars or {}, spec)
-        problems += self._twins(task_vars or {}, given, "mlflow_unique_name", (task_vars or {}).get("groups", {}).get("mlflow", []))
-        if self._task.check_mode:  # a plan
-            problems += self._twins(task_vars or {}, given, "mlflow_plan_path", (task_vars or {}).get("ansible_play_hosts_all", []))
+        variables, spec = task_vars or {}, input_spec()
         scope = self._task.args.get("scope", "site")
+        problems = _inputs.unknown_names((name for name in variables if name not in NO_INPUTS), spec)
+        given, unrendered = self._given(variables, spec)
         inputs, more = _inputs.check(given, spec, bootstrap=scope == "bootstrap")
-        problems += more
+        problems += unrendered + [p for p in more if p.variable not in {u.variable for u in unrendered}]
+        problems += self._twins(variables, given, "mlflow_unique_name", variables.get("groups", {}).get("mlflow", []))
+        if self._task.check_mode:  # a plan
+            problems += self._twins(variables, given, "mlflow_plan_path", variables.get("ansible_play_hosts_all", []))
+        problems += [*_unwritable(inputs), *_two_credentials(inputs)]
         removal = scope == "destroy" or (scope == "bootstrap" and inputs.get("mlflow_bootstrap_state") == "absent")
         if removal and not self._task.check_mode:
             problems += _confirmation(inputs, "mlflow_confirm_destroy", "to remove everything that is called so")
@@ -55,10 +73,10 @@ class ActionModule(InWorker):
             if not self._task.check_mode:
                 problems += _confirmation(inputs, "mlflow_confirm_restore", "to put other data in the place of its database")
         answer: dict[str, t.Any] = {}
-        if not any(problem.variable.startswith("mlflow_aws_") for problem in problems):
+        if not any(problem.variable.startswith(ASKING) for problem in problems):
             answer = self._execute_module(
                 module_name="mlplatform.mlflow_aws.preflight",
-                module_args={**self._task.args, "inputs": inputs, "roles": self._roles(task_vars or {})},
+                module_args={**self._task.args, "inputs": inputs, "roles": self._roles(variables)},
                 task_vars=task_vars,
             )
             if answer.get("failed") and not answer.get("problems"):
@@ -67,42 +85,66 @@ class ActionModule(InWorker):
             return self._failed(result, problems, answer.get("problems", []))
         return {**result, **answer, "failed": False}
 
-    def _given(self, task_vars: dict[str, t.Any], spec: _inputs.Spec) -> tuple[_inputs.Inputs, list[_inputs.Problem]]:
-        names = [name for name in task_vars if name.startswith("mlflow_") and name not in NO_INPUTS]
-        problems = _inputs.unknown_names(names, spec)
-        given = {}
-        for name in spec.keys() & set(names):
+    def _given(self, variables: dict[str, t.Any], spec: _inputs.Spec) -> tuple[_inputs.Inputs, list[_inputs.Problem]]:
+        """The inputs with their templates rendered, and a problem for each that cannot be.
+
+        Where a default cannot, or comes out empty, an input that it refers to is at fault, and that one is told.
+        """
+        given, problems = {}, []
+        for name in sorted(spec.keys() & variables.keys()):
+            is_default = variables[name] == spec[name].get("default")
             try:
-                given[name] = self._templar.template(task_vars[name])
+                value = self._templar.template(variables[name])
             except AnsibleError as error:
-                problems.append(_inputs.Problem(name, "", f"its template cannot be rendered: {error.message}"))
+                if not is_default:
+                    reason = " ".join(str(error.message).split())
+                    problems.append(_inputs.Problem(name, None, f"its template cannot be rendered: {reason}"))
+                continue
+            if not is_default or value != "":
+                given[name] = value
         return given, problems
 
-    def _roles(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _roles(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """The values of these variables, except what follows from the account, which is not known yet."""
-        defaults = yaml_load((SPEC.parents[2] / "rds" / "defaults" / "main.yml").read_text(encoding="utf-8"))
         values = {}
-        for name in FIXED:
+        for name, default in _fixed().items():
             with contextlib.suppress(AnsibleError):
-                values[name] = self._templar.template(task_vars.get(name, defaults.get(name)))
+                values[name] = self._templar.template(variables.get(name, default))
         return values
 
-    def _twins(
-        self, task_vars: dict[str, t.Any], given: _inputs.Inputs, name: str, hosts: list[str]
-    ) -> list[_inputs.Problem]:
+    def _twins(self, variables: dict[str, t.Any], given: _inputs.Inputs, name: str, hosts: list[str]) -> list[_inputs.Problem]:
         """Two hosts with one name would overwrite each other's stack, with one path each other's plan."""
         value = given.get(name)
         if not value or not isinstance(value, str):
             return []
-        me, hostvars = task_vars["inventory_hostname"], task_vars["hostvars"]
+        me, hostvars = variables["inventory_hostname"], variables["hostvars"]
         twins = [host for host in hosts if host != me and _value(hostvars, host, name) == value]
         return [_inputs.Problem(name, value, f"the host {twins[0]} has it too: give each stack its own")] if twins else []
 
     def _failed(self, result: dict[str, t.Any], problems: list[t.Any], more: list[str]) -> dict[str, t.Any]:
-        lines = [str(problem) for problem in problems] + more
+        lines = list(dict.fromkeys([*map(str, problems), *more]))
         count = f"{len(lines)} problems" if len(lines) > 1 else "1 problem"
         message = f"Nothing was changed. {count} to solve first:\n" + "\n".join(f"- {line}" for line in lines)
         return {**result, "failed": True, "changed": False, "msg": message, "problems": lines}
+
+
+def _unwritable(inputs: _inputs.Inputs) -> t.Iterator[_inputs.Problem]:
+    """A run must not find out at its end, after the deployment, that it cannot write its files."""
+    for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file"):
+        if not inputs.get(name):
+            continue
+        path = os.path.abspath(os.path.expanduser(os.path.expandvars(inputs[name])))
+        folder, file = os.path.split(path)
+        if os.path.isdir(path):
+            yield _inputs.Problem(name, inputs[name], "this is a folder: give the path of a file in it")
+        elif len(os.fsencode(file)) > 255 or not os.access(folder, os.W_OK | os.X_OK):
+            yield _inputs.Problem(name, inputs[name], "no such file can be written: make its folder, or give another path")
+
+
+def _two_credentials(inputs: _inputs.Inputs) -> t.Iterator[_inputs.Problem]:
+    profile = inputs.get("mlflow_aws_profile")
+    if profile and os.environ.get("AWS_ACCESS_KEY_ID") and not inputs.get("mlflow_aws_assume_role_arn"):
+        yield _inputs.Problem("mlflow_aws_profile", profile, "AWS_ACCESS_KEY_ID is set too: unset it, or leave the profile out")
 
 
 def _confirmation(inputs: _inputs.Inputs, variable: str, purpose: str) -> list[_inputs.Problem]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -32,12 +31,13 @@ from ansible_collections.amazon.aws.plugins.module_utils.exceptions import Ansib
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._remedies import denied, with_remedy
 
 MAX_IN_FLIGHT = 8
 """Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
 
 _READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "BatchGet")
-_NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
+_NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "403")
 
 
 class AwsError(Exception):
@@ -62,19 +62,14 @@ def error_code(error: BaseException) -> str:
 
 
 def explain(error: BaseException) -> str:
-    """One line that says what AWS refused; for a missing permission, the IAM action and the resource."""
+    """What AWS refused and what to do about it; for a missing permission, the IAM action and the resource."""
     if not isinstance(error, ClientError):
-        return f"{type(error).__name__}: {error}"
+        return with_remedy(f"{type(error).__name__}: {error}")
+    code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "").strip()
-    if error_code(error) not in _NOT_ALLOWED:
-        return f"AWS answered {error_code(error)} to {error.operation_name}: {message}"
-    # AWS's own sentence: "User: <arn> is not authorized to perform: <action> on resource: <arn> because ..."
-    action = re.search(r"perform: (\S+)", message)
-    resource = re.search(r"on resource: (\S+)", message)
-    return (
-        f"the caller may not {action.group(1) if action else error.operation_name}"
-        f"{' on ' + resource.group(1) if resource else ''}: allow this action in the caller's IAM policy ({message})"
-    )
+    if code in _NOT_ALLOWED:
+        return denied(code, operation, message)
+    return with_remedy(f"AWS answered {code} to {operation}: {message}")
 
 
 def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
@@ -144,6 +139,11 @@ def _environment() -> dict[str, str]:
 def _connection(module: t.Any) -> dict[str, t.Any]:
     region, endpoint, credentials = get_aws_connection_info(module)
     return {"region_name": region, "endpoint_url": endpoint, **credentials}
+
+
+def known_regions() -> set[str]:
+    """The regions that this botocore knows, in all partitions."""
+    return {region for partition in _loader().load_data("endpoints")["partitions"] for region in partition["regions"]}
 
 
 def preload() -> None:

@@ -28,6 +28,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._remedies import with_remedy
 
 UNKNOWN = "(known after apply)"
 """Stands in a plan for what only AWS can say, such as the id of a resource that does not exist yet."""
@@ -379,7 +380,7 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
                 try:
                     future.result()
                 except (AwsError, ClientError, BotoCoreError) as error:
-                    reason = str(error) if isinstance(error, AwsError) else explain(error)
+                    reason = with_remedy(str(error)) if isinstance(error, AwsError) else explain(error)
                     failed.add(resource)
                     problems.append(f"{resource.kind} {resource.name}: {reason}")
                     results.update(getattr(error, "results", {}))
@@ -389,7 +390,7 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
                 if not resource.absent:
                     add(resource.inside)
     if problems:
-        raise AwsError("; ".join(problems), **results)
+        raise AwsError("\n".join(problems), **results)
     if waiting:
         raise AssertionError(f"resources need each other: {', '.join(r.name for r in waiting)}")
     return [change for resource in resources for change in _changes(resource)]

@@ -62,7 +62,7 @@ def which(inputs: Inputs) -> list[Problem]:
     if len(given) == 1:
         return []
     if not given:
-        return [Problem("mlflow_restore_snapshot", "", f"is missing: give one of {all_names}")]
+        return [Problem("mlflow_restore_snapshot", None, f"is missing: give one of {all_names}")]
     return [Problem(given[1], inputs[given[1]], f"{given[0]} is given too: give one of {all_names}")]
 
 

@@ -32,6 +32,10 @@ options:
     description: Values of variables of the roles that AWS cannot change later. Filled in by the action plugin.
     type: dict
     default: {}
+  role_refusal:
+    description: What AWS said where it refused the role C(mlflow_aws_assume_role_arn). AWS is not asked anything else then.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -87,11 +91,17 @@ problems:
   returned: failure
 """
 
+import difflib
 import json
 import re
 import typing as t
 from datetime import datetime, timezone
 from functools import partial
+
+try:
+    from botocore.validate import ParamValidator
+except ImportError:
+    pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -105,11 +115,13 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
+    AwsError,
     BotoCoreError,
     ClientError,
     error_code,
     explain,
     found,
+    known_regions,
     tag_dict,
     together,
 )
@@ -138,8 +150,24 @@ class Preflight:
         return Problem(name, self.inputs.get(name), remedy)
 
     def account(self) -> Problems:
-        if self.inputs["mlflow_aws_account_id"] != self.aws.account_id:
+        if self.inputs.get("mlflow_aws_account_id") not in (None, "", self.aws.account_id):
             yield self.problem("mlflow_aws_account_id", f"the credentials in use are of account {self.aws.account_id}: use those of the right one")
+
+    def region(self) -> Problems:
+        """A region that is none has no servers either: asking them would take minutes to fail."""
+        region, known = self.aws.region, known_regions()
+        if not region:
+            yield Problem("mlflow_aws_region", None, "is missing: give the region of the stack, or set AWS_REGION")
+        elif region not in known:
+            nearest = difflib.get_close_matches(region, sorted(known), n=1, cutoff=0)[0]
+            yield Problem("mlflow_aws_region", region, f"boto3 knows no such region: did you mean {nearest}? One that is new needs a newer boto3")
+
+    def elsewhere(self) -> Problems:
+        """What has to be in the region of the stack, and by its ARN is in another one."""
+        for name in (name for name, value in self.inputs.items() if name.endswith("_arn") and value):
+            region = self.inputs[name].split(":")[3]
+            if region not in ("", self.aws.region):  # a role is in none
+                yield self.problem(name, f"it is in the region {region}, but the stack is in {self.aws.region}: give one of this region")
 
     def subnets(self) -> Problems:
         names = [f"mlflow_{of}_subnet_ids" for of in ("load_balancer", "service", "database")]
@@ -239,16 +267,20 @@ class Preflight:
 
     def sign_in_client(self, name: str, client: dict[str, t.Any]) -> Problems:
         """What an Application Load Balancer asks of an app client (Elastic Load Balancing User Guide, authenticate users)."""
-        callback = f"https://{self.inputs.get('mlflow_record_name')}.{self.inputs.get('mlflow_zone_name', '').rstrip('.')}/oauth2/idpresponse"
         if not client.get("ClientSecret"):
             yield self.problem(name, "this app client has no secret, which the load balancer needs: make one with a secret")
         if "code" not in client.get("AllowedOAuthFlows", []) or "openid" not in client.get("AllowedOAuthScopes", []):
             yield self.problem(name, "allow this app client the authorization code grant and the scope openid")
-        if callback not in client.get("CallbackURLs", []):
+        record, zone = (self.inputs.get(f"mlflow_{part}_name") for part in ("record", "zone"))
+        callback = f"https://{record}.{(zone or '').rstrip('.')}/oauth2/idpresponse"
+        if record and zone and callback not in client.get("CallbackURLs", []):
             yield self.problem(name, f"add {callback} to the callback URLs of this app client")
 
     def engine(self) -> Problems:
         engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
+        name = self.inputs.get("mlflow_unique_name")
+        if name and version == (self.cluster(name) or {}).get("EngineVersion"):
+            return  # it runs already: that AWS offers it to nobody else any more is no reason to stop
         offered = {v["EngineVersion"]: v for v in self.aws.pages("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=engine)}
         fitting = [v for v in offered if v == version or v.startswith(f"{version}.")]
         if not fitting:
@@ -266,6 +298,32 @@ class Preflight:
             yield self.problem(name, f"no such key in {self.aws.region}")
         elif answer["KeyMetadata"]["KeyState"] != "Enabled":
             yield self.problem(name, f"the key is {answer['KeyMetadata']['KeyState']}: enable it or give another one")
+
+    def tls_policy(self) -> Problems:
+        name = "mlflow_load_balancer_ssl_policy"
+        describe = self.aws.client("elbv2").describe_ssl_policies
+        if found(describe, "SSLPolicyNotFound", Names=[self.inputs[name]]) is None:
+            yield self.problem(name, "AWS has no such policy: give one such as ELBSecurityPolicy-TLS13-1-2-2021-06")
+
+    def sidecars(self) -> Problems:
+        """What boto3 would refuse to send, as its model of the ECS API says."""
+        name = "mlflow_service_sidecar_container_definitions"
+        shape = self.aws.client("ecs").meta.service_model.shape_for("ContainerDefinition")
+        for index, sidecar in enumerate(self.inputs[name]):
+            report = ParamValidator().validate(sidecar, shape)
+            if report.has_errors():
+                # without the values, which may be secret
+                reasons = re.sub(r", value: .*?, type: <class '\w+'>", "", report.generate_report(), flags=re.DOTALL)
+                reasons = re.sub(r"<class '(\w+)'>", r"\1", reasons)
+                yield Problem(f"{name}[{index}]", None, f"{'; '.join(reasons.splitlines())}: spell it as the ECS API does")
+
+    def access_logs(self) -> Problems:
+        name = "mlflow_load_balancer_access_logs_bucket"
+        try:
+            self.aws.client("s3").head_bucket(Bucket=self.inputs[name])
+        except ClientError as error:
+            if error_code(error) == "404":  # what the caller may not see may be in the account that keeps the logs
+                yield self.problem(name, "no such bucket: make it, with the policy that load balancers need, or leave the input out")
 
     def bucket(self) -> Problems:
         name = "mlflow_artifact_bucket_id"
@@ -375,7 +433,8 @@ class Preflight:
     # The clusters of the stack
 
     def cluster(self, name: str) -> dict[str, t.Any] | None:
-        answer = found(self.aws.client("rds").describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=name)
+        describe = partial(self.aws.client("rds").describe_db_clusters, DBClusterIdentifier=name)
+        answer = self.aws.once(f"cluster {name}", lambda: found(describe, "DBClusterNotFoundFault"))
         return answer["DBClusters"][0] if answer else None
 
     def clusters(self) -> dict[str, dict[str, t.Any]]:
@@ -491,6 +550,9 @@ class Preflight:
             *((self.key, (name,), (name,)) for name in (
                 "mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn")),
             (self.bucket, (), ("mlflow_artifact_bucket_id",)),
+            (self.access_logs, (), ("mlflow_load_balancer_access_logs_bucket",)),
+            (self.tls_policy, (), ("mlflow_load_balancer_ssl_policy",)),
+            (self.sidecars, (), ("mlflow_service_sidecar_container_definitions",)),
             (self.artifacts, (), ("mlflow_unique_name",)),
         ]
 
@@ -517,22 +579,43 @@ def credentials_reason(value: str) -> str | None:
     return None
 
 
-def problems_with_aws(preflight: Preflight, scope: str) -> list[str]:
+def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
     """All that AWS says is wrong with the inputs, in the order of the checks. A call that AWS refuses is a problem too."""
-    inputs = preflight.inputs
+    elsewhere = list(preflight.elsewhere())
+    wrong = {problem.variable for problem in elsewhere}
+    preflight = Preflight(preflight.aws, {name: value for name, value in preflight.inputs.items() if name not in wrong})
     checks = preflight.checks()
     if scope == "site":
         checks.append((preflight.database, (), ("mlflow_unique_name",)))
 
-    def attempt(check: t.Callable[..., Problems], arguments: tuple[t.Any, ...]) -> list[str]:
+    def attempt(check: t.Callable[..., Problems], arguments: tuple[t.Any, ...], needs: tuple[str, ...]) -> list[Problem]:
         try:
-            return [str(problem) for problem in check(*arguments)]
+            return list(check(*arguments))
         except (ClientError, BotoCoreError) as error:
-            return [explain(error)]
+            return [Problem(needs[0], None, f"it cannot be checked: {explain(error)}")]
 
-    possible = [(c, a) for c, a, needs in checks if all(inputs.get(n) not in (None, "") for n in needs)]
-    answers = together(*(partial(attempt, check, arguments) for check, arguments in possible))
-    return list(dict.fromkeys(problem for problems in answers for problem in problems))
+    possible = [row for row in checks if all(preflight.inputs.get(n) not in (None, "", []) for n in row[2])]
+    answers = together(*(partial(attempt, *row) for row in possible))
+    return elsewhere + [problem for problems in answers for problem in problems]
+
+
+def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
+    """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
+    problems = list(preflight.region()) or list(preflight.account())
+    return problems or (problems_with_aws(preflight, scope) if scope in ("site", "restore") else [])
+
+
+def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:
+    """What a backup or a restore has to know, and what is in its way."""
+    if not preflight.inputs.get("mlflow_unique_name"):
+        return {}, []
+    if scope == "restore" and len(requested(preflight.inputs)) == 1:
+        restore, problems = preflight.restore()
+        return {"restore": restore._asdict()}, problems
+    if scope == "backup":
+        problems = list(preflight.something_to_save())
+        return {} if problems else {"mlflow": preflight.deployed()._asdict()}, problems
+    return {}, []
 
 
 def main() -> None:
@@ -541,28 +624,28 @@ def main() -> None:
             "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
             "roles": {"type": "dict", "default": {}},
+            "role_refusal": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
-    aws, inputs, scope = Aws(module), module.params["inputs"], module.params["scope"]
-    preflight, facts = Preflight(aws, inputs), {}
+    inputs, scope, refusal = (module.params[name] for name in ("inputs", "scope", "role_refusal"))
     try:
-        who = {"account_id": aws.account_id, "partition": aws.partition, "region": aws.region}
-        problems = [str(p) for p in preflight.account()] if inputs.get("mlflow_aws_account_id") else []
-        if not problems and scope in ("site", "restore"):
-            problems = problems_with_aws(preflight, scope)
-        if not problems and inputs.get("mlflow_unique_name"):
-            if scope == "restore" and len(requested(inputs)) == 1:
-                restore, found_problems = preflight.restore()
-                facts, problems = {"restore": restore._asdict()}, [str(p) for p in found_problems]
-            elif scope == "backup":
-                problems = [str(p) for p in preflight.something_to_save()]
-                facts = {} if problems else {"mlflow": preflight.deployed()._asdict()}
+        if refusal:
+            problems = [Problem("mlflow_aws_assume_role_arn", inputs.get("mlflow_aws_assume_role_arn"), refusal)]
+        else:
+            aws = Aws(module)
+            preflight, facts = Preflight(aws, inputs), {}
+            problems = problems_with(preflight, scope)
+            if not problems:
+                facts, problems = task_of(preflight, scope)
+        if not problems:
+            module.exit_json(changed=False, account_id=aws.account_id, partition=aws.partition, region=aws.region, **facts)
+    except AwsError as error:
+        module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
         module.fail_json(msg=f"AWS cannot be asked: {explain(error)}")
-    if problems:
-        module.fail_json(msg="; ".join(problems), problems=problems)
-    module.exit_json(changed=False, **who, **facts)
+    lines = list(dict.fromkeys(map(str, problems)))
+    module.fail_json(msg="; ".join(lines), problems=lines)
 
 
 if __name__ == "__main__":

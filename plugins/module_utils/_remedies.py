@@ -1,0 +1,96 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what to do about what AWS refuses. Pure: texts in, texts out."""
+
+from __future__ import annotations
+
+import re
+
+_AGAIN = "and run the same command again"
+
+REMEDIES: tuple[tuple[str, str], ...] = (
+    # the caller
+    (
+        r"ExpiredToken|RequestExpired|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|AuthFailure"
+        r"|InvalidAccessKeyId|MissingAuthenticationToken|NoCredentials|PartialCredentials|CredentialRetrieval|SSOTokenLoad|UnauthorizedSSOToken"
+        r"|TokenRetrieval",
+        f"sign in to AWS again or set AWS_PROFILE or mlflow_aws_profile, check the clock of this machine, {_AGAIN}",
+    ),
+    (r"ProfileNotFound", "give mlflow_aws_profile the name of a profile of the AWS configuration files"),
+    (r"OptInRequired|SubscriptionRequired|PendingVerification|BlockedException|account is (currently )?blocked",
+     f"ask AWS Support to open this service to the account, {_AGAIN}"),
+    # the way to AWS
+    (r"EndpointConnection|ConnectTimeout|ReadTimeout|ConnectionClosed|ProxyConnection|SSLError|HTTPClientError",
+     f"check the network, the proxy and the region (mlflow_aws_region), {_AGAIN}"),
+    (r"Throttl|RequestLimitExceeded|TooManyRequests|SlowDown|PriorRequestNotComplete|ServiceUnavailable|InternalFailure|InternalError",
+     f"wait some minutes {_AGAIN}; if it stays, look for a full quota in Service Quotas"),
+    # names, capacity and quotas
+    (r"BucketAlready(Exists|OwnedByYou)",
+     "bucket names are shared by all of AWS: choose another mlflow_unique_name, or give a bucket of your own as mlflow_artifact_bucket_id"),
+    (r"InsufficientFreeAddresses|Not enough IP space|insufficient free addresses|not enough free addresses",
+     f"free addresses in this subnet or give a larger one in its place (mlflow_*_subnet_ids), {_AGAIN}"),
+    (r"Insufficient\w*Capacity|Capacity is unavailable|InstanceCapacity",
+     f"AWS has too little capacity in these zones: wait, or give subnets in other zones, {_AGAIN}"),
+    (r"Maximum policy size", "name fewer buckets in mlflow_artifact_buckets_mlflow_will_read, by an ARN with * where they have a common prefix"),
+    (r"TooMany\w+|\w*(Limit|Quota)\w*Exceeded|StorageExceeded|quota",
+     f"raise this quota of the account in Service Quotas or remove what nobody needs any more, {_AGAIN}"),
+    # what the stack refers to
+    (r"Cannot find version|(EngineVersion|engine version)\b.*(not|un)\s?(found|available|supported)",
+     "AWS does not offer this version any more: choose another mlflow_rds_cluster_engine_version"),
+    (r"KMS\w*(NotAccessible|Disabled|InvalidState|NotFound|AccessDenied)|DisabledException|KMSInvalidState|Access to KMS",
+     f"enable the key (mlflow_key_arn, mlflow_database_kms_key_arn) and let its policy allow the caller and the service, {_AGAIN}"),
+    (r"Access Denied for bucket",
+     "let the policy of mlflow_load_balancer_access_logs_bucket allow the log delivery of load balancers, or leave the input out"),
+    (r"service.linked role", f"allow iam:CreateServiceLinkedRole in the caller's IAM policy, wait a minute {_AGAIN}"),
+    # the tasks
+    (r"CannotPullContainer",
+     "check mlflow_service_image and its tag, and that the subnets of mlflow_service_subnet_ids reach the registry (NAT gateway, VPC endpoints)"),
+    (r"ResourceInitializationError",
+     "check that the secrets in mlflow_service_secrets exist and that the subnets of mlflow_service_subnet_ids reach Secrets Manager and the registry"),
+    (r"OutOfMemory", f"raise mlflow_service_memory or lower mlflow_service_workers, {_AGAIN}"),
+)
+"""What AWS's error code or message holds, and what to do about it. The first that fits is taken."""
+
+
+def with_remedy(text: str) -> str:
+    """What AWS said, with what to do about it where we know."""
+    remedy = next((remedy for pattern, remedy in REMEDIES if re.search(pattern, text)), None)
+    if remedy is None:
+        return text
+    return f"{text}\n  {remedy}" if "\n" in text else f"{text.rstrip('.')}: {remedy}"
+
+
+_ACTIONS = {
+    "HeadBucket": "s3:ListBucket",
+    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "DeleteObjects": "s3:DeleteObject",
+}
+"""S3's IAM actions where they are not called as the operation is (Service Authorization Reference)."""
+
+
+def denied(code: str, operation: str, message: str) -> str:
+    """What the caller may not do, on what, and the remedy, from AWS's sentence.
+
+    It is "User: <arn> is not authorized to perform: <action> on resource: <arn> because ...", where there is one. EC2 adds
+    a long code that says nothing to a person, and S3 sometimes says "Access Denied" only.
+    """
+    said = message.partition("Encoded authorization failure message")[0]
+    who = re.search(r"User: (\S+)", said)
+    action = re.search(r"perform: (\S+)", said)
+    resource = re.search(r"on resource: \"?([^\s\"]+)", said)
+    reason = re.search(r"(because .+|with an explicit deny .+)", said)
+    service = {"UnauthorizedOperation": "ec2:", "AccessDenied": "s3:" if "Bucket" in operation or "Object" in operation else ""}.get(code, "")
+    named = action.group(1) if action else _ACTIONS.get(operation, service + operation)
+    remedy = "ask whoever set this deny to lift it" if reason and "explicit deny" in reason.group(1) else "allow this action in the caller's IAM policy"
+    return (
+        f"{who.group(1) if who else 'the caller'} may not {named}{' on ' + resource.group(1) if resource else ''}: {remedy}"
+        f"{' (' + reason.group(1).strip().rstrip('.') + ')' if reason else ''}"
+    )
