@@ -90,7 +90,7 @@ def _each(rule: Rule, least: int = 0, most: int = 1000) -> Rule:
 def _cidr(value: str) -> bool:
     """Whether it is a CIDR block as AWS writes it."""
     try:
-        return str(ipaddress.ip_network(value)) == value
+        return str(ipaddress.ip_network(value)) == value and "%" not in value
     except ValueError:
         return False
 
@@ -328,7 +328,7 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give different bucket names or ARNs such as arn:aws:s3:::bucket-prefix-*",
     ),
     "mlflow_service_image": (
-        _matches(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", 255),
+        _matches(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", 255),
         "give an image without tag, such as ghcr.io/mlflow/mlflow; the tag goes into mlflow_service_image_tag",
     ),
     "mlflow_service_image_tag": (_matches(r"\w[\w.-]{0,127}"), "give a tag, such as v3.18.0-full"),
@@ -483,8 +483,10 @@ def unusable(value: t.Any, depth: int = 0) -> str | None:
     if isinstance(value, str):
         if "\0" in value:
             return "take out the NUL characters"
-        if any("\ud800" <= c <= "\udfff" for c in value):
+        if re.search("[\ud800-\udfff]", value):
             return "take out what is no Unicode character"
+    if isinstance(value, (int, float)) and not abs(value) < 10**18:  # nor is NaN
+        return "give a number of less than 18 digits"
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             return "put those keys in quotes that YAML takes for something else"
@@ -532,7 +534,7 @@ def check(given: Inputs, spec: Spec, *, bootstrap: bool = False) -> tuple[Inputs
 
 def _problem(name: str, value: t.Any, option: dict[str, t.Any]) -> Problem | None:
     """What is wrong with one value by itself."""
-    if value is None:
+    if value is None or (value == "" and name not in RULES):
         return Problem(name, None, "is empty: leave the line out for the default, or give a value")
     remedy = unusable(value)
     if remedy:
