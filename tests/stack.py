@@ -26,6 +26,22 @@ LOSSES = {
 PASSWORD = "correct-horse:battery%staple'\\&"
 
 
+class Unsafe(str):
+    """Text in a team file that Ansible must not take for a template."""
+
+
+yaml.SafeDumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+
+
+def as_data(value: t.Any) -> t.Any:
+    """The value with what looks like a template marked as none."""
+    if isinstance(value, dict):
+        return {key: as_data(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [as_data(each) for each in value]
+    return Unsafe(value) if isinstance(value, str) and "{" in value else value
+
+
 def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> Inputs:
     """What a team has before the first deployment, made by plain API calls; the inputs that name it."""
     ec2 = aws.client("ec2")

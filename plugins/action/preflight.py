@@ -60,11 +60,12 @@ class ActionModule(InWorker):
         problems = _inputs.unknown_names((name for name in variables if name not in NO_INPUTS), spec)
         given, unrendered = self._given(variables, spec)
         inputs, more = _inputs.check(given, spec, bootstrap=scope == "bootstrap")
-        problems += unrendered + [p for p in more if p.variable not in {u.variable for u in unrendered}]
+        told = {problem.variable for problem in unrendered} | _derived(variables, spec)
+        problems += unrendered + [problem for problem in more if problem.variable not in told]
         problems += self._twins(variables, given, "mlflow_unique_name", variables.get("groups", {}).get("mlflow", []))
         if self._task.check_mode:  # a plan
             problems += self._twins(variables, given, "mlflow_plan_path", variables.get("ansible_play_hosts_all", []))
-        problems += [*_unwritable(inputs), *_two_credentials(inputs)]
+        problems += [*_unwritable(inputs, scope), *_two_credentials(inputs)]
         removal = scope == "destroy" or (scope == "bootstrap" and inputs.get("mlflow_bootstrap_state") == "absent")
         if removal and not self._task.check_mode:
             problems += _confirmation(inputs, "mlflow_confirm_destroy", "to remove everything that is called so")
@@ -86,23 +87,16 @@ class ActionModule(InWorker):
         return {**result, **answer, "failed": False}
 
     def _given(self, variables: dict[str, t.Any], spec: _inputs.Spec) -> tuple[_inputs.Inputs, list[_inputs.Problem]]:
-        """The inputs with their templates rendered, and a problem for each that cannot be.
-
-        Where a default cannot, or comes out empty, an input that it refers to is at fault, and that one is told.
-        """
+        """The inputs with their templates rendered, and a problem for each that cannot be."""
         given, problems = {}, []
         for name in sorted(spec.keys() & variables.keys()):
-            is_default = variables[name] == spec[name].get("default")
             try:
-                value = self._templar.template(variables[name])
+                given[name] = self._templar.template(variables[name])
             except AnsibleError as error:
-                if not is_default:
-                    reason = " ".join(str(error.message).split())
-                    problems.append(_inputs.Problem(name, None, f"its template cannot be rendered: {reason}"))
-                continue
-            if not is_default or value != "":
-                given[name] = value
-        return given, problems
+                reason = " ".join(str(error.message).split())
+                problems.append(_inputs.Problem(name, None, f"its template cannot be rendered: {reason}"))
+        derived = _derived(variables, spec)
+        return given, [problem for problem in problems if problem.variable not in derived]
 
     def _roles(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """The values of these variables, except what follows from the account, which is not known yet."""
@@ -128,9 +122,14 @@ class ActionModule(InWorker):
         return {**result, "failed": True, "changed": False, "msg": message, "problems": lines}
 
 
-def _unwritable(inputs: _inputs.Inputs) -> t.Iterator[_inputs.Problem]:
+def _derived(variables: dict[str, t.Any], spec: _inputs.Spec) -> set[str]:
+    """The inputs whose default is in force and refers to another input, which is at fault where it comes out wrong."""
+    return {name for name, option in spec.items() if "{{" in str(option.get("default")) and variables.get(name) == option["default"]}
+
+
+def _unwritable(inputs: _inputs.Inputs, scope: str) -> t.Iterator[_inputs.Problem]:
     """A run must not find out at its end, after the deployment, that it cannot write its files."""
-    for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file"):
+    for name in ("mlflow_plan_path", "mlflow_bootstrap_team_file" if scope == "bootstrap" else "mlflow_outputs_path"):
         if not inputs.get(name):
             continue
         path = os.path.abspath(os.path.expanduser(os.path.expandvars(inputs[name])))

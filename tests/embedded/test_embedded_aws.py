@@ -781,6 +781,12 @@ def test_rules(balancer: Balancer) -> None:
     refused("PriorityInUse", elb.set_rule_priorities, RulePriorities=[{"RuleArn": first["RuleArn"], "Priority": 1}])
 
 
+def test_a_load_balancer_takes_fifty_tags(balancer: Balancer) -> None:
+    balancer.elb.add_tags(ResourceArns=[balancer.arn], Tags=[{"Key": f"k{n}", "Value": "v"} for n in range(50)])
+    balancer.elb.add_tags(ResourceArns=[balancer.arn], Tags=[{"Key": "k0", "Value": "w"}])
+    refused("TooManyTags", balancer.elb.add_tags, ResourceArns=[balancer.arn], Tags=[{"Key": "another", "Value": "v"}])
+
+
 def test_listeners(aws: EmbeddedAWS, balancer: Balancer) -> None:
     elb = balancer.elb
     one, two, three = (_imported_certificate(aws, f"{name}.example") for name in ("one", "two", "three"))

@@ -328,6 +328,16 @@ def modify_target_group_attributes(original: Any, self: Any) -> Any:
     return self.describe_target_group_attributes()
 
 
+@gap(models.ELBv2Backend, "add_tags")
+def add_tags(_original: Any, self: Any, resource_arns: list[str], tags: list[dict[str, str]]) -> None:
+    """A resource takes 50 tags; AddTags refuses more."""
+    for arn in resource_arns:
+        self._get_resource_by_arn(arn)
+        if len({*self.tagging_service.get_tag_dict_for_resource(arn), *(tag["Key"] for tag in tags)}) > 50:
+            raise exceptions.TooManyTagsError()
+        self.tagging_service.tag_resource(arn, tags)
+
+
 @gap(models.ELBv2Backend, "describe_target_groups")
 def target_group_load_balancers(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     """A target group names the load balancers whose listeners and rules use it now."""
