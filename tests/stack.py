@@ -152,14 +152,17 @@ class Stack:
 
     def run(self, playbooks: str, *arguments: str, environment: dict[str, str] | None = None, **inputs: t.Any) -> Run:
         """Run playbooks by their FQCN with the team file, C(inputs) in place of its values (None: leave it out)."""
-        team = {k: v for k, v in {**self.inputs, **inputs}.items() if v is not None}
-        (self.folder / "team.yml").write_text(yaml.safe_dump(team), encoding="utf-8")
-        names = [f"mlplatform.mlflow_aws.{playbook}" for playbook in playbooks.split()]
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), *names, "-e", "@team.yml", *arguments]
-        run = run_ansible(self.aws, self.folder, command, environment)
+        run = run_ansible(self.aws, self.folder, self.command(playbooks, *arguments, **inputs), environment)
         told_to_delete = {"destroy", "bootstrap"} & set(playbooks.split()) or "mlflow_restore_discard" in inputs
         assert told_to_delete or not LOSSES & set(run.mutating)
         return run
+
+    def command(self, playbooks: str, *arguments: str, **inputs: t.Any) -> list[str]:
+        """What C(run) runs, with the team file written."""
+        team = {k: v for k, v in {**self.inputs, **inputs}.items() if v is not None}
+        (self.folder / "team.yml").write_text(yaml.safe_dump(team), encoding="utf-8")
+        names = [f"mlplatform.mlflow_aws.{playbook}" for playbook in playbooks.split()]
+        return [str(Path(sys.executable).with_name("ansible-playbook")), *names, "-e", "@team.yml", *arguments]
 
     def apply(self, **inputs: t.Any) -> Run:
         """Run C(site), keep the inputs for later runs, and expect that it ends green."""

@@ -9,36 +9,11 @@ import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from permissions import action
 from stack import Stack
 
 POLICY = json.loads((Path(__file__).parents[2] / "docs" / "iam-policy.json").read_text(encoding="utf-8"))
 ALLOWED = [action for statement in POLICY["Statement"] for action in statement["Action"]]
-
-SERVICES = {"elbv2": "elasticloadbalancing"}
-"""The prefix of IAM actions where it is not boto3's name of the service."""
-
-ACTIONS = {
-    # Actions and resources for Amazon S3 (Service Authorization Reference): the names differ from the operations'.
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "s3:DeleteObjects": "s3:DeleteObject",
-}
-METHODS = {"Get": "GET", "Create": "POST", "Update": "PATCH", "Delete": "DELETE", "TagResource": "TagResource", "Untag": "UntagResource"}
-
-
-def action(call: dict[str, str]) -> str:
-    """The IAM action of a call."""
-    service, operation = SERVICES.get(call["service"], call["service"]), call["operation"]
-    if service == "apigatewayv2":  # API Gateway's actions are HTTP methods
-        return "apigateway:" + next(method for prefix, method in METHODS.items() if operation.startswith(prefix))
-    return ACTIONS.get(f"{service}:{operation}", f"{service}:{operation}")
 
 
 def test_the_policy_allows_every_call(stack: Stack) -> None:
