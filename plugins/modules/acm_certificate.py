@@ -174,7 +174,16 @@ class Certificate(Resource):
     def wait_ready(self) -> None:
         """What proves the names has to be there before waiting makes sense."""
         self._prove()
-        super().wait_ready()
+        try:
+            super().wait_ready()
+        except AwsError as error:
+            if (self.state or {}).get("status") != "PENDING_VALIDATION":
+                raise
+            zone = self.spec["zone_id"]
+            raise AwsError(
+                f"{error}. The certificate is PENDING_VALIDATION: its records are in the hosted zone {zone}, but the internet does not "
+                "find them: let the parent of this zone, or the registrar of the domain, delegate to its name servers"
+            ) from error
 
     def _prove(self) -> None:
         records = self._records()

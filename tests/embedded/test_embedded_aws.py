@@ -1142,6 +1142,17 @@ def test_certificate_is_issued_by_its_record(aws: EmbeddedAWS) -> None:
     assert acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] == [{"Key": "a", "Value": "1"}]
 
 
+def test_a_record_that_the_internet_does_not_see_issues_no_certificate(aws: EmbeddedAWS, network: Network) -> None:
+    acm = aws.client("acm")
+    zone = aws.client("route53").create_hosted_zone(
+        Name="emu.test", CallerReference="1", HostedZoneConfig={"PrivateZone": True}, VPC={"VPCRegion": REGION, "VPCId": network.vpc}
+    )["HostedZone"]["Id"]  # fmt: skip
+    arn = acm.request_certificate(DomainName="a.emu.test", ValidationMethod="DNS")["CertificateArn"]
+    record = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
+    _change(aws, zone, ("CREATE", {"Name": record["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]}))
+    assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"] == "PENDING_VALIDATION"
+
+
 def test_imported_certificate_has_no_chain(aws: EmbeddedAWS, balancer: Balancer) -> None:
     acm, arn = aws.client("acm"), _imported_certificate(aws, "a.example")
     assert not acm.get_certificate(CertificateArn=arn).get("CertificateChain")

@@ -30,7 +30,7 @@ def imported_chain(original: Any, self: Any, account_id: str, *args: Any, **kwar
 
 @gap(models.CertBundle, "check")
 def validated_by_record(original: Any, self: Any) -> None:
-    """A requested certificate is PENDING_VALIDATION until its CNAME records are in Route 53, then ISSUED."""
+    """A requested certificate is PENDING_VALIDATION until its CNAME records are in public zones, then ISSUED."""
     if self.type == "AMAZON_ISSUED" and self.status == "PENDING_VALIDATION":
         if all(_in_route53(self.account_id, _record(domain)) for domain in _domains(self)):
             self.status = "ISSUED"
@@ -107,5 +107,6 @@ def _in_route53(account_id: str, record: dict[str, str]) -> bool:
         (record_set.name.rstrip("."), record_set.type) == (record["Name"].rstrip("."), "CNAME")
         and record["Value"].rstrip(".") in [value.rstrip(".") for value in record_set.records]
         for zone in zones
+        if not zone.private_zone
         for record_set in zone.rrsets
     )
