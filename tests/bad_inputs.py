@@ -245,6 +245,11 @@ CONTRADICTORY = (
         for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn"))),
     Broken("a variable of the server", {"mlflow_service_environment": {"MLFLOW_BACKEND_STORE_URI": "x"}}, ("mlflow_service_environment",)),
     Broken(
+        "a variable of the server with readers",
+        {"mlflow_database_reader_count": 1, "mlflow_service_environment": {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "x"}},
+        ("mlflow_service_environment",),
+    ),
+    Broken(
         "a variable that is a secret too",
         {"mlflow_service_environment": {"A": "x"}, "mlflow_service_secrets": {"A": ARN.format("ssm", "parameter/a")}},
         ("mlflow_service_environment",),

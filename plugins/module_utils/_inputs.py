@@ -501,7 +501,8 @@ SERVER_SECRETS = (
     "MLFLOW_FLASK_SERVER_SECRET_KEY",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
 )
-"""Variables that the role C(ecs) gives the server as secrets."""
+READER_SECRETS = ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI",)
+"""Variables that the role C(ecs) gives the server as secrets, those of the second kind where the database has readers."""
 
 BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")
 """What C(bootstrap) cannot do without; the other required inputs are what it makes."""
@@ -614,7 +615,7 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
             if not have(f"mlflow_load_balancer_oidc_{part}"):
                 yield Problem(f"mlflow_load_balancer_oidc_{part}", "", "is missing: mlflow_load_balancer_sign_in is oidc")
     environment, secrets = (v.get(f"mlflow_service_{part}") or {} for part in ("environment", "secrets"))
-    twice = environment.keys() & {*secrets, *SERVER_SECRETS}
+    twice = environment.keys() & {*secrets, *SERVER_SECRETS, *(READER_SECRETS if v.get("mlflow_database_reader_count") else ())}
     if twice:
         yield Problem("mlflow_service_environment", ", ".join(sorted(twice)),
                       "ECS takes no variable that is a secret of the server too: leave it out here")
