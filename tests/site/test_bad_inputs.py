@@ -177,7 +177,7 @@ def test_no_folder_is_removed_in_place_of_a_file(stack: Stack) -> None:
     kept.touch()
     for name, playbook in (("mlflow_plan_path", "plan"), ("mlflow_outputs_path", "destroy"), ("mlflow_bootstrap_team_file", "bootstrap")):
         run = stack.run(playbook, **{name: str(kept.parent)}, mlflow_bootstrap_state="absent", mlflow_confirm_destroy=stack.inputs["mlflow_unique_name"])
-        assert f"{name}: '{kept.parent}': this is a folder" in run.messages[0]
+        assert f"\n- {name}: " in run.messages[0] and ": this is a folder: " in run.messages[0]
         assert kept.exists() and run.mutating == []
 
 
