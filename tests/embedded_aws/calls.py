@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import random
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
@@ -132,11 +133,13 @@ class Fault:
     error: dict[str, Any] | None = None
     latency_ms: float = 0
     drop: str | None = None
+    hold: bool = False
     fired: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if self.drop not in (None, "before", "after"):
             raise ValueError("drop is 'before' or 'after' the call takes effect")
+        self.let_go = threading.Event()
         self._tokens, self._filled = self.burst, time.monotonic()
 
     def strikes(self, call: Call) -> bool:
@@ -190,28 +193,47 @@ def protocol_of(service: str) -> str:
         return ""
 
 
+class Observer(Protocol):
+    """Who is told of each call that was handled, before the next one may change the account."""
+
+    def after(self, call: Call) -> None: ...
+
+
 class Recorder:
     """WSGI middleware: calls pass one at a time, because moto's state knows no threads, and leave a trace."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], latency_ms: float = 0) -> None:
         self._app = app
         self._start_latency_ms = latency_ms
+        self.observer: Observer | None = None
+        self.faults: list[Fault] = []
+        self.renew_locks()
+        self.reset()
+
+    def renew_locks(self) -> None:
+        """Begin with locks that nobody holds, as a forked process must, where the threads that held them are no more."""
         self._moto = threading.RLock()
         self._log_lock = threading.Lock()
-        self.reset()
 
     def reset(self) -> None:
         """Forget calls, faults and latency set later; the numbering of calls goes on from 1."""
         self.latency_ms = self._start_latency_ms
         self.calls: list[Call] = []
-        self.faults: list[Fault] = []
+        self.set_faults([])
+
+    def set_faults(self, faults: list[Fault]) -> None:
+        """Replace the fault rules, and let go of the answers that the ones of before hold back."""
+        before, self.faults = self.faults, faults
+        for fault in before:
+            fault.let_go.set()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = self._read_body(environ)
         caller, service = caller_and_service(environ)
         if not service:
             # Unsigned documents (a user pool's JWKS, for one) are not API calls.
-            return self._handle(environ, start_response, exclusive=True)
+            with self._moto:
+                return list(self._app(environ, start_response))
         operation, params = operation_of(service, environ, body)
         with self._log_lock:
             mutating = not READ_ONLY.match(operation)
@@ -231,12 +253,18 @@ class Recorder:
 
         try:
             # A Lambda function may call AWS in its turn, so its invocation must not hold the lock.
-            answer = b"".join(self._handle(environ, remember, exclusive=operation != "Invoke"))
+            with self._moto if operation != "Invoke" else contextlib.nullcontext():
+                answer = b"".join(self._app(environ, remember))
+                self._finish(call, answered["status"], answer)
+                if self.observer:
+                    self.observer.after(call)
         except Exception as error:  # noqa: BLE001 - whatever moto fails with is an error of the emulator
             traceback.print_exc()
             failure = {"code": "EmbeddedAWSFailure", "status": 501, "message": f"{operation}: {error!r}"}
             return self._refuse(call, failure, start_response)
-        self._finish(call, answered["status"], answer)
+        for fault in faults:
+            if fault.hold:
+                fault.let_go.wait()
         if any(fault.drop == "after" for fault in faults):
             return self._drop(call, environ)
         start_response(answered["status"], answered["headers"])
@@ -250,12 +278,6 @@ class Recorder:
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
         return body
-
-    def _handle(self, environ: dict[str, Any], start_response: Callable[..., Any], exclusive: bool) -> Iterable[bytes]:
-        if not exclusive:
-            return list(self._app(environ, start_response))
-        with self._moto:
-            return list(self._app(environ, start_response))
 
     def _refuse(self, call: Call, error: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         status, content_type, answer = error_response(call.service, error)

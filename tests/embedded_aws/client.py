@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -137,6 +138,18 @@ class EmbeddedAWS:
         """How long new resources take to become available, by kind: rds, elb, vpclink."""
         self._control("POST", "creation-seconds", seconds)
 
+    def take_snapshots(self, every: int = 1, first: int = 1) -> None:
+        """From now on keep the account as it is after every C(every)-th mutating call, from the C(first) on, in a copy.
+
+        Those taken before are dropped.
+        """
+        self._control("POST", "snapshots", {"every": every, "first": first})
+
+    def snapshots(self) -> list[Snapshot]:
+        """The copies that were taken. No more are taken from now on."""
+        self._control("DELETE", "snapshots")
+        return [Snapshot(**taken) for taken in self._control("GET", "snapshots")]
+
     def _control(self, method: str, action: str, content: Any = None) -> Any:
         request = urllib.request.Request(
             f"{self.endpoint}/_embedded/{action}", method=method,
@@ -145,3 +158,22 @@ class EmbeddedAWS:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=30) as response:
             return json.load(response)
+
+
+class Snapshot(EmbeddedAWS):
+    """The account as it was after the call C(n). It ends, at the latest, with the server that it is a copy of."""
+
+    def __init__(self, n: int, service: str, operation: str, endpoint: str, pid: int) -> None:
+        super().__init__()
+        self.n, self.service, self.operation, self.endpoint, self._pid = n, service, operation, endpoint, pid
+
+    def __str__(self) -> str:
+        return f"call {self.n}, {self.service}:{self.operation}"
+
+    def start(self) -> Snapshot:
+        """It has started."""
+        return self
+
+    def stop(self) -> None:
+        """End it. Its pid stays its own until its parent, the server, drops its snapshots."""
+        os.kill(self._pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -31,10 +32,11 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402
     create_backend_app,
 )
 from moto.s3.models import s3_backends  # noqa: E402
-from werkzeug.serving import make_server  # noqa: E402
+from werkzeug.serving import BaseWSGIServer, make_server  # noqa: E402
 
 from embedded_aws import gaps, tasks, timing  # noqa: E402
 from embedded_aws.calls import Fault, Recorder  # noqa: E402
+from embedded_aws.snapshots import Snapshots  # noqa: E402
 
 CONTROL = "/_embedded/"
 
@@ -44,6 +46,7 @@ class EmbeddedApplication:
 
     def __init__(self, latency_ms: float = 0) -> None:
         self.recorder = Recorder(DomainDispatcherApplication(create_backend_app), latency_ms)
+        self.snapshots = self.recorder.observer = Snapshots(self._serve_copy)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith(CONTROL):
@@ -69,6 +72,9 @@ class EmbeddedApplication:
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
+            "GET snapshots": lambda: [asdict(snapshot) for snapshot in self.snapshots.taken],
+            "POST snapshots": lambda: self.snapshots.begin(**json.loads(body)),
+            "DELETE snapshots": self.snapshots.stop,
         }[action]()
 
     def _reset(self) -> None:
@@ -84,10 +90,19 @@ class EmbeddedApplication:
         reset_model_data()
         timing.reset()
         tasks.set_results([])
+        self.snapshots.drop()
         self.recorder.reset()
 
     def _set_faults(self, rules: list[dict[str, Any]]) -> None:
-        self.recorder.faults = [Fault(**rule) for rule in rules]
+        self.recorder.set_faults([Fault(**rule) for rule in rules])
+
+    def _serve_copy(self, listening: socket.socket) -> None:
+        """Serve as a forked copy of this process."""
+        self.recorder.renew_locks()
+        self.recorder.faults = []
+        server = _server(self, listening.getsockname()[1], listening.fileno())
+        threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+        server.serve_forever()
 
 
 class QuietRequestHandler(MotoRequestHandler):
@@ -95,6 +110,12 @@ class QuietRequestHandler(MotoRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def _server(app: EmbeddedApplication, port: int, fd: int | None = None) -> BaseWSGIServer:
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=QuietRequestHandler, fd=fd)
+    os.environ["MOTO_PORT"] = str(server.server_address[1])
+    return server
 
 
 def serve(
@@ -106,11 +127,8 @@ def serve(
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     gaps.apply()
     timing.configure(creation_seconds)
-    server = make_server(
-        "127.0.0.1", port, EmbeddedApplication(latency_ms), threaded=True, request_handler=QuietRequestHandler
-    )
+    server = _server(EmbeddedApplication(latency_ms), port)
     endpoint = f"http://127.0.0.1:{server.server_port}"
-    os.environ["MOTO_PORT"] = str(server.server_port)
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))  # nothing is kept, so there is nothing to tidy up
     if exit_with_parent:

@@ -9,6 +9,7 @@ import time
 
 _start_values: dict[str, float] = {}
 _seconds: dict[str, float] = {}
+_stood_still = 0.0
 
 
 def configure(seconds: dict[str, float]) -> None:
@@ -27,13 +28,23 @@ def reset() -> None:
     _seconds.update(_start_values)
 
 
+def stood_still(seconds: float) -> None:
+    """Take away time in which nothing was at work."""
+    global _stood_still
+    _stood_still += seconds
+
+
+def _now() -> float:
+    return time.monotonic() - _stood_still
+
+
 class Elapsed:
     """The time since an event, such as a creation or a deletion, of one kind of resource."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._since = time.monotonic()
+        self._since = _now()
 
     def over(self) -> bool:
         """Whether the duration of this kind of resource has passed."""
-        return time.monotonic() - self._since >= _seconds.get(self._kind, 0)
+        return _now() - self._since >= _seconds.get(self._kind, 0)
