@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import typing as t
+from collections import Counter
 from collections.abc import Iterator
 
 from embedded_aws.client import EmbeddedAWS
@@ -18,7 +21,8 @@ NOT_STATE = {
     "ResponseMetadata", "CreatedDate", "CreatedTime", "CreateTime", "creationTime", "CreationDate", "LastModified",
     "LastModifiedTime", "LastModifiedDate", "LastAccessedDate", "LastUpdatedDate", "EarliestRestorableTime",
     "LatestRestorableTime", "RoleLastUsed", "storedBytes", "events", "createdAt", "updatedAt",
-    "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp",
+    "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp", "ClusterCreateTime", "InstanceCreateTime", "SnapshotCreateTime",
+    "LastChangedDate", "registeredAt", "CreateDate", "CreationTime", "StateTransitionedTimestamp",
 }
 """Times and counters: they move by themselves."""
 
@@ -40,6 +44,59 @@ def changed(before: Listing, after: Listing) -> dict[str, set[tuple[str, str]]]:
         "removed": before.keys() - after.keys(),
         "altered": {key for key in before.keys() & after.keys() if before[key] != after[key]},
     }
+
+
+NAMES = {
+    "security_group": "GroupName", "load_balancer": "LoadBalancerName", "target_group": "TargetGroupName", "listener": "Port",
+    "api": "Name", "vpc_link": "Name", "api_authorizer": "Name", "api_integration": "IntegrationMethod", "api_route": "RouteKey",
+    "api_mapping": "ApiMappingKey", "secret": "Name", "user_pool_client": "ClientName",
+}  # fmt: skip
+"""What tells those apart that other resources refer to by an id that AWS chose."""
+CHOSEN_BY_AWS = re.compile(
+    r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:eni|sgr)-[0-9a-f]+|[0-9a-f]{16,}|d-[0-9a-f]{10}|AROA[A-Z0-9]{17}"
+    r"|(?:cluster|db)-[A-Z0-9]{26}|(?<=scalable-target/)[a-z0-9]+|\d+(?=\.[a-z0-9-]+\.elb\.)"
+    r"|\d{4}(?:-\d\d){4}-\d+|\d{8}t\d{6}z|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\+00:00)(?!\w)"
+)
+"""Ids without a meaning, and the times in the names of snapshots and elsewhere."""
+
+
+def comparable(account: Listing, known: Listing) -> Counter[str]:
+    """An account as lines, one for each attribute of each resource, which are the same where only ids and times differ.
+
+    An id that AWS chose becomes the name of what it is the id of. Those in C(known), what was there before, stay.
+    """
+    made = {key: state for key, state in account.items() if known.get(key) != state}
+    before = json.dumps(list(known.values()), default=str)
+    names = {
+        str(state.get("ARN") or identifier).rpartition("/")[2].rpartition(":")[2]: f"<{kind} {state[NAMES[kind]]}>"
+        for (kind, identifier), state in made.items()
+        if kind in NAMES and (kind, identifier) not in known
+    }
+    ids = re.compile("|".join(map(re.escape, names)) or "(?!)")
+
+    def named(text: str) -> str:
+        text = ids.sub(lambda found: names[found[0]], text)
+        return CHOSEN_BY_AWS.sub(lambda found: found[0] if found[0] in before else "<id>", text)
+
+    lines = Counter(f"{kind} {identifier} is gone" for kind, identifier in known.keys() - account.keys())
+    for (kind, identifier), state in made.items():
+        attributes = sorted(named(line) for line in _flat(state))
+        # What has no name is known by all that it is.
+        name = named(identifier)
+        lines.update([f"{kind} {name}: {', '.join(attributes)}"] if "<id>" in name else [f"{kind} {name} {line}" for line in attributes])
+    return lines
+
+
+def _flat(value: t.Any, path: str = "") -> t.Iterator[str]:
+    """Each value inside, with the way to it. The order of a list is no difference."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for inner in value:
+            yield f"{path}[] = {json.dumps(sorted(_flat(inner)))}"
+    else:
+        yield f"{path} = {value}"
 
 
 def pages(client: t.Any, operation: str, key: str, **arguments: t.Any) -> list[t.Any]:
@@ -121,6 +178,7 @@ def _rds(aws: EmbeddedAWS) -> Found:
     ):
         for item in pages(rds, operation, key):
             item.pop("TagList", None)
+            item.pop("HostedZoneId", None)  # AWS's own, of the endpoint
             if kind == "db_cluster_parameter_group":
                 group = {"DBClusterParameterGroupName": item[identifier]}
                 found = pages(rds, "describe_db_cluster_parameters", "Parameters", **group)

@@ -138,6 +138,10 @@ class EmbeddedAWS:
         """How long new resources take to become available, by kind: rds, elb, vpclink."""
         self._control("POST", "creation-seconds", seconds)
 
+    def holdings(self) -> dict[str, int]:
+        """How many things of each kind the account holds, as moto keeps them."""
+        return self._control("GET", "holdings")
+
     def take_snapshots(self, every: int = 1, first: int = 1) -> None:
         """From now on keep the account as it is after every C(every)-th mutating call, from the C(first) on, in a copy.
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -72,6 +73,7 @@ class EmbeddedApplication:
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
+            "GET holdings": holdings,
             "GET snapshots": lambda: [asdict(snapshot) for snapshot in self.snapshots.taken],
             "POST snapshots": lambda: self.snapshots.begin(**json.loads(body)),
             "DELETE snapshots": self.snapshots.stop,
@@ -103,6 +105,17 @@ class EmbeddedApplication:
         server = _server(self, listening.getsockname()[1], listening.fileno())
         threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
         server.serve_forever()
+
+
+def holdings() -> dict[str, int]:
+    """How many things of each kind the account holds, as moto keeps them: whatever they are, none is left out."""
+    found: Counter[str] = Counter()
+    for backends in BackendDict._instances:
+        for _account, _region, backend in list(backends.iter_backends()):
+            for name, value in vars(backend).items():
+                if isinstance(value, (dict, list, set)):
+                    found[f"{backends.service_name}.{name}"] += len(value)
+    return {name: number for name, number in sorted(found.items()) if number}
 
 
 class QuietRequestHandler(MotoRequestHandler):

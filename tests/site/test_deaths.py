@@ -1,0 +1,155 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that is killed, after any of its calls: the same command then makes what an undisturbed run would have made.
+
+There is no state file, so what a death leaves behind is what AWS has then, whether its answer arrived or not. One run
+gives that state after each of its calls, as a snapshot of the embedded AWS; the command is run again on each of them, in
+an empty folder, as on another machine. `make test-faults` does so for every call. Other runs try some calls, from a first
+one that chance chooses: the name of a failure says which, and MLFLOW_DEATHS=FIRST:EVERY tries the same again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import typing as t
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from account import Listing, comparable, listing
+from embedded_aws.client import EmbeddedAWS, Snapshot
+from plans import lines, read_plan
+from stack import Inputs, Run, Stack, certificate, prerequisites
+
+EVERY = 16
+FIRST, _colon, STEP = os.environ.get("MLFLOW_DEATHS", f"{random.randint(1, EVERY)}:{EVERY}").partition(":")
+AT_ONCE = 2 if STEP == "1" else 1
+MOMENT = {kind: 0.3 for kind in ("rds", "elb", "vpclink", "ecs")}
+"""Seconds that AWS takes to finish things, so that a death also leaves what is not finished."""
+UPDATE: Inputs = {
+    "mlflow_tags": {"team": "team-y", "cost-center": "42"},
+    "mlflow_record_name": "tracking",
+    "mlflow_load_balancer_ingress_cidr_blocks": ["192.0.2.128/25", "198.51.100.0/24"],
+    "mlflow_load_balancer_idle_timeout": 60,
+    "mlflow_load_balancer_deletion_protection": True,
+    "mlflow_load_balancer_session_timeout": 3600,
+    "mlflow_api_authorizer": "jwt",
+    "mlflow_api_throttling_rate_limit": 50,
+    "mlflow_database_max_capacity": 4,
+    "mlflow_database_reader_count": 1,
+    "mlflow_database_backup_retention_days": 7,
+    "mlflow_artifact_bucket_noncurrent_days": 30,
+    "mlflow_service_image_tag": "v3.18.1-full",
+    "mlflow_service_max_capacity": 4,
+    "mlflow_service_cpu_target": 50,
+    "mlflow_service_scheduled_actions": [{"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 1}],
+    "mlflow_service_log_retention_in_days": 30,
+    "mlflow_service_container_insights": "enabled",
+}
+"""A change of every layer, with a new host, another VPC link, and an authorizer that is no longer needed."""
+TO_JSON = ("-e", "mlflow_plan_path=plan.json")
+
+
+class Account(t.NamedTuple):
+    """What is compared: what AWS tells of each resource, how much moto holds of each kind, the form of each secret."""
+
+    lines: Counter[str]
+    holdings: dict[str, int]
+    secrets: dict[str, t.Any]
+
+
+def account(aws: EmbeddedAWS, known: Listing) -> Account:
+    found = listing(aws)
+    secrets = aws.client("secretsmanager")
+    values = {
+        name: json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+        for (kind, name), state in found.items()
+        if kind == "secret" and (kind, name) not in known and "DeletedDate" not in state
+    }
+    forms = {name: {key: len(value) for key, value in fields.items()} for name, fields in values.items()}
+    return Account(comparable(found, known), aws.holdings(), forms)
+
+
+def differences(is_now: Account, expected: Account) -> list[str]:
+    """What there is too little (-) and too much (+)."""
+    found = [f"- {line[:500]}" for line in expected.lines - is_now.lines] + [f"+ {line[:500]}" for line in is_now.lines - expected.lines]
+    for name in expected.holdings.keys() | is_now.holdings.keys():
+        if name not in HISTORY and expected.holdings.get(name) != is_now.holdings.get(name):
+            found.append(f"{name}: {is_now.holdings.get(name, 0)} instead of {expected.holdings.get(name, 0)}")
+    return found + ([f"secrets: {is_now.secrets}"] if is_now.secrets != expected.secrets else [])
+
+
+HISTORY = {"rds.events", "ecs.tasks"}
+"""What is no state: a task that prepared the database may have run twice."""
+
+
+class Team(t.NamedTuple):
+    stack: Stack
+    known: Listing
+
+
+@pytest.fixture(scope="module")
+def team(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Team:
+    aws_server.reset()
+    inputs = prerequisites(aws_server)
+    for cert, zone in (("mlflow_certificate_arn", "mlflow"), ("mlflow_api_cert_arn", "mlflow_api")):
+        inputs[cert] = certificate(aws_server, f"*.{inputs[f'{zone}_zone_name']}", inputs[f"{zone}_zone_id"])
+    aws_server.client("cognito-idp").update_user_pool_client(
+        UserPoolId=inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2],
+        ClientId=inputs["mlflow_aws_cognito_user_pool_client_id"],
+        CallbackURLs=[f"https://{name}.{inputs['mlflow_zone_name']}/oauth2/idpresponse" for name in ("mlflow", "tracking")],
+        AllowedOAuthFlows=["code"], AllowedOAuthScopes=["openid"], AllowedOAuthFlowsUserPoolClient=True,
+    )  # fmt: skip
+    aws_server.creation_seconds(**MOMENT)
+    return Team(Stack(aws_server, tmp_path_factory.mktemp("team"), inputs), listing(aws_server))
+
+
+def die_and_go_on(team: Team, folder: Path, run: t.Callable[[Stack], Run], again: t.Callable[[Stack], Run]) -> None:
+    """Do one undisturbed run, and one for each death that it may meet, and expect that all end in the same."""
+    stack, known = team
+    stack.aws.take_snapshots(int(STEP), int(FIRST))
+    undisturbed = run(stack)
+    assert undisturbed.status == 0, undisturbed.messages or undisturbed.text
+    snapshots, expected = stack.aws.snapshots(), account(stack.aws, known)
+    assert len(snapshots) == len(range(int(FIRST), len(undisturbed.mutating) + 1, int(STEP)))
+
+    def went_wrong(snapshot: Snapshot) -> str:
+        home = folder / str(snapshot.n)
+        home.mkdir()
+        with snapshot:
+            rerun = again(Stack(snapshot, home, stack.inputs))
+            if rerun.status != 0:
+                return f"{snapshot}: {rerun.messages or rerun.text}"
+            unfinished = lines(read_plan(home / "plan.json")["changes"]) if (home / "plan.json").exists() else []
+            problems = [f"still to do: {line}" for line in unfinished] + differences(account(snapshot, known), expected)
+            return f"{snapshot}:\n    " + "\n    ".join(problems) if problems else ""
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        problems = list(filter(None, pool.map(went_wrong, snapshots)))
+    assert not problems, f"MLFLOW_DEATHS={FIRST}:{STEP}\n" + "\n".join(problems)
+
+
+def site_and_plan(stack: Stack) -> Run:
+    return stack.run("site plan", *TO_JSON)
+
+
+def destroy(stack: Stack) -> Run:
+    return stack.run("destroy", "-e", f"mlflow_confirm_destroy={stack.inputs['mlflow_unique_name']}")
+
+
+def test_a_first_deployment(team: Team, tmp_path: Path) -> None:
+    die_and_go_on(team, tmp_path, lambda stack: stack.run("site"), site_and_plan)
+
+
+def test_an_update_of_every_layer(team: Team, tmp_path: Path) -> None:
+    inputs = team.stack.inputs
+    inputs |= {**UPDATE, "mlflow_service_subnet_ids": inputs["mlflow_service_subnet_ids"][:2]}
+    die_and_go_on(team, tmp_path, lambda stack: stack.run("site"), site_and_plan)
+
+
+def test_a_removal(team: Team, tmp_path: Path) -> None:
+    die_and_go_on(team, tmp_path, destroy, destroy)
