@@ -5,11 +5,12 @@
 # In the order in which `make test` runs them.
 STEPS := unit modules site runtime versions lint sanity molecule package
 
-.PHONY: help install demo test $(STEPS:%=test-%) bench bench-stacks lock clean
+.PHONY: help install demo test $(STEPS:%=test-%) test-faults bench bench-stacks lock clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "make test-STEP   one step of the tests: $(STEPS)"
+	@echo "make test-faults a death at each call of each run, of which \`make test\` takes a sample (15 minutes)"
 
 install: ## makes .venv, with this checkout as the collection mlplatform.mlflow_aws
 	@scripts/install .venv runtime
@@ -22,7 +23,7 @@ test: ## every test that needs no AWS account
 	@scripts/install .venv runtime demo test checks
 	@.venv/bin/python scripts/run_tests.py $(STEPS)
 
-$(STEPS:%=test-%): test-%:
+$(STEPS:%=test-%) test-faults: test-%:
 	@scripts/install .venv runtime demo test checks
 	@.venv/bin/python scripts/run_tests.py $*
 

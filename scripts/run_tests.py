@@ -188,6 +188,11 @@ def site() -> None:
     pytest("site", "-n", "2", "--dist", "loadfile", "tests/site")
 
 
+def faults() -> None:
+    """Runs that are killed after each of their calls, of which `site` takes a sample."""
+    pytest("faults", "tests/site/test_deaths.py", env=environment(MLFLOW_DEATHS="1:1"))
+
+
 def has_runtime_programs() -> bool:
     """Whether MariaDB, PostgreSQL and Chromium are on this machine; on Debian root installs them."""
     def found() -> bool:
@@ -252,7 +257,7 @@ def package() -> None:
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    step.__name__: step for step in (lint, sanity, unit, modules, site, runtime, molecule, versions, package)
+    step.__name__: step for step in (lint, sanity, unit, modules, site, faults, runtime, molecule, versions, package)
 }
 
 

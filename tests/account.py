@@ -46,59 +46,6 @@ def changed(before: Listing, after: Listing) -> dict[str, set[tuple[str, str]]]:
     }
 
 
-NAMES = {
-    "security_group": "GroupName", "load_balancer": "LoadBalancerName", "target_group": "TargetGroupName", "listener": "Port",
-    "api": "Name", "vpc_link": "Name", "api_authorizer": "Name", "api_integration": "IntegrationMethod", "api_route": "RouteKey",
-    "api_mapping": "ApiMappingKey", "secret": "Name", "user_pool_client": "ClientName",
-}  # fmt: skip
-"""What tells those apart that other resources refer to by an id that AWS chose."""
-CHOSEN_BY_AWS = re.compile(
-    r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:eni|sgr)-[0-9a-f]+|[0-9a-f]{16,}|d-[0-9a-f]{10}|AROA[A-Z0-9]{17}"
-    r"|(?:cluster|db)-[A-Z0-9]{26}|(?<=scalable-target/)[a-z0-9]+|\d+(?=\.[a-z0-9-]+\.elb\.)"
-    r"|\d{4}(?:-\d\d){4}-\d+|\d{8}t\d{6}z|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\+00:00)(?!\w)"
-)
-"""Ids without a meaning, and the times in the names of snapshots and elsewhere."""
-
-
-def comparable(account: Listing, known: Listing) -> Counter[str]:
-    """An account as lines, one for each attribute of each resource, which are the same where only ids and times differ.
-
-    An id that AWS chose becomes the name of what it is the id of. Those in C(known), what was there before, stay.
-    """
-    made = {key: state for key, state in account.items() if known.get(key) != state}
-    before = json.dumps(list(known.values()), default=str)
-    names = {
-        str(state.get("ARN") or identifier).rpartition("/")[2].rpartition(":")[2]: f"<{kind} {state[NAMES[kind]]}>"
-        for (kind, identifier), state in made.items()
-        if kind in NAMES and (kind, identifier) not in known
-    }
-    ids = re.compile("|".join(map(re.escape, names)) or "(?!)")
-
-    def named(text: str) -> str:
-        text = ids.sub(lambda found: names[found[0]], text)
-        return CHOSEN_BY_AWS.sub(lambda found: found[0] if found[0] in before else "<id>", text)
-
-    lines = Counter(f"{kind} {identifier} is gone" for kind, identifier in known.keys() - account.keys())
-    for (kind, identifier), state in made.items():
-        attributes = sorted(named(line) for line in _flat(state))
-        # What has no name is known by all that it is.
-        name = named(identifier)
-        lines.update([f"{kind} {name}: {', '.join(attributes)}"] if "<id>" in name else [f"{kind} {name} {line}" for line in attributes])
-    return lines
-
-
-def _flat(value: t.Any, path: str = "") -> t.Iterator[str]:
-    """Each value inside, with the way to it. The order of a list is no difference."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value:
-        for inner in value:
-            yield f"{path}[] = {json.dumps(sorted(_flat(inner)))}"
-    else:
-        yield f"{path} = {value}"
-
-
 def pages(client: t.Any, operation: str, key: str, **arguments: t.Any) -> list[t.Any]:
     """All items of a listing operation."""
     if not client.can_paginate(operation):
@@ -327,3 +274,83 @@ READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
     _ec2, _s3, _rds, _elbv2, _route53, _ecs, _application_autoscaling, _logs, _iam, _lambda, _apigatewayv2,
     _secrets_and_certificates, _cognito,
 )
+
+NAMES = {
+    "security_group": "GroupName", "load_balancer": "LoadBalancerName", "target_group": "TargetGroupName", "listener": "Port",
+    "api": "Name", "vpc_link": "Name", "api_authorizer": "Name", "api_integration": "IntegrationMethod", "api_route": "RouteKey",
+    "api_mapping": "ApiMappingKey", "secret": "Name", "user_pool_client": "ClientName",
+}  # fmt: skip
+"""What tells those apart that other resources refer to by an id that AWS chose."""
+CHOSEN_BY_AWS = re.compile(
+    r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:eni|sgr)-[0-9a-f]+|[0-9a-f]{16,}|d-[0-9a-f]{10}|AROA[A-Z0-9]{17}"
+    r"|(?:cluster|db)-[A-Z0-9]{26}|(?<=scalable-target/)[a-z0-9]+|\d+(?=\.[a-z0-9-]+\.elb\.)"
+    r"|\d{4}(?:-\d\d){4}-\d+|\d{8}t\d{6}z|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\+00:00)(?!\w)"
+)
+"""Ids without a meaning, and the times in the names of snapshots and elsewhere."""
+
+
+def comparable(account: Listing, known: Listing) -> Counter[str]:
+    """An account as lines, one for each attribute of each resource, which are the same where only ids and times differ.
+
+    An id that AWS chose becomes the name of what it is the id of. Those in C(known), what was there before, stay.
+    """
+    made = {key: state for key, state in account.items() if known.get(key) != state}
+    before = json.dumps(list(known.values()), default=str)
+    names = {
+        str(state.get("ARN") or identifier).rpartition("/")[2].rpartition(":")[2]: f"<{kind} {state[NAMES[kind]]}>"
+        for (kind, identifier), state in made.items()
+        if kind in NAMES and (kind, identifier) not in known
+    }
+    ids = re.compile("|".join(map(re.escape, names)) or "(?!)")
+
+    def named(text: str) -> str:
+        text = ids.sub(lambda found: names[found[0]], text)
+        return CHOSEN_BY_AWS.sub(lambda found: found[0] if found[0] in before else "<id>", text)
+
+    lines = Counter(f"{kind} {identifier} is gone" for kind, identifier in known.keys() - account.keys())
+    for (kind, identifier), state in made.items():
+        attributes = sorted(named(line) for line in _flat(state))
+        # What has no name is known by all that it is.
+        name = named(identifier)
+        lines.update([f"{kind} {name}: {', '.join(attributes)}"] if "<id>" in name else [f"{kind} {name} {line}" for line in attributes])
+    return lines
+
+
+def _flat(value: t.Any, path: str = "") -> t.Iterator[str]:
+    """Each value inside, with the way to it. The order of a list is no difference."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for inner in value:
+            yield f"{path}[] = {json.dumps(sorted(_flat(inner)))}"
+    else:
+        yield f"{path} = {value}"
+
+
+NOT_HELD = {"rds.events", "ecs.tasks", "rds.resource_map"}
+"""What moto keeps that is nothing of the account, such as tasks that have ended."""
+
+
+class Account:
+    """What is compared of an account: its resources, how much moto holds of each kind, and the form of each secret."""
+
+    def __init__(self, aws: EmbeddedAWS, known: Listing) -> None:
+        """C(known) is what was there before, and is the same in all accounts that are compared."""
+        found = listing(aws)
+        read = aws.client("secretsmanager").get_secret_value
+        self.lines = comparable(found, known)
+        self.holdings = {name: number for name, number in aws.holdings().items() if name not in NOT_HELD}
+        for (kind, name), state in found.items():
+            if kind == "secret" and (kind, name) not in known and "DeletedDate" not in state:
+                fields = json.loads(read(SecretId=name)["SecretString"])
+                self.lines.update(f"secret {name} has {len(value)} characters in {key}" for key, value in fields.items())
+
+    def differences(self, expected: Account) -> list[str]:
+        """What there is too little (-) and too much (+), and too few or too many."""
+        numbers = {name: (expected.holdings.get(name, 0), self.holdings.get(name, 0)) for name in expected.holdings | self.holdings}
+        return [
+            *(f"- {line[:500]}" for line in expected.lines - self.lines),
+            *(f"+ {line[:500]}" for line in self.lines - expected.lines),
+            *(f"{name}: {is_now} instead of {wanted}" for name, (wanted, is_now) in numbers.items() if is_now != wanted),
+        ]

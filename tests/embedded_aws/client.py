@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -22,6 +23,9 @@ from botocore.config import Config
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 START_TIMEOUT = 60
+SESSION = boto3.session.Session()
+"""For the clients of all servers: it reads the model of a service once. It makes one client at a time."""
+SESSION_LOCK = threading.Lock()
 
 
 class EmbeddedAWS:
@@ -98,12 +102,13 @@ class EmbeddedAWS:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A boto3 client of a service on this server. One attempt per call: a retry would hide an emulator's error."""
-        if (service, region) not in self._clients:
-            self._clients[service, region] = boto3.session.Session().client(
-                service, region_name=region, endpoint_url=self.endpoint,
-                aws_access_key_id="testing", aws_secret_access_key="testing",
-                config=Config(retries={"total_max_attempts": 1}, proxies={}),
-            )
+        with SESSION_LOCK:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = SESSION.client(
+                    service, region_name=region, endpoint_url=self.endpoint,
+                    aws_access_key_id="testing", aws_secret_access_key="testing",
+                    config=Config(retries={"total_max_attempts": 1}, proxies={}),
+                )
         return self._clients[service, region]
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
@@ -181,3 +186,4 @@ class Snapshot(EmbeddedAWS):
     def stop(self) -> None:
         """End it. Its pid stays its own until its parent, the server, drops its snapshots."""
         os.kill(self._pid, signal.SIGKILL)
+        self._clients.clear()

@@ -11,21 +11,19 @@ one that chance chooses: the name of a failure says which, and MLFLOW_DEATHS=FIR
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import typing as t
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from account import Listing, comparable, listing
+from account import Account, Listing, listing
 from embedded_aws.client import EmbeddedAWS, Snapshot
 from plans import lines, read_plan
 from stack import Inputs, Run, Stack, certificate, prerequisites
 
-EVERY = 16
+EVERY = 30
 FIRST, _colon, STEP = os.environ.get("MLFLOW_DEATHS", f"{random.randint(1, EVERY)}:{EVERY}").partition(":")
 AT_ONCE = 2 if STEP == "1" else 1
 MOMENT = {kind: 0.3 for kind in ("rds", "elb", "vpclink", "ecs")}
@@ -52,39 +50,6 @@ UPDATE: Inputs = {
 }
 """A change of every layer, with a new host, another VPC link, and an authorizer that is no longer needed."""
 TO_JSON = ("-e", "mlflow_plan_path=plan.json")
-
-
-class Account(t.NamedTuple):
-    """What is compared: what AWS tells of each resource, how much moto holds of each kind, the form of each secret."""
-
-    lines: Counter[str]
-    holdings: dict[str, int]
-    secrets: dict[str, t.Any]
-
-
-def account(aws: EmbeddedAWS, known: Listing) -> Account:
-    found = listing(aws)
-    secrets = aws.client("secretsmanager")
-    values = {
-        name: json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
-        for (kind, name), state in found.items()
-        if kind == "secret" and (kind, name) not in known and "DeletedDate" not in state
-    }
-    forms = {name: {key: len(value) for key, value in fields.items()} for name, fields in values.items()}
-    return Account(comparable(found, known), aws.holdings(), forms)
-
-
-def differences(is_now: Account, expected: Account) -> list[str]:
-    """What there is too little (-) and too much (+)."""
-    found = [f"- {line[:500]}" for line in expected.lines - is_now.lines] + [f"+ {line[:500]}" for line in is_now.lines - expected.lines]
-    for name in expected.holdings.keys() | is_now.holdings.keys():
-        if name not in HISTORY and expected.holdings.get(name) != is_now.holdings.get(name):
-            found.append(f"{name}: {is_now.holdings.get(name, 0)} instead of {expected.holdings.get(name, 0)}")
-    return found + ([f"secrets: {is_now.secrets}"] if is_now.secrets != expected.secrets else [])
-
-
-HISTORY = {"rds.events", "ecs.tasks"}
-"""What is no state: a task that prepared the database may have run twice."""
 
 
 class Team(t.NamedTuple):
@@ -114,7 +79,7 @@ def die_and_go_on(team: Team, folder: Path, run: t.Callable[[Stack], Run], again
     stack.aws.take_snapshots(int(STEP), int(FIRST))
     undisturbed = run(stack)
     assert undisturbed.status == 0, undisturbed.messages or undisturbed.text
-    snapshots, expected = stack.aws.snapshots(), account(stack.aws, known)
+    snapshots, expected = stack.aws.snapshots(), Account(stack.aws, known)
     assert len(snapshots) == len(range(int(FIRST), len(undisturbed.mutating) + 1, int(STEP)))
 
     def went_wrong(snapshot: Snapshot) -> str:
@@ -125,8 +90,10 @@ def die_and_go_on(team: Team, folder: Path, run: t.Callable[[Stack], Run], again
             if rerun.status != 0:
                 return f"{snapshot}: {rerun.messages or rerun.text}"
             unfinished = lines(read_plan(home / "plan.json")["changes"]) if (home / "plan.json").exists() else []
-            problems = [f"still to do: {line}" for line in unfinished] + differences(account(snapshot, known), expected)
-            return f"{snapshot}:\n    " + "\n    ".join(problems) if problems else ""
+            problems = [f"still to do: {line}" for line in unfinished] + Account(snapshot, known).differences(expected)
+            told = f"{snapshot}:\n    " + "\n    ".join(problems) if problems else ""
+            print(told, end="\n" * bool(told), flush=True)  # at once, where pytest is asked to show it
+            return told
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         problems = list(filter(None, pool.map(went_wrong, snapshots)))
