@@ -23,6 +23,7 @@ NOT_STATE = {
     "LatestRestorableTime", "RoleLastUsed", "storedBytes", "events", "createdAt", "updatedAt",
     "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp", "ClusterCreateTime", "InstanceCreateTime", "SnapshotCreateTime",
     "LastChangedDate", "registeredAt", "CreateDate", "CreationTime", "StateTransitionedTimestamp",
+    "runningTasksCount", "pendingTasksCount",
 }
 """Times and counters: they move by themselves."""
 

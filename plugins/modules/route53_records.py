@@ -351,8 +351,8 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     memory = Memory(aws, remember["arn"], remember["records"]) if remember else None
     former = [
         Record(aws, record["name"], {**record, **tags}, absent=True, memory=memory)
-        for record in (remember["records"] if remember else [])
-        if entry(record) not in wanted
+        for name, record in (memory.records.items() if memory else ())
+        if name not in wanted
     ]
     # The former ones go last: what needs them comes before.
     records = [

@@ -238,6 +238,14 @@ def test_a_run_that_died_leaves_no_record_behind_whatever_is_asked_for_next(aws,
     assert not run(aws, remembering(moved(zone, "third.example.com"), owner))["changed"]
 
 
+def test_a_record_that_is_remembered_twice_is_removed_once(aws, zone, owner):
+    """As where two domain names remember it, that of before and the one that takes its place."""
+    run(aws, remembering(params(zone), owner))
+    given = remembering(moved(zone), owner)
+    given["remember"]["records"] *= 2
+    assert actions(run(aws, given)) == [("create", "second.example.com"), ("delete", NAME)]
+
+
 def test_a_remembered_record_that_is_gone_or_somebody_else_s_is_forgotten(aws, zone, owner):
     run(aws, remembering(params(zone), owner))
     before = records(aws, zone)

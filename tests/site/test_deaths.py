@@ -11,6 +11,7 @@ one that chance chooses: the name of a failure says which, and MLFLOW_DEATHS=FIR
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import typing as t
@@ -49,6 +50,7 @@ UPDATE: Inputs = {
     "mlflow_service_container_insights": "enabled",
 }
 """A change of every layer, with a new host, another VPC link, and an authorizer that is no longer needed."""
+OLD_SCHEMA, NEW_SCHEMA = "a1", "b2"
 TO_JSON = ("-e", "mlflow_plan_path=plan.json")
 
 
@@ -70,30 +72,49 @@ def team(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> T
         AllowedOAuthFlows=["code"], AllowedOAuthScopes=["openid"], AllowedOAuthFlowsUserPoolClient=True,
     )  # fmt: skip
     aws_server.creation_seconds(**MOMENT)
+    aws_server.task_results(preparation(0, OLD_SCHEMA))
     return Team(Stack(aws_server, tmp_path_factory.mktemp("team"), inputs), listing(aws_server))
 
 
-def die_and_go_on(team: Team, folder: Path, run: t.Callable[[Stack], Run], again: t.Callable[[Stack], Run]) -> None:
-    """Do one undisturbed run, and one for each death that it may meet, and expect that all end in the same."""
+def preparation(exit_code: int, schema: str, **more: t.Any) -> dict[str, t.Any]:
+    """How the task ends that prepares a database with this schema."""
+    answer = json.dumps({"schema": schema, "head": NEW_SCHEMA if exit_code else schema, "reason": ""})
+    return {"family": "*-prepare-database", "exit_code": exit_code, "log": [answer], **more}
+
+
+def die_and_go_on(
+    team: Team,
+    folder: Path,
+    run: t.Callable[[Stack], Run],
+    again: t.Callable[[Stack], Run],
+    left: t.Callable[[EmbeddedAWS], None] = lambda aws: None,
+) -> None:
+    """Do one undisturbed run, and one for each death that it may meet, and expect that all end in the same.
+
+    C(left) does with a snapshot what the embedded AWS cannot know of the death.
+    """
     stack, known = team
     stack.aws.take_snapshots(int(STEP), int(FIRST))
     undisturbed = run(stack)
     assert undisturbed.status == 0, undisturbed.messages or undisturbed.text
     snapshots, expected = stack.aws.snapshots(), Account(stack.aws, known)
-    assert len(snapshots) == len(range(int(FIRST), len(undisturbed.mutating) + 1, int(STEP)))
+    done = [call for call in undisturbed.calls if call["mutating"] and call["status"] < 400]
+    assert len(snapshots) == len(done[int(FIRST) - 1 :: int(STEP)])
 
     def went_wrong(snapshot: Snapshot) -> str:
         home = folder / str(snapshot.n)
         home.mkdir()
         with snapshot:
+            left(snapshot)
             rerun = again(Stack(snapshot, home, stack.inputs))
             if rerun.status != 0:
-                return f"{snapshot}: {rerun.messages or rerun.text}"
-            unfinished = lines(read_plan(home / "plan.json")["changes"]) if (home / "plan.json").exists() else []
-            problems = [f"still to do: {line}" for line in unfinished] + Account(snapshot, known).differences(expected)
-            told = f"{snapshot}:\n    " + "\n    ".join(problems) if problems else ""
-            print(told, end="\n" * bool(told), flush=True)  # at once, where pytest is asked to show it
-            return told
+                problems = rerun.messages or [rerun.text]
+            else:
+                unfinished = lines(read_plan(home / "plan.json")["changes"]) if (home / "plan.json").exists() else []
+                problems = [f"still to do: {line}" for line in unfinished] + Account(snapshot, known).differences(expected)
+        told = "\n    ".join([f"{snapshot}:", *problems]) if problems else ""
+        print(told, end="\n" * bool(told), flush=True)  # at once, where pytest is asked to show it
+        return told
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         problems = list(filter(None, pool.map(went_wrong, snapshots)))
@@ -116,6 +137,18 @@ def test_an_update_of_every_layer(team: Team, tmp_path: Path) -> None:
     inputs = team.stack.inputs
     inputs |= {**UPDATE, "mlflow_service_subnet_ids": inputs["mlflow_service_subnet_ids"][:2]}
     die_and_go_on(team, tmp_path, lambda stack: stack.run("site"), site_and_plan)
+
+
+def test_a_guarded_upgrade_of_the_schema(team: Team, tmp_path: Path) -> None:
+    def schema(aws: EmbeddedAWS) -> None:
+        """Tasks look into the database: it is upgraded once the task was started that does it."""
+        upgraded = any("SCHEMA_UPGRADE" in json.dumps(call["params"]) for call in aws.calls() if call["operation"] == "RunTask")
+        upgrade = preparation(0, NEW_SCHEMA, environment={"SCHEMA_UPGRADE": "true"})
+        aws.task_results(*([preparation(0, NEW_SCHEMA)] if upgraded else [upgrade, preparation(3, OLD_SCHEMA)]))
+
+    team.stack.inputs["mlflow_service_image_tag"] = "v3.19.0-full"
+    schema(team.stack.aws)
+    die_and_go_on(team, tmp_path, lambda stack: stack.run("site"), site_and_plan, schema)
 
 
 def test_a_removal(team: Team, tmp_path: Path) -> None:
