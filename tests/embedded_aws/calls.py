@@ -194,7 +194,7 @@ def protocol_of(service: str) -> str:
 
 
 class Observer(Protocol):
-    """Who is told of each call that was handled, before the next one may change the account."""
+    """Who is told of each call that was handled alone, before the next one may change the account."""
 
     def after(self, call: Call) -> None: ...
 
@@ -253,10 +253,11 @@ class Recorder:
 
         try:
             # A Lambda function may call AWS in its turn, so its invocation must not hold the lock.
-            with self._moto if operation != "Invoke" else contextlib.nullcontext():
+            alone = operation != "Invoke"
+            with self._moto if alone else contextlib.nullcontext():
                 answer = b"".join(self._app(environ, remember))
                 self._finish(call, answered["status"], answer)
-                if self.observer:
+                if alone and self.observer:
                     self.observer.after(call)
         except Exception as error:  # noqa: BLE001 - whatever moto fails with is an error of the emulator
             traceback.print_exc()
