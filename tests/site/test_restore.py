@@ -85,7 +85,7 @@ def test_a_backup_says_of_which_mlflow_it_is_and_is_taken_once(stack: Stack) -> 
 
 def test_what_is_asked_for_and_the_confirmation_are_checked_first(stack: Stack) -> None:
     run = stack.run("restore")
-    refused(run, "mlflow_restore_snapshot: '': is missing: give one of", "mlflow_confirm_restore: '': to put other data", f"={NAME}")
+    refused(run, "mlflow_restore_snapshot: is missing: give one of", "mlflow_confirm_restore: '': to put other data", f"={NAME}")
     refused(stack.run("restore", "--check", mlflow_restore_time="yesterday"), "give a time with its zone")
 
 
