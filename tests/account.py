@@ -271,9 +271,21 @@ def _cognito(aws: EmbeddedAWS) -> Found:
             yield "user_pool_client", client["ClientId"], client
 
 
+def _leases(aws: EmbeddedAWS) -> Found:
+    """Of each stack the last one as C(<stack> 0), those before it as C(<stack> 1) and so on, whatever their numbers."""
+    ssm = aws.client("ssm")
+    seen: dict[str, int] = {}
+    found = pages(ssm, "get_parameters_by_path", "Parameters", Path="/mlplatform/mlflow_aws", Recursive=True)
+    for parameter in sorted(found, key=lambda p: -int(p["Name"].rpartition("/")[2])):
+        stack = parameter["Name"].split("/")[3]
+        age = seen[stack] = seen.get(stack, -1) + 1
+        pairs = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=parameter["Name"])["TagList"]
+        yield "lease", f"{stack} {age}", {"released": json.loads(parameter["Value"])["released"], "tags": tags(pairs)}
+
+
 READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
     _ec2, _s3, _rds, _elbv2, _route53, _ecs, _application_autoscaling, _logs, _iam, _lambda, _apigatewayv2,
-    _secrets_and_certificates, _cognito,
+    _secrets_and_certificates, _cognito, _leases,
 )
 
 NAMES = {
@@ -295,7 +307,7 @@ def comparable(account: Listing, known: Listing) -> Counter[str]:
 
     An id that AWS chose becomes the name of what it is the id of. Those in C(known), what was there before, stay.
     """
-    made = {key: state for key, state in account.items() if known.get(key) != state}
+    made = {key: state for key, state in account.items() if known.get(key) != state and key[0] not in NOT_COMPARED}
     before = json.dumps(list(known.values()), default=str)
     names = {
         str(state.get("ARN") or identifier).rpartition("/")[2].rpartition(":")[2]: f"<{kind} {state[NAMES[kind]]}>"
@@ -329,8 +341,10 @@ def _flat(value: t.Any, path: str = "") -> t.Iterator[str]:
         yield f"{path} = {value}"
 
 
-NOT_HELD = {"rds.events", "ecs.tasks", "rds.resource_map"}
-"""What moto keeps that is nothing of the account, such as tasks that have ended."""
+NOT_COMPARED = {"lease"}
+"""What differs with the number of runs: each that changes something leaves its lease to the next."""
+NOT_HELD = {"rds.events", "ecs.tasks", "rds.resource_map", "ssm._parameters", "ssm._resource_tags"}
+"""The same for what moto holds, and what it holds that is nothing of the account, such as tasks that have ended."""
 
 
 class Account:

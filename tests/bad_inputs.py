@@ -135,6 +135,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
       for name in ("mlflow_certificate_arn", "mlflow_api_cert_arn")),
     ("mlflow_aws_cognito_user_pool_arn", (
         "eu-west-1_AbCdEfGhI", ARN.format("cognito-idp", "userpool/x"), ARN.format("cognito-idp", "userpool/us-east-1_AbCdEfGhI"))),
+    ("mlflow_break_lease", ("0a1b2c3", "0A1B2C3D", "0a1b2c3d4", "the other")),
     ("mlflow_aws_cognito_user_pool_domain", ("https://team-x", "Team", "a/b", "-a", "a" * 64)),
     ("mlflow_aws_cognito_user_pool_client_id", ("a b", "a" * 129, "a-b")),
     ("mlflow_aws_account_id", (12345678901, "12345678901", "1234567890123", "abc", "123456789012 ")),

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -152,10 +153,14 @@ class Stack:
 
     def run(self, playbooks: str, *arguments: str, environment: dict[str, str] | None = None, **inputs: t.Any) -> Run:
         """Run playbooks by their FQCN with the team file, C(inputs) in place of its values (None: leave it out)."""
-        run = run_ansible(self.aws, self.folder, self.command(playbooks, *arguments, **inputs), environment)
+        run = self.start(playbooks, *arguments, environment=environment, **inputs).end()
         told_to_delete = {"destroy", "bootstrap"} & set(playbooks.split()) or "mlflow_restore_discard" in inputs
         assert told_to_delete or not LOSSES & set(run.mutating)
         return run
+
+    def start(self, playbooks: str, *arguments: str, environment: dict[str, str] | None = None, **inputs: t.Any) -> Running:
+        """As C(run), without waiting for the end."""
+        return Running(self.aws, self.folder, self.command(playbooks, *arguments, **inputs), environment)
 
     def command(self, playbooks: str, *arguments: str, **inputs: t.Any) -> list[str]:
         """What C(run) runs, with the team file written."""
@@ -197,22 +202,49 @@ class Stack:
 
 def run_ansible(aws: EmbeddedAWS, folder: Path, command: list[str], environment: dict[str, str] | None = None) -> Run:
     """Run a command of Ansible with the JSON callback, and read what it did."""
-    env = {
-        **os.environ,
-        **aws.env,
-        "PWD": str(folder),
-        "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.json",
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-        **(environment or {}),
-    }
-    mark = aws.mark()
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
-    start = done.stdout.rfind('\n{\n    "custom_stats"')  # the last playbook's holds what the others did, too
-    begin = start + 1 if start >= 0 else done.stdout.find("{")
-    try:
-        output = json.JSONDecoder().raw_decode(done.stdout[begin:])[0] if begin >= 0 else {}
-    except ValueError:
-        output = {}
-    return Run(done.returncode, output, done.stdout + done.stderr, aws.calls(mark))
+    return Running(aws, folder, command, environment).end()
+
+
+class Running:
+    """A command of Ansible with the JSON callback, under way."""
+
+    def __init__(
+        self, aws: EmbeddedAWS, folder: Path, command: list[str], environment: dict[str, str] | None = None
+    ) -> None:
+        env = {
+            **os.environ,
+            **aws.env,
+            "PWD": str(folder),
+            "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.json",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            **(environment or {}),
+        }
+        self.aws, self.mark = aws, aws.mark()
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def until(self, reached: t.Callable[[list[dict[str, t.Any]]], bool]) -> None:
+        """Wait until the calls since its start are as asked for."""
+        deadline = time.monotonic() + 300
+        while not reached(self.aws.calls(self.mark)):
+            assert self.process.poll() is None and time.monotonic() < deadline, self.process.communicate()
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        """SIGKILL, to Ansible itself; its workers are left to themselves."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> Run:
+        """Wait for the end."""
+        out, err = self.process.communicate(timeout=600)
+        start = out.rfind('\n{\n    "custom_stats"')  # the last playbook's holds what the others did, too
+        begin = start + 1 if start >= 0 else out.find("{")
+        try:
+            output = json.JSONDecoder().raw_decode(out[begin:])[0] if begin >= 0 else {}
+        except ValueError:
+            output = {}
+        return Run(self.process.returncode, output, out + err, self.aws.calls(self.mark))

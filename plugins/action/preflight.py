@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing as t
 from functools import cache
 from pathlib import Path
 
+from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs, _restore
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs, _lease, _restore
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -54,6 +56,7 @@ class ActionModule(InWorker):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        began = time.time()
         result = super().run(tmp, task_vars)
         variables, spec = task_vars or {}, input_spec()
         scope = self._task.args.get("scope", "site")
@@ -84,7 +87,19 @@ class ActionModule(InWorker):
                 return {**result, **answer} if not problems else self._failed(result, problems, [answer["msg"]])
         if problems or answer.get("problems"):
             return self._failed(result, problems, answer.get("problems", []))
-        return {**result, **answer, "failed": False}
+        lease = self._lease(inputs, str((task_vars or {}).get("ansible_play_name", "")), began)
+        return {**result, **answer, "failed": False, "lease": lease}
+
+    def _lease(self, inputs: _inputs.Inputs, playbook: str, began: float) -> dict[str, t.Any]:
+        """What all modules of this run need to know to take the lease of the stack."""
+        name = inputs["mlflow_unique_name"]
+        return {
+            "stack": name,
+            "tags": {**(inputs.get("mlflow_tags") or {}), "managed-by": "mlplatform.mlflow_aws", "mlflow-stack": name},
+            "break": inputs.get("mlflow_break_lease", ""),
+            "began": began,
+            "holder": _lease.this_run(playbook, os.getppid(), C.DEFAULT_LOCAL_TMP)._asdict(),
+        }
 
     def _given(self, variables: dict[str, t.Any], spec: _inputs.Spec) -> tuple[_inputs.Inputs, list[_inputs.Problem]]:
         """The inputs with their templates rendered, and a problem for each that cannot be."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import threading
 import typing as t
@@ -49,6 +50,10 @@ class AwsError(Exception):
     def __init__(self, message: str, **results: t.Any) -> None:
         super().__init__(message)
         self.results = results
+
+
+class LeaseError(Exception):
+    """Why this run may not change the stack, and what to do. Unlike AwsError it is about no resource."""
 
 
 def is_read_only(operation: str) -> bool:
@@ -167,15 +172,21 @@ def preload() -> None:
     _prepared = _Prepared(connection, _environment(), clients)
 
 
+LEASE = "MLPLATFORM_MLFLOW_AWS_LEASE"
+"""The variable of the environment by which an action plugin gives a module what preflight returned as C(lease)."""
+
+
 class Aws:
     """The clients of one module run, shared by its threads, and what it has read already.
 
-    In check mode a client refuses every operation that could change AWS, whatever the module's code does.
+    In check mode a client refuses every operation that could change AWS, whatever the module's code does. Otherwise it
+    takes the lease of the stack before the first of them, where the run has one to take.
     """
 
     def __init__(self, module: t.Any) -> None:
         self.module = module
         self.check_mode: bool = module.check_mode
+        self.keeper = None if self.check_mode else _keeper(self)
         self._clients: dict[str, t.Any] = {}
         self._read: dict[t.Hashable, t.Any] = {}
         self._locks: dict[t.Hashable, threading.Lock] = {}
@@ -196,6 +207,8 @@ class Aws:
                     ) from None
                 if self.check_mode:
                     client.meta.events.register("before-call", _refuse_change)
+                elif self.keeper:
+                    client.meta.events.register("before-call", self.keeper.before_call)
                 self._clients[service] = client
             return self._clients[service]
 
@@ -222,6 +235,11 @@ class Aws:
             item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(result) or []
         ]
 
+    def before_wait(self) -> None:
+        """Take the lease before waiting, too: what is under way, only one run may go on with."""
+        if self.keeper:
+            self.keeper.hold()
+
     @property
     def account_id(self) -> str:
         """The 12 digits of the caller's account."""
@@ -235,6 +253,16 @@ class Aws:
     def partition(self) -> str:
         """C(aws), C(aws-cn) or C(aws-us-gov)."""
         return self.client("sts").meta.partition
+
+
+def _keeper(aws: Aws) -> t.Any:
+    option = os.environ.get(LEASE)
+    if not option:
+        return None
+    # It needs this file itself.
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import Keeper
+
+    return Keeper(aws, json.loads(option))
 
 
 def _refuse_change(model: t.Any, **_kwargs: t.Any) -> None:

@@ -239,6 +239,7 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give 1 to 32 lower-case letters, digits and single hyphens, beginning with a letter and not with internal-, sg- or "
         "sthree-, other than default: it is part of every name in AWS, of which the load balancer's is the shortest",
     ),
+    "mlflow_break_lease": (_matches(r"[0-9a-f]{8}"), "give the ID of the lease, as the run says that it stops: 8 hexadecimal digits, in quotes"),
     "mlflow_aws_account_id": (_matches(r"\d{12}"), "give the 12 digits of the account, in quotes"),
     "mlflow_aws_region": (_matches(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", 32), "give the code of a region, such as eu-west-1"),
     "mlflow_aws_profile": (_matches(r"[^\[\]\x00-\x1f]+", 256), "give the name of a profile of the AWS configuration files"),

@@ -22,6 +22,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     AwsError,
     BotoCoreError,
     ClientError,
+    LeaseError,
     change_tags,
     explain,
     intervals,
@@ -328,6 +329,7 @@ class Resource:
                 self.state = {**(self.state or {}), **state}
                 if not self.pending(state):
                     return
+            self.aws.before_wait()
             if wait.seconds > self.timeout:
                 raise AwsError(f"AWS has not finished after {self.timeout} seconds; run the same command again to go on")
             wait.pause(pause, "not there yet" if state is None else self.progress(state))
@@ -339,6 +341,7 @@ class Resource:
             state = self.describe()
             if state is None:
                 return
+            self.aws.before_wait()
             if wait.seconds > self.timeout:
                 raise AwsError(f"AWS has not removed it after {self.timeout} seconds; run the same command again")
             wait.pause(pause, self.progress(state))
@@ -421,6 +424,8 @@ def run(
             returned["ready"] = aws.check_mode or not any(resource.busy() for resource in resources)
     except AwsError as error:
         module.fail_json(msg=str(error), **error.results)
+    except LeaseError as error:
+        module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
         module.fail_json(msg=explain(error))
     module.exit_json(

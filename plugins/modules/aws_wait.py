@@ -89,6 +89,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     AwsError,
     BotoCoreError,
     ClientError,
+    LeaseError,
     explain,
     found,
     intervals,
@@ -225,6 +226,7 @@ def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterato
                 raise AwsError(listed if lost else f"not ready after {timeout} seconds: {listed}. Run the same command again")
             if not waiting:
                 return
+            aws.before_wait()
             things = {kind: left for kind in things if (left := [n for k, n in waiting if k == kind])}
             wait.pause(pause, "; ".join(f"{_label(*key)}: {s.text}" for key, s in waiting.items()))
 
@@ -261,7 +263,7 @@ def main() -> None:
             for statuses in watch(Aws(module), things, params["timeout"]):
                 seconds = round(time.monotonic() - started, 1)
                 waited |= {label: seconds for label, status in statuses.items() if status.ready}
-    except AwsError as error:
+    except (AwsError, LeaseError) as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
         module.fail_json(msg=explain(error))

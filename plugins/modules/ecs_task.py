@@ -227,6 +227,7 @@ class Task(Resource):
             found = ecs.describe_tasks(cluster=self.spec["cluster"], tasks=[task["taskArn"]])["tasks"]
             if found and found[0]["lastStatus"] == "STOPPED":
                 return found[0]
+            self.aws.before_wait()
             if wait.seconds > self.spec["timeout"]:
                 raise AwsError(
                     f"it still runs after {self.spec['timeout']} seconds; run the same command again to go on waiting"

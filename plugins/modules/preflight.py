@@ -84,6 +84,22 @@ restore:
     discard: ""
     endpoint: mlflow-team-x.cluster-abcdefg.eu-west-1.rds.amazonaws.com
     engine_version: 8.0.mysql_aurora.3.10.3
+lease:
+  description: What the action plugins of this collection tell all modules of the run, so that two runs never change one stack at the same time.
+  type: dict
+  returned: success
+  sample:
+    stack: mlflow-team-x
+    tags: {managed-by: mlplatform.mlflow_aws, mlflow-stack: mlflow-team-x}
+    break: ""
+    began: 1767322800.5
+    holder:
+      who: ann@laptop
+      playbook: Deploy MLflow
+      host: 0d3c1f6e-2f5b-4f0f-9a50-4f4a9a8c7d11 pid:[4026531836]
+      pid: 4711
+      started: 815472
+      directory: /home/ann/.ansible/tmp/ansible-local-4711k2j5x9
 problems:
   description: What is wrong, a line for each.
   type: list

@@ -226,6 +226,7 @@ def under_that_name(aws: Aws, name: str) -> State | None:
         described = cluster(aws, name)
         if described is None or described["Status"] != "renaming" or aws.check_mode:
             return described
+        aws.before_wait()
         time.sleep(pause)
     raise AssertionError("unreachable: intervals() never ends")
 

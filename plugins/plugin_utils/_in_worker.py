@@ -29,10 +29,12 @@ from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE
 
 try:
     from ansible.module_utils._internal._ansiballz import _loader
 
+    import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease
     import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource  # noqa: F401, pylint: disable=unused-import
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import preload
 
@@ -62,6 +64,7 @@ class InWorker(ActionBase):
         **kwargs: t.Any,
     ) -> dict[str, t.Any]:
         name = module_name or self._task.action
+        self._give_lease(task_vars or {})
         resolved = module_loader.find_plugin_with_context(name, collection_list=self._task.collections).plugin_resolved_name
         if not self._is_safe(resolved, task_vars or {}, kwargs):
             return super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars, **kwargs)
@@ -77,6 +80,12 @@ class InWorker(ActionBase):
             return result
         result.remove_internal_keys()
         return result.as_result_dict(for_round_trip=True)
+
+    def _give_lease(self, task_vars: dict[str, t.Any]) -> None:
+        """Tell the module which stack its run is to have for itself, once preflight has checked the inputs."""
+        lease = task_vars.get("mlflow_account", {}).get("lease")
+        if lease and not self._task.check_mode:
+            self._task.environment = [*(self._task.environment or []), {LEASE: json.dumps(lease)}]
 
     def _is_safe(self, name: str | None, task_vars: dict[str, t.Any], kwargs: dict[str, t.Any]) -> bool:
         """Whether the module would run here, now, as this user, in this Python, and once: its globals outlive a run."""

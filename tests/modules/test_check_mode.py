@@ -1,19 +1,26 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No module asks AWS for a change in check mode, as the call log of AWS says: whatever is there, and whatever is asked for."""
+"""No module asks AWS for a change in check mode, nor while another run has the lease of the stack, as the call log of AWS
+says: whatever is there, and whatever is asked for."""
 
 from __future__ import annotations
 
 import copy
+import json
+import os
+import re
+import time
 import typing as t
 from pathlib import Path
+from unittest import mock
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import SERVICES, is_read_only
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _lease
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE, SERVICES, is_read_only
 from botocore.session import get_session
 from embedded_aws.calls import READ_ONLY
-from modules.run_module import run_module
+from modules.run_module import ModuleFailed, run_module
 from stack import prerequisites
 
 MODULES = Path(__file__).parents[2] / "plugins" / "modules"
@@ -98,7 +105,14 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
     ]  # fmt: skip
 
 
-def test_no_module_changes_anything_in_check_mode(aws, tmp_path):
+def lease(directory: Path) -> dict[str, str]:
+    """The environment of the modules of a run."""
+    directory.mkdir(exist_ok=True)
+    holder = _lease.this_run("Deploy MLflow", os.getpid(), str(directory))._asdict()
+    return {LEASE: json.dumps({"stack": "x", "tags": {}, "break": "", "began": time.time(), "holder": holder})}
+
+
+def test_no_module_changes_anything_in_check_mode_or_without_the_lease(aws, tmp_path):
     (tmp_path / "a.py").write_text("def b(event, context): ...\n", encoding="utf-8")
     inputs = prerequisites(aws)
     every = situations(inputs, str(tmp_path))
@@ -111,9 +125,18 @@ def test_no_module_changes_anything_in_check_mode(aws, tmp_path):
         assert [call["operation"] for call in aws.mutating(since)] == [], module
         return changed
 
+    def stopped(module: str, **params: t.Any) -> None:
+        since = aws.mark()
+        with mock.patch.dict(os.environ, lease(tmp_path / "second")), pytest.raises(ModuleFailed, match="another run has the lease"):
+            run_module(module, copy.deepcopy({"tags": tags, **params}), aws)
+        assert [call["operation"] for call in aws.mutating(since)] == [], module
+
+    with mock.patch.dict(os.environ, lease(tmp_path / "first")):
+        run_module("stack_lease", {"state": "held"}, aws)
     for module, given, change in every:
         absent = {} if module == "ecs_task" else {"state": "absent"}
         assert plan(module, **given)
+        stopped(module, **given)
         assert not absent or not plan(module, **given, **absent)
         since = aws.mark()
         assert run_module(module, copy.deepcopy({"tags": tags, **given}), aws)["changed"]
@@ -125,6 +148,14 @@ def test_no_module_changes_anything_in_check_mode(aws, tmp_path):
         since = aws.mark()
         assert run_module(module, params, aws, check=True)["changed"]
         assert [call["operation"] for call in aws.mutating(since)] == [], module
+        stopped(module, **params)
+
+
+def test_every_client_is_one_of_aws():
+    """Which refuses changes in check mode, and takes the lease before any other."""
+    makes_clients = re.compile(r"^\s*(import boto3|from boto3)|module\.client\(|create_client\(|\.resource\(", re.MULTILINE)
+    files = [file for file in MODULES.parent.rglob("*.py") if makes_clients.search(file.read_text(encoding="utf-8"))]
+    assert [file.name for file in files] == ["_aws.py"]
 
 
 @pytest.mark.parametrize("service", SERVICES)

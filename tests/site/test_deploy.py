@@ -425,6 +425,7 @@ def test_the_second_run_changes_nothing(again: Step, deployed: Step) -> None:
     assert again.run.status == 0, again.run.messages
     assert again.run.changed == 0 and again.run.changes == []
     assert again.run.mutating == []
+    assert not [call for call in again.run.calls if call["service"] == "ssm"]
     assert again.account == deployed.account
     assert len(again.run.calls) <= 95
 

@@ -136,6 +136,8 @@ def test_a_limit_picks_a_team_and_the_whole_inventory_deploys_all(aws_server: Em
     for name in ("team-x", "team-y"):
         outputs = json.loads((fleet / f"mlflow-{name}.outputs.json").read_text(encoding="utf-8"))
         assert outputs["tracking_uri"] == f"https://mlflow.{name}.example.com"
+    leases = aws_server.client("ssm").get_parameters_by_path(Path="/mlplatform/mlflow_aws", Recursive=True)["Parameters"]
+    assert {p["Name"].removeprefix("/mlplatform/mlflow_aws/") for p in leases} == {"mlflow-team-x/lease/1", "mlflow-team-y/lease/1"}
     task = aws_server.client("ecs").describe_task_definition(taskDefinition="mlflow-team-x")["taskDefinition"]
     assert task["cpu"] == "1024"  # of group_vars
 

@@ -98,6 +98,9 @@ class FakeAws:
         self.lock = threading.Lock()
         self.module = types.SimpleNamespace(params=params, warn=self.warnings.append)
 
+    def before_wait(self) -> None:
+        """Nothing: no run has a lease here."""
+
 
 class Thing(Resource):
     kind = "thing"

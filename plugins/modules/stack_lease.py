@@ -1,0 +1,117 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_lease
+version_added: 1.0.0
+short_description:
+  - Two runs that change one stack at the same time would mix. So a run takes the lease of the stack before its first change,
+    once M(mlplatform.mlflow_aws.preflight) has checked its inputs as C(mlflow_account); every module of this collection does so by itself.
+    This module gives it back at the end of the run, and takes it for modules that do not know of it.
+  - The lease is a parameter of SSM, C(/mlplatform/mlflow_aws/<stack>/lease/<number>). Whoever has it keeps it until this module gives it
+    back, or the run has died, or has not renewed it for 15 minutes.
+  - A run that did not take the lease has none to give back, and asks AWS nothing.
+  - In check mode it does nothing.
+options:
+  state:
+    description:
+      - With V(held) the lease is taken, unless this run has it. This is an error where another run has it, or had it since
+        this run began.
+      - With V(released) it is given back. What is left says who changed the stack last.
+      - With V(absent) nothing is left either, as it should be after the stack itself was removed. Where another run has the
+        lease, it is left alone.
+    type: str
+    choices: [held, released, absent]
+    default: held
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+attributes:
+  diff_mode:
+    support: none
+    description: The lease is no part of the stack.
+"""
+
+EXAMPLES = r"""
+- name: Change the stack
+  block:
+    - name: Check the inputs
+      ansible.builtin.import_role:
+        name: mlplatform.mlflow_aws.mlflow
+
+    - name: Change what the modules of this collection know how to change
+      mlplatform.mlflow_aws.ecs_cluster:
+        name: mlflow-team-x
+
+    - name: Take the lease for a module that does not know of it
+      mlplatform.mlflow_aws.stack_lease:
+        state: held
+
+    - name: Change something else
+      amazon.aws.ec2_vpc_igw:
+        vpc_id: vpc-0a1b2c3d4e5f67890
+  always:
+    - name: Give the lease back
+      mlplatform.mlflow_aws.stack_lease:
+        state: released
+"""
+
+RETURN = r"""
+held:
+  description: Whether the run has the lease now.
+  type: bool
+  returned: success
+"""
+
+import contextlib
+
+from ansible.module_utils.common.warnings import warn
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    BotoCoreError,
+    ClientError,
+    LeaseError,
+    explain,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import Keeper
+
+
+def settle(kept: Keeper, state: str) -> None:
+    if state == "held":
+        kept.hold()
+    elif state == "released":
+        kept.release()
+    else:
+        with contextlib.suppress(LeaseError):  # it is another run's
+            kept.remove()
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["held", "released", "absent"], "default": "held"},
+        },
+        supports_check_mode=True,
+    )
+    kept = Aws(module).keeper
+    try:
+        if kept:
+            settle(kept, module.params["state"])
+    except LeaseError as error:
+        module.fail_json(msg=str(error))
+    except (ClientError, BotoCoreError) as error:
+        # What the run was for is done, and the lease ends by itself.
+        warn(f"the lease of the stack could not be given back: {explain(error)}")
+    module.exit_json(changed=False, held=kept is not None and kept.held)
+
+
+if __name__ == "__main__":
+    main()
