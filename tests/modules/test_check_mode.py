@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _lease
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE, SERVICES, is_read_only
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE, SERVICES, is_read_only, tag_list
 from botocore.session import get_session
 from embedded_aws.calls import READ_ONLY
 from modules.run_module import ModuleFailed, run_module
@@ -35,9 +35,10 @@ FORWARD = {"Type": "forward"}
 HOST = {"Field": "host-header", "Values": ["x.example.com"]}
 
 
+TAGS = {"managed-by": "us", "mlflow-stack": "x"}
 ACTING = {
-    "rds_cluster_snapshot": {"cluster_identifier": "x", "snapshot_identifier": "s", "tags": {"managed-by": "us", "mlflow-stack": "x"}},
-    "rds_cluster_switchover": {"cluster_identifier": "x", "replacement_identifier": "y", "restored_from": "snapshot:s"},
+    "rds_cluster_snapshot": {"cluster_identifier": "x", "snapshot_identifier": "s", "tags": TAGS},
+    "rds_cluster_switchover": {"cluster_identifier": "x", "replacement_identifier": "y", "restored_from": "snapshot:s", "tags": TAGS},
     "ecs_service_state": {"name": "x", "cluster": "x", "state": "stopped"},
 }
 """What makes nothing that it could remove as well, and works with what the others have made."""
@@ -117,18 +118,17 @@ def test_no_module_changes_anything_in_check_mode_or_without_the_lease(aws, tmp_
     inputs = prerequisites(aws)
     every = situations(inputs, str(tmp_path))
     assert {*(situation.module for situation in every), *ACTING} == ON_THE_BASE
-    tags = {"managed-by": "us", "mlflow-stack": "x"}
 
     def plan(module: str, **params: t.Any) -> bool:
         since = aws.mark()
-        changed = run_module(module, copy.deepcopy({"tags": tags, **params}), aws, check=True)["changed"]
+        changed = run_module(module, copy.deepcopy({"tags": TAGS, **params}), aws, check=True)["changed"]
         assert [call["operation"] for call in aws.mutating(since)] == [], module
         return changed
 
     def stopped(module: str, **params: t.Any) -> None:
         since = aws.mark()
         with mock.patch.dict(os.environ, lease(tmp_path / "second")), pytest.raises(ModuleFailed, match="another run has the lease"):
-            run_module(module, copy.deepcopy({"tags": tags, **params}), aws)
+            run_module(module, copy.deepcopy(params), aws)
         assert [call["operation"] for call in aws.mutating(since)] == [], module
 
     with mock.patch.dict(os.environ, lease(tmp_path / "first")):
@@ -136,14 +136,16 @@ def test_no_module_changes_anything_in_check_mode_or_without_the_lease(aws, tmp_
     for module, given, change in every:
         absent = {} if module == "ecs_task" else {"state": "absent"}
         assert plan(module, **given)
-        stopped(module, **given)
+        stopped(module, tags=TAGS, **given)
         assert not absent or not plan(module, **given, **absent)
         since = aws.mark()
-        assert run_module(module, copy.deepcopy({"tags": tags, **given}), aws)["changed"]
+        assert run_module(module, copy.deepcopy({"tags": TAGS, **given}), aws)["changed"]
         assert aws.mutating(since), module
         assert not absent or not plan(module, **given)
-        assert plan(module, **{**given, **change, "tags": {**tags, "team": "y"}})
+        assert plan(module, **{**given, **change, "tags": {**TAGS, "team": "y"}})
         assert not absent or plan(module, **given, **absent)
+    login = {"MasterUsername": "a", "MasterUserPassword": "b" * 12}
+    aws.client("rds").create_db_cluster(DBClusterIdentifier="y", Engine="aurora-mysql", Tags=tag_list(TAGS), **login)
     for module, params in ACTING.items():
         since = aws.mark()
         assert run_module(module, params, aws, check=True)["changed"]
