@@ -229,12 +229,12 @@ def test_an_ssm_that_refuses_stops_the_run_and_one_in_trouble_does_not_undo_it(a
     denied = {"code": "AccessDeniedException", "message": "User: u is not authorized to perform: ssm:PutParameter on resource: r because"}
     aws.faults({"service": "ssm", "operation": "PutParameter", "error": denied})
     message = run.stopped()
-    assert message.startswith("the lease of the stack mlflow-x cannot be taken: the caller may not ssm:PutParameter on r: allow this")
+    assert message.startswith("the lease of the stack mlflow-x cannot be taken: u may not ssm:PutParameter on r: allow this")
     aws.faults()
     run.make("one")
     aws.faults({"service": "ssm", "operation": "PutParameter", "error": denied})
     run.end()
-    assert "the lease of the stack could not be given back: the caller may not ssm:PutParameter" in str(run.result["warnings"])
+    assert "the lease of the stack could not be given back: u may not ssm:PutParameter" in str(run.result["warnings"])
 
 
 def test_modules_that_do_not_know_of_the_lease_have_it_taken_for_them(aws: EmbeddedAWS, other: Run, run: Run) -> None:

@@ -34,11 +34,11 @@ def kill(stack: Stack, operation: str, playbook: str, *arguments: str) -> None:
     command = [str(Path(sys.executable).with_name("ansible-playbook")), f"mlplatform.mlflow_aws.{playbook}", "-e", "@team.yml"]
     # What a run keeps for itself, in its home and in folders for temporary files, is looked at below.
     env = {**os.environ, **aws.env, "PWD": str(folder), "HOME": str(folder), "TMPDIR": str(folder / ".tmp")}
-    process = subprocess.Popen(
-        [*command, *arguments], cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    output = folder / ".output"
+    with output.open("w") as file:
+        process = subprocess.Popen([*command, *arguments], cwd=folder, env=env, stdout=file, stderr=subprocess.STDOUT)
     while not any(call["operation"] == operation and call["status"] for call in aws.calls(mark)):
-        assert process.poll() is None, f"it ended before {operation}"
+        assert process.poll() is None, f"it ended before {operation}: {output.read_text()}"
         time.sleep(0.05)
     for pid in family(process.pid):
         with contextlib.suppress(ProcessLookupError):
