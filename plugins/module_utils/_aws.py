@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +19,14 @@ from ansible.module_utils.common.parameters import set_fallbacks
 try:
     from botocore import xform_name
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError  # pylint: disable=unused-import # for others
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError
     from botocore.loaders import Loader
     from botocore.session import Session
 
     HAS_BOTOCORE = True
 except ImportError:  # AnsibleAWSModule reports the missing library
     HAS_BOTOCORE = False
-    BotoCoreError = ClientError = NoRegionError = Exception
+    BotoCoreError = ClientError = HTTPClientError = NoRegionError = Exception
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError
@@ -56,6 +57,10 @@ class LeaseError(Exception):
     """Why this run may not change the stack, and what to do. Unlike AwsError it is about no resource."""
 
 
+class OutOfDate(AwsError):
+    """What was read of AWS does not hold, or may not: it has to be read again before anything else is changed."""
+
+
 def is_read_only(operation: str) -> bool:
     """Whether an AWS API operation (as botocore names it, such as C(DescribeSubnets)) leaves AWS as it is."""
     return operation.startswith(_READ_ONLY)
@@ -75,6 +80,21 @@ def explain(error: BaseException) -> str:
     if code in _NOT_ALLOWED:
         return denied(code, operation, message)
     return with_remedy(f"AWS answered {code} to {operation}: {message}")
+
+
+_THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded")
+_CONTRADICTION = re.compile(r"(?<!^Bucket)AlreadyExists|AlreadyOwned|Duplicate|ResourceExists|PriorityInUse")
+_GONE = re.compile(r"NotFound|NoSuch")
+
+
+def may_have_changed(code: str, status: int) -> bool:
+    """Whether AWS may have done what it answered an error to: it failed, and did not refuse."""
+    return status >= 500 and not _THROTTLED.search(code)
+
+
+def contradicts(code: str, there: bool) -> bool:
+    """Whether an error says the contrary of what was read: that something is C(there), or that it is not."""
+    return bool((_GONE if there else _CONTRADICTION).search(code))
 
 
 def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
@@ -122,7 +142,32 @@ def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str]) -> 
     config = Config(
         retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10
     ).merge(arguments.pop("aws_config", None) or Config())
-    return {service: session.create_client(service, config=config, **arguments) for service in services}
+    clients = {service: session.create_client(service, config=config, **arguments) for service in services}
+    for client in clients.values():
+        event = f"needs-retry.{client.meta.service_model.service_id.hyphenize()}"
+        client.meta.events.register_first(event, _refuse_to_repeat)
+    return clients
+
+
+def _refuse_to_repeat(
+    operation: t.Any, response: tuple[t.Any, dict[str, t.Any]] | None, caught_exception: Exception | None, **_kwargs: t.Any
+) -> None:
+    """Keep botocore from asking again for a change that AWS may have made: it would make a twin, or be told that it exists.
+
+    What AWS refuses, as it does where it throttles, and what never reached it, botocore may send again; and what has an
+    idempotency token, by which AWS knows it again.
+    """
+    if is_read_only(operation.name) or operation.idempotent_members:
+        return
+    if response is None:
+        lost = caught_exception if isinstance(caught_exception, HTTPClientError) else None
+    else:
+        http, answer = response
+        error = answer.get("Error", {}) if http.status_code >= 500 else {}
+        code = error.get("Code", str(http.status_code))
+        lost = may_have_changed(code, http.status_code) and f"{code}: {error.get('Message', '')}"
+    if lost:
+        raise OutOfDate(f"AWS may have done {operation.name}, or not: {lost}")
 
 
 class _Prepared(t.NamedTuple):
@@ -220,6 +265,10 @@ class Aws:
             if key not in self._read:
                 self._read[key] = read()
             return self._read[key]
+
+    def forget(self) -> None:
+        """Have everything read again."""
+        self._read.clear()
 
     def pages(self, service: str, operation: str, result: str, **arguments: t.Any) -> list[t.Any]:
         """All items of a paginated operation, for example C(pages("ec2", "describe_subnets", "Subnets"))."""

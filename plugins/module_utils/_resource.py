@@ -23,7 +23,10 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     BotoCoreError,
     ClientError,
     LeaseError,
+    OutOfDate,
     change_tags,
+    contradicts,
+    error_code,
     explain,
     intervals,
     together,
@@ -37,6 +40,9 @@ UNKNOWN = "(known after apply)"
 SENSITIVE = "(sensitive)"
 OWNER_TAGS = ("managed-by", "mlflow-stack")
 """The tags that say whose a resource is: a resource of the right name that has neither is somebody else's."""
+
+RECOVERY = 90
+"""Seconds that a module pauses, all in all, to start over where it does not know what AWS has done."""
 
 State = dict[str, t.Any]
 
@@ -254,17 +260,23 @@ class Resource:
         if before is not None and self._busy(before):  # a run before this one died while AWS was at work
             self.wait_ready()
         if action == "replace" and not self._went():
-            self.delete(t.cast(State, before))
+            self._delete(t.cast(State, before))
         if action != "update":
-            self.state.update(self.create(desired) or {})
+            with _contradictions(there=False):
+                self.state.update(self.create(desired) or {})
             return
         tags = changes.pop("tags", None)
-        if changes:
-            self.state.update(self.update(before, changes) or {})
-        if tags is not None:
-            old = before.get("tags") or {}
-            to_set = {k: v for k, v in tags.items() if old.get(k) != v}
-            self.retag(before, to_set, sorted(old.keys() - tags.keys()))
+        with _contradictions(there=True):
+            if changes:
+                self.state.update(self.update(before, changes) or {})
+            if tags is not None:
+                old = before.get("tags") or {}
+                to_set = {k: v for k, v in tags.items() if old.get(k) != v}
+                self.retag(before, to_set, sorted(old.keys() - tags.keys()))
+
+    def _delete(self, before: State) -> None:
+        with _contradictions(there=True):
+            self.delete(before)
 
     def _remove(self) -> None:
         before = self.state = self._have()
@@ -281,7 +293,7 @@ class Resource:
         if not self.aws.check_mode and not self._went():
             if self._busy(before):
                 self.wait_ready()
-            self.delete(before)
+            self._delete(before)
         self.state = None
 
     def _went(self) -> bool:
@@ -347,16 +359,28 @@ class Resource:
             wait.pause(pause, self.progress(state))
 
 
+@contextlib.contextmanager
+def _contradictions(there: bool) -> t.Iterator[None]:
+    """Take it for a sign of an outdated describe where AWS says the contrary to a change: it shows some changes late."""
+    try:
+        yield
+    except ClientError as error:
+        if contradicts(error_code(error), there):
+            raise OutOfDate(explain(error)) from error
+        raise
+
+
 def settle(resources: t.Sequence[Resource]) -> list[Change]:
     """Settle resources, each after those it needs (in reverse where either is absent), at most MAX_IN_FLIGHT at a time.
 
     Returns the changes in the order of C(resources), each followed by those of its children. Where some fail, those that
-    do not depend on them are finished first; then one AwsError names all.
+    do not depend on them are finished first; then one AwsError names all, which is OutOfDate where all of them were.
     """
     waiting: dict[Resource, set[Resource]] = {}
     running: dict[Future[None], Resource] = {}
     failed: set[Resource] = set()
     problems: list[str] = []
+    kinds: set[type[Exception]] = set()
     results: dict[str, t.Any] = {}
 
     def add(more: t.Sequence[Resource]) -> None:
@@ -386,6 +410,7 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
                     reason = with_remedy(str(error)) if isinstance(error, AwsError) else explain(error)
                     failed.add(resource)
                     problems.append(f"{resource.kind} {resource.name}: {reason}")
+                    kinds.add(type(error))
                     results.update(getattr(error, "results", {}))
                     continue  # what needs it stays in waiting, untouched
                 for needs in waiting.values():
@@ -393,9 +418,14 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
                 if not resource.absent:
                     add(resource.inside)
     if problems:
-        raise AwsError("\n".join(problems), **results)
+        raise (OutOfDate if kinds == {OutOfDate} else AwsError)("\n".join(problems), **results)
     if waiting:
         raise AssertionError(f"resources need each other: {', '.join(r.name for r in waiting)}")
+    return noted(resources)
+
+
+def noted(resources: t.Iterable[Resource]) -> list[Change]:
+    """The changes of resources and of those inside them, as far as they came."""
     return [change for resource in resources for change in _changes(resource)]
 
 
@@ -414,12 +444,29 @@ def run(
     module: t.Any,
     build: t.Callable[[Aws, dict[str, t.Any]], tuple[t.Sequence[Resource], t.Callable[[], dict[str, t.Any]]]],
 ) -> t.NoReturn:
-    """Run a module: C(build) gives its resources and a function that returns its results once they are settled."""
+    """Run a module: C(build) gives its resources and a function that returns its results once they are settled.
+
+    Where it is not known whether AWS has made a change, the module starts over: a second run of it would make up for a
+    first that had died there, so it is the second run.
+    """
     aws = Aws(module)
+    changes: list[Change] = []
+    wait, paused = Wait("what AWS has done"), 0.0
     try:
-        resources, results = build(aws, module.params)
-        changes = settle(resources)
-        returned = results()
+        for pause in intervals():
+            paused += pause
+            resources: t.Sequence[Resource] = ()
+            try:
+                resources, results = build(aws, module.params)
+                changes = in_all(changes, settle(resources))
+                returned = results()
+                break
+            except OutOfDate as error:
+                if paused > RECOVERY:
+                    raise
+                changes = in_all(changes, noted(resources))
+                aws.forget()
+                wait.pause(pause, str(error))
         if "wait" in module.params:
             returned["ready"] = aws.check_mode or not any(resource.busy() for resource in resources)
     except AwsError as error:
@@ -434,6 +481,12 @@ def run(
         diff=[_diff(change) for change in changes],
         **returned,
     )
+
+
+def in_all(before: list[Change], more: list[Change]) -> list[Change]:
+    """The changes of a module that started over: of a resource that it came back to, those that it noted first."""
+    known = {(change["kind"], change["name"]) for change in before}
+    return before + [change for change in more if (change["kind"], change["name"]) not in known]
 
 
 def _diff(change: Change) -> dict[str, t.Any]:

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -120,6 +121,25 @@ def _json(body: bytes) -> Any:
         return f"<{len(body)} bytes>"
 
 
+OWN_ERRORS: dict[str, dict[str, tuple[str, int]]] = {
+    "throttled": {
+        "ec2": ("RequestLimitExceeded", 503), "query": ("Throttling", 400), "json": ("ThrottlingException", 400),
+        "rest-json": ("TooManyRequestsException", 429), "rest-xml": ("Throttling", 400), "s3": ("SlowDown", 503),
+        "cognito-idp": ("TooManyRequestsException", 400),
+    },
+    "internal": {
+        "ec2": ("InternalError", 500), "query": ("InternalFailure", 500), "json": ("InternalFailure", 500),
+        "rest-json": ("InternalServerErrorException", 500), "rest-xml": ("ServiceUnavailable", 503),
+        "s3": ("InternalError", 500), "iam": ("ServiceFailure", 500), "ecs": ("ServerException", 500),
+        "logs": ("ServiceUnavailableException", 503), "secretsmanager": ("InternalServiceError", 500),
+        "application-autoscaling": ("InternalServiceException", 500), "lambda": ("ServiceException", 500),
+        "cognito-idp": ("InternalErrorException", 500),
+    },
+}  # fmt: skip
+"""Code and status of an error that every service has, where a service has no code of its own by its protocol."""
+MESSAGES = {"throttled": "Rate exceeded", "internal": "An internal error has occurred. Retry your query."}
+
+
 @dataclass
 class Fault:
     """A disturbance of the calls that match: an error answer, a delay, or a dropped connection."""
@@ -130,16 +150,21 @@ class Fault:
     probability: float = 1.0
     rate: float | None = None
     burst: float = 1
-    error: dict[str, Any] | None = None
+    error: dict[str, Any] | str | None = None
+    late: bool = False
     latency_ms: float = 0
     drop: str | None = None
     hold: bool = False
+    seed: int | None = None
     fired: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if self.drop not in (None, "before", "after"):
             raise ValueError("drop is 'before' or 'after' the call takes effect")
         self.let_go = threading.Event()
+        if isinstance(self.error, str) and self.error not in OWN_ERRORS:
+            raise ValueError(f"error is a document, or one of {', '.join(OWN_ERRORS)}")
+        self._matched: Counter[tuple[str, str]] = Counter()
         self._tokens, self._filled = self.burst, time.monotonic()
 
     def strikes(self, call: Call) -> bool:
@@ -148,12 +173,27 @@ class Fault:
             return False
         if not any(fnmatchcase(call.operation, pattern) for pattern in self.operation.split("|")):
             return False
-        if self.times is not None and self.fired >= self.times or random.random() >= self.probability:
+        if self.times is not None and self.fired >= self.times or self._chance(call) >= self.probability:
             return False
         if self.rate is not None and self._token(self.rate):
             return False
         self.fired += 1
         return True
+
+    def _chance(self, call: Call) -> float:
+        """A number from 0 to 1. With a seed the n-th call of an operation always gets the same, in whatever order they come."""
+        if self.seed is None:
+            return random.random()
+        self._matched[call.service, call.operation] += 1
+        return random.Random(f"{self.seed} {call.service} {call.operation} {self._matched[call.service, call.operation]}").random()
+
+    def answer(self, service: str) -> dict[str, Any]:
+        """The error as the service would answer it."""
+        if not isinstance(self.error, str):
+            return self.error or {}
+        own = OWN_ERRORS[self.error]
+        code, status = own.get(service) or own[protocol_of(service)]
+        return {"code": code, "status": status, "message": MESSAGES[self.error]}
 
     def _token(self, rate: float) -> bool:
         """Take a token from the bucket, if there is one."""
@@ -244,8 +284,8 @@ class Recorder:
         for fault in faults:
             if fault.drop == "before":
                 return self._drop(call, environ)
-            if fault.error:
-                return self._refuse(call, fault.error, start_response)
+            if fault.error and not fault.late:
+                return self._refuse(call, fault.answer(service), start_response)
         answered: dict[str, Any] = {}
 
         def remember(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -268,6 +308,9 @@ class Recorder:
                 fault.let_go.wait()
         if any(fault.drop == "after" for fault in faults):
             return self._drop(call, environ)
+        for fault in faults:
+            if fault.error:
+                return self._refuse(call, fault.answer(service), start_response)
         start_response(answered["status"], answered["headers"])
         return [answer]
 
