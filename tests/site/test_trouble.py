@@ -22,7 +22,6 @@ TROUBLES: dict[str, list[Rule]] = {
 """By what one calls it, the fault rules."""
 
 
-
 def _kinds(stack: Stack) -> Counter[str]:
     """How many there are of each kind: a twin or an orphan is one too many."""
     return Counter(kind for kind, _name in listing(stack.aws))
@@ -36,7 +35,10 @@ DEPLOYED = {
 """What the account holds of these kinds after an undisturbed first deployment."""
 
 
-@pytest.mark.parametrize("name", TROUBLES)
+SLOW = {"throttled", "requests lost"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.faults] if n in SLOW else []) for n in TROUBLES])
 def test_runs_end_green_without_twins_or_orphans(stack: Stack, name: str) -> None:
     """Calls stay below twice those of an undisturbed run and those that failed."""
     before = _kinds(stack)
@@ -50,4 +52,4 @@ def test_runs_end_green_without_twins_or_orphans(stack: Stack, name: str) -> Non
         if playbook == "site":
             kinds = _kinds(stack)
             assert {kind: kinds[kind] for kind in DEPLOYED} == DEPLOYED
-    assert {kind: n for kind, n in (_kinds(stack) - before).items()} == {"db_cluster_snapshot": 1}
+    assert dict(_kinds(stack) - before) == {"db_cluster_snapshot": 1, "secret": 1}  # scheduled for deletion

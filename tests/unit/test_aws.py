@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import change_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import change_tags, contradicts, may_have_changed
 
 ARN = "arn:aws:service:eu-west-1:123456789012:resource/team-x"
 
@@ -41,3 +41,39 @@ def test_tags_are_spelled_as_the_service_spells_them(service: str, tags: dict[st
     change_tags(client, ARN, {"a": "1"}, ["b"])
     assert list(sent) == ["UntagResource", "TagResource"]
     assert tags.items() <= json.loads(sent["TagResource"]).items()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "may"),
+    [
+        ("InternalFailure", 500, True),
+        ("ServiceUnavailable", 503, True),
+        ("502", 502, True),
+        ("SlowDown", 503, False),
+        ("RequestLimitExceeded", 503, False),
+        ("Throttling", 400, False),
+        ("TooManyRequestsException", 429, False),
+        ("ValidationException", 400, False),
+    ],
+)
+def test_aws_may_have_done_what_it_failed_at_and_not_what_it_refused(code: str, status: int, may: bool) -> None:
+    assert may_have_changed(code, status) is may
+
+
+@pytest.mark.parametrize(
+    ("code", "there", "contrary"),
+    [
+        ("EntityAlreadyExists", False, True),
+        ("InvalidGroup.Duplicate", False, True),
+        ("DBClusterAlreadyExistsFault", False, True),
+        ("BucketAlreadyOwnedByYou", False, True),
+        ("BucketAlreadyExists", False, False),
+        ("NotFoundException", False, False),
+        ("NotFoundException", True, True),
+        ("NoSuchEntity", True, True),
+        ("EntityAlreadyExists", True, False),
+        ("ValidationException", True, False),
+    ],
+)
+def test_what_contradicts_a_describe(code: str, there: bool, contrary: bool) -> None:
+    assert contradicts(code, there) is contrary
