@@ -191,7 +191,7 @@ def site() -> None:
 def faults() -> None:
     """Runs that are killed after each of their calls, and runs in every trouble; `site` takes a sample of both."""
     pytest("faults", "tests/site/test_deaths.py", env=environment(MLFLOW_DEATHS="1:1"))
-    pytest("trouble", "-m", "faults", "tests/site/test_trouble.py")
+    pytest("trouble", "-n", "2", "-m", "faults", "tests/site/test_trouble.py", "tests/modules")
 
 
 def has_runtime_programs() -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import change_tags, eventually
@@ -20,8 +21,14 @@ class ApiGatewayResource(Resource):
     """A resource of API Gateway v2."""
 
     def call(self, operation: str, **arguments: t.Any) -> dict[str, t.Any]:
-        """The answer of an operation that changes something."""
-        return once_free(getattr(self.aws.client("apigatewayv2"), operation), **arguments)
+        """The answer of an operation that changes something.
+
+        API Gateway takes one CreateVpcLink in 15 seconds from a whole account, one CreateDomainName in 30 (Amazon API Gateway
+        quotas): where many stacks are deployed together, each waits for its turn.
+        """
+        change = getattr(self.aws.client("apigatewayv2"), operation)
+        patient = functools.wraps(change)(functools.partial(once_free, change))
+        return eventually(patient, "TooManyRequestsException", timeout=self.timeout, **arguments)
 
     def path(self, state: State) -> str:
         """The part of the ARN after the region, by which tags reach the resource."""

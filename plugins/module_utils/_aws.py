@@ -143,9 +143,10 @@ def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str]) -> 
         retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10
     ).merge(arguments.pop("aws_config", None) or Config())
     clients = {service: session.create_client(service, config=config, **arguments) for service in services}
-    for client in clients.values():
-        event = f"needs-retry.{client.meta.service_model.service_id.hyphenize()}"
-        client.meta.events.register_first(event, _refuse_to_repeat)
+    for service, client in clients.items():
+        if service != "ssm":  # the keeper of the lease looks for its own
+            event = f"needs-retry.{client.meta.service_model.service_id.hyphenize()}"
+            client.meta.events.register_first(event, _refuse_to_repeat)
     return clients
 
 

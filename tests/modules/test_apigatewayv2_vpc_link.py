@@ -83,3 +83,11 @@ def test_links_of_others_are_left_alone(aws):
     assert ours != theirs
     run(aws, ABSENT)
     assert list(links(aws)) == [theirs]
+
+
+@pytest.mark.faults
+def test_it_waits_for_its_turn_longer_than_botocore_does(aws):
+    limit = {"code": "TooManyRequestsException", "message": "Too Many Requests", "status": 429}
+    aws.faults({"operation": "CreateVpcLink", "error": limit, "times": 12})
+    run_module(MODULE, PARAMS, aws)
+    assert len(links(aws)) == 1
