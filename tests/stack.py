@@ -141,6 +141,11 @@ class Run(t.NamedTuple):
         return [f"{call['service']}:{call['operation']}" for call in self.calls if call["mutating"]]
 
     @property
+    def changing(self) -> list[str]:
+        """The changes of the stack itself, without those of its lease."""
+        return [call for call in self.mutating if not call.startswith("ssm:")]
+
+    @property
     def messages(self) -> list[str]:
         return [str(r["msg"]) for r in self.results if r.get("failed")]
 

@@ -72,7 +72,7 @@ def test_a_backup_says_of_which_mlflow_it_is_and_is_taken_once(stack: Stack) -> 
     planned = stack.run("backup", "--check", mlflow_backup_name="first")
     assert planned.status == 0 and planned.mutating == [] and listing(stack.aws) == before
     run = stack.run("backup", mlflow_backup_name="first")
-    assert run.changes == planned.changes and run.mutating == ["rds:CreateDBClusterSnapshot"]
+    assert run.changes == planned.changes and run.changing == ["rds:CreateDBClusterSnapshot"]
     assert tags(snapshots(stack)["first"]) == {"team": "team-x", "managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME, **recorded}
     assert f"The backup first is of MLflow v3.18.0-full, schema {SCHEMA}." in run.text
     assert f"-e mlflow_confirm_restore={NAME} -e mlflow_restore_snapshot=first" in run.text
@@ -98,7 +98,7 @@ def test_a_snapshot_takes_the_place_of_the_database_which_is_kept(stack: Stack) 
     run = restore(stack, mlflow_restore_snapshot="first")
     lines = [(c["action"], c["kind"], c["name"]) for c in run.changes]
     assert lines[: len(planned.changes)] != [] and {(c["action"], c["kind"]) for c in planned.changes} <= {line[:2] for line in lines}
-    assert [call for call in run.mutating if "agResource" not in call and "TagsToResource" not in call] == [
+    assert [call for call in run.changing if "agResource" not in call and "TagsToResource" not in call] == [
         "rds:RestoreDBClusterFromSnapshot", "rds:ModifyDBCluster", "rds:CreateDBInstance",  # beside the old one, with the password
         "ecs:RunTask",  # MLflow can use it
         "application-autoscaling:RegisterScalableTarget", "ecs:UpdateService",  # stopped
@@ -148,7 +148,7 @@ def test_a_run_that_died_at_any_step_goes_on(stack: Stack) -> None:
     new = resource(stack)
     refused(stack.run("plan"), "a restore of snapshot:first is under way")
     stack.aws.faults()
-    assert restore(stack, **again).mutating == ["rds:AddTagsToResource"]
+    assert restore(stack, **again).changing == ["rds:AddTagsToResource"]
     assert new == resource(stack) != old and len(kept(stack)) == 2 and running(stack) == (2, {False})
     assert stack.run("site").mutating == []
 
@@ -172,7 +172,7 @@ def test_the_kept_database_goes_back(stack: Stack) -> None:
     planned = stack.run("restore", "--check", mlflow_restore_cluster=name)
     assert planned.status == 0 and planned.mutating == []
     run = restore(stack, mlflow_restore_cluster=name)
-    assert Counter(call for call in run.mutating if "Restore" in call or "Create" in call or "Delete" in call) == Counter()
+    assert Counter(call for call in run.changing if "Restore" in call or "Create" in call or "Delete" in call) == Counter()
     assert resource(stack) == old and resource(stack, kept(stack)[-1]) == replaced
     site = stack.run("site")
     assert (site.status, site.mutating) == (0, [])
