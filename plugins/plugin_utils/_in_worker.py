@@ -31,6 +31,7 @@ from ansible.utils.display import Display
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE
 
+gc.disable()  # as long as only what stays is made
 try:
     from ansible.module_utils._internal._ansiballz import _loader
 
@@ -44,8 +45,10 @@ except ImportError:  # boto3 is missing: the module says so in the usual way
     POSSIBLE = False
 
 PROFILE = "legacy"  # how arguments and results of a module are written as JSON
-gc.collect()
 gc.freeze()  # or each fork copies the pages that the garbage collector touches
+# The controller and each worker would look through all that they hold many times in a run of seconds, and find next to nothing.
+gc.set_threshold(100_000, 50, 100)
+gc.enable()
 
 
 class InWorker(ActionBase):
