@@ -8,7 +8,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: stack_lease
 version_added: 1.0.0
-short_description:
+short_description: Take the lease of a stack, or give it back
+author: mlplatform contributors (@mlplatform)
+description:
   - Two runs that change one stack at the same time would mix. So a run takes the lease of the stack before its first change,
     once M(mlplatform.mlflow_aws.preflight) has checked its inputs as C(mlflow_account); every module of this collection does so by itself.
     This module gives it back at the end of the run, and takes it for modules that do not know of it.
