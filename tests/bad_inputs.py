@@ -204,11 +204,13 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_gunicorn_opts", ("--x '", '"', "\\")),
     ("mlflow_uvicorn_opts", ("--x '",)),
     ("mlflow_tags", (
-        ["a"], {"aws:x": "1"}, {"AWS:x": "1"}, {"rds:x": "1"}, {"managed-by": "me"}, {"Managed-By": "me"}, {"mlflow-stack": "x"}, {"mlflow-dns-records": "x"}, {"mlflow-version": "x"}, {"a": "x" * 257},
+        ["a"], {"aws:x": "1"}, {"AWS:x": "1"}, {"rds:x": "1"}, {"managed-by": "me"}, {"Managed-By": "me"}, {"mlflow-stack": "x"},
+        {"mlflow-dns-records": "x"}, {"mlflow-version": "x"}, {"a": "x" * 257},
         {"a" * 129: "x"}, {"": "x"}, {"a<": "x"}, {"a": True}, {"a": None}, {1: "x"}, {"a": "x\ty"}, {"a": 1.10}, {"a": ["x"]}, {"a": "{{ 1 }}"},
         {"a": "aws:x"}, {"a": "x\u202ey"}, {"a": "x\ny"}, {"a": "🦊"}, {"Team": "x", "team": "y"}, {f"k{n}": "x" for n in range(41)})),
     ("mlflow_bootstrap_state", ("gone",)),
-    ("mlflow_bootstrap_vpc_cidr", ("10.0.0.0/8", "10.0.1.0/16", "x", "999.1.0.0/16", "127.0.0.0/16", "169.254.0.0/16", "224.0.0.0/16", "0.0.0.0/16", "2001::/16")),
+    ("mlflow_bootstrap_vpc_cidr", (
+        "10.0.0.0/8", "10.0.1.0/16", "x", "999.1.0.0/16", "127.0.0.0/16", "169.254.0.0/16", "224.0.0.0/16", "0.0.0.0/16", "2001::/16")),
     ("mlflow_bootstrap_internet_access", ("none",)),
     ("mlflow_bootstrap_cognito_domain", ("my-aws", "amazon1", "cognito", "A", "a" * 64, "a.b")),
     ("mlflow_bootstrap_api_users", ([""], ["a:b"], ["a b"], ["a", "a"], ["a\n"])),
@@ -275,7 +277,8 @@ CONTRADICTORY = (
         "at(2030-01-31T00:00:00Z)", "at(tomorrow)", "", "()", ")")),
     *(Broken(f"time zone {zone}", {ACTION: [{**DAILY, "timezone": zone}]}, (f"{ACTION}[0].timezone",)) for zone in (
         "Madrid", "Europe/Madird", "europe/madrid", "../../etc/passwd", "/etc/localtime", "GMT+1 ", "")),
-    *(Broken(f"action {name!r}", {ACTION: [{**DAILY, "name": name}]}, (f"{ACTION}[0].name",)) for name in ("", " x", "x ", "a:b", "a/b", "a|b", "a\nb", "a" * 201)),
+    *(Broken(f"action {name!r}", {ACTION: [{**DAILY, "name": name}]}, (f"{ACTION}[0].name",)) for name in (
+        "", " x", "x ", "a:b", "a/b", "a|b", "a\nb", "a" * 201)),
     Broken("an action without effect", {ACTION: [{"name": "x", "schedule": "rate(1 day)"}]}, (f"{ACTION}[0]",)),
     Broken("least above most of an action", {ACTION: [{**DAILY, "min_capacity": 2, "max_capacity": 1}]}, (f"{ACTION}[0].min_capacity",)),
     Broken("a negative capacity of an action", {ACTION: [{**DAILY, "min_capacity": -1}]}, (f"{ACTION}[0].min_capacity",)),

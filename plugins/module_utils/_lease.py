@@ -4,9 +4,10 @@
 """PRIVATE: the lease of a stack: who changes a stack has had it for itself since it began to read it.
 
 A lease is a parameter of SSM, C(/mlplatform/mlflow_aws/<stack>/lease/<number>). Numbers only go up, and the parameter with
-the highest number says who has the stack, or who had it last. It is taken by making the next number, which AWS lets one
-run do and no other, by the first call of the run that is not read-only. It is given back by saying so in its parameter: a deleted parameter cannot be made again for a while,
-and a run that has read the stack meanwhile has to know that it was changed.
+the highest number says who has the stack, or who had it last. It is taken before the first call of the run that is not
+read-only, by making the next number, which AWS lets one run do and no other. It is given back by saying so in its
+parameter: a deleted parameter cannot be made again for a while, and a run that has read the stack meanwhile has to know
+that it was changed.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ gc.disable()  # as long as only what stays is made
 try:
     from ansible.module_utils._internal._ansiballz import _loader
 
-    import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease
+    import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease  # noqa: F401, pylint: disable=unused-import
     import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource  # noqa: F401, pylint: disable=unused-import
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import preload
 

@@ -83,8 +83,9 @@ def test_free_text_goes_through_unchanged(team: Stack) -> None:
             "mlflow_outputs_path": str(team.folder / OUTPUTS),
         })
     )
+    definition = aws.client("ecs").describe_task_definition(taskDefinition="mlflow-team-x")["taskDefinition"]
     mlflow, side = (
-        next(c for c in aws.client("ecs").describe_task_definition(taskDefinition="mlflow-team-x")["taskDefinition"]["containerDefinitions"] if c["name"] == name)
+        next(container for container in definition["containerDefinitions"] if container["name"] == name)
         for name in ("mlflow", "side")
     )
     environment = {pair["name"]: pair["value"] for pair in mlflow["environment"]}

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 from account import Account, listing
-from stack import PASSWORD, Stack, prerequisites
+from stack import PASSWORD, Stack
 
 CONFIRMED = ("-e", "mlflow_confirm_destroy=mlflow-team-x")
 

@@ -62,7 +62,7 @@ REFUSALS = (
     (fault("logs", "CreateLogGroup", "LimitExceededException", "Resource limit exceeded."), "raise this quota"),
     (fault("rds", "CreateDBCluster", "DBClusterQuotaExceededFault", "You cannot create more than 40 DB clusters"), "raise this quota"),
     (fault("rds", "CreateDBInstance", "InsufficientDBInstanceCapacity", "db.serverless is not available"), "subnets in other zones"),
-    (fault("elbv2", "CreateLoadBalancer", "InvalidSubnet", "Not enough IP space available in subnet-1. ELB requires at least 8 free IP addresses in each subnet."),
+    (fault("elbv2", "CreateLoadBalancer", "InvalidSubnet", "Not enough IP space available in subnet-1. ELB requires at least 8 free IP addresses."),
      "free addresses in this subnet"),
     (denial("apigatewayv2", "CreateVpcLink"), f"may not apigateway:POST on {thing('apigatewayv2', 'CreateVpcLink')}: allow this action"),
     (fault("s3", "CreateBucket", "BucketAlreadyExists", "The requested bucket name is not available."), "choose another"),
@@ -117,6 +117,8 @@ CHANGES: dict[str, t.Any] = {
     "mlflow_api_throttling_rate_limit": 50,
     "mlflow_api_authorizer": "jwt",
 }
+
+
 def named(operation: tuple[str, str], message: str) -> bool:
     """Whether a message says that this may not be done, and on what, where AWS says that."""
     service, name = operation
