@@ -85,6 +85,9 @@ def explain(error: BaseException) -> str:
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded")
 _CONTRADICTION = re.compile(r"(?<!^Bucket)AlreadyExists|AlreadyOwned|Duplicate|ResourceExists|PriorityInUse")
 _GONE = re.compile(r"NotFound|NoSuch")
+_UNKNOWN = re.compile(
+    r"not found|(does not|doesn't) exist|cannot be (found|assumed)|unable to assume|^Invalid VPC link|^Role is not valid", re.IGNORECASE
+)
 
 
 def may_have_changed(code: str, status: int) -> bool:
@@ -95,6 +98,11 @@ def may_have_changed(code: str, status: int) -> bool:
 def contradicts(code: str, there: bool) -> bool:
     """Whether an error says the contrary of what was read: that something is C(there), or that it is not."""
     return bool((_GONE if there else _CONTRADICTION).search(code))
+
+
+def does_not_know(code: str, message: str) -> bool:
+    """Whether an error says that AWS does not know what a change refers to. It may have been made a moment ago."""
+    return bool(_GONE.search(code) or _UNKNOWN.search(message))
 
 
 def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:

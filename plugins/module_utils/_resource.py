@@ -26,6 +26,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     OutOfDate,
     change_tags,
     contradicts,
+    does_not_know,
     error_code,
     explain,
     intervals,
@@ -361,11 +362,14 @@ class Resource:
 
 @contextlib.contextmanager
 def _contradictions(there: bool) -> t.Iterator[None]:
-    """Take it for a sign of an outdated describe where AWS says the contrary to a change: it shows some changes late."""
+    """Take it for a sign of an AWS that is not up to date where it says the contrary to a change, or does not know what the
+    change refers to: it shows some changes late, and not everywhere at once.
+    """
     try:
         yield
     except ClientError as error:
-        if contradicts(error_code(error), there):
+        message = error.response["Error"].get("Message", "")
+        if contradicts(error_code(error), there) or does_not_know(error_code(error), message):
             raise OutOfDate(explain(error)) from error
         raise
 

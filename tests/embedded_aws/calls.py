@@ -29,6 +29,8 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
+from embedded_aws.consistency import Consistency
+
 # Credential scopes whose name is not the service's name in botocore.
 SERVICE_OF_SCOPE = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
 
@@ -259,6 +261,7 @@ class Recorder:
         """Forget calls, faults and latency set later; the numbering of calls goes on from 1."""
         self.latency_ms = self._start_latency_ms
         self.calls: list[Call] = []
+        self.consistency = Consistency()
         self.set_faults([])
 
     def set_faults(self, faults: list[Fault]) -> None:
@@ -286,6 +289,8 @@ class Recorder:
                 return self._drop(call, environ)
             if fault.error and not fault.late:
                 return self._refuse(call, fault.answer(service), start_response)
+        if refusal := self.consistency.refusal(service, operation, environ["PATH_INFO"], body):
+            return self._refuse(call, refusal, start_response)
         answered: dict[str, Any] = {}
 
         def remember(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -297,6 +302,8 @@ class Recorder:
             with self._moto if alone else contextlib.nullcontext():
                 answer = b"".join(self._app(environ, remember))
                 self._finish(call, answered["status"], answer)
+                if call.status < 300:
+                    self.consistency.note(operation, params, answer)
                 if alone and self.observer:
                     self.observer.after(call)
         except Exception as error:  # noqa: BLE001 - whatever moto fails with is an error of the emulator

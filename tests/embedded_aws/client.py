@@ -139,6 +139,10 @@ class EmbeddedAWS:
         """Delay every API call."""
         self._control("POST", "latency", {"ms": milliseconds})
 
+    def consistency(self, seconds: float) -> None:
+        """For so long what was just made is not known to those who refer to it."""
+        self._control("POST", "consistency", {"seconds": seconds})
+
     def creation_seconds(self, **seconds: float) -> None:
         """How long new resources take to become available, by kind: rds, elb, vpclink."""
         self._control("POST", "creation-seconds", seconds)

@@ -71,6 +71,7 @@ class EmbeddedApplication:
             "POST reset": self._reset,
             "POST faults": lambda: self._set_faults(json.loads(body)),
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
+            "POST consistency": lambda: setattr(self.recorder.consistency, "seconds", float(json.loads(body)["seconds"])),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
             "GET holdings": holdings,
