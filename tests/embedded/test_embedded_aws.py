@@ -1495,3 +1495,13 @@ def test_user_pool_domains_and_clients(aws: EmbeddedAWS) -> None:
     refused("InvalidParameterException", cognito.delete_user_pool, UserPoolId=pool)
     cognito.delete_user_pool_domain(Domain="d", UserPoolId=pool)
     cognito.delete_user_pool(UserPoolId=pool)
+
+
+def test_what_was_just_made_is_not_known_everywhere_at_once(aws: EmbeddedAWS) -> None:
+    logs = aws.client("logs")
+    aws.consistency(0.5)
+    logs.create_log_group(logGroupName="/ecs/x")
+    refused("ResourceNotFoundException", logs.put_retention_policy, logGroupName="/ecs/x", retentionInDays=30)
+    assert logs.describe_log_groups()["logGroups"][0]["logGroupName"] == "/ecs/x"
+    time.sleep(0.6)
+    logs.put_retention_policy(logGroupName="/ecs/x", retentionInDays=30)

@@ -9,7 +9,12 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import change_tags, contradicts, may_have_changed
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    change_tags,
+    contradicts,
+    does_not_know,
+    may_have_changed,
+)
 
 ARN = "arn:aws:service:eu-west-1:123456789012:resource/team-x"
 
@@ -77,3 +82,20 @@ def test_aws_may_have_done_what_it_failed_at_and_not_what_it_refused(code: str, 
 )
 def test_what_contradicts_a_describe(code: str, there: bool, contrary: bool) -> None:
     assert contradicts(code, there) is contrary
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "unknown"),
+    [
+        ("InvalidGroup.NotFound", "", True),
+        ("NoSuchEntity", "The role with name x cannot be found.", True),
+        ("InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda.", True),
+        ("ClientException", "ECS was unable to assume the role 'arn' that was provided for this task.", True),
+        ("BadRequestException", "Invalid VPC link identifier specified", True),
+        ("InvalidParameterCombination", "Cannot find version 8.0.1 for aurora-mysql", False),
+        ("InvalidSubnet", "Not enough IP space available in subnet-1", False),
+        ("AccessDeniedException", "User: u is not authorized to perform: iam:PassRole on resource: r", False),
+    ],
+)
+def test_what_aws_does_not_know(code: str, message: str, unknown: bool) -> None:
+    assert does_not_know(code, message) is unknown
