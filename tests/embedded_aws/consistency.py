@@ -82,7 +82,7 @@ class Consistency:
     def refusal(self, service: str, operation: str, path: str, body: bytes) -> dict[str, Any] | None:
         """The error that a call is answered with that refers to what is not known yet."""
         text = unquote(path + " " + body.decode(errors="replace")) if self.seconds else ""
-        for name, (since, late) in self._made.items() if text else ():
+        for name, (since, late) in list(self._made.items()) if text else ():  # others add to it meanwhile
             if time.monotonic() - since < self.seconds and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
                 for who, what, code, message in late.refused_by:
                     if who == service and fnmatchcase(operation, what):
