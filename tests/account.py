@@ -272,7 +272,7 @@ def _cognito(aws: EmbeddedAWS) -> Found:
 
 
 def _leases(aws: EmbeddedAWS) -> Found:
-    """Of each stack the last one as C(<stack> 0), those before it as C(<stack> 1) and so on, whatever their numbers."""
+    """Of each stack the last one as C(<stack> 0), those before it as C(<stack> 1) and so on, whatever their numbers and holders."""
     ssm = aws.client("ssm")
     seen: dict[str, int] = {}
     found = pages(ssm, "get_parameters_by_path", "Parameters", Path="/mlplatform/mlflow_aws", Recursive=True)
@@ -280,7 +280,7 @@ def _leases(aws: EmbeddedAWS) -> Found:
         stack = parameter["Name"].split("/")[3]
         age = seen[stack] = seen.get(stack, -1) + 1
         pairs = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=parameter["Name"])["TagList"]
-        yield "lease", f"{stack} {age}", {"released": json.loads(parameter["Value"])["released"], "tags": tags(pairs)}
+        yield "lease", f"{stack} {age}", {"tags": tags(pairs)}
 
 
 READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (

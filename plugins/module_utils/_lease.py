@@ -204,7 +204,6 @@ class Keeper:
         self._at_work: int | None = None
         self._lease: Lease | None = None
         self._renewed = 0.0
-        self._older: list[int] = []
         self._load()
 
     @property
@@ -232,7 +231,6 @@ class Keeper:
         """Give the lease back, if this run has it."""
         if self._lease:
             self._put(self._lease._replace(released=True))
-            self._delete(self._older)
         self._forget()
 
     def remove(self) -> None:
@@ -240,7 +238,6 @@ class Keeper:
         if not self._lease and self._list()[0]:
             self._take()
         if self._lease:
-            self._delete(self._older)  # only then the last, or a run that has seen one of these could take it for the last
             self._delete([self._lease.number])
         self._forget()
 
@@ -288,7 +285,7 @@ class Keeper:
             if leases and leases[-1].number > lease.number:
                 self._refusal = LeaseError(f"the lease of the stack {stack} was taken from this run by {leases[-1]}. {again}")
             else:
-                self._keep(lease, self._older)
+                self._keep(lease)
         except (ClientError, BotoCoreError):
             pass  # there is time left to try again
 
@@ -313,17 +310,19 @@ class Keeper:
                 )
             numbers = [lease.number for lease in leases]
             if verdict is Verdict.MINE:  # an answer of AWS, or what was noted of it, was lost
-                self._keep(last, numbers[:-1])
+                self._keep(last)
+                self._delete(numbers[:-1])
                 return
             lease = Lease(last.number + 1 if last else 1, secrets.token_hex(4), self._me, shown(now), SECONDS)
             try:
-                self._keep(lease, numbers, new=True)
+                self._keep(lease, new=True)
             except ClientError as error:
                 if error_code(error) not in ("ParameterAlreadyExists", "TooManyUpdates"):
                     raise
                 continue  # another run was faster
             if verdict is not Verdict.FREE:
                 warn(f"took over the lease of the stack {stack} from {last}: {verdict.value}")
+            self._delete(numbers)
             return
         raise LeaseError(f"other runs are taking the lease of the stack {stack}. This run has changed nothing")
 
@@ -335,11 +334,11 @@ class Keeper:
         here = time.time()
         return sorted(leases), here if date <= here < date + 2 else date + 0.5
 
-    def _keep(self, lease: Lease, older: list[int], *, new: bool = False) -> None:
+    def _keep(self, lease: Lease, *, new: bool = False) -> None:
         """Write the lease to AWS, then to the file."""
         renewed = time.time()
         self._put(lease, new=new)
-        self._lease, self._older, self._renewed = lease, older, renewed
+        self._lease, self._renewed = lease, renewed
         self._store(lease)
 
     def _put(self, lease: Lease, *, new: bool = False) -> None:
@@ -365,12 +364,12 @@ class Keeper:
             noted = json.loads(self._file.read_text(encoding="utf-8"))
         except OSError:
             return
-        self._renewed, self._older = noted["renewed"], noted["older"]
+        self._renewed = noted["renewed"]
         self._lease = Lease.read(noted["name"], noted["value"], 0)
 
     def _store(self, lease: Lease) -> None:
         name = f"{self._path}/{lease.number}"
-        noted = {"renewed": self._renewed, "older": self._older, "name": name, "value": lease.value()}
+        noted = {"renewed": self._renewed, "name": name, "value": lease.value()}
         whole = self._file.with_suffix(".new")
         whole.write_text(json.dumps(noted), encoding="utf-8")
         whole.replace(self._file)

@@ -21,6 +21,7 @@ from modules.run_module import ModuleFailed, run_module
 PATH = "/mlplatform/mlflow_aws/mlflow-x/lease"
 TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "mlflow-x", "team": "x"}
 TAKE = ["ssm:GetParametersByPath", "ssm:PutParameter"]
+TAKE_NEXT = [*TAKE, "ssm:DeleteParameters"]
 
 
 class Run:
@@ -121,9 +122,9 @@ def test_the_next_run_removes_what_the_last_one_left(aws: EmbeddedAWS, run: Run,
     for number in (1, 2, 3):
         run = Run(aws, tmp_path / str(number))
         run.make(f"cluster-{number}")
-        calls = run.end()
         assert leases(aws).keys() == {number}
-    assert calls == ["ssm:PutParameter", "ssm:DeleteParameters"]
+        run.end()
+        assert leases(aws).keys() == {number}
 
 
 def test_the_second_run_is_told_once_who_has_it_and_how_to_break_it(aws: EmbeddedAWS, other: Run, run: Run) -> None:
@@ -164,8 +165,6 @@ def test_a_lease_that_nobody_keeps_is_taken_over(
     run.make("one")
     assert "took over the lease of the stack mlflow-x from " in str(run.result["warnings"])
     assert f"(Deploy MLflow, process 1), since {since}: {reason}" in str(run.result["warnings"])
-    assert leases(aws).keys() == {1, 2}
-    run.end()
     assert leases(aws).keys() == {2}
 
 
@@ -243,14 +242,13 @@ def test_modules_that_do_not_know_of_the_lease_have_it_taken_for_them(aws: Embed
         run.end("held")
     edit(aws, 1, released=True)
     another = Run(aws, run.directory / "another")
-    assert another.end("held") == TAKE and another.result["held"]
+    assert another.end("held") == TAKE_NEXT and another.result["held"]
     assert another.end("held") == []
 
 
 def test_nothing_is_left_of_a_stack_that_is_gone(aws: EmbeddedAWS, other: Run, run: Run) -> None:
     run.make("one")
-    assert leases(aws).keys() == {1, 2}
-    assert run.end("absent") == ["ssm:DeleteParameters", "ssm:DeleteParameters"]
+    assert run.end("absent") == ["ssm:DeleteParameters"]
     assert leases(aws) == {}
     assert run.end("absent") == ["ssm:GetParametersByPath"]
 
