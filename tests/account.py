@@ -307,7 +307,7 @@ def comparable(account: Listing, known: Listing) -> Counter[str]:
 
     An id that AWS chose becomes the name of what it is the id of. Those in C(known), what was there before, stay.
     """
-    made = {key: state for key, state in account.items() if known.get(key) != state and key[0] not in NOT_COMPARED}
+    made = {key: state for key, state in account.items() if known.get(key) != state}
     before = json.dumps(list(known.values()), default=str)
     names = {
         str(state.get("ARN") or identifier).rpartition("/")[2].rpartition(":")[2]: f"<{kind} {state[NAMES[kind]]}>"
@@ -341,10 +341,8 @@ def _flat(value: t.Any, path: str = "") -> t.Iterator[str]:
         yield f"{path} = {value}"
 
 
-NOT_COMPARED = {"lease"}
-"""What differs with the number of runs: each that changes something leaves its lease to the next."""
-NOT_HELD = {"rds.events", "ecs.tasks", "rds.resource_map", "ssm._parameters", "ssm._resource_tags"}
-"""The same for what moto holds, and what it holds that is nothing of the account, such as tasks that have ended."""
+NOT_HELD = {"rds.events", "ecs.tasks", "rds.resource_map"}
+"""What moto keeps that is nothing of the account, such as tasks that have ended."""
 
 
 class Account:

@@ -236,7 +236,7 @@ class Running:
         deadline = time.monotonic() + 300
         while not reached(self.aws.calls(self.mark)):
             assert self.process.poll() is None and time.monotonic() < deadline, self.process.communicate()
-            time.sleep(0.2)
+            time.sleep(0.05)
 
     def kill(self) -> None:
         """SIGKILL, to Ansible itself; its workers are left to themselves."""

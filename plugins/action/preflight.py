@@ -87,15 +87,15 @@ class ActionModule(InWorker):
                 return {**result, **answer} if not problems else self._failed(result, problems, [answer["msg"]])
         if problems or answer.get("problems"):
             return self._failed(result, problems, answer.get("problems", []))
-        lease = self._lease(inputs, str((task_vars or {}).get("ansible_play_name", "")), began)
+        lease = self._lease(inputs, variables, began)
         return {**result, **answer, "failed": False, "lease": lease}
 
-    def _lease(self, inputs: _inputs.Inputs, playbook: str, began: float) -> dict[str, t.Any]:
+    def _lease(self, inputs: _inputs.Inputs, variables: dict[str, t.Any], began: float) -> dict[str, t.Any]:
         """What all modules of this run need to know to take the lease of the stack."""
-        name = inputs["mlflow_unique_name"]
+        playbook = str(variables.get("ansible_play_name", ""))
         return {
-            "stack": name,
-            "tags": {**(inputs.get("mlflow_tags") or {}), "managed-by": "mlplatform.mlflow_aws", "mlflow-stack": name},
+            "stack": inputs["mlflow_unique_name"],
+            "tags": self._templar.template(variables["mlflow_stack_tags"]),
             "break": inputs.get("mlflow_break_lease", ""),
             "began": began,
             "holder": _lease.this_run(playbook, os.getppid(), C.DEFAULT_LOCAL_TMP)._asdict(),

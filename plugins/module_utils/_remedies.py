@@ -54,9 +54,9 @@ REMEDIES: tuple[tuple[str, str], ...] = (
 
 
 def with_remedy(text: str) -> str:
-    """What AWS said, with what to do about it where we know."""
+    """What AWS said, with what to do about it where we know, and where the text does not say it yet."""
     remedy = next((remedy for pattern, remedy in REMEDIES if re.search(pattern, text)), None)
-    if remedy is None:
+    if remedy is None or remedy in text:
         return text
     return f"{text}\n  {remedy}" if "\n" in text else f"{text.rstrip('.')}: {remedy}"
 

@@ -51,6 +51,11 @@ gc.set_threshold(100_000, 50, 100)
 gc.enable()
 
 
+def lease_of(task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    """What preflight has said of the lease of this run's stack, once it has."""
+    return task_vars.get("mlflow_account", {}).get("lease")
+
+
 class InWorker(ActionBase):
     """An action plugin whose modules run in the worker where that is safe."""
 
@@ -86,7 +91,7 @@ class InWorker(ActionBase):
 
     def _give_lease(self, task_vars: dict[str, t.Any]) -> None:
         """Tell the module which stack its run is to have for itself, once preflight has checked the inputs."""
-        lease = task_vars.get("mlflow_account", {}).get("lease")
+        lease = lease_of(task_vars)
         if lease and not self._task.check_mode:
             self._task.environment = [*(self._task.environment or []), {LEASE: json.dumps(lease)}]
 

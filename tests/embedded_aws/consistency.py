@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 @dataclass(frozen=True)
 class Late:
-    """What one operation makes, found in its answer, and how those refuse it that do not know it yet."""
+    """What one operation makes, found in its request or answer, and how those refuse it that do not know it yet."""
 
     made_by: str
     found_as: str
@@ -53,13 +53,12 @@ TABLE = (
     Late("CreateFunction", r'"FunctionName": ?"([^"]+)"', (
         ("lambda", "AddPermission", "ResourceNotFoundException", "Function not found"),
     )),
+    Late("CreateLogGroup", r'"logGroupName": ?"([^"]+)"', (
+        ("logs", "PutRetentionPolicy", "ResourceNotFoundException", "The specified log group does not exist."),
+        ("logs", "TagResource", "ResourceNotFoundException", "The specified log group does not exist."),
+        ("apigatewayv2", "CreateStage", "BadRequestException", "The log group does not exist"),
+    )),
 )  # fmt: skip
-LOG_GROUPS = Late("CreateLogGroup", "", (
-    ("logs", "PutRetentionPolicy", "ResourceNotFoundException", "The specified log group does not exist."),
-    ("logs", "TagResource", "ResourceNotFoundException", "The specified log group does not exist."),
-    ("apigatewayv2", "CreateStage", "BadRequestException", "The log group does not exist"),
-))  # fmt: skip
-"""Their creation is answered with nothing: what they are called is in the request."""
 
 
 class Consistency:
@@ -69,14 +68,10 @@ class Consistency:
         self.seconds = 0.0
         self._made: dict[str, tuple[float, Late]] = {}
 
-    def note(self, operation: str, params: Any, answer: bytes) -> None:
+    def note(self, operation: str, body: bytes, answer: bytes) -> None:
         """Remember what a call has made."""
-        if not self.seconds:
-            return
-        if operation == LOG_GROUPS.made_by:
-            self._made[params["logGroupName"]] = (time.monotonic(), LOG_GROUPS)
-        for late in TABLE:
-            if late.made_by == operation and (found := re.search(late.found_as, answer.decode())):
+        for late in TABLE if self.seconds else ():
+            if late.made_by == operation and (found := re.search(late.found_as, (answer + body).decode())):
                 self._made[found[1]] = (time.monotonic(), late)
 
     def refusal(self, service: str, operation: str, path: str, body: bytes) -> dict[str, Any] | None:

@@ -13,12 +13,9 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-import yaml
 from account import Account, listing
 from stack import PASSWORD, Stack
 
@@ -27,25 +24,20 @@ CONFIRMED = ("-e", "mlflow_confirm_destroy=mlflow-team-x")
 
 def kill(stack: Stack, operation: str, playbook: str, *arguments: str) -> None:
     """Run a playbook until AWS was asked for an operation, and kill it before the answer."""
-    aws, folder = stack.aws, stack.folder
-    (folder / "team.yml").write_text(yaml.safe_dump(stack.inputs), encoding="utf-8")
-    aws.faults({"operation": operation, "times": 1, "hold": True})
+    folder = stack.folder
+    stack.aws.faults({"operation": operation, "times": 1, "hold": True})
     (folder / ".tmp").mkdir(exist_ok=True)
-    mark = aws.mark()
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), f"mlplatform.mlflow_aws.{playbook}", "-e", "@team.yml"]
-    # What a run keeps for itself, in its home and in folders for temporary files, is looked at below.
-    env = {**os.environ, **aws.env, "PWD": str(folder), "HOME": str(folder), "TMPDIR": str(folder / ".tmp")}
-    output = folder / ".output"
-    with output.open("w") as file:
-        process = subprocess.Popen([*command, *arguments], cwd=folder, env=env, stdout=file, stderr=subprocess.STDOUT)
-    while not any(call["operation"] == operation and call["status"] for call in aws.calls(mark)):
-        assert process.poll() is None, f"it ended before {operation}: {output.read_text()}"
-        time.sleep(0.05)
-    for pid in family(process.pid):
+    # What a run keeps for itself, in its home and in folders for temporary files, is looked at below; and what it says.
+    run = stack.start(playbook, *arguments, environment={
+        "HOME": str(folder), "TMPDIR": str(folder / ".tmp"), "ANSIBLE_LOG_PATH": str(folder / ".log"),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+    })  # fmt: skip
+    run.until(lambda calls: any(call["operation"] == operation and call["status"] for call in calls))
+    for pid in family(run.process.pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    process.wait()
-    aws.faults()
+    run.process.wait()
+    stack.aws.faults()
 
 
 def family(pid: int) -> list[int]:

@@ -5,15 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 import typing as t
-from pathlib import Path
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
@@ -221,18 +214,10 @@ def test_a_new_version_that_does_not_start_never_brings_the_old_one_back(deploye
 
 
 def run_until(stack: Stack, operation: str, count: int, **inputs: t.Any) -> None:
-    """Run C(site) as C(Stack.run) does, and kill it when AWS has been asked for an operation for the count-th time."""
-    mark, env = stack.aws.mark(), {**os.environ, **stack.aws.env, "PWD": str(stack.folder)}
-    (stack.folder / "team.yml").write_text(json.dumps({**stack.inputs, **inputs}), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "mlplatform.mlflow_aws.site", "-e", "@team.yml"]
-    with (stack.folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=stack.folder, env=env, stdout=log, stderr=log, start_new_session=True)
-    while [call["operation"] for call in stack.aws.mutating(mark)].count(operation) < count:
-        assert process.poll() is None, (stack.folder / "log").read_text()
-        time.sleep(0.05)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Run C(site), and kill it when AWS has been asked for an operation for the count-th time."""
+    run = stack.start("site", **inputs)
+    run.until(lambda calls: [call["operation"] for call in calls if call["mutating"]].count(operation) >= count)
+    run.kill()
 
 
 class Kill(t.NamedTuple):

@@ -166,3 +166,8 @@ def test_no_answer_of_aws_breaks_the_telling(code: str, message: str, operation:
     assert explain(ClientError(error, operation))
     for denied in ("AccessDenied", "UnauthorizedOperation", "403"):
         assert explain(ClientError({"Error": {"Code": denied, "Message": message}}, operation))
+
+
+def test_a_remedy_is_told_once() -> None:
+    told = with_remedy("AWS answered KMSKeyNotFoundFault to CreateDBCluster: no such key")
+    assert told.endswith("and run the same command again") and with_remedy(told) == told
