@@ -80,7 +80,12 @@ class ActionModule(InWorker):
         if not any(problem.variable.startswith(ASKING) for problem in problems):
             answer = self._execute_module(
                 module_name="mlplatform.mlflow_aws.preflight",
-                module_args={**self._task.args, "inputs": inputs, "roles": self._roles(variables)},
+                module_args={
+                    **self._task.args,
+                    "inputs": inputs,
+                    "roles": self._roles(variables),
+                    "survey": not problems and self._task.args.get("survey", False),
+                },
                 task_vars=task_vars,
             )
             if answer.get("failed") and not answer.get("problems"):

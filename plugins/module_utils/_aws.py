@@ -32,6 +32,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._answers import Answers, Record
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._remedies import denied, with_remedy
 
@@ -103,6 +104,11 @@ def contradicts(code: str, there: bool) -> bool:
 def does_not_know(code: str, message: str) -> bool:
     """Whether an error says that AWS does not know what a change refers to. It may have been made a moment ago."""
     return bool(_GONE.search(code) or _UNKNOWN.search(message))
+
+
+def lasts(operation: str, status: int, code: str) -> bool:
+    """Whether an answer is what AWS has, or has not: to a reading operation, and no refusal."""
+    return is_read_only(operation) and (status < 300 or code == "404" or bool(_GONE.search(code)))
 
 
 def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
@@ -229,6 +235,9 @@ def preload() -> None:
 LEASE = "MLPLATFORM_MLFLOW_AWS_LEASE"
 """The variable of the environment by which an action plugin gives a module what preflight returned as C(lease)."""
 
+ANSWERS = "MLPLATFORM_MLFLOW_AWS_ANSWERS"
+"""The variable of the environment by which an action plugin names the file of what AWS has answered in this run already."""
+
 
 class Aws:
     """The clients of one module run, shared by its threads, and what it has read already.
@@ -237,10 +246,14 @@ class Aws:
     takes the lease of the stack before the first of them, where the run has one to take.
     """
 
-    def __init__(self, module: t.Any) -> None:
+    def __init__(self, module: t.Any, *, record: bool = False) -> None:
+        """C(record): keep what AWS answers, for the modules to come, instead of taking answers from there."""
         self.module = module
         self.check_mode: bool = module.check_mode
         self.keeper = None if self.check_mode else _keeper(self)
+        answers = os.environ.get(ANSWERS)
+        self.record = Record(answers, lasts) if answers and record else None
+        self._answers = Answers(answers) if answers and not record else None
         self._clients: dict[str, t.Any] = {}
         self._read: dict[t.Hashable, t.Any] = {}
         self._locks: dict[t.Hashable, threading.Lock] = {}
@@ -263,6 +276,11 @@ class Aws:
                     client.meta.events.register("before-call", _refuse_change)
                 elif self.keeper:
                     client.meta.events.register("before-call", self.keeper.before_call)
+                if self._answers:
+                    client.meta.events.register("before-call", self._before_call)
+                    self._answers.attach(client)
+                if self.record:
+                    self.record.attach(client)
                 self._clients[service] = client
             return self._clients[service]
 
@@ -275,9 +293,19 @@ class Aws:
                 self._read[key] = read()
             return self._read[key]
 
+    def _before_call(self, model: t.Any, **_kwargs: t.Any) -> None:
+        if not is_read_only(model.name):
+            self.outdate()
+
+    def outdate(self) -> None:
+        """Take nothing for true any more that AWS has answered earlier in this run."""
+        if self._answers:
+            self._answers.end()
+
     def forget(self) -> None:
         """Have everything read again."""
         self._read.clear()
+        self.outdate()
 
     def pages(self, service: str, operation: str, result: str, **arguments: t.Any) -> list[t.Any]:
         """All items of a paginated operation, for example C(pages("ec2", "describe_subnets", "Subnets"))."""
@@ -295,6 +323,7 @@ class Aws:
 
     def before_wait(self) -> None:
         """Take the lease before waiting, too: what is under way, only one run may go on with."""
+        self.outdate()
         if self.keeper:
             self.keeper.hold()
 

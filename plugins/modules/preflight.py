@@ -36,6 +36,15 @@ options:
     description: What AWS said where it refused the role C(mlflow_aws_assume_role_arn). AWS is not asked anything else then.
     type: str
     default: ""
+  survey:
+    description:
+      - Whether to ask AWS, at the same time, for all that the modules of a deployment will ask for. They take these answers until the
+        run first changes something or waits for something, at most 300 seconds long, where they run in Ansible's worker
+        (O(ignore:mlflow_run_in_worker)).
+      - Only for a play in which nothing else changes the stack.
+      - Where there is no database yet, only a plan asks.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -152,6 +161,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore imp
     fits,
     requested,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey import Survey
 
 Problems = t.Iterator[Problem]
 
@@ -618,7 +628,24 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
     """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
     problems = list(preflight.region()) or list(preflight.account())
-    return problems or (problems_with_aws(preflight, scope) if scope in ("site", "restore") else [])
+    if problems or scope not in ("site", "restore"):
+        return problems
+    problems, _asked = together(
+        partial(problems_with_aws, preflight, scope), partial(survey, preflight) if preflight.aws.record else list
+    )
+    return problems
+
+
+def survey(preflight: Preflight) -> None:
+    """Ask for what the stack has, for the modules to come. Not where it is not there, and its parts are about to be made."""
+    if not preflight.inputs.get("mlflow_unique_name"):
+        return
+    try:
+        cluster = preflight.cluster(preflight.inputs["mlflow_unique_name"])
+    except (ClientError, BotoCoreError):
+        return  # which a check tells
+    if cluster or preflight.aws.check_mode:
+        Survey(preflight.aws, preflight.inputs, cluster).run()
 
 
 def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:
@@ -641,6 +668,7 @@ def main() -> None:
             "inputs": {"type": "dict", "default": {}},
             "roles": {"type": "dict", "default": {}},
             "role_refusal": {"type": "str", "default": ""},
+            "survey": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -649,12 +677,15 @@ def main() -> None:
         if refusal:
             problems = [Problem("mlflow_aws_assume_role_arn", inputs.get("mlflow_aws_assume_role_arn"), refusal)]
         else:
-            aws = Aws(module)
+            aws = Aws(module, record=module.params["survey"])
+            aws.outdate()  # what a play before this one has read
             preflight, facts = Preflight(aws, inputs), {}
             problems = problems_with(preflight, scope)
             if not problems:
                 facts, problems = task_of(preflight, scope)
         if not problems:
+            if aws.record:
+                aws.record.save()
             module.exit_json(changed=False, account_id=aws.account_id, partition=aws.partition, region=aws.region, **facts)
     except AwsError as error:
         module.fail_json(msg=str(error))

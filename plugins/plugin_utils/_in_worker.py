@@ -18,6 +18,8 @@ import json
 import os
 import sys
 import typing as t
+from pathlib import Path
+from urllib.parse import quote
 
 from ansible import constants as C
 from ansible.module_utils import basic
@@ -29,7 +31,7 @@ from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ANSWERS, LEASE
 
 gc.disable()  # as long as only what stays is made
 try:
@@ -56,6 +58,11 @@ def lease_of(task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
     return task_vars.get("mlflow_account", {}).get("lease")
 
 
+def _answers_of(host: str) -> Path:
+    """The file of what AWS has answered in this run, where it has: in the directory that Ansible removes at its end."""
+    return Path(C.DEFAULT_LOCAL_TMP, f"mlflow-answers-{quote(host, safe='')}")
+
+
 class InWorker(ActionBase):
     """An action plugin whose modules run in the worker where that is safe."""
 
@@ -74,8 +81,11 @@ class InWorker(ActionBase):
         name = module_name or self._task.action
         self._give_lease(task_vars or {})
         resolved = module_loader.find_plugin_with_context(name, collection_list=self._task.collections).plugin_resolved_name
+        answers = _answers_of((task_vars or {}).get("inventory_hostname", ""))
         if not self._is_safe(resolved, task_vars or {}, kwargs):
+            answers.unlink(missing_ok=True)  # it would not know that what it changes is in there
             return super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars, **kwargs)
+        self._tell(ANSWERS, str(answers))
         arguments = dict(self._task.args if module_args is None else module_args)
         self._update_module_args(name, arguments, task_vars)
         with self._environment(), _shown(str((task_vars or {}).get("inventory_hostname", ""))):
@@ -93,7 +103,11 @@ class InWorker(ActionBase):
         """Tell the module which stack its run is to have for itself, once preflight has checked the inputs."""
         lease = lease_of(task_vars)
         if lease and not self._task.check_mode:
-            self._task.environment = [*(self._task.environment or []), {LEASE: json.dumps(lease)}]
+            self._tell(LEASE, json.dumps(lease))
+
+    def _tell(self, variable: str, value: str) -> None:
+        """Give the module a variable of the environment."""
+        self._task.environment = [*(self._task.environment or []), {variable: value}]
 
     def _is_safe(self, name: str | None, task_vars: dict[str, t.Any], kwargs: dict[str, t.Any]) -> bool:
         """Whether the module would run here, now, as this user, in this Python, and once: its globals outlive a run."""

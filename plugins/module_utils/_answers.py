@@ -1,0 +1,101 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what AWS has answered in this run already, for its modules to come.
+
+Each module of a run is a process of its own, and most have to ask AWS before they find that nothing is to be done. What
+the first one has asked at the same time, the others need not ask in turn. The answers are in a file of the run's own
+directory, which Ansible makes for its user alone and removes at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import threading
+import time
+import typing as t
+from pathlib import Path
+from types import SimpleNamespace
+
+LASTING = 300
+"""Seconds after which an answer counts for nothing: a run of many stacks may come to a module late."""
+SECRET = ("GetSecretValue", "DescribeUserPoolClient")
+"""Operations whose answers are never kept, because they hold a secret."""
+
+Answer = tuple[int, bytes]
+"""HTTP status and, pickled, what botocore made of the answer before its own listeners change that in place."""
+
+
+def _note_question(params: dict[str, t.Any], model: t.Any, context: dict[str, t.Any], **_kwargs: t.Any) -> None:
+    """What a client does before it puts a call into words: remember which it is."""
+    question = (model.service_model.service_name, model.name, params)
+    context["mlflow_question"] = json.dumps(question, sort_keys=True, default=str)
+
+
+class Answers:
+    """The answers that the modules of a run share, until one of them first changes or waits for something.
+
+    A module gets an answer once: where it asks again, it wants to know what is new.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = Path(file)
+        self._known: dict[str, Answer] | None = None
+        self._lock = threading.Lock()
+
+    def attach(self, client: t.Any) -> None:
+        """Have a client of botocore take its answers from here, as far as there are any."""
+        client.meta.events.register("before-parameter-build", _note_question)
+        client.meta.events.register("before-call", self._answer)
+
+    def end(self) -> None:
+        """Forget all answers, for this module and all to come: they do not hold any more."""
+        with self._lock:
+            self._file.unlink(missing_ok=True)
+            self._known = {}
+
+    def _answer(self, context: dict[str, t.Any], **_kwargs: t.Any) -> tuple[SimpleNamespace, dict[str, t.Any]] | None:
+        """Stands in for the call where it returns something, see C(BaseClient._make_api_call) of botocore."""
+        with self._lock:
+            if self._known is None:
+                self._known = self._load()
+            answer = self._known.pop(context["mlflow_question"], None)
+        return (SimpleNamespace(status_code=answer[0]), pickle.loads(answer[1])) if answer else None
+
+    def _load(self) -> dict[str, Answer]:
+        try:
+            with self._file.open("rb") as file:
+                fresh = time.time() - os.fstat(file.fileno()).st_mtime < LASTING
+                return pickle.load(file) if fresh else {}
+        except FileNotFoundError:
+            return {}
+
+
+class Record:
+    """Notes what AWS answers, for the modules to come."""
+
+    def __init__(self, file: str, lasts: t.Callable[[str, int, str], bool]) -> None:
+        """C(lasts) says by operation, HTTP status and error code whether an answer is one that holds for a while."""
+        self._file, self._lasts = Path(file), lasts
+        self._known: dict[str, Answer] = {}
+
+    def attach(self, client: t.Any) -> None:
+        """Listen to a client of botocore."""
+        client.meta.events.register("before-parameter-build", _note_question)
+        client.meta.events.register("response-received", self._note)
+
+    def save(self) -> None:
+        """Hand over what was answered until now."""
+        with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            pickle.dump(dict(self._known), file)
+
+    def _note(
+        self, event_name: str, response_dict: dict[str, t.Any], parsed_response: dict[str, t.Any] | None, context: dict[str, t.Any], **_kwargs: t.Any
+    ) -> None:
+        if parsed_response is None:  # there was no answer
+            return
+        operation, status = event_name.rpartition(".")[2], response_dict["status_code"]
+        if operation not in SECRET and self._lasts(operation, status, parsed_response.get("Error", {}).get("Code", "")):
+            self._known[context["mlflow_question"]] = (status, pickle.dumps(parsed_response))

@@ -1,0 +1,193 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: asks AWS for all of a stack at the same time, where its modules would ask one after the other.
+
+A survey decides nothing: it puts the questions that the modules of a deployment will put, by the names that a stack gives
+its resources, and what is answered is kept for them, see L(Answers). What it leaves out, they ask themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from functools import partial
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    Aws,
+    AwsError,
+    BotoCoreError,
+    ClientError,
+    together,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs
+
+Document = dict[str, t.Any]
+Question = t.Callable[[], t.Any]
+
+SECURITY_GROUPS = ("load-balancer", "service", "database", "vpc-link")
+
+
+class Survey:
+    """The questions about one stack, in the order in which answers lead to others."""
+
+    def __init__(self, aws: Aws, inputs: Inputs, cluster: Document | None) -> None:
+        """C(cluster): what DescribeDBClusters says of the database, if there is one."""
+        self.aws, self.inputs, self.name = aws, inputs, inputs["mlflow_unique_name"]
+        self.cluster = cluster or {}
+        self.function = f"{self.name}-authorizer"  # which a run without it looks for, too, to remove it
+
+    def run(self) -> None:
+        """Ask everything. What AWS does not answer is left to the modules, which say what is wrong."""
+        self._all(
+            self.security_groups,
+            *(partial(self.log_group, name) for name in self.log_groups()),
+            *self.database(),
+            self.target_group,
+            self.load_balancer,
+            partial(self.record, "mlflow_zone_id", "mlflow_zone_name"),
+            partial(self.record, "mlflow_api_zone_id", "mlflow_api_zone_name"),
+            *self.bucket(),
+            *(partial(self.role, *role) for role in self.roles().items()),
+            *self.tasks(),
+            self.scaling,
+            *self.authorizer(),
+            *self.api(),
+        )
+
+    def _all(self, *questions: Question) -> None:
+        together(*(partial(self._ask, question) for question in questions))
+
+    def _ask(self, question: Question) -> t.Any:
+        with contextlib.suppress(AwsError, BotoCoreError, ClientError):
+            return question()
+
+    def client(self, service: str) -> t.Any:
+        return self.aws.client(service)
+
+    def host(self, zone_name: str) -> str:
+        return f"{self.inputs['mlflow_record_name']}.{self.inputs[zone_name].rstrip('.')}"
+
+    def security_groups(self) -> None:
+        names = [f"{self.name}-{of}" for of in SECURITY_GROUPS]
+        filters = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}, {"Name": "group-name", "Values": names}]
+        ids = [group["GroupId"] for group in self.aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)]
+        self.aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=[{"Name": "group-id", "Values": ids}])
+
+    def log_groups(self) -> list[str]:
+        exported = self.cluster.get("EnabledCloudwatchLogsExports", [])
+        return [
+            *(f"/aws/rds/cluster/{self.name}/{log}" for log in exported),
+            f"/ecs/{self.name}", f"/aws/apigateway/{self.name}", f"/aws/lambda/{self.function}",
+        ]  # fmt: skip
+
+    def log_group(self, name: str) -> None:
+        arn = f"arn:{self.aws.partition}:logs:{self.aws.region}:{self.aws.account_id}:log-group:{name}"
+        self._all(
+            partial(self.aws.pages, "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name),
+            partial(self.client("logs").list_tags_for_resource, resourceArn=arn),
+        )
+
+    def database(self) -> t.Iterator[Question]:
+        rds, arn = self.client("rds"), f"arn:{self.aws.partition}:rds:{self.aws.region}:{self.aws.account_id}"
+        yield partial(rds.list_tags_for_resource, ResourceName=f"{arn}:subgrp:{self.name}")
+        if group := self.cluster.get("DBClusterParameterGroup"):
+            name = {"DBClusterParameterGroupName": group}
+            yield partial(rds.describe_db_cluster_parameter_groups, **name)
+            yield partial(self.aws.pages, "rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name)
+            yield partial(rds.list_tags_for_resource, ResourceName=f"{arn}:cluster-pg:{group}")
+        for member in self.cluster.get("DBClusterMembers", []):
+            yield partial(rds.describe_db_instances, DBInstanceIdentifier=member["DBInstanceIdentifier"])
+        for secret in (self.inputs["mlflow_database_password_secret_arn"], f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):
+            yield partial(self.client("secretsmanager").describe_secret, SecretId=secret)
+
+    def target_group(self) -> None:
+        elbv2 = self.client("elbv2")
+        (group,) = elbv2.describe_target_groups(Names=[self.name])["TargetGroups"]
+        arn = group["TargetGroupArn"]
+        self._all(
+            partial(elbv2.describe_target_group_attributes, TargetGroupArn=arn), partial(elbv2.describe_tags, ResourceArns=[arn])
+        )
+
+    def load_balancer(self) -> None:
+        elbv2 = self.client("elbv2")
+        (balancer,) = elbv2.describe_load_balancers(Names=[self.name])["LoadBalancers"]
+        arn = balancer["LoadBalancerArn"]
+        self._all(
+            partial(elbv2.describe_load_balancer_attributes, LoadBalancerArn=arn),
+            partial(elbv2.describe_tags, ResourceArns=[arn]),
+            partial(self.listeners, arn),
+        )
+
+    def listeners(self, load_balancer: str) -> None:
+        listeners = self.aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=load_balancer)
+        arns = [listener["ListenerArn"] for listener in listeners]
+        every = together(*(partial(self.aws.pages, "elbv2", "describe_rules", "Rules", ListenerArn=arn) for arn in arns))
+        rules = [rule["RuleArn"] for each in every for rule in each if not rule["IsDefault"]]
+        self.client("elbv2").describe_tags(ResourceArns=[*arns, *rules])
+
+    def record(self, zone_id: str, zone_name: str) -> None:
+        self.client("route53").list_resource_record_sets(
+            HostedZoneId=self.inputs[zone_id], MaxItems="20", StartRecordName=self.host(zone_name)
+        )
+
+    def bucket(self) -> t.Iterator[Question]:
+        if self.inputs.get("mlflow_artifact_bucket_id"):
+            return
+        s3, bucket = self.client("s3"), f"{self.name}-{self.aws.account_id}-{self.aws.region}"
+        yield partial(s3.head_bucket, Bucket=bucket, ExpectedBucketOwner=self.aws.account_id)
+        for part in (
+            "bucket_tagging", "bucket_policy", "bucket_ownership_controls", "bucket_encryption", "bucket_versioning",
+            "bucket_lifecycle_configuration", "public_access_block",
+        ):  # fmt: skip
+            yield partial(getattr(s3, f"get_{part}"), Bucket=bucket)
+
+    def roles(self) -> dict[str, str]:
+        """The inline policy of each role."""
+        return {role: role for role in (f"{self.name}-ecs-execution", f"{self.name}-ecs-task")} | {self.function: "authorizer"}
+
+    def role(self, name: str, policy: str) -> None:
+        iam = self.client("iam")
+        self._all(
+            partial(iam.get_role, RoleName=name),
+            partial(iam.get_role_policy, RoleName=name, PolicyName=policy),
+            partial(self.aws.pages, "iam", "list_role_policies", "PolicyNames", RoleName=name),
+            partial(self.aws.pages, "iam", "list_attached_role_policies", "AttachedPolicies", RoleName=name),
+        )
+
+    def tasks(self) -> t.Iterator[Question]:
+        ecs, cluster = self.client("ecs"), f"arn:{self.aws.partition}:ecs:{self.aws.region}:{self.aws.account_id}:cluster/{self.name}"
+        yield partial(ecs.describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
+        for family in (self.name, f"{self.name}-prepare-database"):
+            yield partial(ecs.describe_task_definition, taskDefinition=family, include=["TAGS"])
+        yield partial(ecs.describe_services, cluster=cluster, services=[self.name], include=["TAGS"])
+
+    def scaling(self) -> None:
+        client, resource = self.client("application-autoscaling"), f"service/{self.name}/{self.name}"
+        target = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+        listed = partial(self.aws.pages, "application-autoscaling", ResourceId=resource, **target)
+        self._all(
+            partial(listed, "describe_scaling_policies", "ScalingPolicies"),
+            partial(listed, "describe_scheduled_actions", "ScheduledActions"),
+            lambda: [
+                client.list_tags_for_resource(ResourceARN=each["ScalableTargetARN"])
+                for each in client.describe_scalable_targets(ResourceIds=[resource], **target)["ScalableTargets"]
+            ],
+        )
+
+    def authorizer(self) -> t.Iterator[Question]:
+        yield partial(self.client("lambda").get_function, FunctionName=self.function)
+        if self.inputs.get("mlflow_api_authorizer") != "jwt":
+            yield partial(self.client("lambda").get_policy, FunctionName=self.function)
+
+    def api(self) -> t.Iterator[Question]:
+        listed = partial(self.aws.pages, "apigatewayv2")
+        yield partial(listed, "get_vpc_links", "Items")
+        yield partial(listed, "get_domain_names", "Items")
+        yield partial(listed, "get_api_mappings", "Items", DomainName=self.host("mlflow_api_zone_name"))
+        yield self.parts_of_api
+
+    def parts_of_api(self) -> None:
+        ids = [api["ApiId"] for api in self.aws.pages("apigatewayv2", "get_apis", "Items") if api["Name"] == self.name]
+        parts = ("integrations", "authorizers", "routes", "stages")
+        self._all(*(partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=i) for i in ids for part in parts))
