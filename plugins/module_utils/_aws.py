@@ -86,6 +86,7 @@ def explain(error: BaseException) -> str:
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded")
 _CONTRADICTION = re.compile(r"(?<!^Bucket)AlreadyExists|AlreadyOwned|Duplicate|ResourceExists|PriorityInUse")
 _GONE = re.compile(r"NotFound|NoSuch")
+_NOT_THERE = ("404", "ClientException")  # of HeadBucket, and of DescribeTaskDefinition
 _UNKNOWN = re.compile(
     r"not found|(does not|doesn't) exist|cannot be (found|assumed)|unable to assume|^Invalid VPC link|^Role is not valid", re.IGNORECASE
 )
@@ -108,7 +109,7 @@ def does_not_know(code: str, message: str) -> bool:
 
 def lasts(operation: str, status: int, code: str) -> bool:
     """Whether an answer is what AWS has, or has not: to a reading operation, and no refusal."""
-    return is_read_only(operation) and (status < 300 or code == "404" or bool(_GONE.search(code)))
+    return is_read_only(operation) and (status < 300 or code in _NOT_THERE or bool(_GONE.search(code)))
 
 
 def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:

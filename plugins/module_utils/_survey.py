@@ -13,6 +13,7 @@ import contextlib
 import typing as t
 from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import parameter_group_family
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
     AwsError,
@@ -26,6 +27,8 @@ Document = dict[str, t.Any]
 Question = t.Callable[[], t.Any]
 
 SECURITY_GROUPS = ("load-balancer", "service", "database", "vpc-link")
+LOGS = {"aurora-mysql": ("error", "slowquery"), "aurora-postgresql": ("postgresql",)}
+"""What the database writes into log groups, by engine."""
 
 
 class Survey:
@@ -75,9 +78,8 @@ class Survey:
         self.aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=[{"Name": "group-id", "Values": ids}])
 
     def log_groups(self) -> list[str]:
-        exported = self.cluster.get("EnabledCloudwatchLogsExports", [])
         return [
-            *(f"/aws/rds/cluster/{self.name}/{log}" for log in exported),
+            *(f"/aws/rds/cluster/{self.name}/{log}" for log in LOGS[self.inputs["mlflow_database_engine"]]),
             f"/ecs/{self.name}", f"/aws/apigateway/{self.name}", f"/aws/lambda/{self.function}",
         ]  # fmt: skip
 
@@ -90,12 +92,17 @@ class Survey:
 
     def database(self) -> t.Iterator[Question]:
         rds, arn = self.client("rds"), f"arn:{self.aws.partition}:rds:{self.aws.region}:{self.aws.account_id}"
-        yield partial(rds.list_tags_for_resource, ResourceName=f"{arn}:subgrp:{self.name}")
-        if group := self.cluster.get("DBClusterParameterGroup"):
-            name = {"DBClusterParameterGroupName": group}
-            yield partial(rds.describe_db_cluster_parameter_groups, **name)
-            yield partial(self.aws.pages, "rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name)
+        engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
+        group = f"{self.name}-{parameter_group_family(engine, version).replace('.', '-')}"
+        yield partial(rds.describe_db_cluster_parameter_groups, DBClusterParameterGroupName=group)
+        if self.cluster:
+            user = partial(self.aws.pages, "rds", "describe_db_cluster_parameters", "Parameters", Source="user")
+            yield partial(user, DBClusterParameterGroupName=group)
             yield partial(rds.list_tags_for_resource, ResourceName=f"{arn}:cluster-pg:{group}")
+            yield partial(rds.list_tags_for_resource, ResourceName=f"{arn}:subgrp:{self.name}")
+        else:  # or a check has asked
+            yield partial(rds.describe_db_subnet_groups, DBSubnetGroupName=self.name)
+            yield partial(self.aws.pages, "rds", "describe_db_instances", "DBInstances")
         for member in self.cluster.get("DBClusterMembers", []):
             yield partial(rds.describe_db_instances, DBInstanceIdentifier=member["DBInstanceIdentifier"])
         for secret in (self.inputs["mlflow_database_password_secret_arn"], f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):

@@ -191,7 +191,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_list,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import STOPPED, progress, why_stopped
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, has_unknown, run
 
 DEPLOYED = frozenset({"task_definition", "platform_version", "network", "load_balancers", "enable_execute_command"})
 """What ECS starts new tasks for."""
@@ -213,6 +213,8 @@ class Service(Resource):
         self.stopped = False  # whether it was stopped for a while
 
     def describe(self) -> State | None:
+        if has_unknown(self.spec["cluster"]):
+            return None
         answer = found(
             self.aws.client("ecs").describe_services,
             "ClusterNotFoundException",
