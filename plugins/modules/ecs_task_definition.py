@@ -140,6 +140,7 @@ changes:
 
 import json
 import typing as t
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -150,6 +151,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     error_code,
     tag_dict,
     tag_list,
+    together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
 
@@ -246,6 +248,10 @@ def artifact_warnings(before: State, after: State) -> list[str]:
     return []
 
 
+STATUSES = ("ACTIVE", "INACTIVE")
+"""Of the revisions that there are, in the order in which they are of interest."""
+
+
 class TaskDefinition(Resource):
     kind = "ecs_task_definition"
     service = "ecs"
@@ -253,7 +259,8 @@ class TaskDefinition(Resource):
     def describe(self) -> State | None:
         latest = self.name
         if self.absent:  # a run that died between deregistering and deleting leaves only inactive revisions
-            latest = next(iter([*self._revisions("ACTIVE"), *self._revisions("INACTIVE")]), "")
+            together(*(partial(self._before, status) for status in STATUSES))
+            latest = next((arn for status in STATUSES for arn in self._before(status)), "")
         answer = self._describe_definition(latest) if latest else None
         if answer is None:
             return None
@@ -302,6 +309,10 @@ class TaskDefinition(Resource):
             "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=self.name, status=status, sort="DESC"
         )
 
+    def _before(self, status: str) -> list[str]:
+        """The revisions that there were before this run."""
+        return self.aws.once((self.name, status), partial(self._revisions, status))
+
     def desired(self) -> State:
         return {
             "containers": {c["name"]: normalise_container(c) for c in self.spec["container_definitions"]},
@@ -349,11 +360,11 @@ class TaskDefinition(Resource):
 
     def delete(self, before: State) -> None:
         ecs = self.aws.client("ecs")
-        for arn in self._revisions("ACTIVE"):
+        for arn in self._before("ACTIVE"):
             ecs.deregister_task_definition(taskDefinition=arn)
-        inactive = self._revisions("INACTIVE")
-        for start in range(0, len(inactive), 10):  # ECS takes ten at a time
-            answer = ecs.delete_task_definitions(taskDefinitions=inactive[start:start + 10])
+        every = [arn for status in STATUSES for arn in self._before(status)]
+        for start in range(0, len(every), 10):  # ECS takes ten at a time
+            answer = ecs.delete_task_definitions(taskDefinitions=every[start:start + 10])
             if answer.get("failures"):
                 raise AwsError(f"ECS did not delete {answer['failures'][0]['arn']}: {answer['failures'][0]['reason']}")
 
