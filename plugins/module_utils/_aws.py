@@ -12,6 +12,7 @@ import re
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 
 from ansible.module_utils.common.parameters import set_fallbacks
@@ -86,8 +87,15 @@ _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|
 _CONTRADICTION = re.compile(r"(?<!^Bucket)AlreadyExists|AlreadyOwned|Duplicate|ResourceExists|PriorityInUse")
 _GONE = re.compile(r"NotFound|NoSuch")
 _UNKNOWN = re.compile(
-    r"not found|(does not|doesn't) exist|cannot be (found|assumed)|unable to assume|^Invalid VPC link|^Role is not valid", re.IGNORECASE
+    r"not found|(do|does) not exist|doesn't exist|cannot be (found|assumed)|unable to (assume|retrieve listener)"
+    r"|does not have an associated load balancer|^Invalid (security group|[\w ]+ identifier specified)|^Role is not valid"
+    r"|^Missing necessary credentials|create service linked role\. Otherwise wait", re.IGNORECASE
 )
+"""Of messages whose codes say nothing. A service that makes its service-linked role cannot use it at once."""
+_PASS_ROLE = re.compile(r"iam:PassRole on resource: \S+:role/(?:\S+/)?([\w+=,.@-]+)")
+
+NEW_ROLE = 60
+"""Seconds for which IAM may deny passing a role only because it does not know it everywhere yet."""
 
 
 def may_have_changed(code: str, status: int) -> bool:
@@ -103,6 +111,16 @@ def contradicts(code: str, there: bool) -> bool:
 def does_not_know(code: str, message: str) -> bool:
     """Whether an error says that AWS does not know what a change refers to. It may have been made a moment ago."""
     return bool(_GONE.search(code) or _UNKNOWN.search(message))
+
+
+def denies_new_role(aws: Aws, message: str) -> bool:
+    """Whether an error denies passing a role that was made a moment ago, which may say nothing about the permission."""
+    role = None if "explicit deny" in message else _PASS_ROLE.search(message)
+    answer = role and found(aws.client("iam").get_role, "NoSuchEntity", *_NOT_ALLOWED, RoleName=role[1])
+    if not answer:
+        return False
+    now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return (now - answer["Role"]["CreateDate"]).total_seconds() < NEW_ROLE
 
 
 def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
@@ -349,7 +367,7 @@ def found(call: t.Callable[..., t.Any], *missing: str, **arguments: t.Any) -> t.
 def eventually(
     call: t.Callable[..., t.Any], *codes: str, message: str = "", timeout: float = 120, **arguments: t.Any
 ) -> t.Any:
-    """The answer of a call that AWS may refuse for a while because it does not know a just made resource everywhere yet.
+    """The answer of a call that AWS may refuse for a while, for another reason than that it does not know something yet.
 
     Repeats while AWS answers with one of the error codes C(codes) (and C(message) is part of its message), up to
     C(timeout) seconds; then raises that answer.

@@ -121,6 +121,31 @@ def test_a_role_that_lambda_does_not_know_yet_is_waited_for(aws, params, monkeyp
     assert len(aws.mutating()) == 4  # CreateRole, and CreateFunction three times
 
 
+def denied(aws, params, why="", **more):
+    """The result of a run that may not pass its role, or why it failed; and how often it asked for the function."""
+    message = f"User: u is not authorized to perform: iam:PassRole on resource: {params['role']}{why}"
+    aws.faults({"service": "lambda", "operation": "CreateFunction", "error": {"code": "AccessDeniedException", "message": message}, **more})
+    mark = aws.mark()
+    try:
+        result = str(run_module(MODULE, params, aws)["changed"])
+    except ModuleFailed as failure:
+        result = str(failure)
+    return result, [call["operation"] for call in aws.calls(mark)].count("CreateFunction")
+
+
+def test_iam_may_deny_to_pass_a_role_that_it_does_not_know_everywhere_yet(aws, params, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert denied(aws, params, times=2) == ("True", 3)
+
+
+def test_passing_a_role_is_denied_at_once_where_iam_knows_it_or_somebody_has_set_a_deny(aws, params, monkeypatch):
+    refused, asked = denied(aws, params, " with an explicit deny in a service control policy")
+    assert "u may not iam:PassRole" in refused and asked == 1
+    monkeypatch.setattr("ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws.NEW_ROLE", -1)
+    refused, asked = denied(aws, params)
+    assert "u may not iam:PassRole" in refused and asked == 1
+
+
 def test_a_function_of_somebody_else_is_left_alone(aws, params):
     run(aws, {**params, "tags": {}})
     mark = aws.mark()
