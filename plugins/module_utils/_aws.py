@@ -92,8 +92,11 @@ _UNKNOWN = re.compile(
     r"|^Missing necessary credentials|create service linked role\. Otherwise wait", re.IGNORECASE
 )
 """Of messages whose codes say nothing. A service that makes its service-linked role cannot use it at once."""
+_REMOVES = re.compile(r"^(Delete|Deregister|Detach|Remove|Revoke|Untag)")
 _PASS_ROLE = re.compile(r"iam:PassRole on resource: \S+:role/(?:\S+/)?([\w+=,.@-]+)")
 
+REPEATS = 5
+"""How often a change is sent again that refers to what AWS does not know yet: for 13 seconds."""
 NEW_ROLE = 60
 """Seconds for which IAM may deny passing a role only because it does not know it everywhere yet."""
 
@@ -263,6 +266,7 @@ class Aws:
         self._read: dict[t.Hashable, t.Any] = {}
         self._locks: dict[t.Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._given_up: set[tuple[str, str]] = set()
         self._connection = _connection(module)
         reusable = (_prepared.connection, _prepared.environment) == (self._connection, _environment())
         self._prepared = _prepared.clients if reusable else {}
@@ -279,10 +283,30 @@ class Aws:
                     ) from None
                 if self.check_mode:
                     client.meta.events.register("before-call", _refuse_change)
-                elif self.keeper:
-                    client.meta.events.register("before-call", self.keeper.before_call)
+                else:
+                    client.meta.events.register("needs-retry", self._repeat_until_known)
+                    if self.keeper:
+                        client.meta.events.register("before-call", self.keeper.before_call)
                 self._clients[service] = client
             return self._clients[service]
+
+    def _repeat_until_known(
+        self, operation: t.Any, response: tuple[t.Any, dict[str, t.Any]] | None, attempts: int, **_kwargs: t.Any
+    ) -> float | None:
+        """Have botocore send a change again, after the seconds returned, that AWS refused because it does not know something.
+
+        It has changed nothing, so nothing has to be read again. Only what is to be removed may be gone for good.
+        """
+        error = response[1].get("Error", {}) if response else {}
+        refusal = operation.name, error.get("Message", "")
+        if is_read_only(operation.name) or _REMOVES.match(operation.name) or "Tried to delete" in refusal[1]:
+            return None
+        if refusal in self._given_up or not does_not_know(error.get("Code", ""), refusal[1]):
+            return None
+        if attempts > REPEATS:
+            self._given_up.add(refusal)
+            return None
+        return 1.5 ** (attempts - 1)
 
     def once(self, key: t.Hashable, read: t.Callable[[], t.Any]) -> t.Any:
         """What C(read) returns, asked for once in this run however many resources need it."""

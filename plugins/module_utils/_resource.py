@@ -456,9 +456,10 @@ def run(
     """
     aws = Aws(module)
     changes: list[Change] = []
-    wait, paused, reasons, pauses = Wait("what AWS has done"), 0.0, set(), intervals()
+    wait, paused = Wait("what AWS has done"), 0.0
     try:
-        while True:
+        for pause in intervals():
+            paused += pause
             resources: t.Sequence[Resource] = ()
             try:
                 resources, results = build(aws, module.params)
@@ -466,11 +467,6 @@ def run(
                 returned = results()
                 break
             except OutOfDate as error:
-                if str(error) not in reasons:  # it has come further
-                    pauses = intervals()
-                    reasons.add(str(error))
-                pause = next(pauses)
-                paused += pause
                 if paused > RECOVERY:
                     raise
                 changes = in_all(changes, noted(resources))

@@ -299,7 +299,7 @@ class Group(Tagged):
     def _close(self, group_id: str) -> None:
         """Revoke the egress to everywhere that EC2 gives a new group, before anything can use the group."""
         ec2 = self.aws.client("ec2")
-        # Where EC2 does not know the group yet, starting over would find the rule and list its removal as a change.
+        # The client sends no removal again, and starting over would find the rule and list its removal as a change.
         revoke = functools.partial(eventually, ec2.revoke_security_group_egress, "InvalidGroup.NotFound", GroupId=group_id)
         revoke(IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
         # Only a group in a VPC with IPv6 has this one.

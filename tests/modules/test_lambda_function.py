@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import REPEATS
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "lambda_function"
@@ -113,12 +116,27 @@ def test_what_was_changed_by_hand_is_put_back(aws, params):
     assert not run(aws, params)["changed"]
 
 
-def test_a_role_that_lambda_does_not_know_yet_is_waited_for(aws, params, monkeypatch):
+@pytest.mark.parametrize(("times", "asked"), [(REPEATS, 1), (REPEATS + 2, 3)])
+def test_a_role_that_lambda_does_not_know_yet_is_waited_for(aws, params, monkeypatch, times, asked):
+    """First without reading anything again, which costs calls, then by starting over."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     refusal = {"code": "InvalidParameterValueException", "message": "The role defined for the function cannot be assumed by Lambda."}
-    aws.faults({"service": "lambda", "operation": "CreateFunction", "times": 2, "error": {**refusal, "status": 400}})
+    aws.faults({"service": "lambda", "operation": "CreateFunction", "times": times, "error": {**refusal, "status": 400}})
     assert run_module(MODULE, params, aws)["changed"]
-    assert len(aws.mutating()) == 4  # CreateRole, and CreateFunction three times
+    operations = Counter(call["operation"] for call in aws.calls())
+    assert (operations["CreateFunction"], operations["GetFunction"]) == (times + 1, asked)
+
+
+def test_what_is_to_be_removed_and_is_not_found_is_read_again_at_once(aws, params, monkeypatch):
+    run_module(MODULE, params, aws)
+    paused = []
+    monkeypatch.setattr("time.sleep", paused.append)
+    gone = {"code": "ResourceNotFoundException", "message": "Function not found: x", "status": 404}
+    aws.faults({"service": "lambda", "operation": "DeleteFunction", "times": 1, "error": gone})
+    mark = aws.mark()
+    assert run_module(MODULE, {"name": NAME, "tags": TAGS, "state": "absent"}, aws)["changed"]
+    operations = Counter(call["operation"] for call in aws.calls(mark))
+    assert (operations["DeleteFunction"], operations["GetFunction"], len(paused)) == (2, 2, 1)
 
 
 def denied(aws, params, why="", **more):
