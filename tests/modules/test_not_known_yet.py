@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import REPEATS
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import run_module
 
 TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
+
+
+@pytest.fixture(autouse=True)
+def late(aws: EmbeddedAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than the client sends a change again."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    aws.consistency(times=REPEATS + 2)
 
 
 def run(aws: EmbeddedAWS, module: str, given: dict[str, t.Any]) -> set[tuple[str, str, str, str]]:
@@ -21,7 +30,6 @@ def run(aws: EmbeddedAWS, module: str, given: dict[str, t.Any]) -> set[tuple[str
 
 
 def test_a_user_pool_of_which_its_clients_and_domain_do_not_know(aws: EmbeddedAWS) -> None:
-    aws.consistency(times=1)
     pool = {"name": "x", "domain": "sign-in", "clients": [{"name": "load-balancer"}, {"name": "programs"}]}
     assert run(aws, "cognito_user_pool", pool) == {
         ("CreateUserPool", "cognito-idp", f"CreateUserPool{what}", "ResourceNotFoundException") for what in ("Client", "Domain")
@@ -29,7 +37,6 @@ def test_a_user_pool_of_which_its_clients_and_domain_do_not_know(aws: EmbeddedAW
 
 
 def test_a_certificate_in_a_hosted_zone_that_route_53_does_not_know_everywhere(aws: EmbeddedAWS) -> None:
-    aws.consistency(times=1)
     zone = aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="x")["HostedZone"]["Id"]
     given = {"domain_name": "a.example.com", "zone_id": zone.removeprefix("/hostedzone/")}
     assert run(aws, "acm_certificate", given) == {("CreateHostedZone", "route53", "ChangeResourceRecordSets", "NoSuchHostedZone")}
