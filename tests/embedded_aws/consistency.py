@@ -75,7 +75,7 @@ TABLE = (
         Refusal("elbv2", "CreateLoadBalancer", "InvalidSecurityGroup", "The security group '{0}' does not exist"),
         # the same words in several emulators and reports, of RDS and of DocumentDB, which share the API
         Refusal("rds", "CreateDBCluster", "InvalidParameterValue", "Invalid security group , groupId= {0}, groupName=."),
-        # moto, which took it from AWS
+        # as moto has it
         Refusal("ecs", "CreateService RunTask", "InvalidParameterException", "Error retrieving security group information for [{0}]: "
                 "The security group '{0}' does not exist (ErrorCode: InvalidGroup.NotFound)"),
         # nowhere: the model has no other code, and API Gateway passes on what EC2 says
@@ -127,15 +127,15 @@ TABLE = (
         Refusal("apigatewayv2", "CreateDomainName", "BadRequestException", "The provided certificate does not exist."),
     )),
     Late("CreateHostedZone", r"<Id>/hostedzone/(\w+)</Id>", (
-        # moto, which took it from AWS
+        # as moto has it
         Refusal("route53", "ChangeResourceRecordSets", "NoSuchHostedZone", "No hosted zone found with ID: {0}"),
     )),
     Late("CreateUserPool", r'"Id": ?"([\w-]+_\w+)"', (
-        # moto, which took it from AWS
+        # as moto has it
         Refusal("cognito-idp", "CreateUserPoolClient CreateUserPoolDomain", "ResourceNotFoundException", "User pool {0} does not exist."),
     )),
     Late("CreateLogGroup", r'"logGroupName": ?"([^"]+)"', (
-        # moto, which took it from AWS
+        # as moto has it
         Refusal("logs", "PutRetentionPolicy", "ResourceNotFoundException", "The specified log group does not exist."),
         # nowhere: the model has no other code for it, and API Gateway passes on what CloudWatch Logs says
         Refusal("apigatewayv2", "CreateStage", "BadRequestException", "The specified log group does not exist."),
