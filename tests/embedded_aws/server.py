@@ -72,7 +72,7 @@ class EmbeddedApplication:
             "POST reset": self._reset,
             "POST faults": lambda: self._set_faults(json.loads(body)),
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
-            "GET consistency": lambda: self.recorder.consistency.refusals(),
+            "GET consistency": self.recorder.consistency.refusals,
             "POST consistency": lambda: setattr(self.recorder, "consistency", Consistency(**json.loads(body))),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
