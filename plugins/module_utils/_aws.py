@@ -12,6 +12,7 @@ import re
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 
 from ansible.module_utils.common.parameters import set_fallbacks
@@ -88,8 +89,18 @@ _CONTRADICTION = re.compile(r"(?<!^Bucket)AlreadyExists|AlreadyOwned|Duplicate|R
 _GONE = re.compile(r"NotFound|NoSuch")
 _NOT_THERE = ("404", "ClientException")  # of HeadBucket, and of DescribeTaskDefinition
 _UNKNOWN = re.compile(
-    r"not found|(does not|doesn't) exist|cannot be (found|assumed)|unable to assume|^Invalid VPC link|^Role is not valid", re.IGNORECASE
+    r"not found|(do|does) not exist|doesn't exist|cannot be (found|assumed)|unable to (assume|retrieve listener)"
+    r"|does not have an associated load balancer|^Invalid (security group|[\w ]+ identifier specified)|^Role is not valid"
+    r"|^Missing necessary credentials|create service linked role\. Otherwise wait", re.IGNORECASE
 )
+"""Of messages whose codes say nothing. A service that makes its service-linked role cannot use it at once."""
+_REMOVES = re.compile(r"^(Delete|Deregister|Detach|Remove|Revoke|Untag)")
+_PASS_ROLE = re.compile(r"iam:PassRole on resource: \S+:role/(?:\S+/)?([\w+=,.@-]+)")
+
+REPEATS = 5
+"""How often a change is sent again that refers to what AWS does not know yet: for 13 seconds."""
+NEW_ROLE = 60
+"""Seconds for which IAM may deny passing a role only because it does not know it everywhere yet."""
 
 
 def may_have_changed(code: str, status: int) -> bool:
@@ -110,6 +121,16 @@ def does_not_know(code: str, message: str) -> bool:
 def lasts(operation: str, status: int, code: str) -> bool:
     """Whether an answer is what AWS has, or has not: to a reading operation, and no refusal."""
     return is_read_only(operation) and (status < 300 or code in _NOT_THERE or bool(_GONE.search(code)))
+
+
+def denies_new_role(aws: Aws, message: str) -> bool:
+    """Whether an error denies passing a role that was made a moment ago, which may say nothing about the permission."""
+    role = None if "explicit deny" in message else _PASS_ROLE.search(message)
+    answer = role and found(aws.client("iam").get_role, "NoSuchEntity", *_NOT_ALLOWED, RoleName=role[1])
+    if not answer:
+        return False
+    now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return (now - answer["Role"]["CreateDate"]).total_seconds() < NEW_ROLE
 
 
 def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
@@ -259,6 +280,7 @@ class Aws:
         self._read: dict[t.Hashable, t.Any] = {}
         self._locks: dict[t.Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._given_up: set[tuple[str, str]] = set()
         self._connection = _connection(module)
         reusable = (_prepared.connection, _prepared.environment) == (self._connection, _environment())
         self._prepared = _prepared.clients if reusable else {}
@@ -275,8 +297,10 @@ class Aws:
                     ) from None
                 if self.check_mode:
                     client.meta.events.register("before-call", _refuse_change)
-                elif self.keeper:
-                    client.meta.events.register("before-call", self.keeper.before_call)
+                else:
+                    client.meta.events.register("needs-retry", self._repeat_until_known)
+                    if self.keeper:
+                        client.meta.events.register("before-call", self.keeper.before_call)
                 if self._answers:
                     client.meta.events.register("before-call", self._before_call)
                     self._answers.attach(client)
@@ -284,6 +308,24 @@ class Aws:
                     self.record.attach(client)
                 self._clients[service] = client
             return self._clients[service]
+
+    def _repeat_until_known(
+        self, operation: t.Any, response: tuple[t.Any, dict[str, t.Any]] | None, attempts: int, **_kwargs: t.Any
+    ) -> float | None:
+        """Have botocore send a change again, after the seconds returned, that AWS refused because it does not know something.
+
+        It has changed nothing, so nothing has to be read again. Only what is to be removed may be gone for good.
+        """
+        error = response[1].get("Error", {}) if response else {}
+        refusal = operation.name, error.get("Message", "")
+        if is_read_only(operation.name) or _REMOVES.match(operation.name) or "Tried to delete" in refusal[1]:
+            return None
+        if refusal in self._given_up or not does_not_know(error.get("Code", ""), refusal[1]):
+            return None
+        if attempts > REPEATS:
+            self._given_up.add(refusal)
+            return None
+        return 1.5 ** (attempts - 1)
 
     def once(self, key: t.Hashable, read: t.Callable[[], t.Any]) -> t.Any:
         """What C(read) returns, asked for once in this run however many resources need it."""
@@ -379,7 +421,7 @@ def found(call: t.Callable[..., t.Any], *missing: str, **arguments: t.Any) -> t.
 def eventually(
     call: t.Callable[..., t.Any], *codes: str, message: str = "", timeout: float = 120, **arguments: t.Any
 ) -> t.Any:
-    """The answer of a call that AWS may refuse for a while because it does not know a just made resource everywhere yet.
+    """The answer of a call that AWS may refuse for a while, for another reason than that it does not know something yet.
 
     Repeats while AWS answers with one of the error codes C(codes) (and C(message) is part of its message), up to
     C(timeout) seconds; then raises that answer.

@@ -26,6 +26,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     OutOfDate,
     change_tags,
     contradicts,
+    denies_new_role,
     does_not_know,
     error_code,
     explain,
@@ -253,7 +254,8 @@ class Resource:
             if not self.aws.check_mode:
                 self._apply(action, before, desired, changes)
         if not self.aws.check_mode and self.aws.module.params.get("wait", True) and self.pending(self.state):
-            self.wait_ready()
+            with self._contradictions(there=True):
+                self.wait_ready()
         if not replaced:
             self.inside = self.children()
 
@@ -263,11 +265,11 @@ class Resource:
         if action == "replace" and not self._went():
             self._delete(t.cast(State, before))
         if action != "update":
-            with _contradictions(there=False):
+            with self._contradictions(there=False):
                 self.state.update(self.create(desired) or {})
             return
         tags = changes.pop("tags", None)
-        with _contradictions(there=True):
+        with self._contradictions(there=True):
             if changes:
                 self.state.update(self.update(before, changes) or {})
             if tags is not None:
@@ -276,8 +278,21 @@ class Resource:
                 self.retag(before, to_set, sorted(old.keys() - tags.keys()))
 
     def _delete(self, before: State) -> None:
-        with _contradictions(there=True):
+        with self._contradictions(there=True):
             self.delete(before)
+
+    @contextlib.contextmanager
+    def _contradictions(self, there: bool) -> t.Iterator[None]:
+        """Take it for a sign of an AWS that is not up to date where it says the contrary to a change, or does not know what
+        the change refers to: it shows some changes late, and not everywhere at once.
+        """
+        try:
+            yield
+        except ClientError as error:
+            code, message = error_code(error), error.response["Error"].get("Message", "")
+            if contradicts(code, there) or does_not_know(code, message) or denies_new_role(self.aws, message):
+                raise OutOfDate(explain(error)) from error
+            raise
 
     def _remove(self) -> None:
         before = self.state = self._have()
@@ -358,20 +373,6 @@ class Resource:
             if wait.seconds > self.timeout:
                 raise AwsError(f"AWS has not removed it after {self.timeout} seconds; run the same command again")
             wait.pause(pause, self.progress(state))
-
-
-@contextlib.contextmanager
-def _contradictions(there: bool) -> t.Iterator[None]:
-    """Take it for a sign of an AWS that is not up to date where it says the contrary to a change, or does not know what the
-    change refers to: it shows some changes late, and not everywhere at once.
-    """
-    try:
-        yield
-    except ClientError as error:
-        message = error.response["Error"].get("Message", "")
-        if contradicts(error_code(error), there) or does_not_know(error_code(error), message):
-            raise OutOfDate(explain(error)) from error
-        raise
 
 
 def settle(resources: t.Sequence[Resource]) -> list[Change]:

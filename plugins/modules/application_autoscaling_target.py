@@ -244,10 +244,7 @@ class Target(Resource):
         return self._register(changes.get("capacity", {}), **resumed)
 
     def _register(self, capacity: dict[str, int], **more: t.Any) -> State:
-        answer = eventually(  # a just made service is not known everywhere at once
-            self.aws.client("application-autoscaling").register_scalable_target,
-            "ValidationException",
-            message="doesn't exist",
+        answer = self.aws.client("application-autoscaling").register_scalable_target(
             **{f"{bound.title()}Capacity": count for bound, count in capacity.items()},
             **self.identity,
             **more,

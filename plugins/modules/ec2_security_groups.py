@@ -157,9 +157,6 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
 IN_USE_SECONDS = 600
 """How long the network interfaces of stopped tasks, functions and VPC links may go on using their group."""
 
-NEW = "InvalidGroup.NotFound"
-"""EC2's answer where it does not know a just made group yet."""
-
 
 def existing_rule(raw: dict[str, t.Any]) -> State:
     """A rule in the form of C(wanted_rule), from what DescribeSecurityGroupRules returns."""
@@ -302,7 +299,8 @@ class Group(Tagged):
     def _close(self, group_id: str) -> None:
         """Revoke the egress to everywhere that EC2 gives a new group, before anything can use the group."""
         ec2 = self.aws.client("ec2")
-        revoke = functools.partial(eventually, ec2.revoke_security_group_egress, NEW, GroupId=group_id)
+        # The client sends no removal again, and starting over would find the rule and list its removal as a change.
+        revoke = functools.partial(eventually, ec2.revoke_security_group_egress, "InvalidGroup.NotFound", GroupId=group_id)
         revoke(IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
         # Only a group in a VPC with IPv6 has this one.
         ipv6 = {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
@@ -378,9 +376,8 @@ class Rule(Tagged):
 
     def create(self, desired: State) -> State:
         ec2 = self.aws.client("ec2")
-        answer = eventually(
-            getattr(ec2, f"authorize_security_group_{desired['direction']}"),
-            NEW,
+        authorize = getattr(ec2, f"authorize_security_group_{desired['direction']}")
+        answer = authorize(
             GroupId=self.group.state["id"],
             IpPermissions=[permission(desired)],
             TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": tag_list(desired["tags"])}],

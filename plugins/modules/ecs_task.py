@@ -140,7 +140,6 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
     AwsError,
-    eventually,
     intervals,
     tag_list,
 )
@@ -195,10 +194,7 @@ class Task(Resource):
             environment = tag_list(self.spec["environment"], "name", "value")
             names = essential(self._definition(desired["task_definition"]))
             overrides = {"overrides": {"containerOverrides": [{"name": n, "environment": environment} for n in names]}}
-        answer = eventually(
-            self.aws.client("ecs").run_task,
-            "ClientException",
-            message="unable to assume the role",
+        answer = self.aws.client("ecs").run_task(
             cluster=self.spec["cluster"],
             taskDefinition=desired["task_definition"],
             launchType="FARGATE",

@@ -142,7 +142,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lambda_package import build_zip, code_sha256
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
 
@@ -231,8 +231,8 @@ class Function(Resource):
         return {"arn": f"arn:{self.aws.partition}:lambda:{self.aws.region}:{self.aws.account_id}:function:{self.name}"}
 
     def create(self, desired: State) -> State:
-        configuration = self._change(
-            "create_function",
+        configuration = self.aws.client("lambda").create_function(
+            FunctionName=self.name,
             Code={"ZipFile": self.spec["package"]},
             Architectures=desired["architectures"],
             Tags=desired["tags"],
@@ -241,23 +241,16 @@ class Function(Resource):
         return {"arn": configuration["FunctionArn"], **_status(configuration)}
 
     def update(self, before: State, changes: State) -> State:
-        status: State = {}
+        client, status = self.aws.client("lambda"), {}
         if CODE & changes.keys():
             code = {"ZipFile": self.spec["package"], "Architectures": self.spec["architectures"]}
-            status = _status(self._change("update_function_code", **code))
+            status = _status(client.update_function_code(FunctionName=self.name, **code))
         without = dict(WITHOUT[name] for name in WITHOUT.keys() & changes.keys())
         if configuration := {**arguments(changes), **without}:
             if status and self.pending(status):
                 self.wait_ready()
-            status = _status(self._change("update_function_configuration", **configuration))
+            status = _status(client.update_function_configuration(FunctionName=self.name, **configuration))
         return status
-
-    def _change(self, operation: str, **given: t.Any) -> dict[str, t.Any]:
-        # IAM takes seconds to let Lambda know of a new role.
-        call = getattr(self.aws.client("lambda"), operation)
-        return eventually(
-            call, "InvalidParameterValueException", message="cannot be assumed", FunctionName=self.name, **given
-        )
 
     def delete(self, before: State) -> None:
         self.aws.client("lambda").delete_function(FunctionName=self.name)

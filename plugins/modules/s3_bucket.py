@@ -171,9 +171,6 @@ BATCH = 1000
 
 FOR_EVER = float("inf")
 
-SETTLING = ("NoSuchBucket", "OperationAborted")
-"""S3's answers while it does not know a just made bucket everywhere, or is still at work on the change before."""
-
 
 def normal_lifecycle(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Lifecycle rules in the order of their ID, for comparison: S3 takes several spellings and returns any order."""
@@ -329,7 +326,8 @@ class Bucket(Resource):
                 getattr(self, f"_put_{name}")(changes[name])
 
     def _call(self, operation: str, **arguments: t.Any) -> None:
-        eventually(getattr(self.aws.client("s3"), operation), *SETTLING, Bucket=self.name, **arguments)
+        # OperationAborted: S3 is still at work on the change before.
+        eventually(getattr(self.aws.client("s3"), operation), "OperationAborted", Bucket=self.name, **arguments)
 
     def _put_public_access_block(self, on: bool) -> None:
         if on:

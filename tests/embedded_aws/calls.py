@@ -303,7 +303,7 @@ class Recorder:
                 answer = b"".join(self._app(environ, remember))
                 self._finish(call, answered["status"], answer)
                 if call.status < 300:
-                    self.consistency.note(operation, body, answer)
+                    self.consistency.note(operation, environ["PATH_INFO"], body, answer)
                 if alone and self.observer:
                     self.observer.after(call)
         except Exception as error:  # noqa: BLE001 - whatever moto fails with is an error of the emulator

@@ -139,9 +139,13 @@ class EmbeddedAWS:
         """Delay every API call."""
         self._control("POST", "latency", {"ms": milliseconds})
 
-    def consistency(self, seconds: float) -> None:
-        """For so long what was just made is not known to those who refer to it."""
-        self._control("POST", "consistency", {"seconds": seconds})
+    def consistency(self, seconds: float = 0, times: int = 0) -> None:
+        """For so long, and for the first times, what was just made is not known to those who refer to it."""
+        self._control("POST", "consistency", {"seconds": seconds, "times": times})
+
+    def not_known(self) -> list[tuple[str, str, str, str]]:
+        """What was refused because something was not known yet, each once: what had made that, service, operation, error code."""
+        return [tuple(refused) for refused in self._control("GET", "consistency")]
 
     def creation_seconds(self, **seconds: float) -> None:
         """How long new resources take to become available, by kind: rds, elb, vpclink."""

@@ -37,6 +37,7 @@ from werkzeug.serving import BaseWSGIServer, make_server  # noqa: E402
 
 from embedded_aws import gaps, tasks, timing  # noqa: E402
 from embedded_aws.calls import Fault, Recorder  # noqa: E402
+from embedded_aws.consistency import Consistency  # noqa: E402
 from embedded_aws.snapshots import Snapshots  # noqa: E402
 
 CONTROL = "/_embedded/"
@@ -71,7 +72,8 @@ class EmbeddedApplication:
             "POST reset": self._reset,
             "POST faults": lambda: self._set_faults(json.loads(body)),
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
-            "POST consistency": lambda: setattr(self.recorder.consistency, "seconds", float(json.loads(body)["seconds"])),
+            "GET consistency": self.recorder.consistency.refusals,
+            "POST consistency": lambda: setattr(self.recorder, "consistency", Consistency(**json.loads(body))),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
             "GET holdings": holdings,

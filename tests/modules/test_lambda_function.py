@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import REPEATS
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "lambda_function"
@@ -113,12 +116,52 @@ def test_what_was_changed_by_hand_is_put_back(aws, params):
     assert not run(aws, params)["changed"]
 
 
-def test_a_role_that_lambda_does_not_know_yet_is_waited_for(aws, params, monkeypatch):
+@pytest.mark.parametrize(("times", "asked"), [(REPEATS, 1), (REPEATS + 2, 3)])
+def test_a_role_that_lambda_does_not_know_yet_is_waited_for(aws, params, monkeypatch, times, asked):
+    """First without reading anything again, which costs calls, then by starting over."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     refusal = {"code": "InvalidParameterValueException", "message": "The role defined for the function cannot be assumed by Lambda."}
-    aws.faults({"service": "lambda", "operation": "CreateFunction", "times": 2, "error": {**refusal, "status": 400}})
+    aws.faults({"service": "lambda", "operation": "CreateFunction", "times": times, "error": {**refusal, "status": 400}})
     assert run_module(MODULE, params, aws)["changed"]
-    assert len(aws.mutating()) == 4  # CreateRole, and CreateFunction three times
+    operations = Counter(call["operation"] for call in aws.calls())
+    assert (operations["CreateFunction"], operations["GetFunction"]) == (times + 1, asked)
+
+
+def test_what_is_to_be_removed_and_is_not_found_is_read_again_at_once(aws, params, monkeypatch):
+    run_module(MODULE, params, aws)
+    paused = []
+    monkeypatch.setattr("time.sleep", paused.append)
+    gone = {"code": "ResourceNotFoundException", "message": "Function not found: x", "status": 404}
+    aws.faults({"service": "lambda", "operation": "DeleteFunction", "times": 1, "error": gone})
+    mark = aws.mark()
+    assert run_module(MODULE, {"name": NAME, "tags": TAGS, "state": "absent"}, aws)["changed"]
+    operations = Counter(call["operation"] for call in aws.calls(mark))
+    assert (operations["DeleteFunction"], operations["GetFunction"], len(paused)) == (2, 2, 1)
+
+
+def denied(aws, params, why="", **more):
+    """The result of a run that may not pass its role, or why it failed; and how often it asked for the function."""
+    message = f"User: u is not authorized to perform: iam:PassRole on resource: {params['role']}{why}"
+    aws.faults({"service": "lambda", "operation": "CreateFunction", "error": {"code": "AccessDeniedException", "message": message}, **more})
+    mark = aws.mark()
+    try:
+        result = str(run_module(MODULE, params, aws)["changed"])
+    except ModuleFailed as failure:
+        result = str(failure)
+    return result, [call["operation"] for call in aws.calls(mark)].count("CreateFunction")
+
+
+def test_iam_may_deny_to_pass_a_role_that_it_does_not_know_everywhere_yet(aws, params, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert denied(aws, params, times=2) == ("True", 3)
+
+
+def test_passing_a_role_is_denied_at_once_where_iam_knows_it_or_somebody_has_set_a_deny(aws, params, monkeypatch):
+    refused, asked = denied(aws, params, " with an explicit deny in a service control policy")
+    assert "u may not iam:PassRole" in refused and asked == 1
+    monkeypatch.setattr("ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws.NEW_ROLE", -1)
+    refused, asked = denied(aws, params)
+    assert "u may not iam:PassRole" in refused and asked == 1
 
 
 def test_a_function_of_somebody_else_is_left_alone(aws, params):

@@ -113,8 +113,8 @@ def test_a_secret_scheduled_for_deletion_is_taken_up_again(aws):
     assert value_of(aws, "x-keys") == value
     run(aws, GIVEN)
     run(aws, GIVEN, state="absent", recovery_window_in_days=7)
-    run(aws, GIVEN, value="new")
-    assert value_of(aws) == "new"
+    run(aws, GIVEN, value="an0ther")
+    assert value_of(aws) == "an0ther"
 
 
 def test_deleted_for_good(aws):

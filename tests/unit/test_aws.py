@@ -15,6 +15,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     does_not_know,
     may_have_changed,
 )
+from embedded_aws.consistency import TABLE
 
 ARN = "arn:aws:service:eu-west-1:123456789012:resource/team-x"
 
@@ -87,15 +88,21 @@ def test_what_contradicts_a_describe(code: str, there: bool, contrary: bool) -> 
 @pytest.mark.parametrize(
     ("code", "message", "unknown"),
     [
+        *(
+            (refusal.code, refusal.message, "iam:PassRole" not in refusal.message)  # see denies_new_role()
+            for late in TABLE for refusal in late.refused_by
+        ),
         ("InvalidGroup.NotFound", "", True),
-        ("NoSuchEntity", "The role with name x cannot be found.", True),
-        ("InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda.", True),
-        ("ClientException", "ECS was unable to assume the role 'arn' that was provided for this task.", True),
-        ("BadRequestException", "Invalid VPC link identifier specified", True),
         ("InvalidParameterCombination", "Cannot find version 8.0.1 for aurora-mysql", False),
+        ("InvalidParameterCombination", "The DB instance and EC2 security group are in different VPCs.", False),
+        ("InvalidParameterException", "Security group sg-1 does not appear to belong to the same VPC as the input subnets.", False),
+        ("InvalidParameterValueException", "The provided execution role does not have permissions to call CreateNetworkInterface on EC2", False),
         ("InvalidSubnet", "Not enough IP space available in subnet-1", False),
-        ("AccessDeniedException", "User: u is not authorized to perform: iam:PassRole on resource: r", False),
+        ("BadRequestException", "Insufficient permissions to enable logging", False),
+        ("BadRequestException", "For VpcLink VPC_LINK, integration uri should be a valid ELB listener ARN", False),
+        ("UnsupportedCertificate", "The certificate 'x' must have a fully-qualified domain name, a supported signature", False),
+        ("AccessDeniedException", "User: u is not authorized to perform: iam:CreateServiceLinkedRole on resource: r", False),
     ],
-)
+)  # fmt: skip
 def test_what_aws_does_not_know(code: str, message: str, unknown: bool) -> None:
     assert does_not_know(code, message) is unknown

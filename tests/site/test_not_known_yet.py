@@ -1,0 +1,54 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A first deployment in an account where everybody who names what was just made does not know it the first time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from account import Account, listing
+from embedded_aws.client import EmbeddedAWS
+from embedded_aws.consistency import TABLE
+from plans import lines
+from stack import Stack, certificate, prerequisites
+
+MADE_BY_BOOTSTRAP = {"CreateHostedZone", "CreateUserPool"}
+"""tests/modules has those who refer to them."""
+
+
+def test_a_first_deployment_waits_for_whatever_is_not_known_yet(aws: EmbeddedAWS, tmp_path: Path) -> None:
+    inputs = prerequisites(aws)
+    inputs["mlflow_service_scheduled_actions"] = [{"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 1}]
+    aws.consistency(times=1)
+    for name in ("mlflow", "mlflow_api"):
+        option = "mlflow_certificate_arn" if name == "mlflow" else "mlflow_api_cert_arn"
+        inputs[option] = certificate(aws, f"mlflow.{inputs[f'{name}_zone_name']}", inputs[f"{name}_zone_id"])
+    known = listing(aws)
+    aws.take_snapshots()
+    aws.client("ec2").create_tags(Resources=[inputs["mlflow_vpc_id"]], Tags=[{"Key": "of", "Value": "both"}])
+    (copy,) = aws.snapshots()
+    folders = [tmp_path / name for name in ("undisturbed", "late")]
+    for folder in folders:
+        folder.mkdir()
+    with copy:
+        copy.consistency()
+        beside = Stack(copy, folders[0], inputs).start("site")
+        stack = Stack(aws, folders[1], inputs)
+        run, undisturbed = stack.run("site"), beside.end()
+        assert run.status == 0, run.messages or run.text
+        assert undisturbed.status == 0, undisturbed.messages or undisturbed.text
+        assert Account(aws, known).differences(Account(copy, known)) == []
+    assert lines(run.changes) == lines(undisturbed.changes)
+    failed = [call for call in run.calls if call["error"]]
+    assert len(run.calls) <= 2 * len(undisturbed.calls) + len(failed)  # no storm
+
+    rows = {
+        (late.made_by, refusal.service, operation, refusal.code)
+        for late in TABLE for refusal in late.refused_by for operation in refusal.operations.split()
+        if late.made_by not in MADE_BY_BOOTSTRAP
+    }  # fmt: skip
+    assert set(aws.not_known()) == rows
+    again = stack.run("site plan")
+    assert again.status == 0, again.messages or again.text
+    assert (again.changes, again.mutating) == ([], [])
