@@ -65,6 +65,10 @@ class OutOfDate(AwsError):
     """What was read of AWS does not hold, or may not: it has to be read again before anything else is changed."""
 
 
+class AnswerLost(OutOfDate):
+    """It may not, because it is not known whether AWS has made a change; AWS itself does know."""
+
+
 def is_read_only(operation: str) -> bool:
     """Whether an AWS API operation (as botocore names it, such as C(DescribeSubnets)) leaves AWS as it is."""
     return operation.startswith(_READ_ONLY)
@@ -207,7 +211,7 @@ def _refuse_to_repeat(
         code = error.get("Code", str(http.status_code))
         lost = may_have_changed(code, http.status_code) and f"{code}: {error.get('Message', '')}"
     if lost:
-        raise OutOfDate(f"AWS may have done {operation.name}, or not: {lost}")
+        raise AnswerLost(f"AWS may have done {operation.name}, or not: {lost}")
 
 
 class _Prepared(t.NamedTuple):
