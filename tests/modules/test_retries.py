@@ -78,4 +78,18 @@ def test_a_change_that_aws_may_have_made_is_not_sent_again_before_it_is_looked_f
     assert run_module(MODULE, GIVEN, aws)["changed"]
     made = trouble.get("late") or trouble.get("drop") == "after"
     expected = ["DescribeClusters", "CreateCluster", "DescribeClusters", *([] if made else ["CreateCluster"])]
-    assert [call["operation"] for call in aws.calls()] == expected
+    assert [call["operation"] for call in aws.calls()] == expected and slept == [0.25]
+
+
+@pytest.mark.parametrize(("times", "starts"), [(3, 3), (None, 45)])
+def test_what_aws_does_not_know_yet_is_asked_for_every_two_seconds(
+    aws: EmbeddedAWS, slept: list[float], times: int | None, starts: int
+) -> None:
+    unknown = {"code": "ClientException", "message": "Role is not valid", "status": 400}
+    aws.faults({"service": "ecs", "operation": "CreateCluster", "error": unknown, "times": times})
+    if times:
+        assert run_module(MODULE, GIVEN, aws)["changed"]
+    else:
+        with pytest.raises(ModuleFailed, match="AWS answered ClientException to CreateCluster: Role is not valid"):
+            run_module(MODULE, GIVEN, aws)
+    assert slept == [2.0] * starts and creates(aws) == starts + 1
