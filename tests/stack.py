@@ -122,6 +122,7 @@ class Run(t.NamedTuple):
     output: dict[str, t.Any]
     text: str
     calls: list[dict[str, t.Any]]
+    seconds: float
 
     @property
     def results(self) -> list[dict[str, t.Any]]:
@@ -227,6 +228,7 @@ class Running:
             **(environment or {}),
         }
         self.aws, self.mark = aws, aws.mark()
+        self.started = time.monotonic()
         self.process = subprocess.Popen(
             command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -246,10 +248,11 @@ class Running:
     def end(self) -> Run:
         """Wait for the end."""
         out, err = self.process.communicate(timeout=600)
+        seconds = time.monotonic() - self.started
         start = out.rfind('\n{\n    "custom_stats"')  # the last playbook's holds what the others did, too
         begin = start + 1 if start >= 0 else out.find("{")
         try:
             output = json.JSONDecoder().raw_decode(out[begin:])[0] if begin >= 0 else {}
         except ValueError:
             output = {}
-        return Run(self.process.returncode, output, out + err, self.aws.calls(self.mark))
+        return Run(self.process.returncode, output, out + err, self.aws.calls(self.mark), seconds)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import random
 import re
 import threading
 import typing as t
@@ -40,6 +41,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._remedies im
 MAX_IN_FLIGHT = 8
 """Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
 
+THROTTLED_RETRIES = 15
+"""How often a call that AWS throttles is sent again: for at least as long, all in all, as in ten times of botocore's."""
+
 _READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "BatchGet")
 _NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "403")
 
@@ -61,6 +65,10 @@ class LeaseError(Exception):
 
 class OutOfDate(AwsError):
     """What was read of AWS does not hold, or may not: it has to be read again before anything else is changed."""
+
+
+class AnswerLost(OutOfDate):
+    """It may not, because it is not known whether AWS has made a change; AWS itself does know."""
 
 
 def is_read_only(operation: str) -> bool:
@@ -175,15 +183,42 @@ def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str]) -> 
     session.register_component("data_loader", _loader())
     if profile := arguments.pop("profile_name", None):
         session.set_config_variable("profile", profile)
+    own = arguments.pop("aws_config", None) or Config()
     config = Config(
         retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10
-    ).merge(arguments.pop("aws_config", None) or Config())
+    ).merge(own)
     clients = {service: session.create_client(service, config=config, **arguments) for service in services}
     for service, client in clients.items():
+        event = f"needs-retry.{client.meta.service_model.service_id.hyphenize()}"
+        if not own.retries:  # else it is as the user says
+            client.meta.events.register_first(event, _back_off)
         if service != "ssm":  # the keeper of the lease looks for its own
-            event = f"needs-retry.{client.meta.service_model.service_id.hyphenize()}"
             client.meta.events.register_first(event, _refuse_to_repeat)
     return clients
+
+
+def longest_back_off(retry: int) -> float:
+    """The seconds that a throttled call is put off at most before it is sent again for the C(retry)-th time.
+
+    >>> [longest_back_off(retry) for retry in (1, 2, 3, 9, 10)]
+    [0.05, 0.1, 0.2, 12.8, 20]
+    """
+    return min(0.05 * 2 ** (retry - 1), 20)
+
+
+def _back_off(response: tuple[t.Any, dict[str, t.Any]] | None, attempts: int, **_kwargs: t.Any) -> float | None:
+    """The seconds until botocore is to send a throttled call again; None where that is left to botocore.
+
+    Its own begin with half a second on average, in which most of AWS's buckets let several calls through again. Where so
+    many share one that it stays empty, these become as long as its own.
+    """
+    if response is None:
+        return None
+    http, answer = response
+    throttled = _THROTTLED.search(answer.get("Error", {}).get("Code", ""))
+    if not throttled or attempts > THROTTLED_RETRIES or "x-amz-retry-after" in http.headers:
+        return None
+    return random.uniform(0, longest_back_off(attempts))  # "full jitter"
 
 
 def _refuse_to_repeat(
@@ -204,7 +239,7 @@ def _refuse_to_repeat(
         code = error.get("Code", str(http.status_code))
         lost = may_have_changed(code, http.status_code) and f"{code}: {error.get('Message', '')}"
     if lost:
-        raise OutOfDate(f"AWS may have done {operation.name}, or not: {lost}")
+        raise AnswerLost(f"AWS may have done {operation.name}, or not: {lost}")
 
 
 class _Prepared(t.NamedTuple):

@@ -18,6 +18,7 @@ from ansible.module_utils.common.warnings import warn  # AnsibleAWSModule's own 
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     MAX_IN_FLIGHT,
+    AnswerLost,
     Aws,
     AwsError,
     BotoCoreError,
@@ -45,6 +46,8 @@ OWNER_TAGS = ("managed-by", "mlflow-stack")
 
 RECOVERY = 90
 """Seconds that a module pauses, all in all, to start over where it does not know what AWS has done."""
+CATCH_UP = 2.0
+"""Seconds between the starts where AWS is not up to date: each reads all of the module's resources again."""
 
 State = dict[str, t.Any]
 
@@ -379,7 +382,7 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
     """Settle resources, each after those it needs (in reverse where either is absent), at most MAX_IN_FLIGHT at a time.
 
     Returns the changes in the order of C(resources), each followed by those of its children. Where some fail, those that
-    do not depend on them are finished first; then one AwsError names all, which is OutOfDate where all of them were.
+    do not depend on them are finished first; then one AwsError names all, which is what all of them were, such as OutOfDate.
     """
     waiting: dict[Resource, set[Resource]] = {}
     running: dict[Future[None], Resource] = {}
@@ -423,7 +426,8 @@ def settle(resources: t.Sequence[Resource]) -> list[Change]:
                 if not resource.absent:
                     add(resource.inside)
     if problems:
-        raise (OutOfDate if kinds == {OutOfDate} else AwsError)("\n".join(problems), **results)
+        shared = (kind for kind in (AnswerLost, OutOfDate) if all(issubclass(each, kind) for each in kinds))
+        raise next(shared, AwsError)("\n".join(problems), **results)
     if waiting:
         raise AssertionError(f"resources need each other: {', '.join(r.name for r in waiting)}")
     return noted(resources)
@@ -456,10 +460,9 @@ def run(
     """
     aws = Aws(module)
     changes: list[Change] = []
-    wait, paused = Wait("what AWS has done"), 0.0
+    wait, paused, soon = Wait("what AWS has done"), 0.0, intervals(0.25)
     try:
-        for pause in intervals():
-            paused += pause
+        while True:
             resources: t.Sequence[Resource] = ()
             try:
                 resources, results = build(aws, module.params)
@@ -467,6 +470,8 @@ def run(
                 returned = results()
                 break
             except OutOfDate as error:
+                pause = next(soon) if isinstance(error, AnswerLost) else CATCH_UP
+                paused += pause
                 if paused > RECOVERY:
                     raise
                 changes = in_all(changes, noted(resources))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import THROTTLED_RETRIES
 from modules.run_module import run_module
 
 MODULE = "apigatewayv2_vpc_link"
@@ -86,8 +87,8 @@ def test_links_of_others_are_left_alone(aws):
 
 
 @pytest.mark.faults
-def test_it_waits_for_its_turn_longer_than_botocore_does(aws):
+def test_it_waits_for_its_turn_longer_than_a_call_is_sent_again(aws):
     limit = {"code": "TooManyRequestsException", "message": "Too Many Requests", "status": 429}
-    aws.faults({"operation": "CreateVpcLink", "error": limit, "times": 12})
+    aws.faults({"operation": "CreateVpcLink", "error": limit, "times": THROTTLED_RETRIES + 2})
     run_module(MODULE, PARAMS, aws)
     assert len(links(aws)) == 1

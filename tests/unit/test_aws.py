@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import boto3
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    THROTTLED_RETRIES,
     change_tags,
     contradicts,
     does_not_know,
+    longest_back_off,
     may_have_changed,
 )
 from embedded_aws.consistency import TABLE
@@ -106,3 +108,15 @@ def test_what_contradicts_a_describe(code: str, there: bool, contrary: bool) -> 
 )  # fmt: skip
 def test_what_aws_does_not_know(code: str, message: str, unknown: bool) -> None:
     assert does_not_know(code, message) is unknown
+
+
+@pytest.mark.parametrize(
+    ("retry", "seconds"), [(1, 0.05), (2, 0.1), (3, 0.2), (4, 0.4), (9, 12.8), (10, 20), (11, 20), (THROTTLED_RETRIES, 20)]
+)
+def test_a_back_off_is_short_at_first_and_doubles(retry: int, seconds: float) -> None:
+    assert longest_back_off(retry) == pytest.approx(seconds)
+
+
+def test_a_throttled_call_is_given_up_no_earlier_than_botocore_would() -> None:
+    botocore = sum(min(2**retry, 20) for retry in range(10))
+    assert botocore <= sum(longest_back_off(retry + 1) for retry in range(THROTTLED_RETRIES)) < botocore + 20

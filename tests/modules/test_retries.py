@@ -1,0 +1,95 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a call is sent again, and how soon."""
+
+from __future__ import annotations
+
+import typing as t
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import THROTTLED_RETRIES, longest_back_off
+from embedded_aws.client import EmbeddedAWS
+from modules.run_module import ModuleFailed, run_module
+
+MODULE = "ecs_cluster"
+GIVEN = {"name": "x", "tags": {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}}
+LONGEST = [longest_back_off(retry + 1) for retry in range(THROTTLED_RETRIES)]
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of each pause, none of which takes any."""
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    monkeypatch.setattr("random.uniform", lambda _least, most: most)
+    return pauses
+
+
+def creates(aws: EmbeddedAWS) -> int:
+    return [call["operation"] for call in aws.calls()].count("CreateCluster")
+
+
+def throttle(aws: EmbeddedAWS, times: int, operation: str = "CreateCluster") -> None:
+    aws.faults({"service": "ecs", "operation": operation, "error": "throttled", "times": times})
+
+
+@pytest.mark.parametrize("operation", ["CreateCluster", "DescribeClusters"])
+def test_what_aws_throttles_is_sent_again_soon_and_then_ever_later(aws: EmbeddedAWS, slept: list[float], operation: str) -> None:
+    throttle(aws, THROTTLED_RETRIES, operation)
+    assert run_module(MODULE, GIVEN, aws)["changed"]
+    assert slept == LONGEST and creates(aws) == (THROTTLED_RETRIES + 1 if operation == "CreateCluster" else 1)
+
+
+def test_what_aws_throttles_for_good_is_told(aws: EmbeddedAWS, slept: list[float]) -> None:
+    throttle(aws, THROTTLED_RETRIES + 1)
+    with pytest.raises(ModuleFailed, match="AWS answered ThrottlingException to CreateCluster"):
+        run_module(MODULE, GIVEN, aws)
+    assert slept == LONGEST and creates(aws) == THROTTLED_RETRIES + 1
+
+
+def test_the_users_own_retries_are_botocores(aws: EmbeddedAWS, slept: list[float]) -> None:
+    throttle(aws, THROTTLED_RETRIES)
+    with pytest.raises(ModuleFailed, match="AWS answered ThrottlingException to CreateCluster"):
+        run_module(MODULE, {**GIVEN, "aws_config": {"retries": {"max_attempts": 2}}}, aws)
+    assert len(slept) == 2 and creates(aws) == 3
+
+
+def test_when_aws_says_when_it_is_botocores(aws: EmbeddedAWS, slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _aws
+
+    def asked(response: t.Any, **more: t.Any) -> float | None:
+        http = SimpleNamespace(headers={**response[0].headers, "x-amz-retry-after": "3000"})
+        return back_off(response=(http, response[1]), **more)
+
+    back_off = _aws._back_off
+    monkeypatch.setattr(_aws, "_back_off", asked)
+    throttle(aws, 1)
+    run_module(MODULE, GIVEN, aws)
+    assert len(slept) == 1 and slept != LONGEST[:1]
+
+
+@pytest.mark.parametrize("trouble", [{"error": "internal"}, {"error": "internal", "late": True}, {"drop": "before"}, {"drop": "after"}])
+def test_a_change_that_aws_may_have_made_is_not_sent_again_before_it_is_looked_for(
+    aws: EmbeddedAWS, slept: list[float], trouble: dict[str, t.Any]
+) -> None:
+    aws.faults({"service": "ecs", "operation": "CreateCluster", "times": 1, **trouble})
+    assert run_module(MODULE, GIVEN, aws)["changed"]
+    made = trouble.get("late") or trouble.get("drop") == "after"
+    expected = ["DescribeClusters", "CreateCluster", "DescribeClusters", *([] if made else ["CreateCluster"])]
+    assert [call["operation"] for call in aws.calls()] == expected and slept == [0.25]
+
+
+@pytest.mark.parametrize(("times", "starts"), [(3, 3), (None, 45)])
+def test_what_aws_does_not_know_yet_is_asked_for_every_two_seconds(
+    aws: EmbeddedAWS, slept: list[float], times: int | None, starts: int
+) -> None:
+    unknown = {"code": "ClientException", "message": "Role is not valid", "status": 400}
+    aws.faults({"service": "ecs", "operation": "CreateCluster", "error": unknown, "times": times})
+    if times:
+        assert run_module(MODULE, GIVEN, aws)["changed"]
+    else:
+        with pytest.raises(ModuleFailed, match="AWS answered ClientException to CreateCluster: Role is not valid"):
+            run_module(MODULE, GIVEN, aws)
+    assert slept == [2.0] * starts and creates(aws) == starts + 1
