@@ -143,6 +143,10 @@ class EmbeddedAWS:
         """For so long what was just made is not known to those who refer to it."""
         self._control("POST", "consistency", {"seconds": seconds})
 
+    def stale(self, seconds: float) -> None:
+        """Reads are behind by so long, where AWS allows them to be. 0 lets one look at what is, until they are behind again."""
+        self._control("POST", "stale", {"seconds": seconds})
+
     def creation_seconds(self, **seconds: float) -> None:
         """How long new resources take to become available, by kind: rds, elb, vpclink."""
         self._control("POST", "creation-seconds", seconds)

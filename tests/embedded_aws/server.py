@@ -38,6 +38,7 @@ from werkzeug.serving import BaseWSGIServer, make_server  # noqa: E402
 from embedded_aws import gaps, tasks, timing  # noqa: E402
 from embedded_aws.calls import Fault, Recorder  # noqa: E402
 from embedded_aws.snapshots import Snapshots  # noqa: E402
+from embedded_aws.stale import Stale  # noqa: E402
 
 CONTROL = "/_embedded/"
 
@@ -48,6 +49,7 @@ class EmbeddedApplication:
     def __init__(self, latency_ms: float = 0) -> None:
         self.recorder = Recorder(DomainDispatcherApplication(create_backend_app), latency_ms)
         self.snapshots = self.recorder.observer = Snapshots(self._serve_copy)
+        self.stale = self.recorder.replicas = Stale(self._serve_replica)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith(CONTROL):
@@ -72,6 +74,7 @@ class EmbeddedApplication:
             "POST faults": lambda: self._set_faults(json.loads(body)),
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
             "POST consistency": lambda: setattr(self.recorder.consistency, "seconds", float(json.loads(body)["seconds"])),
+            "POST stale": lambda: setattr(self.stale, "seconds", float(json.loads(body)["seconds"])),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
             "GET holdings": holdings,
@@ -94,6 +97,8 @@ class EmbeddedApplication:
         timing.reset()
         tasks.set_results([])
         self.snapshots.drop()
+        self.stale.drop()
+        self.stale.seconds = 0
         self.recorder.reset()
 
     def _set_faults(self, rules: list[dict[str, Any]]) -> None:
@@ -103,9 +108,15 @@ class EmbeddedApplication:
         """Serve as a forked copy of this process."""
         self.recorder.renew_locks()
         self.recorder.faults = []
+        self.stale = self.recorder.replicas = Stale(self._serve_replica)
         server = _server(self, listening.getsockname()[1], listening.fileno())
         threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
         server.serve_forever()
+
+    def _serve_replica(self, listening: socket.socket) -> None:
+        """As a copy that is asked by this process only, which has waited already."""
+        self.recorder.latency_ms = 0
+        self._serve_copy(listening)
 
 
 def holdings() -> dict[str, int]:

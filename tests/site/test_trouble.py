@@ -26,6 +26,7 @@ TROUBLES: dict[str, Trouble] = {
     "internal errors": faults({"error": "internal", "probability": 0.05}, {"error": "internal", "late": True, "probability": 0.05}),
     "answers lost": faults({"drop": "after", "probability": 0.1}),
     "late to know": lambda aws: aws.consistency(3),
+    "late to show": lambda aws: aws.stale(3),
 }
 """By what one calls it, what brings it about."""
 MORE_TROUBLES: dict[str, Trouble] = {
@@ -33,6 +34,7 @@ MORE_TROUBLES: dict[str, Trouble] = {
     "requests lost": faults({"drop": "before", "probability": 0.1}),
     "answers of 20 seconds": faults({"latency_ms": 20_000, "probability": 0.03}),
     "very late to know": lambda aws: aws.consistency(10),
+    "very late to show": lambda aws: aws.stale(10),
 }
 
 
@@ -83,6 +85,7 @@ def test_runs_end_green_and_where_undisturbed_ones_do(undisturbed: Undisturbed, 
             run = play(stack, playbook)
             aws.faults()
             aws.consistency(0)
+            aws.stale(0)
             assert run.status == 0, run.messages or run.text
             assert len(run.calls) <= 2 * calls + len(failed(run.calls))
             assert Account(aws, undisturbed.known).differences(end) == []
