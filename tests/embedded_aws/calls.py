@@ -49,7 +49,8 @@ ERROR_CODE = (
 class Call:
     """One API call, as the log shows it.
 
-    ``caller`` is the access key that signed it, ``time`` is in seconds since the epoch, ``milliseconds`` the handling.
+    ``caller`` is the access key that signed it, ``time`` is in seconds since the epoch, ``milliseconds`` the handling,
+    ``behind`` whether a replica answered.
     """
 
     n: int
@@ -62,6 +63,7 @@ class Call:
     status: int = 0
     error: str | None = None
     milliseconds: float = 0
+    behind: bool = False
 
 
 def redacted(value: Any, name: str = "") -> Any:
@@ -311,6 +313,7 @@ class Recorder:
             # A Lambda function may call AWS in its turn, so its invocation must not hold the lock.
             alone = operation != "Invoke"
             if stale := self.replicas and self.replicas.answer(service, operation, environ, body):
+                call.behind = True
                 answered["status"], answered["headers"], answer = stale
                 self._finish(call, answered["status"], answer)
             else:
