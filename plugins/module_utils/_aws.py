@@ -10,6 +10,7 @@ import json
 import os
 import re
 import threading
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -37,6 +38,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._remedies im
 
 MAX_IN_FLIGHT = 8
 """Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
+
+SHOWN = 15
+"""Seconds after a change for which AWS may go on to show what was before: far longer than it takes as a rule."""
 
 _READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "BatchGet")
 _NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "403")
@@ -243,6 +247,10 @@ class Aws:
         self.keeper = None if self.check_mode else _keeper(self)
         self._clients: dict[str, t.Any] = {}
         self._read: dict[t.Hashable, t.Any] = {}
+        self.reading_since = time.time()
+        """All that this run knows of AWS was read since then."""
+        self.made: dict[t.Hashable, float] = {}
+        """When this run made, or may have made, what AWS would make a second time."""
         self._locks: dict[t.Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
         self._connection = _connection(module)
@@ -278,6 +286,7 @@ class Aws:
     def forget(self) -> None:
         """Have everything read again."""
         self._read.clear()
+        self.reading_since = time.time()
 
     def pages(self, service: str, operation: str, result: str, **arguments: t.Any) -> list[t.Any]:
         """All items of a paginated operation, for example C(pages("ec2", "describe_subnets", "Subnets"))."""
@@ -292,6 +301,15 @@ class Aws:
         return [
             item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(result) or []
         ]
+
+    def read_late_enough(self, what: str, made: float = 0) -> None:
+        """Wait and start over where C(what) was not found, but may be there: when that was read, AWS may not have shown yet what the
+        run before this one had changed, or what this one had C(made), at a time in seconds since the epoch.
+        """
+        shown = max(made, self.keeper.changed_before if self.keeper else 0) + SHOWN
+        if self.reading_since < shown:
+            Wait(what).until(shown, "it may exist, and AWS not show it yet")
+            raise OutOfDate(f"AWS may not have shown yet that {what} exists")
 
     def before_wait(self) -> None:
         """Take the lease before waiting, too: what is under way, only one run may go on with."""

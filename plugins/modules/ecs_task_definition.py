@@ -248,6 +248,7 @@ def artifact_warnings(before: State, after: State) -> list[str]:
 
 class TaskDefinition(Resource):
     kind = "ecs_task_definition"
+    twins = True
     service = "ecs"
 
     def describe(self) -> State | None:
