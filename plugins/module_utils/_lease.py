@@ -232,7 +232,11 @@ class Keeper:
 
     def hold_again(self) -> None:
         """Take the lease, unless this run has it or there is none: then there is no stack."""
-        if self._lease or self._list()[0]:
+        try:
+            there = self._list()[0]
+        except (ClientError, BotoCoreError):  # it cannot be taken either, which says why
+            there = True
+        if there:
             self.hold()
 
     def release(self) -> None:
@@ -301,7 +305,7 @@ class Keeper:
 
     def _take(self) -> None:
         stack = self._option["stack"]
-        tried = set()
+        tried: set[str] = set()
         for pause in (0, 0, 1, 2, 4, 8):  # AWS may say for a moment what was before
             time.sleep(pause)
             leases, now = self._list()
