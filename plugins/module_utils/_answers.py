@@ -10,6 +10,7 @@ directory, which Ansible makes for its user alone and removes at the end.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -42,7 +43,10 @@ class Answers:
 
     def __init__(self, file: str) -> None:
         self._file = Path(file)
-        self._known: dict[str, Answer] | None = None
+        self._known: dict[str, Answer] = {}
+        self.since: float | None = None
+        """When the first of them was asked for, in seconds since the epoch; None where there are none."""
+        self._load()
         self._lock = threading.Lock()
 
     def attach(self, client: t.Any) -> None:
@@ -59,18 +63,14 @@ class Answers:
     def _answer(self, context: dict[str, t.Any], **_kwargs: t.Any) -> tuple[SimpleNamespace, dict[str, t.Any]] | None:
         """Stands in for the call where it returns something, see C(BaseClient._make_api_call) of botocore."""
         with self._lock:
-            if self._known is None:
-                self._known = self._load()
             answer = self._known.pop(context["mlflow_question"], None)
         return (SimpleNamespace(status_code=answer[0]), pickle.loads(answer[1])) if answer else None
 
-    def _load(self) -> dict[str, Answer]:
-        try:
-            with self._file.open("rb") as file:
-                fresh = time.time() - os.fstat(file.fileno()).st_mtime < LASTING
-                return pickle.load(file) if fresh else {}
-        except FileNotFoundError:
-            return {}
+    def _load(self) -> None:
+        with contextlib.suppress(FileNotFoundError), self._file.open("rb") as file:
+            since, known = pickle.load(file)
+            if time.time() - since < LASTING:
+                self.since, self._known = since, known
 
 
 class Record:
@@ -80,6 +80,7 @@ class Record:
         """C(lasts) says by operation, HTTP status and error code whether an answer is one that holds for a while."""
         self._file, self._lasts = Path(file), lasts
         self._known: dict[str, Answer] = {}
+        self._since = time.time()
 
     def attach(self, client: t.Any) -> None:
         """Listen to a client of botocore."""
@@ -89,7 +90,7 @@ class Record:
     def save(self) -> None:
         """Hand over what was answered until now."""
         with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            pickle.dump(dict(self._known), file)
+            pickle.dump((self._since, dict(self._known)), file)
 
     def _note(
         self, event_name: str, response_dict: dict[str, t.Any], parsed_response: dict[str, t.Any] | None, context: dict[str, t.Any], **_kwargs: t.Any

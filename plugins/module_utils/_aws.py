@@ -11,6 +11,7 @@ import os
 import random
 import re
 import threading
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
@@ -43,6 +44,10 @@ MAX_IN_FLIGHT = 8
 
 THROTTLED_RETRIES = 15
 """How often a call that AWS throttles is sent again: for at least as long, all in all, as in ten times of botocore's."""
+
+
+SHOWN = 15
+"""Seconds after a change for which AWS may go on to show what was before: far longer than it takes as a rule."""
 
 _READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "BatchGet")
 _NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "403")
@@ -313,6 +318,10 @@ class Aws:
         self._answers = Answers(answers) if answers and not record else None
         self._clients: dict[str, t.Any] = {}
         self._read: dict[t.Hashable, t.Any] = {}
+        self.reading_since = self._answers and self._answers.since or time.time()
+        """All that this module knows of AWS was read since then, in seconds since the epoch."""
+        self.made: dict[t.Hashable, float] = {}
+        """When this run made, or may have made, what AWS would make a second time."""
         self._locks: dict[t.Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
         self._given_up: set[tuple[str, str]] = set()
@@ -384,6 +393,7 @@ class Aws:
         """Have everything read again."""
         self._read.clear()
         self.outdate()
+        self.reading_since = time.time()
 
     def pages(self, service: str, operation: str, result: str, **arguments: t.Any) -> list[t.Any]:
         """All items of a paginated operation, for example C(pages("ec2", "describe_subnets", "Subnets"))."""
@@ -398,6 +408,15 @@ class Aws:
         return [
             item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(result) or []
         ]
+
+    def read_late_enough(self, what: str, made: float = 0) -> None:
+        """Wait and start over where C(what) was not found, but may be there: when that was read, AWS may not have shown yet what the
+        run before this one had changed, or what this one had C(made), at a time in seconds since the epoch.
+        """
+        shown = max(made, self.keeper.changed_before if self.keeper else 0) + SHOWN
+        if self.reading_since < shown:
+            Wait(what).until(shown, "it may exist, and AWS not show it yet")
+            raise OutOfDate(f"AWS may not have shown yet that {what} exists")
 
     def before_wait(self) -> None:
         """Take the lease before waiting, too: what is under way, only one run may go on with."""

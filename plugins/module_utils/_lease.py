@@ -12,6 +12,7 @@ that it was changed.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import fcntl
 import getpass
@@ -204,6 +205,8 @@ class Keeper:
         self._at_work: int | None = None
         self._lease: Lease | None = None
         self._renewed = 0.0
+        self.changed_before = 0.0
+        """When the run before this one changed the stack last, at the latest, by this host's clock. 0 if there was none."""
         self._load()
 
     @property
@@ -227,6 +230,15 @@ class Keeper:
         with self._lock:
             self._hold()
 
+    def hold_again(self) -> None:
+        """Take the lease, unless this run has it or there is none: then there is no stack."""
+        try:
+            there = self._list()[0]
+        except (ClientError, BotoCoreError):  # it cannot be taken either, which says why
+            there = True
+        if there:
+            self.hold()
+
     def release(self) -> None:
         """Give the lease back, if this run has it."""
         if self._lease:
@@ -248,6 +260,8 @@ class Keeper:
         try:
             if self._lease:
                 self._renew()
+                with contextlib.suppress(OSError):
+                    os.utime(self._file)  # it says when the last change was, should this run die
             else:
                 self._take()
         except LeaseError as error:
@@ -291,7 +305,8 @@ class Keeper:
 
     def _take(self) -> None:
         stack = self._option["stack"]
-        for pause in (0, 0, 1, 2, 4):  # AWS may say for a moment what was before
+        tried: set[str] = set()
+        for pause in (0, 0, 1, 2, 4, 8):  # AWS may say for a moment what was before
             time.sleep(pause)
             leases, now = self._list()
             last = max(leases, default=None)
@@ -309,11 +324,13 @@ class Keeper:
                     "This run has changed nothing. Run the same command again"
                 )
             numbers = [lease.number for lease in leases]
+            self.changed_before = self._last_change([lease for lease in leases if lease.id not in tried], now)
             if verdict is Verdict.MINE:  # an answer of AWS, or what was noted of it, was lost
                 self._keep(last)
                 self._delete(numbers[:-1])
                 return
             lease = Lease(last.number + 1 if last else 1, secrets.token_hex(4), self._me, shown(now), SECONDS)
+            tried.add(lease.id)
             try:
                 self._keep(lease, new=True)
             except ClientError as error:
@@ -325,6 +342,17 @@ class Keeper:
             self._delete(numbers)
             return
         raise LeaseError(f"other runs are taking the lease of the stack {stack}. This run has changed nothing")
+
+    def _last_change(self, leases: list[Lease], now: float) -> float:
+        """When the runs that had these leases changed the stack last, by this host's clock: a moment that was not before."""
+        here = time.time() - now
+        moments = [0.0]
+        for lease in leases:
+            try:
+                moments.append(note(lease.holder.directory, self._option["stack"]).stat().st_mtime)
+            except OSError:  # it ended by itself, or on another host
+                moments.append(here + (lease.modified if lease.released else min(now, lease.expires)))
+        return max(moments)
 
     def _list(self) -> tuple[list[Lease], float]:
         """The leases of the stack, the last one last, and what time it is by AWS's clock."""
@@ -364,12 +392,12 @@ class Keeper:
             noted = json.loads(self._file.read_text(encoding="utf-8"))
         except OSError:
             return
-        self._renewed = noted["renewed"]
+        self._renewed, self.changed_before = noted["renewed"], noted["changed_before"]
         self._lease = Lease.read(noted["name"], noted["value"], 0)
 
     def _store(self, lease: Lease) -> None:
         name = f"{self._path}/{lease.number}"
-        noted = {"renewed": self._renewed, "name": name, "value": lease.value()}
+        noted = {"renewed": self._renewed, "changed_before": self.changed_before, "name": name, "value": lease.value()}
         whole = self._file.with_suffix(".new")
         whole.write_text(json.dumps(noted), encoding="utf-8")
         whole.replace(self._file)

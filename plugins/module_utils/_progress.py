@@ -43,3 +43,8 @@ class Wait:
             show(f"waiting for {self.what}: {state} ({duration(self.seconds)})")
             self._said = time.monotonic()
         time.sleep(seconds)
+
+    def until(self, moment: float, state: str) -> None:
+        """Sleep until a moment, in seconds since the epoch."""
+        while (left := moment - time.time()) > 0:
+            self.pause(min(left, QUIET), state)

@@ -11,6 +11,7 @@ list of resources handed to L(run).
 from __future__ import annotations
 
 import contextlib
+import time
 import typing as t
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -131,6 +132,9 @@ class Resource:
     """Whether the resource may be deleted and made again for an immutable field: only where it holds no data."""
     goes_with_parent: t.ClassVar[bool] = False
     """Whether AWS removes it together with its parent: then its removal is a line of the plan, and no call."""
+    twins: t.ClassVar[bool] = False
+    """Whether AWS would make a second one of the same name: then it is made only where what was read cannot be from before the
+    first. AWS may show a change late."""
     timeout: t.ClassVar[int] = 1800
     """Seconds that AWS may take to finish a change."""
 
@@ -251,6 +255,9 @@ class Resource:
             self.inside = self.children()  # as long as it can be read: what is inside is replaced with it
         if changes or replaced or before is None:
             action = "replace" if replaced else "update" if before else "create"
+            if self.twins and parent != "create" and not self.aws.check_mode:
+                self.aws.before_wait()  # the lease says when the run before ended
+                self.aws.read_late_enough(f"{self.kind} {self.name}", self.aws.made.get((self.kind, self.name), 0))
             self._note(action, before, changes)
             if replaced:
                 self.state.update(self.unknown())
@@ -268,17 +275,30 @@ class Resource:
         if action == "replace" and not self._went():
             self._delete(t.cast(State, before))
         if action != "update":
-            with self._contradictions(there=False):
+            with self._contradictions(there=False), self._making():
                 self.state.update(self.create(desired) or {})
             return
         tags = changes.pop("tags", None)
-        with self._contradictions(there=True):
+        with self._contradictions(there=True), self._making():
             if changes:
                 self.state.update(self.update(before, changes) or {})
             if tags is not None:
                 old = before.get("tags") or {}
                 to_set = {k: v for k, v in tags.items() if old.get(k) != v}
                 self.retag(before, to_set, sorted(old.keys() - tags.keys()))
+
+    @contextlib.contextmanager
+    def _making(self) -> t.Iterator[None]:
+        """Note that AWS may have it from now on, unless it refuses to make it."""
+        refused = False
+        try:
+            yield
+        except ClientError:
+            refused = True
+            raise
+        finally:
+            if self.twins and not refused:
+                self.aws.made[self.kind, self.name] = time.time()
 
     def _delete(self, before: State) -> None:
         with self._contradictions(there=True):
@@ -468,6 +488,8 @@ def run(
                 resources, results = build(aws, module.params)
                 changes = in_all(changes, settle(resources))
                 returned = results()
+                if not changes and module.params.get("state") == "absent":
+                    aws.read_late_enough("what is to be removed")
                 break
             except OutOfDate as error:
                 pause = next(soon) if isinstance(error, AnswerLost) else CATCH_UP

@@ -225,6 +225,7 @@ STATEMENT_ID = "apigateway"
 
 class Api(ApiGatewayResource):
     kind = "apigatewayv2_api"
+    twins = True
 
     def describe(self) -> State | None:
         apis = self.aws.pages("apigatewayv2", "get_apis", "Items")
@@ -407,6 +408,7 @@ class Integration(Part):
     """The integration that the routes lead to, or a C(spare) one beside it."""
 
     kind = "apigatewayv2_integration"
+    twins = True
     unused = {
         "description": ("Description", ""),
         "credentials_arn": ("CredentialsArn", ""),
@@ -476,6 +478,7 @@ class Integration(Part):
 
 class Authorizer(Part):
     kind = "apigatewayv2_authorizer"
+    twins = True
     immutable = frozenset({"type"})
     unused = {"credentials_arn": ("AuthorizerCredentialsArn", "")}
 

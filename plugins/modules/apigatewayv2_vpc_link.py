@@ -144,6 +144,7 @@ class VpcLink(ApiGatewayResource):
     """A VPC link, known by its subnets and security groups, or by C(id) once there is one."""
 
     kind = "apigatewayv2_vpc_link"
+    twins = True
     immutable = frozenset({"usable"})  # a link that failed is made again; nothing can be using it
     replaceable = True
     id = ""

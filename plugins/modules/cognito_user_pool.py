@@ -149,6 +149,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
 
 class UserPool(Resource):
     kind = "cognito_user_pool"
+    twins = True
     service = "cognito-idp"
 
     def describe(self) -> State | None:
@@ -215,6 +216,7 @@ def _settings(wanted: State) -> State:
 
 class Client(Resource):
     kind = "cognito_user_pool_client"
+    twins = True
     immutable = frozenset({"generate_secret"})
 
     def describe(self) -> State | None:

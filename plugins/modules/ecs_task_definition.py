@@ -254,6 +254,7 @@ STATUSES = ("ACTIVE", "INACTIVE")
 
 class TaskDefinition(Resource):
     kind = "ecs_task_definition"
+    twins = True
     service = "ecs"
 
     def describe(self) -> State | None:

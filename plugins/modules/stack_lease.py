@@ -26,8 +26,10 @@ options:
       - With V(released) it is given back. What is left says who changed the stack last.
       - With V(absent) nothing is left either, as it should be after the stack itself was removed. Where another run has the
         lease, it is left alone.
+      - V(held_again) is as V(held), unless no run has had the lease before. What removes a stack takes it so before it reads, and thereby
+        knows whether AWS may not show all of it yet.
     type: str
-    choices: [held, released, absent]
+    choices: [held, released, absent, held_again]
     default: held
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -91,6 +93,8 @@ def settle(kept: Keeper, state: str) -> None:
         kept.hold()
     elif state == "released":
         kept.release()
+    elif state == "held_again":
+        kept.hold_again()
     else:
         with contextlib.suppress(LeaseError):  # it is another run's
             kept.remove()
@@ -99,7 +103,7 @@ def settle(kept: Keeper, state: str) -> None:
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["held", "released", "absent"], "default": "held"},
+            "state": {"type": "str", "choices": ["held", "released", "absent", "held_again"], "default": "held"},
         },
         supports_check_mode=True,
     )

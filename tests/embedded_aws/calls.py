@@ -49,7 +49,8 @@ ERROR_CODE = (
 class Call:
     """One API call, as the log shows it.
 
-    ``caller`` is the access key that signed it, ``time`` is in seconds since the epoch, ``milliseconds`` the handling.
+    ``caller`` is the access key that signed it, ``time`` is in seconds since the epoch, ``milliseconds`` the handling,
+    ``behind`` whether a replica answered.
     """
 
     n: int
@@ -62,6 +63,7 @@ class Call:
     status: int = 0
     error: str | None = None
     milliseconds: float = 0
+    behind: bool = False
 
 
 def redacted(value: Any, name: str = "") -> Any:
@@ -241,6 +243,16 @@ class Observer(Protocol):
     def after(self, call: Call) -> None: ...
 
 
+class Replicas(Protocol):
+    """Who may answer reads in the account's place, and is told before a call may change it."""
+
+    def before_change(self) -> None: ...
+
+    def answer(
+        self, service: str, operation: str, environ: dict[str, Any], body: bytes
+    ) -> tuple[str, list[tuple[str, str]], bytes] | None: ...
+
+
 class Recorder:
     """WSGI middleware: calls pass one at a time, because moto's state knows no threads, and leave a trace."""
 
@@ -248,6 +260,7 @@ class Recorder:
         self._app = app
         self._start_latency_ms = latency_ms
         self.observer: Observer | None = None
+        self.replicas: Replicas | None = None
         self.faults: list[Fault] = []
         self.renew_locks()
         self.reset()
@@ -299,13 +312,20 @@ class Recorder:
         try:
             # A Lambda function may call AWS in its turn, so its invocation must not hold the lock.
             alone = operation != "Invoke"
-            with self._moto if alone else contextlib.nullcontext():
-                answer = b"".join(self._app(environ, remember))
+            if stale := self.replicas and self.replicas.answer(service, operation, environ, body):
+                call.behind = True
+                answered["status"], answered["headers"], answer = stale
                 self._finish(call, answered["status"], answer)
-                if call.status < 300:
-                    self.consistency.note(operation, environ["PATH_INFO"], body, answer)
-                if alone and self.observer:
-                    self.observer.after(call)
+            else:
+                with self._moto if alone else contextlib.nullcontext():
+                    if alone and mutating and self.replicas:
+                        self.replicas.before_change()
+                    answer = b"".join(self._app(environ, remember))
+                    self._finish(call, answered["status"], answer)
+                    if call.status < 300:
+                        self.consistency.note(operation, environ["PATH_INFO"], body, answer)
+                    if alone and self.observer:
+                        self.observer.after(call)
         except Exception as error:  # noqa: BLE001 - whatever moto fails with is an error of the emulator
             traceback.print_exc()
             failure = {"code": "EmbeddedAWSFailure", "status": 501, "message": f"{operation}: {error!r}"}

@@ -147,6 +147,10 @@ class EmbeddedAWS:
         """What was refused because something was not known yet, each once: what had made that, service, operation, error code."""
         return [tuple(refused) for refused in self._control("GET", "consistency")]
 
+    def stale(self, seconds: float) -> None:
+        """Reads are behind by so long, where AWS allows them to be. 0 lets one look at what is, until they are behind again."""
+        self._control("POST", "stale", {"seconds": seconds})
+
     def creation_seconds(self, **seconds: float) -> None:
         """How long new resources take to become available, by kind: rds, elb, vpclink."""
         self._control("POST", "creation-seconds", seconds)

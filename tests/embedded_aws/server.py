@@ -39,6 +39,7 @@ from embedded_aws import gaps, tasks, timing  # noqa: E402
 from embedded_aws.calls import Fault, Recorder  # noqa: E402
 from embedded_aws.consistency import Consistency  # noqa: E402
 from embedded_aws.snapshots import Snapshots  # noqa: E402
+from embedded_aws.stale import Stale  # noqa: E402
 
 CONTROL = "/_embedded/"
 
@@ -49,6 +50,7 @@ class EmbeddedApplication:
     def __init__(self, latency_ms: float = 0) -> None:
         self.recorder = Recorder(DomainDispatcherApplication(create_backend_app), latency_ms)
         self.snapshots = self.recorder.observer = Snapshots(self._serve_copy)
+        self.stale = self.recorder.replicas = Stale(self._serve_replica)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith(CONTROL):
@@ -74,6 +76,7 @@ class EmbeddedApplication:
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
             "GET consistency": self.recorder.consistency.refusals,
             "POST consistency": lambda: setattr(self.recorder, "consistency", Consistency(**json.loads(body))),
+            "POST stale": lambda: setattr(self.stale, "seconds", float(json.loads(body)["seconds"])),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
             "GET holdings": holdings,
@@ -96,6 +99,8 @@ class EmbeddedApplication:
         timing.reset()
         tasks.set_results([])
         self.snapshots.drop()
+        self.stale.drop()
+        self.stale.seconds = 0
         self.recorder.reset()
 
     def _set_faults(self, rules: list[dict[str, Any]]) -> None:
@@ -105,9 +110,15 @@ class EmbeddedApplication:
         """Serve as a forked copy of this process."""
         self.recorder.renew_locks()
         self.recorder.faults = []
+        self.stale = self.recorder.replicas = Stale(self._serve_replica)
         server = _server(self, listening.getsockname()[1], listening.fileno())
         threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
         server.serve_forever()
+
+    def _serve_replica(self, listening: socket.socket) -> None:
+        """As a copy that is asked by this process only, which has waited already."""
+        self.recorder.latency_ms = 0
+        self._serve_copy(listening)
 
 
 def holdings() -> dict[str, int]:

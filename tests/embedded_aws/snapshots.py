@@ -58,9 +58,7 @@ class Snapshots:
         """Take no more, and end those that were taken."""
         self.stop()
         for snapshot in self.taken:
-            with suppress(ProcessLookupError, ChildProcessError):
-                os.kill(snapshot.pid, signal.SIGKILL)
-                os.waitpid(snapshot.pid, 0)
+            end(snapshot.pid)
         self.taken = []
 
     def after(self, call: Any) -> None:
@@ -73,32 +71,46 @@ class Snapshots:
             self._take(call)
 
     def _take(self, call: Any) -> None:
+        fork = Fork(self._live)
+        self.taken.append(Snapshot(call.n, call.service, call.operation, fork.endpoint, fork.pid))
+
+    def _live(self, listening: socket.socket) -> None:
+        self.stop()
+        self.taken = []
+        self._serve(listening)
+
+
+class Fork:
+    """A copy of this process that stands still until somebody connects to it, and then serves, as long as this one lives."""
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
         gc.freeze()  # or the collector touches all that is shared, and so copies it
         parent = os.getpid()
-        if pid := os.fork():
-            endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            self.taken.append(Snapshot(call.n, call.service, call.operation, endpoint, pid))
+        self.pid = os.fork()
+        if self.pid:
             listening.close()
             return
         try:
-            self._live(listening, parent)
+            _leave_sockets(listening.fileno())
+            since = time.monotonic()
+            while not select.select([listening], [], [], 0.5)[0]:
+                if os.getppid() != parent:
+                    return
+            timing.stood_still(time.monotonic() - since)
+            serve(listening)
         except BaseException:  # noqa: BLE001 - nothing of this process may return into the parent's code
             traceback.print_exc()
         finally:
             os._exit(0)
 
-    def _live(self, listening: socket.socket, parent: int) -> None:
-        """Stand still until somebody connects, and then serve, as long as the parent lives."""
-        self.stop()
-        self.taken = []
-        _leave_sockets(listening.fileno())
-        since = time.monotonic()
-        while not select.select([listening], [], [], 0.5)[0]:
-            if os.getppid() != parent:
-                return
-        timing.stood_still(time.monotonic() - since)
-        self._serve(listening)
+
+def end(pid: int) -> None:
+    """End a fork, if it has not ended."""
+    with suppress(ProcessLookupError, ChildProcessError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _leave_sockets(kept: int) -> None:

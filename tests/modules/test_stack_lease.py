@@ -246,6 +246,20 @@ def test_modules_that_do_not_know_of_the_lease_have_it_taken_for_them(aws: Embed
     assert another.end("held") == []
 
 
+def test_what_removes_a_stack_takes_the_lease_where_there_was_one(aws: EmbeddedAWS, run: Run, tmp_path: Path) -> None:
+    assert run.end("held_again") == TAKE[:1] and not run.result["held"]
+    run.make("one")
+    run.end()
+    another = Run(aws, tmp_path / "another")
+    assert another.end("held_again") == [TAKE[0], *TAKE_NEXT] and another.result["held"]
+    elsewhere(aws)
+    with pytest.raises(ModuleFailed, match="another run has the lease"):
+        Run(aws, tmp_path / "third").end("held_again")
+    aws.faults({"service": "ssm", "operation": "GetParametersByPath", "error": {"code": "AccessDeniedException", "message": "no"}})
+    with pytest.raises(ModuleFailed, match="the lease of the stack mlflow-x cannot be taken"):
+        Run(aws, tmp_path / "fourth").end("held_again")
+
+
 def test_nothing_is_left_of_a_stack_that_is_gone(aws: EmbeddedAWS, other: Run, run: Run) -> None:
     run.make("one")
     assert run.end("absent") == ["ssm:DeleteParameters"]

@@ -14,16 +14,22 @@ from account import Account, Listing, listing
 from embedded_aws.client import EmbeddedAWS, Snapshot
 from stack import Run, Stack, prerequisites
 
-PLAYBOOKS = ("site", "site plan", "destroy")
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import SHOWN
+
+COMMANDS = ("site", "site plan", "destroy")
 SLACK = 5
 """Seconds by which a run may be slower where the machine is busier than it was during the undisturbed runs."""
 
 
 class Trouble(t.NamedTuple):
-    """What brings it about, and the seconds by which AWS is late to know what it has made."""
+    """What brings it about, the seconds by which AWS is late to know what it has made, those for which a command waits at most where AWS
+    may show what was before, and the commands.
+    """
 
     begin: t.Callable[[EmbeddedAWS], None]
     late: float = 0
+    shown: float = 0
+    commands: tuple[str, ...] = COMMANDS
 
 
 def faults(*rules: dict[str, t.Any]) -> Trouble:
@@ -34,16 +40,23 @@ def late_to_know(seconds: float) -> Trouble:
     return Trouble(lambda aws: aws.consistency(seconds), seconds)
 
 
+def late_to_show(seconds: float, *commands: str) -> Trouble:
+    """It matters how soon after another a playbook begins."""
+    return Trouble(lambda aws: aws.stale(seconds), shown=SHOWN + seconds, commands=commands)
+
+
 TROUBLES: dict[str, Trouble] = {
     "internal errors": faults({"error": "internal", "probability": 0.05}, {"error": "internal", "late": True, "probability": 0.05}),
     "answers lost": faults({"drop": "after", "probability": 0.1}),
     "late to know": late_to_know(3),
+    "late to show": late_to_show(3, "site site plan", "destroy"),
     "throttled": faults({"error": "throttled", "probability": 0.3}),
 }
 MORE_TROUBLES: dict[str, Trouble] = {
     "requests lost": faults({"drop": "before", "probability": 0.1}),
     "answers of 20 seconds": faults({"latency_ms": 20_000, "probability": 0.03}),
     "very late to know": late_to_know(10),
+    "very late to show": late_to_show(10, "site", "site plan destroy"),
 }
 
 
@@ -63,28 +76,28 @@ def failed(calls: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     return [call for call in calls if call["error"]]
 
 
-def delays(calls: list[dict[str, t.Any]], late: float) -> float:
-    """The seconds in which AWS was late: to answer by more than 10 seconds, or for C(late) seconds to know what it had made.
+def delays(calls: list[dict[str, t.Any]], trouble: Trouble) -> float:
+    """The seconds in which AWS was late: to answer by more than 10 seconds, or to know, or show, what it had made.
 
     Delays at the same time count once, and what it was late to know only where it refused a change meanwhile.
     """
     spans = [(call["time"], call["time"] + call["milliseconds"] / 1000) for call in calls if call["milliseconds"] > 10_000]
     refused = [call["time"] for call in calls if call["mutating"] and call["error"]]
     made = [call["time"] + call["milliseconds"] / 1000 for call in calls if call["mutating"] and not call["error"]]
-    spans += [(since, since + late) for since in made if any(since < time < since + late for time in refused)]
-    total, until = 0.0, 0.0
+    spans += [(since, since + trouble.late) for since in made if any(since < time < since + trouble.late for time in refused)]
+    total, until = trouble.shown, 0.0
     for start, end in sorted(spans):
         total += max(0, end - max(start, until))
         until = max(until, end)
     return total
 
 
-def too_long(took: list[float], undisturbed: list[float]) -> bool:
-    return any(seconds > 3 * without + SLACK for seconds, without in zip(took, undisturbed, strict=True))
+def too_long(seconds: float, undisturbed: float) -> bool:
+    return seconds > 3 * undisturbed + SLACK
 
 
-def play(stack: Stack, playbook: str) -> Run:
-    return stack.destroy() if playbook == "destroy" else stack.run(playbook)
+def play(stack: Stack, playbooks: str) -> Run:
+    return stack.run(playbooks, "-e", f"mlflow_confirm_destroy={stack.inputs['mlflow_unique_name']}")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +109,7 @@ def undisturbed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactor
     for _copy in [*TROUBLES, *MORE_TROUBLES]:
         aws_server.client("ec2").create_tags(Resources=[stack.inputs["mlflow_vpc_id"]], Tags=[{"Key": "of", "Value": "all"}])
     copies, ends, calls, seconds, errors = aws_server.snapshots(), [], [], [], 0
-    for playbook in PLAYBOOKS:
+    for playbook in " ".join(COMMANDS).split():
         run = play(stack, playbook)
         assert run.status == 0, run.messages or run.text
         ends.append(Account(aws_server, known))
@@ -112,21 +125,26 @@ def test_runs_end_green_and_where_undisturbed_ones_do(undisturbed: Undisturbed, 
     and the delays themselves.
     """
     with undisturbed.copies.pop() as aws:
-        stack, done, took = Stack(aws, tmp_path, undisturbed.stack.inputs), [], []
+        stack, done, played = Stack(aws, tmp_path, undisturbed.stack.inputs), [], 0
         trouble = (TROUBLES | MORE_TROUBLES)[name]
-        for playbook, end, calls in zip(PLAYBOOKS, undisturbed.ends, undisturbed.calls, strict=True):
+        took: dict[str, tuple[float, float]] = {}
+        for command in trouble.commands:
+            part = slice(played, played + len(command.split()))
+            played = part.stop
             trouble.begin(aws)
-            run = play(stack, playbook)
+            run = play(stack, command)
             aws.faults()
             aws.consistency(0)
+            aws.stale(0)
             assert run.status == 0, run.messages or run.text
-            assert len(run.calls) <= 2 * calls + len(failed(run.calls))
-            assert Account(aws, undisturbed.known).differences(end) == []
-            assert run.changes == [] or playbook != "site plan"  # nothing was left to do
+            assert len(run.calls) <= 2 * sum(undisturbed.calls[part]) + len(failed(run.calls))
+            assert Account(aws, undisturbed.known).differences(undisturbed.ends[played - 1]) == []
+            assert run.changes == [] or command != "site plan"  # nothing was left to do
             done += run.calls
-            took.append(run.seconds - delays(run.calls, trouble.late))
+            took[command] = (run.seconds - delays(run.calls, trouble), sum(undisturbed.seconds[part]))
         slow = [call for call in done if call["milliseconds"] > 10_000]
-        assert len(failed(done)) > undisturbed.errors or slow  # it was in trouble
-    if too_long(took, undisturbed.seconds):  # or the machine is busier now: what do undisturbed runs take?
-        again = [play(undisturbed.stack, playbook).seconds for playbook in PLAYBOOKS]
-        assert not too_long(took, again), (took, undisturbed.seconds, again)
+        behind = [call for call in done if call["behind"]]
+        assert len(failed(done)) > undisturbed.errors or slow or behind  # it was in trouble
+    if any(too_long(*each) for each in took.values()):  # or the machine is busier now: what do undisturbed runs take?
+        again = {command: play(undisturbed.stack, command).seconds for command in COMMANDS}
+        assert not any(too_long(seconds, again.get(command, without)) for command, (seconds, without) in took.items()), (took, again)

@@ -26,7 +26,13 @@ class FakeAws:
     module = types.SimpleNamespace(params={})
 
     def __init__(self, status: str) -> None:
-        self.status, self.links, self.log = status, {"old": FAILED}, []
+        self.status, self.links, self.log, self.made = status, {"old": FAILED}, [], {}
+
+    def before_wait(self) -> None:
+        """Nothing: no run has a lease here."""
+
+    def read_late_enough(self, what: str, made: float) -> None:
+        """What was read is up to date here."""
 
     def client(self, service: str) -> t.Any:
         return self
