@@ -255,7 +255,7 @@ class Resource:
             self.inside = self.children()  # as long as it can be read: what is inside is replaced with it
         if changes or replaced or before is None:
             action = "replace" if replaced else "update" if before else "create"
-            if self.twins and parent != "create" and not self.aws.check_mode:
+            if self.twins and before is None and parent != "create" and not self.aws.check_mode:
                 self.aws.before_wait()  # the lease says when the run before ended
                 self.aws.read_late_enough(f"{self.kind} {self.name}", self.aws.made.get((self.kind, self.name), 0))
             self._note(action, before, changes)
@@ -279,7 +279,7 @@ class Resource:
                 self.state.update(self.create(desired) or {})
             return
         tags = changes.pop("tags", None)
-        with self._contradictions(there=True), self._making():
+        with self._contradictions(there=True):
             if changes:
                 self.state.update(self.update(before, changes) or {})
             if tags is not None:

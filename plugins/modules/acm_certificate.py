@@ -196,7 +196,8 @@ class Certificate(Resource):
         """The validation records, which ACM names some seconds after the request. Two names may share one."""
         wait = Wait(f"the validation records of {self.kind} {self.name}")
         for pause in intervals():
-            certificate = self.aws.client("acm").describe_certificate(CertificateArn=self.state["arn"])["Certificate"]
+            describe = self.aws.client("acm").describe_certificate  # which does not find a new one for some seconds
+            certificate = eventually(describe, "ResourceNotFoundException", CertificateArn=self.state["arn"])["Certificate"]
             options = certificate.get("DomainValidationOptions", [])
             if options and all("ResourceRecord" in option for option in options):
                 break

@@ -158,3 +158,9 @@ def test_where_aws_is_up_to_date_nothing_is_waited_for(aws: EmbeddedAWS, runs: R
         "GetParametersByPath", "PutParameter", "PutParameter",  # taken and given back
         "GetParametersByPath", "GetParametersByPath", "PutParameter", "DeleteParameters",  # there was one, so it is taken
     ]  # fmt: skip
+
+
+def test_what_proves_a_certificate_is_waited_for(aws: EmbeddedAWS, runs: Runs) -> None:
+    zone = aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"].rpartition("/")[2]
+    made = runs.module("acm_certificate", {"domain_name": "x.example.com", "zone_id": zone})
+    assert made["certificate"]["status"] == "ISSUED" and runs.number_made("RequestCertificate") == 1
