@@ -91,8 +91,9 @@ def surveyed(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     stack.apply()
     file = tmp_path / "answers"
     monkeypatch.setenv(ANSWERS, str(file))
-    defaults = {"mlflow_api_authorizer": "lambda", "mlflow_database_engine": "aurora-mysql"}
-    run_module("preflight", {"inputs": {**defaults, **stack.inputs}, "survey": True}, stack.aws)
+    (cluster,) = stack.aws.client("rds").describe_db_clusters()["DBClusters"]
+    database = {"mlflow_database_engine": cluster["Engine"], "mlflow_rds_cluster_engine_version": cluster["EngineVersion"]}
+    run_module("preflight", {"inputs": {**database, **stack.inputs}, "survey": True}, stack.aws)
     return file
 
 
