@@ -110,8 +110,8 @@ _UNKNOWN = re.compile(
 _REMOVES = re.compile(r"^(Delete|Deregister|Detach|Remove|Revoke|Untag)")
 _PASS_ROLE = re.compile(r"iam:PassRole on resource: \S+:role/(?:\S+/)?([\w+=,.@-]+)")
 
-REPEATS = 8
-"""How often a change is sent again that refers to what AWS does not know yet: for 13 seconds, at most two of them too long."""
+REPEATS = 13
+"""How often a change is sent again that refers to what AWS does not know yet: every second, for 12 seconds."""
 NEW_ROLE = 60
 """Seconds for which IAM may deny passing a role only because it does not know it everywhere yet."""
 
@@ -369,7 +369,7 @@ class Aws:
         if attempts > REPEATS:
             self._given_up.add(refusal)
             return None
-        return min(0.5 * 2 ** (attempts - 1), 2)
+        return min(0.5 * attempts, 1)
 
     def once(self, key: t.Hashable, read: t.Callable[[], t.Any]) -> t.Any:
         """What C(read) returns, asked for once in this run however many resources need it."""

@@ -92,5 +92,5 @@ def test_what_aws_does_not_know_yet_is_sent_again_and_then_looked_for_every_two_
     else:
         with pytest.raises(ModuleFailed, match="AWS answered ClientException to CreateCluster: Role is not valid"):
             run_module(MODULE, GIVEN, aws)
-    sent_again = [0.5, 1, 2, 2, 2, 2, 2, 2][:times]
+    sent_again = [0.5, *[1] * 12][:times]
     assert slept == sent_again + [2.0] * starts and creates(aws) == 1 + len(sent_again) + starts
