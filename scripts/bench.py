@@ -145,6 +145,7 @@ def write(path: Path, name: str, content: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one stack, once, without latency")
+    parser.add_argument("--one-stack", action="store_true", help="without ten stacks and without creation times: half the time")
     parser.add_argument("--repetitions", type=int, default=ENOUGH, metavar="N", help=f"how often each step is run ({ENOUGH})")
     parser.add_argument("--stacks", metavar="N,N,...", help="instead, this collection alone with so many stacks in one run")
     options = parser.parse_args()
@@ -170,12 +171,13 @@ def main() -> int:
         latencies = LATENCIES[:1] if options.quick else LATENCIES
         taken: Taken = defaultdict(lambda: defaultdict(list))
         measure_life(peers, repetitions, latencies, taken)
-        if not options.quick:
+        whole = not options.quick and not options.one_stack
+        if whole:
             measure_ten(peers, repetitions, latencies, taken)
         results = {
             "conditions": conditions(repetitions, load, peer),
             "rows": [report.row(step, latency, samples) for (step, latency), samples in taken.items()],
-            "waits": None if options.quick else measure_waits(peers, repetitions),
+            "waits": measure_waits(peers, repetitions) if whole else None,
         }
         print("", report.markdown(results), "", report.summary(results), sep="\n")
         complete = bool(peer and not options.quick and repetitions >= ENOUGH)

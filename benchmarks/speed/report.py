@@ -133,12 +133,14 @@ def share(value: float) -> str:
 
 
 def _legend(results: dict[str, Any]) -> str:
-    every = goals(results)
+    every, measured = goals(results), {row["step"] for row in results["rows"]}
+    missing = [name for step, name in STEPS.items() if step not in measured] + ([] if results["waits"] else ["creation times"])
     compared = "Ours : Terraform's = share. " if any(row["terraform"] for row in results["rows"]) else ""
     return (
         f"{compared}✓ is a goal that is met, ✗ one that is not, and what it is: {sum(g.met for g in every)} of {len(every)} are "
         f"met. API calls are to be at most {FIRST_CALLS} at the first deployment, and at most Terraform's where there is nothing "
         "to do. The latency is added to every API call; memory is the highest sum of the PSS of all processes."
+        + (f" Not measured this time: {', '.join(missing)}." if missing else "")
     )
 
 

@@ -65,6 +65,13 @@ def test_the_table_has_the_figures_of_both_and_the_conditions() -> None:
     assert "Measured on 2026-11-25, medians of 3, in turn, on 2 cores (Abacus), 25 GB, Linux 6; load average at the start 0.1" in text
 
 
+def test_what_was_not_measured_is_said() -> None:
+    assert " Not measured this time: first deployment, plan, nothing to do, " in report.markdown(results(again(sample(3))))
+    rows = [report.row(step, latency, {"ours": [sample(1)]}) for latency in (0, 100) for step in report.STEPS]
+    waits = {"creation_seconds": {"rds": 40}, "ours": {"wall": 41}, "terraform": None}
+    assert "Not measured" not in report.markdown(results(*rows, waits=waits))
+
+
 def test_without_terraform_the_table_has_ours_alone() -> None:
     text = report.markdown(results(again(sample(3))))
     assert "| deploy again, nothing to do | 0 ms | 3.0 | 1.0 | 100 | 90 |" in text
