@@ -45,7 +45,6 @@ MAX_IN_FLIGHT = 8
 THROTTLED_RETRIES = 15
 """How often a call that AWS throttles is sent again: for at least as long, all in all, as in ten times of botocore's."""
 
-
 SHOWN = 15
 """Seconds after a change for which AWS may go on to show what was before: far longer than it takes as a rule."""
 

@@ -65,9 +65,6 @@ class Survey:
         with contextlib.suppress(AwsError, BotoCoreError, ClientError):
             return question()
 
-    def client(self, service: str) -> t.Any:
-        return self.aws.client(service)
-
     def host(self, zone_name: str) -> str:
         return f"{self.inputs['mlflow_record_name']}.{self.inputs[zone_name].rstrip('.')}"
 
@@ -87,11 +84,11 @@ class Survey:
         arn = f"arn:{self.aws.partition}:logs:{self.aws.region}:{self.aws.account_id}:log-group:{name}"
         self._all(
             partial(self.aws.pages, "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name),
-            partial(self.client("logs").list_tags_for_resource, resourceArn=arn),
+            partial(self.aws.client("logs").list_tags_for_resource, resourceArn=arn),
         )
 
     def database(self) -> t.Iterator[Question]:
-        rds, arn = self.client("rds"), f"arn:{self.aws.partition}:rds:{self.aws.region}:{self.aws.account_id}"
+        rds, arn = self.aws.client("rds"), f"arn:{self.aws.partition}:rds:{self.aws.region}:{self.aws.account_id}"
         engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
         group = f"{self.name}-{parameter_group_family(engine, version).replace('.', '-')}"
         yield partial(rds.describe_db_cluster_parameter_groups, DBClusterParameterGroupName=group)
@@ -106,10 +103,10 @@ class Survey:
         for member in self.cluster.get("DBClusterMembers", []):
             yield partial(rds.describe_db_instances, DBInstanceIdentifier=member["DBInstanceIdentifier"])
         for secret in (self.inputs["mlflow_database_password_secret_arn"], f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):
-            yield partial(self.client("secretsmanager").describe_secret, SecretId=secret)
+            yield partial(self.aws.client("secretsmanager").describe_secret, SecretId=secret)
 
     def target_group(self) -> None:
-        elbv2 = self.client("elbv2")
+        elbv2 = self.aws.client("elbv2")
         (group,) = elbv2.describe_target_groups(Names=[self.name])["TargetGroups"]
         arn = group["TargetGroupArn"]
         self._all(
@@ -117,7 +114,7 @@ class Survey:
         )
 
     def load_balancer(self) -> None:
-        elbv2 = self.client("elbv2")
+        elbv2 = self.aws.client("elbv2")
         (balancer,) = elbv2.describe_load_balancers(Names=[self.name])["LoadBalancers"]
         arn = balancer["LoadBalancerArn"]
         self._all(
@@ -131,17 +128,17 @@ class Survey:
         arns = [listener["ListenerArn"] for listener in listeners]
         every = together(*(partial(self.aws.pages, "elbv2", "describe_rules", "Rules", ListenerArn=arn) for arn in arns))
         rules = [rule["RuleArn"] for each in every for rule in each if not rule["IsDefault"]]
-        self.client("elbv2").describe_tags(ResourceArns=[*arns, *rules])
+        self.aws.client("elbv2").describe_tags(ResourceArns=[*arns, *rules])
 
     def record(self, zone_id: str, zone_name: str) -> None:
-        self.client("route53").list_resource_record_sets(
+        self.aws.client("route53").list_resource_record_sets(
             HostedZoneId=self.inputs[zone_id], MaxItems="20", StartRecordName=self.host(zone_name)
         )
 
     def bucket(self) -> t.Iterator[Question]:
         if self.inputs.get("mlflow_artifact_bucket_id"):
             return
-        s3, bucket = self.client("s3"), f"{self.name}-{self.aws.account_id}-{self.aws.region}"
+        s3, bucket = self.aws.client("s3"), f"{self.name}-{self.aws.account_id}-{self.aws.region}"
         yield partial(s3.head_bucket, Bucket=bucket, ExpectedBucketOwner=self.aws.account_id)
         for part in (
             "bucket_tagging", "bucket_policy", "bucket_ownership_controls", "bucket_encryption", "bucket_versioning",
@@ -154,7 +151,7 @@ class Survey:
         return {role: role for role in (f"{self.name}-ecs-execution", f"{self.name}-ecs-task")} | {self.function: "authorizer"}
 
     def role(self, name: str, policy: str) -> None:
-        iam = self.client("iam")
+        iam = self.aws.client("iam")
         self._all(
             partial(iam.get_role, RoleName=name),
             partial(iam.get_role_policy, RoleName=name, PolicyName=policy),
@@ -163,14 +160,14 @@ class Survey:
         )
 
     def tasks(self) -> t.Iterator[Question]:
-        ecs, cluster = self.client("ecs"), f"arn:{self.aws.partition}:ecs:{self.aws.region}:{self.aws.account_id}:cluster/{self.name}"
+        ecs, cluster = self.aws.client("ecs"), f"arn:{self.aws.partition}:ecs:{self.aws.region}:{self.aws.account_id}:cluster/{self.name}"
         yield partial(ecs.describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
         for family in (self.name, f"{self.name}-prepare-database"):
             yield partial(ecs.describe_task_definition, taskDefinition=family, include=["TAGS"])
         yield partial(ecs.describe_services, cluster=cluster, services=[self.name], include=["TAGS"])
 
     def scaling(self) -> None:
-        client, resource = self.client("application-autoscaling"), f"service/{self.name}/{self.name}"
+        client, resource = self.aws.client("application-autoscaling"), f"service/{self.name}/{self.name}"
         target = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
         listed = partial(self.aws.pages, "application-autoscaling", ResourceId=resource, **target)
         self._all(
@@ -183,9 +180,9 @@ class Survey:
         )
 
     def authorizer(self) -> t.Iterator[Question]:
-        yield partial(self.client("lambda").get_function, FunctionName=self.function)
+        yield partial(self.aws.client("lambda").get_function, FunctionName=self.function)
         if self.inputs.get("mlflow_api_authorizer") != "jwt":
-            yield partial(self.client("lambda").get_policy, FunctionName=self.function)
+            yield partial(self.aws.client("lambda").get_policy, FunctionName=self.function)
 
     def api(self) -> t.Iterator[Question]:
         listed = partial(self.aws.pages, "apigatewayv2")

@@ -260,8 +260,8 @@ class TaskDefinition(Resource):
     def describe(self) -> State | None:
         latest = self.name
         if self.absent:  # a run that died between deregistering and deleting leaves only inactive revisions
-            together(*(partial(self._before, status) for status in STATUSES))
-            latest = next((arn for status in STATUSES for arn in self._before(status)), "")
+            revisions = together(*(partial(self._before, status) for status in STATUSES))
+            latest = next((arn for arns in revisions for arn in arns), "")
         answer = self._describe_definition(latest) if latest else None
         if answer is None:
             return None

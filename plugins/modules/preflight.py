@@ -630,15 +630,13 @@ def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
     problems = list(preflight.region()) or list(preflight.account())
     if problems or scope not in ("site", "restore"):
         return problems
-    problems, _asked = together(
-        partial(problems_with_aws, preflight, scope), partial(survey, preflight) if preflight.aws.record else list
-    )
+    problems, _asked = together(partial(problems_with_aws, preflight, scope), partial(survey, preflight))
     return problems
 
 
 def survey(preflight: Preflight) -> None:
     """Ask for what the stack has, for the modules to come. Not where it is not there, and its parts are about to be made."""
-    if not preflight.inputs.get("mlflow_unique_name"):
+    if not preflight.aws.record:
         return
     try:
         cluster = preflight.cluster(preflight.inputs["mlflow_unique_name"])
