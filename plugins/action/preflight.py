@@ -62,6 +62,7 @@ class ActionModule(InWorker):
         scope = self._task.args.get("scope", "site")
         problems = _inputs.unknown_names((name for name in variables if name not in NO_INPUTS), spec)
         given, unrendered = self._given(variables, spec)
+        _remove_plan(given)
         inputs, more = _inputs.check(given, spec, bootstrap=scope == "bootstrap")
         told = {problem.variable for problem in unrendered} | _derived(variables, spec)
         problems += unrendered + [problem for problem in more if problem.variable not in told]
@@ -147,12 +148,24 @@ def _derived(variables: dict[str, t.Any], spec: _inputs.Spec) -> set[str]:
     return {name for name, option in spec.items() if "{{" in str(option.get("default")) and variables.get(name) == option["default"]}
 
 
+def _remove_plan(given: _inputs.Inputs) -> None:
+    """Remove the plan of an earlier run, so that a plan file is always of the last one. A folder is left alone."""
+    path = given.get("mlflow_plan_path")
+    if path and isinstance(path, str):
+        with contextlib.suppress(OSError, ValueError):  # a file that cannot be written either is told as a problem
+            Path(_absolute(path)).unlink()
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(os.path.expandvars(path)))
+
+
 def _unwritable(inputs: _inputs.Inputs, scope: str) -> t.Iterator[_inputs.Problem]:
     """A run must not find out at its end, after the deployment, that it cannot write its files."""
     for name in ("mlflow_plan_path", "mlflow_bootstrap_team_file" if scope == "bootstrap" else "mlflow_outputs_path"):
         if not inputs.get(name):
             continue
-        path = os.path.abspath(os.path.expanduser(os.path.expandvars(inputs[name])))
+        path = _absolute(inputs[name])
         folder, file = os.path.split(path)
         if os.path.isdir(path):
             yield _inputs.Problem(name, inputs[name], "this is a folder: give the path of a file in it")
