@@ -24,7 +24,6 @@ from urllib.parse import quote
 from ansible import constants as C
 from ansible.module_utils import basic
 from ansible.module_utils.ansible_release import __version__
-from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.plugins.action import ActionBase
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.plugins.loader import module_loader
@@ -36,6 +35,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 gc.disable()  # as long as only what stays is made
 try:
     from ansible.module_utils._internal._ansiballz import _loader
+    from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
+    from ansible.plugins.loader import connection_loader, get_shell_plugin, test_loader
 
     import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease  # noqa: F401, pylint: disable=unused-import
     import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource  # noqa: F401, pylint: disable=unused-import
@@ -43,10 +44,18 @@ try:
 
     preload()
     POSSIBLE = __version__.startswith(("2.19.", "2.20.", "2.21."))  # what it is tested with: it uses internals of core
-except ImportError:  # boto3 is missing: the module says so in the usual way
+except ImportError:  # boto3 is missing: the module says so in the usual way; or this is another Ansible
     POSSIBLE = False
 
 PROFILE = "legacy"  # how arguments and results of a module are written as JSON
+
+if POSSIBLE:  # what Ansible itself would look for and load again in each worker
+    for direction in Direction:
+        get_module_encoder(PROFILE, direction)
+        get_module_decoder(PROFILE, direction)
+    connection_loader.get("local", class_only=True)
+    get_shell_plugin("sh")
+    test_loader.get("ansible.builtin.defined")  # and with it all tests of Ansible's own
 gc.freeze()  # or each fork copies the pages that the garbage collector touches
 # The controller and each worker would look through all that they hold many times in a run of seconds, and find next to nothing.
 gc.set_threshold(100_000, 50, 100)
