@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ansible import constants as C
-from ansible.module_utils import basic
+from ansible.module_utils import _internal, basic
 from ansible.module_utils.ansible_release import __version__
 from ansible.plugins.action import ActionBase
 from ansible.plugins.action.normal import ActionModule as NormalAction
@@ -168,6 +168,16 @@ def _shown(host: str) -> t.Iterator[None]:
         _progress.show = None
 
 
+@contextlib.contextmanager
+def _as_module() -> t.Iterator[None]:
+    """Whatever asks Ansible is told that this is no controller, so that warnings go into the result, as a module's do."""
+    _internal.is_controller = False
+    try:
+        yield
+    finally:
+        _internal.is_controller = True
+
+
 @functools.cache
 def _encoder() -> type[json.JSONEncoder]:
     return get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
@@ -178,7 +188,7 @@ def _run(name: str, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=_encoder()).encode()
     basic._ANSIBLE_PROFILE = PROFILE
     out, err, status = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _as_module():
         try:
             importlib.import_module(name).main()
         except SystemExit as stop:

@@ -1,0 +1,169 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module that runs in the worker does, says and asks AWS what it does, says and asks as a process of its own.
+
+Each module of the collection runs both ways, on two copies of one account: in check mode and for good, with a diff; where
+it warns; and where AWS refuses, an option is unknown, a value is secret and an exception is not caught.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import typing as t
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import tag_list
+from embedded_aws.client import EmbeddedAWS
+from situations import ACTING, TAGS, situations
+from stack import Inputs, Stack, run_ansible
+
+pytestmark = pytest.mark.versions
+COLLECTION = "mlplatform.mlflow_aws"
+MODULES = {path.stem for path in (Path(__file__).parents[2] / "plugins" / "modules").glob("*.py")} - {"plan_report", "stack_report"}
+"""All but the action plugins that run no module."""
+ASKING = {
+    "aws_wait": {"db_clusters": ["x"]},
+    "preflight": {},
+    "stack_health": {"name": "x", "domain_name": "x.example.com"},
+    "stack_lease": {},
+}
+"""What changes nothing of a stack."""
+FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool"}
+"""What looks for things of its own tags only, and so does not come upon another's."""
+VARIABLES = {"ansible_python_interpreter": "{{ ansible_playbook_python }}", "mlflow_stack_tags": TAGS}
+DENIED = {"error": {"code": "AccessDenied", "message": "You may not do this", "status": 403}}
+DIFFERENT = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"  # a UUID
+    r"|\b[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z|[+]00:00)?"  # a time
+    r"|[^ '\"]*/[^ '\"]*ansible[^ '\"]*tmp[^ '\"]*"  # a folder of Ansible's
+    r"|(?:\b|_)(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,}\b"  # how AWS calls something; API Gateway and Secrets Manager without digits
+    r"|(?<=/apis/)[a-z]+|(?<=/vpclinks/)[a-z]+|(?<=integrations/)[a-z]+|[a-z]+/authorizers/[a-z]+|[a-z]+(?=[.]execute-api)"
+    r"|(?<=:secret:)[^'\", ]+"
+    r"|(?<=\"pid\": )[0-9]+|(?<=\"started\": )[0-9]+|(?<=\"began\": )[0-9.]+"  # a process
+)
+"""What differs from one run to the next."""
+DIFFERENT_FIELDS = {"waited", "lease", "detail", "id", "api_id", "apiId", "authorizer_id", "authorizerId"}
+
+
+class Way(t.NamedTuple):
+    """What all modules did in one of the two ways."""
+
+    results: dict[str, dict[str, t.Any]]
+    """By the name of the task."""
+    calls: Counter[str]
+    seconds: float
+
+
+def same(value: t.Any) -> t.Any:
+    """A value without what differs from one run to the next, such as the order of what several resources say at the same time."""
+    if isinstance(value, dict):
+        fields = {DIFFERENT.sub("*", key): "*" if key in DIFFERENT_FIELDS else same(each) for key, each in value.items()}
+        if value.get("name") in DIFFERENT_FIELDS:
+            fields["after"] = "*"
+        if "warnings" in fields:
+            fields["warnings"].sort()
+        return fields
+    if isinstance(value, list):
+        return [same(each) for each in value]
+    return "\n".join(sorted(DIFFERENT.sub("*", value).split("\n"))) if isinstance(value, str) else value
+
+
+def tasks(every: dict[str, dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
+    """What each module is asked to do, one after the other, and then to undo."""
+    for module, options in every.items():
+        yield task(module, "plans", options, check_mode=True, diff=True)
+        yield task(module, "acts", options, diff=True)
+        if can_remove(module):
+            yield task(module, "keeps another's", {**options, "state": "absent", "tags": {**TAGS, "mlflow-stack": "y"}})
+        yield task(module, "does not know", {**options, "nonsense": "secret"}, no_log=True)
+        yield task(module, "breaks off", options, environment={"AWS_ENDPOINT_URL": "nonsense"})
+    for module, options in reversed(every.items()):
+        if can_remove(module):
+            protected = {"lift_deletion_protection": True} if module == "rds_cluster" else {}
+            yield task(module, "removes", {**options, **protected, "state": "absent"}, diff=True)
+
+
+def task(module: str, what: str, options: dict[str, t.Any], **keywords: t.Any) -> dict[str, t.Any]:
+    register = {"register": "mlflow_account"} if (module, what) == ("preflight", "acts") else {}  # from then on there is a lease to take
+    return {"name": f"{module} {what}", f"{COLLECTION}.{module}": options, "ignore_errors": True, **register, **keywords}
+
+
+def can_remove(module: str) -> bool:
+    return module not in (*ACTING, *ASKING, "ecs_task")
+
+
+def run_all(aws: EmbeddedAWS, folder: Path, inputs: Inputs, every: dict[str, dict[str, t.Any]]) -> Way:
+    """All tasks; then each module once more, while AWS refuses whatever it is asked."""
+    results: dict[str, dict[str, t.Any]] = {}
+    calls: Counter[str] = Counter()
+    seconds = 0.0
+    folder.mkdir()
+    refused = [task(module, "is refused", options) for module, options in every.items()]
+    for name, listed, faults in (("all.yml", list(tasks(every)), []), ("refused.yml", refused, [DENIED])):
+        aws.faults(*faults)
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": VARIABLES, "tasks": listed}
+        (folder / name).write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), name, "-e", json.dumps(inputs)]
+        done = run_ansible(aws, folder, command)
+        assert done.status == 0, done.text
+        results |= {each["task"]["name"]: same(each["hosts"]["localhost"]) for each in done.output["plays"][0]["tasks"]}
+        if not faults:  # else what is asked at the same time may be asked, or not any more
+            calls.update(json.dumps(same([call[part] for part in ("service", "operation", "params", "error")])) for call in done.calls)
+        seconds += done.seconds
+    return Way(results, calls, seconds)
+
+
+@pytest.fixture(scope="module")
+def ways(team: Stack) -> tuple[Way, Way]:
+    """What the modules did in the worker, and as processes of their own."""
+    (team.folder / "function").mkdir()
+    (team.folder / "function" / "a.py").write_text("def b(event, context): ...\n", encoding="utf-8")
+    made = {each.module: {"tags": TAGS, **each.given} for each in situations(team.inputs, str(team.folder / "function"))}
+    every = {**made, **ACTING, **ASKING}
+    login = {"MasterUsername": "a", "MasterUserPassword": "b" * 12}
+    team.aws.client("rds").create_db_cluster(DBClusterIdentifier="y", Engine="aurora-mysql", Tags=tag_list(TAGS), **login)
+    team.aws.take_snapshots()
+    for alias in ("one", "two"):  # each a copy of the account as it is
+        team.aws.client("iam").create_account_alias(AccountAlias=alias)
+    one, two = team.aws.snapshots()
+    with one, two, ThreadPoolExecutor(2) as pool:
+        inside = pool.submit(run_all, one, team.folder / "inside", team.inputs, every)
+        outside = pool.submit(run_all, two, team.folder / "outside", {**team.inputs, "mlflow_run_in_worker": False}, every)
+        return inside.result(), outside.result()
+
+
+def test_every_module_runs_both_ways(ways: tuple[Way, Way]) -> None:
+    inside, outside = ways
+    assert {name.split()[0] for name in inside.results} == MODULES
+    assert inside.seconds < outside.seconds / 2, "the modules have not run in the worker"
+
+
+def test_the_results_are_the_same(ways: tuple[Way, Way]) -> None:
+    inside, outside = ways
+    assert inside.results.keys() == outside.results.keys()
+    assert {name: (inside.results[name], other) for name, other in outside.results.items() if inside.results[name] != other} == {}
+
+
+def test_aws_is_asked_the_same(ways: tuple[Way, Way]) -> None:
+    inside, outside = ways
+    assert (inside.calls - outside.calls, outside.calls - inside.calls) == (Counter(), Counter())
+
+
+def test_each_task_does_what_its_name_says(ways: tuple[Way, Way]) -> None:
+    """Or the others would prove less than they seem to."""
+    for name, result in ways[0].results.items():
+        module, _space, what = name.partition(" ")
+        if module not in ("stack_health", "stack_lease"):  # the one fails where anything is amiss, the other where it has not asked yet
+            assert bool(result.get("failed")) == (what in ("does not know", "breaks off", "is refused")), (name, result)
+        assert result["changed"] == (what in ("plans", "acts", "removes") and module not in ASKING), (name, result)
+        if module not in FIND_THEIR_OWN:
+            assert bool(result.get("warnings")) == (what == "keeps another's"), (name, result)
+        assert bool(result.get("diff")) == result["changed"], (name, result)
+        assert ("censored" in result) == (what == "does not know"), (name, result)
