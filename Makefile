@@ -10,7 +10,7 @@ STEPS := unit modules site runtime versions lint sanity molecule package
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "make test-STEP   one step of the tests: $(STEPS)"
-	@echo "make test-faults a death at each call of each run, of which \`make test\` takes a sample (20 minutes)"
+	@echo "make test-faults a death at each call of each run, and whatever else \`make test\` takes a sample of (40 minutes)"
 
 install: ## makes .venv, with this checkout as the collection mlplatform.mlflow_aws
 	@scripts/install .venv runtime

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs steps of `make test` by name, each to its end, and sums up: what failed, and what this machine could not run.
 
-Steps that keep one core busy run two at a time, each in a process of its own whose output is shown when it has ended.
+Steps that leave a core idle run two at a time, each in a process of its own whose output is shown when it has ended.
 The exit status is 1 if anything failed, or if the variable CI is set and anything was not run.
 """
 
@@ -189,9 +189,9 @@ def site() -> None:
 
 
 def faults() -> None:
-    """Runs that are killed after each of their calls, and runs in every trouble; `site` takes a sample of both."""
+    """Runs that are killed after each of their calls, and all tests marked `faults`; `site` and `modules` take a sample of both."""
     pytest("faults", "tests/site/test_deaths.py", env=environment(MLFLOW_DEATHS="1:1"))
-    pytest("trouble", "-n", "2", "-m", "faults", "tests/site/test_trouble.py", "tests/modules")
+    pytest("trouble", "-n", "2", "--dist", "loadfile", "-m", "faults", "tests/site", "tests/modules")
 
 
 def has_runtime_programs() -> bool:
@@ -233,7 +233,7 @@ def versions() -> None:
         elif status:
             results.failed.append(f"versions: ansible-core {other} was not installed")
         else:
-            pytest(f"versions-{other}", "-n", "2", "--dist", "loadfile", "-m", "versions", "tests", env=environment(venv))
+            pytest(f"versions-{other}", "-m", "versions", "tests", env=environment(venv))
 
 
 def package() -> None:
@@ -262,7 +262,8 @@ STEPS: dict[str, Callable[[], None]] = {
 }
 
 
-ONE_CORE = ("lint", "sanity", "molecule", "package")
+ONE_CORE = ("runtime", "versions", "lint", "sanity", "molecule", "package")
+"""Steps that keep one core busy, `runtime` on average: its two processes wait most of the time."""
 
 
 def run_steps(names: list[str]) -> None:

@@ -14,11 +14,16 @@ import os
 import typing as t
 from unittest import mock
 
+import botocore.hooks
 import botocore.loaders
 from ansible.module_utils.testing import patch_module_args
 
 # One loader for all runs: reading the service models of AWS from disk is most of the work of a run.
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
+# Most of the rest: each run's session registers a hundred handlers, and finds out what their events and arguments are.
+current_name = functools.cache(botocore.hooks.EventAliaser(None)._alias_event_name)
+botocore.hooks.EventAliaser._alias_event_name = lambda _self, name: current_name(name)
+botocore.hooks.accepts_kwargs = functools.lru_cache(1000)(botocore.hooks.accepts_kwargs)
 
 
 class ModuleFailed(Exception):

@@ -4,8 +4,9 @@
 """One changed input changes exactly the resources that it should, in place where AWS can, by exactly the calls that it takes.
 Its plan says so before, field by field, and warns of what that costs, and of nothing else.
 
-The changes of the table are made one after another on one stack. Each run has to make its own changes and no others, so it
-also shows that the run before it left nothing to do; a run without any change ends the table.
+The changes of the table are made on one stack, those together that are about different things. Each run has to make its own
+changes and no others, so it also shows that the run before it left nothing to do; a run without any change ends the table.
+`make test-faults` makes each change by itself.
 """
 
 from __future__ import annotations
@@ -372,20 +373,40 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
 
 def counted(text: str) -> Counter[str]:
     """'a, b*2' as a Counter."""
-    words = [word.partition("*") for word in text.split(", ") if word]
-    return Counter({name: int(times or 1) for name, _star, times in words})
+    total: Counter[str] = Counter()
+    for name, _star, times in (word.partition("*") for word in text.split(", ")):
+        total[name] += int(times or 1)
+    return total
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], case: Case) -> None:
+def together(cases: t.Iterable[Case]) -> list[list[Case]]:
+    """The cases in as few runs as there can be: each after all those before it that change a resource of the same kind."""
+    runs: list[list[Case]] = []
+    last: dict[str, int] = {}
+    for case in cases:
+        kinds = {change.partition(" ")[2] for change in counted(case.changes)}
+        number = max(last.get(kind, -1) for kind in kinds) + 1
+        last |= dict.fromkeys(kinds, number)
+        if number == len(runs):
+            runs.append([])
+        runs[number].append(case)
+    return runs
+
+
+BY_THEMSELVES = [pytest.param([case], marks=pytest.mark.faults) for case in CASES]
+
+
+@pytest.mark.parametrize("cases", [*together(CASES), *BY_THEMSELVES], ids=lambda cases: "; ".join(case.name for case in cases))
+def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], cases: list[Case]) -> None:
     stack, given = deployed
-    planned, run = stack.plan_and_apply(**case.values(given))
+    planned, run = stack.plan_and_apply(**{name: value for case in cases for name, value in case.values(given).items()})
     assert departures(planned, run.changes) == []
-    assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == counted(case.changes)
-    assert Counter(run.mutating) == counted(f"{case.calls}, {LEASE}")
+    assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == counted(", ".join(case.changes for case in cases))
+    assert Counter(run.mutating) == counted(", ".join([LEASE, *(case.calls for case in cases)]))
     warnings = {warning for change in planned for warning in change["warnings"]}
-    assert [w for w in warnings if not any(part in w for part in case.warns)] == []
-    assert [part for part in case.warns if not any(part in w for w in warnings)] == []
+    expected = [part for case in cases for part in case.warns]
+    assert [w for w in warnings if not any(part in w for part in expected)] == []
+    assert [part for part in expected if not any(part in w for w in warnings)] == []
 
 
 def test_a_tag_reaches_everything_and_leaves_it_again(deployed: tuple[Stack, Given]) -> None:

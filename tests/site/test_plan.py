@@ -50,11 +50,11 @@ def shown(run: Run) -> str:
     ("service", "operation"),
     [
         ("ec2", "AuthorizeSecurityGroupEgress"),
-        ("rds", "CreateDBInstance"),
         ("elbv2", "CreateRule"),
-        ("s3", "PutBucketLifecycleConfiguration"),
         ("ecs", "CreateService"),
-        ("apigatewayv2", "CreateStage"),
+        pytest.param("rds", "CreateDBInstance", marks=pytest.mark.faults),
+        pytest.param("s3", "PutBucketLifecycleConfiguration", marks=pytest.mark.faults),
+        pytest.param("apigatewayv2", "CreateStage", marks=pytest.mark.faults),
     ],
 )
 def test_a_plan_of_a_half_made_stack_says_what_the_next_run_does(stack: Stack, service: str, operation: str) -> None:

@@ -47,12 +47,12 @@ def late_to_show(seconds: float, *commands: str) -> Trouble:
 
 TROUBLES: dict[str, Trouble] = {
     "internal errors": faults({"error": "internal", "probability": 0.05}, {"error": "internal", "late": True, "probability": 0.05}),
-    "answers lost": faults({"drop": "after", "probability": 0.1}),
     "late to know": late_to_know(3),
     "late to show": late_to_show(3, "site site plan", "destroy"),
     "throttled": faults({"error": "throttled", "probability": 0.3}),
 }
 MORE_TROUBLES: dict[str, Trouble] = {
+    "answers lost": faults({"drop": "after", "probability": 0.1}),
     "requests lost": faults({"drop": "before", "probability": 0.1}),
     "answers of 20 seconds": faults({"latency_ms": 20_000, "probability": 0.03}),
     "very late to know": late_to_know(10),
