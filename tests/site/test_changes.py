@@ -393,7 +393,7 @@ def together(cases: t.Iterable[Case]) -> list[list[Case]]:
     return runs
 
 
-BY_THEMSELVES = [pytest.param([case], marks=pytest.mark.faults) for case in CASES]
+BY_THEMSELVES = [pytest.param([case], marks=pytest.mark.faults, id=f"{case.name} alone") for case in CASES]
 
 
 @pytest.mark.parametrize("cases", [*together(CASES), *BY_THEMSELVES], ids=lambda cases: "; ".join(case.name for case in cases))
