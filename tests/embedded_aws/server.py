@@ -70,7 +70,8 @@ class EmbeddedApplication:
         query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         action = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(CONTROL)}"
         return {
-            "GET calls": lambda: [asdict(call) for call in self.recorder.calls[int(query.get("since", 0)):]],
+            "GET calls": lambda: [vars(call) for call in self.recorder.calls[int(query.get("since", 0)):]],
+            "GET mark": lambda: len(self.recorder.calls),
             "POST reset": self._reset,
             "POST faults": lambda: self._set_faults(json.loads(body)),
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
