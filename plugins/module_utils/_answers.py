@@ -39,11 +39,16 @@ class Answers:
     """The answers that the modules of a run share, until one of them first changes or waits for something.
 
     A module gets an answer once: where it asks again, it wants to know what is new.
+
+    In a removal a change ends them only for the module that makes it. Each module there reads and removes what is its own, and what
+    is removed no other module asks for; nor does anything make what a survey has not found, as the run has the stack for itself. What
+    would tell of it too late, a survey of a removal leaves out. A pause to wait ends them there too, for all.
     """
 
     def __init__(self, file: str) -> None:
         self._file = Path(file)
         self._known: dict[str, Answer] = {}
+        self._removal = False
         self.since: float | None = None
         """When the first of them was asked for, in seconds since the epoch; None where there are none."""
         self._load()
@@ -53,6 +58,13 @@ class Answers:
         """Have a client of botocore take its answers from here, as far as there are any."""
         client.meta.events.register("before-parameter-build", _note_question)
         client.meta.events.register("before-call", self._answer)
+
+    def changed(self) -> None:
+        """Forget what does not hold any more because this module changes something."""
+        if not self._removal:
+            self.end()
+        with self._lock:
+            self._known = {}
 
     def end(self) -> None:
         """Forget all answers, for this module and all to come: they do not hold any more."""
@@ -68,9 +80,9 @@ class Answers:
 
     def _load(self) -> None:
         with contextlib.suppress(FileNotFoundError), self._file.open("rb") as file:
-            since, known = pickle.load(file)
+            since, removal, known = pickle.load(file)
             if time.time() - since < LASTING:
-                self.since, self._known = since, known
+                self.since, self._removal, self._known = since, removal, known
 
 
 class Record:
@@ -87,10 +99,10 @@ class Record:
         client.meta.events.register("before-parameter-build", _note_question)
         client.meta.events.register("response-received", self._note)
 
-    def save(self) -> None:
-        """Hand over what was answered until now."""
+    def save(self, *, removal: bool = False) -> None:
+        """Hand over what was answered until now, to a run that is a C(removal) or not, see L(Answers)."""
         with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            pickle.dump((self._since, dict(self._known)), file)
+            pickle.dump((self._since, removal, dict(self._known)), file)
 
     def _note(
         self, event_name: str, response_dict: dict[str, t.Any], parsed_response: dict[str, t.Any] | None, context: dict[str, t.Any], **_kwargs: t.Any

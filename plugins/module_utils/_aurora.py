@@ -40,6 +40,11 @@ def is_kept(name: str, cluster: str) -> bool:
     return re.fullmatch(re.escape(cluster) + r"-before-\d{8}t\d{6}z", name) is not None
 
 
+def is_parameter_group(name: str, cluster: str) -> bool:
+    """Whether a name is that of a parameter group of the C(cluster), in whatever engine and version."""
+    return re.fullmatch(re.escape(cluster) + r"-aurora-(mysql|postgresql)[\d-]+", name) is not None
+
+
 _START = "start it with: aws rds start-db-cluster --db-cluster-identifier {cluster}"
 _EVENTS = "the reason is in: aws rds describe-events --source-type db-cluster --source-identifier {cluster}"
 _FAILED = {

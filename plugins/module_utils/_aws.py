@@ -381,7 +381,7 @@ class Aws:
 
     def _before_call(self, model: t.Any, **_kwargs: t.Any) -> None:
         if not is_read_only(model.name):
-            self.outdate()
+            self._answers.changed()
 
     def outdate(self) -> None:
         """Take nothing for true any more that AWS has answered earlier in this run."""
@@ -416,6 +416,11 @@ class Aws:
         if self.reading_since < shown:
             Wait(what).until(shown, "it may exist, and AWS not show it yet")
             raise OutOfDate(f"AWS may not have shown yet that {what} exists")
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether AWS shows, in all that this module reads, what the run before this one has changed."""
+        return self.reading_since >= (self.keeper.changed_before if self.keeper else 0) + SHOWN
 
     def before_wait(self) -> None:
         """Take the lease before waiting, too: what is under way, only one run may go on with."""

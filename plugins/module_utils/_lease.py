@@ -210,6 +210,10 @@ class Keeper:
         self._load()
 
     @property
+    def stack(self) -> str:
+        return t.cast(str, self._option["stack"])
+
+    @property
     def held(self) -> bool:
         """Whether this run has the lease."""
         return self._lease is not None
@@ -232,12 +236,8 @@ class Keeper:
 
     def hold_again(self) -> None:
         """Take the lease, unless this run has it or there is none: then there is no stack."""
-        try:
-            there = self._list()[0]
-        except (ClientError, BotoCoreError):  # it cannot be taken either, which says why
-            there = True
-        if there:
-            self.hold()
+        with self._lock:
+            self._hold(again=True)
 
     def release(self) -> None:
         """Give the lease back, if this run has it."""
@@ -253,7 +253,7 @@ class Keeper:
             self._delete([self._lease.number])
         self._forget()
 
-    def _hold(self) -> None:
+    def _hold(self, *, again: bool = False) -> None:
         if self._refusal:
             raise self._refusal
         self._live()
@@ -263,7 +263,7 @@ class Keeper:
                 with contextlib.suppress(OSError):
                     os.utime(self._file)  # it says when the last change was, should this run die
             else:
-                self._take()
+                self._take(again)
         except LeaseError as error:
             self._refusal = error
         except (ClientError, BotoCoreError) as error:
@@ -303,13 +303,16 @@ class Keeper:
         except (ClientError, BotoCoreError):
             pass  # there is time left to try again
 
-    def _take(self) -> None:
+    def _take(self, again: bool = False) -> None:
+        """C(again): only where there is one to follow."""
         stack = self._option["stack"]
         tried: set[str] = set()
         for pause in (0, 0, 1, 2, 4, 8):  # AWS may say for a moment what was before
             time.sleep(pause)
             leases, now = self._list()
             last = max(leases, default=None)
+            if again and not last:
+                return
             verdict = decide(
                 last, self._me, began=now - (time.time() - self._option["began"]), now=now, broken=self._option["break"], gone=gone
             )

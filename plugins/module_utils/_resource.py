@@ -222,8 +222,13 @@ class Resource:
 
     def peek(self) -> State | None:
         """What AWS has, before it is this resource's turn."""
-        self._read_before = (self._have(),)
-        return self._read_before[0]
+        before = self._have()
+        self.know(before)
+        return before
+
+    def know(self, before: State | None) -> None:
+        """Take what AWS has from an answer that told of others too."""
+        self._read_before = (before,)
 
     def _have(self) -> State | None:
         before, self._read_before = self._read_before, None

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: asks AWS for all of a stack at the same time, where its modules would ask one after the other.
 
-A survey decides nothing: it puts the questions that the modules of a deployment will put, by the names that a stack gives
-its resources, and what is answered is kept for them, see L(Answers). What it leaves out, they ask themselves.
+A survey decides nothing: it puts the questions that the modules will put, by the names that a stack gives its resources, and
+what is answered is kept for them, see L(Answers). What it leaves out, they ask themselves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextlib
 import typing as t
 from functools import partial
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import parameter_group_family
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import is_parameter_group, parameter_group_family
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
     AwsError,
@@ -32,31 +32,18 @@ LOGS = {"aurora-mysql": ("error", "slowquery"), "aurora-postgresql": ("postgresq
 
 
 class Survey:
-    """The questions about one stack, in the order in which answers lead to others."""
+    """The questions about one stack, in the order in which answers lead to others: those of all runs."""
 
-    def __init__(self, aws: Aws, inputs: Inputs, cluster: Document | None) -> None:
-        """C(cluster): what DescribeDBClusters says of the database, if there is one."""
-        self.aws, self.inputs, self.name = aws, inputs, inputs["mlflow_unique_name"]
-        self.cluster = cluster or {}
+    def __init__(self, aws: Aws, name: str) -> None:
+        self.aws, self.name = aws, name
         self.function = f"{self.name}-authorizer"  # which a run without it looks for, too, to remove it
 
     def run(self) -> None:
         """Ask everything. What AWS does not answer is left to the modules, which say what is wrong."""
-        self._all(
-            self.security_groups,
-            *(partial(self.log_group, name) for name in self.log_groups()),
-            *self.database(),
-            self.target_group,
-            self.load_balancer,
-            partial(self.record, "mlflow_zone_id", "mlflow_zone_name"),
-            partial(self.record, "mlflow_api_zone_id", "mlflow_api_zone_name"),
-            *self.bucket(),
-            *(partial(self.role, *role) for role in self.roles().items()),
-            *self.tasks(),
-            self.scaling,
-            *self.authorizer(),
-            *self.api(),
-        )
+        self._all(*self.questions())
+
+    def questions(self) -> t.Iterator[Question]:
+        raise NotImplementedError
 
     def _all(self, *questions: Question) -> None:
         together(*(partial(self._ask, question) for question in questions))
@@ -65,14 +52,100 @@ class Survey:
         with contextlib.suppress(AwsError, BotoCoreError, ClientError):
             return question()
 
-    def host(self, zone_name: str) -> str:
-        return f"{self.inputs['mlflow_record_name']}.{self.inputs[zone_name].rstrip('.')}"
-
-    def security_groups(self) -> None:
+    def security_groups(self, vpc_id: str) -> None:
         names = [f"{self.name}-{of}" for of in SECURITY_GROUPS]
-        filters = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}, {"Name": "group-name", "Values": names}]
+        filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": names}]
         ids = [group["GroupId"] for group in self.aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)]
         self.aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=[{"Name": "group-id", "Values": ids}])
+
+    def target_group(self) -> None:
+        elbv2 = self.aws.client("elbv2")
+        (group,) = elbv2.describe_target_groups(Names=[self.name])["TargetGroups"]
+        arn = group["TargetGroupArn"]
+        self._all(
+            partial(elbv2.describe_target_group_attributes, TargetGroupArn=arn), partial(elbv2.describe_tags, ResourceArns=[arn])
+        )
+
+    def load_balancer(self) -> None:
+        elbv2 = self.aws.client("elbv2")
+        (balancer,) = elbv2.describe_load_balancers(Names=[self.name])["LoadBalancers"]
+        arn = balancer["LoadBalancerArn"]
+        self._all(
+            partial(elbv2.describe_load_balancer_attributes, LoadBalancerArn=arn),
+            partial(elbv2.describe_tags, ResourceArns=[arn]),
+            partial(self.listeners, arn),
+        )
+
+    def listeners(self, load_balancer: str) -> None:
+        listeners = self.aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=load_balancer)
+        arns = [listener["ListenerArn"] for listener in listeners]
+        every = together(*(partial(self.aws.pages, "elbv2", "describe_rules", "Rules", ListenerArn=arn) for arn in arns))
+        rules = [rule["RuleArn"] for each in every for rule in each if not rule["IsDefault"]]
+        self.aws.client("elbv2").describe_tags(ResourceArns=[*arns, *rules])
+
+    def record(self, zone_id: str, host: str) -> None:
+        self.aws.client("route53").list_resource_record_sets(HostedZoneId=zone_id, MaxItems="20", StartRecordName=host)
+
+    def roles(self) -> dict[str, str]:
+        """The inline policy of each role."""
+        return {role: role for role in (f"{self.name}-ecs-execution", f"{self.name}-ecs-task")} | {self.function: "authorizer"}
+
+    def role(self, name: str) -> t.Iterator[Question]:
+        yield partial(self.aws.client("iam").get_role, RoleName=name)
+        yield partial(self.aws.pages, "iam", "list_role_policies", "PolicyNames", RoleName=name)
+        yield partial(self.aws.pages, "iam", "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+
+    def scaling(self) -> None:
+        client, resource = self.aws.client("application-autoscaling"), f"service/{self.name}/{self.name}"
+        target = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+        listed = partial(self.aws.pages, "application-autoscaling", ResourceId=resource, **target)
+        self._all(
+            partial(listed, "describe_scaling_policies", "ScalingPolicies"),
+            partial(listed, "describe_scheduled_actions", "ScheduledActions"),
+            lambda: [
+                client.list_tags_for_resource(ResourceARN=each["ScalableTargetARN"])
+                for each in client.describe_scalable_targets(ResourceIds=[resource], **target)["ScalableTargets"]
+            ],
+        )
+
+    def api(self, host: str) -> t.Iterator[Question]:
+        listed = partial(self.aws.pages, "apigatewayv2")
+        yield partial(listed, "get_vpc_links", "Items")
+        yield partial(listed, "get_domain_names", "Items")
+        yield partial(listed, "get_api_mappings", "Items", DomainName=host)
+        yield self.parts_of_api
+
+    def parts_of_api(self) -> None:
+        ids = [api["ApiId"] for api in self.aws.pages("apigatewayv2", "get_apis", "Items") if api["Name"] == self.name]
+        parts = ("integrations", "authorizers", "routes", "stages")
+        self._all(*(partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=i) for i in ids for part in parts))
+
+
+class Deployment(Survey):
+    """What the modules of a deployment ask."""
+
+    def __init__(self, aws: Aws, inputs: Inputs, cluster: Document | None) -> None:
+        """C(cluster): what DescribeDBClusters says of the database, if there is one."""
+        super().__init__(aws, inputs["mlflow_unique_name"])
+        self.inputs, self.cluster = inputs, cluster or {}
+
+    def questions(self) -> t.Iterator[Question]:
+        people, programs = (f"{self.inputs['mlflow_record_name']}.{self.inputs[zone].rstrip('.')}" for zone in ("mlflow_zone_name", "mlflow_api_zone_name"))
+        yield partial(self.security_groups, self.inputs["mlflow_vpc_id"])
+        yield from (partial(self.log_group, name) for name in self.log_groups())
+        yield from self.database()
+        yield self.target_group
+        yield self.load_balancer
+        yield partial(self.record, self.inputs["mlflow_zone_id"], people)
+        yield partial(self.record, self.inputs["mlflow_api_zone_id"], programs)
+        yield from self.bucket()
+        for role, policy in self.roles().items():
+            yield from self.role(role)
+            yield partial(self.aws.client("iam").get_role_policy, RoleName=role, PolicyName=policy)
+        yield from self.tasks()
+        yield self.scaling
+        yield from self.authorizer()
+        yield from self.api(programs)
 
     def log_groups(self) -> list[str]:
         return [
@@ -105,36 +178,6 @@ class Survey:
         for secret in (self.inputs["mlflow_database_password_secret_arn"], f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):
             yield partial(self.aws.client("secretsmanager").describe_secret, SecretId=secret)
 
-    def target_group(self) -> None:
-        elbv2 = self.aws.client("elbv2")
-        (group,) = elbv2.describe_target_groups(Names=[self.name])["TargetGroups"]
-        arn = group["TargetGroupArn"]
-        self._all(
-            partial(elbv2.describe_target_group_attributes, TargetGroupArn=arn), partial(elbv2.describe_tags, ResourceArns=[arn])
-        )
-
-    def load_balancer(self) -> None:
-        elbv2 = self.aws.client("elbv2")
-        (balancer,) = elbv2.describe_load_balancers(Names=[self.name])["LoadBalancers"]
-        arn = balancer["LoadBalancerArn"]
-        self._all(
-            partial(elbv2.describe_load_balancer_attributes, LoadBalancerArn=arn),
-            partial(elbv2.describe_tags, ResourceArns=[arn]),
-            partial(self.listeners, arn),
-        )
-
-    def listeners(self, load_balancer: str) -> None:
-        listeners = self.aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=load_balancer)
-        arns = [listener["ListenerArn"] for listener in listeners]
-        every = together(*(partial(self.aws.pages, "elbv2", "describe_rules", "Rules", ListenerArn=arn) for arn in arns))
-        rules = [rule["RuleArn"] for each in every for rule in each if not rule["IsDefault"]]
-        self.aws.client("elbv2").describe_tags(ResourceArns=[*arns, *rules])
-
-    def record(self, zone_id: str, zone_name: str) -> None:
-        self.aws.client("route53").list_resource_record_sets(
-            HostedZoneId=self.inputs[zone_id], MaxItems="20", StartRecordName=self.host(zone_name)
-        )
-
     def bucket(self) -> t.Iterator[Question]:
         if self.inputs.get("mlflow_artifact_bucket_id"):
             return
@@ -146,19 +189,6 @@ class Survey:
         ):  # fmt: skip
             yield partial(getattr(s3, f"get_{part}"), Bucket=bucket)
 
-    def roles(self) -> dict[str, str]:
-        """The inline policy of each role."""
-        return {role: role for role in (f"{self.name}-ecs-execution", f"{self.name}-ecs-task")} | {self.function: "authorizer"}
-
-    def role(self, name: str, policy: str) -> None:
-        iam = self.aws.client("iam")
-        self._all(
-            partial(iam.get_role, RoleName=name),
-            partial(iam.get_role_policy, RoleName=name, PolicyName=policy),
-            partial(self.aws.pages, "iam", "list_role_policies", "PolicyNames", RoleName=name),
-            partial(self.aws.pages, "iam", "list_attached_role_policies", "AttachedPolicies", RoleName=name),
-        )
-
     def tasks(self) -> t.Iterator[Question]:
         ecs, cluster = self.aws.client("ecs"), f"arn:{self.aws.partition}:ecs:{self.aws.region}:{self.aws.account_id}:cluster/{self.name}"
         yield partial(ecs.describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
@@ -166,32 +196,56 @@ class Survey:
             yield partial(ecs.describe_task_definition, taskDefinition=family, include=["TAGS"])
         yield partial(ecs.describe_services, cluster=cluster, services=[self.name], include=["TAGS"])
 
-    def scaling(self) -> None:
-        client, resource = self.aws.client("application-autoscaling"), f"service/{self.name}/{self.name}"
-        target = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
-        listed = partial(self.aws.pages, "application-autoscaling", ResourceId=resource, **target)
-        self._all(
-            partial(listed, "describe_scaling_policies", "ScalingPolicies"),
-            partial(listed, "describe_scheduled_actions", "ScheduledActions"),
-            lambda: [
-                client.list_tags_for_resource(ResourceARN=each["ScalableTargetARN"])
-                for each in client.describe_scalable_targets(ResourceIds=[resource], **target)["ScalableTargets"]
-            ],
-        )
-
     def authorizer(self) -> t.Iterator[Question]:
         yield partial(self.aws.client("lambda").get_function, FunctionName=self.function)
         if self.inputs.get("mlflow_api_authorizer") != "jwt":
             yield partial(self.aws.client("lambda").get_policy, FunctionName=self.function)
 
-    def api(self) -> t.Iterator[Question]:
-        listed = partial(self.aws.pages, "apigatewayv2")
-        yield partial(listed, "get_vpc_links", "Items")
-        yield partial(listed, "get_domain_names", "Items")
-        yield partial(listed, "get_api_mappings", "Items", DomainName=self.host("mlflow_api_zone_name"))
-        yield self.parts_of_api
 
-    def parts_of_api(self) -> None:
-        ids = [api["ApiId"] for api in self.aws.pages("apigatewayv2", "get_apis", "Items") if api["Name"] == self.name]
-        parts = ("integrations", "authorizers", "routes", "stages")
-        self._all(*(partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=i) for i in ids for part in parts))
+class Removal(Survey):
+    """What the modules of a removal ask.
+
+    Without what holds data: of the database, the bucket and the secrets each asks right before it removes them, whose they are, and
+    whether the bucket is empty. And without the log groups, which AWS's services make by themselves as long as they run.
+    """
+
+    def __init__(self, aws: Aws, name: str, where: Document) -> None:
+        """C(where): the option C(survey) of M(mlplatform.mlflow_aws.stack_lease)."""
+        super().__init__(aws, name)
+        self.where = where
+
+    def questions(self) -> t.Iterator[Question]:
+        yield lambda: self.aws.account_id
+        yield partial(self.security_groups, self.where["vpc_id"])
+        yield self.subnet_group
+        yield self.parameter_groups
+        yield self.target_group
+        yield self.load_balancer
+        yield partial(self.record, self.where["zone_id"], self.where["host"])
+        yield partial(self.record, self.where["api_zone_id"], self.where["api_host"])
+        for role in self.roles():
+            yield from self.role(role)
+            yield partial(self.aws.pages, "iam", "list_instance_profiles_for_role", "InstanceProfiles", RoleName=role)
+        yield partial(self.aws.client("ecs").describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
+        yield partial(self.aws.client("ecs").describe_services, cluster=self.name, services=[self.name], include=["TAGS"])
+        yield from (partial(self.revisions, family) for family in (self.name, f"{self.name}-prepare-database"))
+        yield self.scaling
+        yield partial(self.aws.client("lambda").get_function, FunctionName=self.function)
+        yield partial(self.aws.client("lambda").get_policy, FunctionName=self.function)
+        yield from self.api(self.where["api_host"])
+
+    def subnet_group(self) -> None:
+        rds = self.aws.client("rds")
+        (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName=self.name)["DBSubnetGroups"]
+        rds.list_tags_for_resource(ResourceName=group["DBSubnetGroupArn"])
+
+    def parameter_groups(self) -> None:
+        every = self.aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")
+        arns = [g["DBClusterParameterGroupArn"] for g in every if is_parameter_group(g["DBClusterParameterGroupName"], self.name)]
+        self._all(*(partial(self.aws.client("rds").list_tags_for_resource, ResourceName=arn) for arn in arns))
+
+    def revisions(self, family: str) -> None:
+        listed = partial(self.aws.pages, "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, sort="DESC")
+        revisions = together(*(partial(listed, status=status) for status in ("ACTIVE", "INACTIVE")))
+        for arn in next(filter(None, revisions), [])[:1]:
+            self.aws.client("ecs").describe_task_definition(taskDefinition=arn, include=["TAGS"])

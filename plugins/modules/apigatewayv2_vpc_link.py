@@ -219,6 +219,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         if params["vpc_link_ids"] is None or old["id"] in params["vpc_link_ids"]:
             link = VpcLink(aws, params["name"], params, tags=params["tags"], absent=True)
             link.id = old["id"]
+            link.know(old)
             links.append(link)
     return links, lambda: {"vpc_link": {}, "superseded": []}
 

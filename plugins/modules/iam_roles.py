@@ -206,7 +206,7 @@ class Role(Resource):
 
     def delete(self, before: State) -> None:
         iam = self.aws.client("iam")
-        for profile in self.aws.pages("iam", "list_instance_profiles_for_role", "InstanceProfiles", RoleName=self.name):
+        for profile in self.profiles():
             iam.remove_role_from_instance_profile(
                 InstanceProfileName=profile["InstanceProfileName"], RoleName=self.name
             )
@@ -228,7 +228,8 @@ class Role(Resource):
         ]
 
     def ahead(self) -> list[t.Callable[[], t.Any]]:
-        return [self.embedded, self.attached, *(partial(self.document, name) for name in self.spec["inline_policies"])]
+        documents = [partial(self.document, name) for name in self.spec["inline_policies"]]
+        return [self.embedded, self.attached, *documents, *([self.profiles] if self.absent else [])]
 
     def embedded(self) -> list[str]:
         """Names of the inline policies that the role had before this run."""
@@ -244,6 +245,10 @@ class Role(Resource):
     def attached(self) -> list[str]:
         """ARNs of the managed policies that the role had before this run."""
         return [policy["PolicyArn"] for policy in self._listed("list_attached_role_policies", "AttachedPolicies")]
+
+    def profiles(self) -> list[State]:
+        """The instance profiles that had the role before this run."""
+        return self._listed("list_instance_profiles_for_role", "InstanceProfiles")
 
     def _listed(self, operation: str, result: str) -> list[t.Any]:
         pages = partial(self.aws.pages, "iam", operation, result, RoleName=self.name)
@@ -262,6 +267,8 @@ class InlinePolicy(Policy):
     kind = "iam_role_policy"
 
     def describe(self) -> State | None:
+        if self.absent:
+            return {}  # the role has listed it
         answer = self.role.document(self.policy)
         return answer and {"document": normal_policy(answer["PolicyDocument"])}
 

@@ -259,9 +259,17 @@ class Function(Resource):
         """The statements of the policy of a function that goes. Those of one that stays are of what calls it."""
         if not self.absent:
             return []
-        policy = found(self.aws.client("lambda").get_policy, "ResourceNotFoundException", FunctionName=self.name)
+        policy = self._policy()
         statements = json.loads(policy["Policy"])["Statement"] if policy else []
         return [Permission(self.aws, f"{self.name}/{s['Sid']}", parent=self, absent=True) for s in statements]
+
+    def ahead(self) -> list[t.Callable[[], t.Any]]:
+        return [self._policy] if self.absent else []
+
+    def _policy(self) -> State | None:
+        """GetPolicy's answer, as it was before this run."""
+        get = self.aws.client("lambda").get_policy
+        return self.aws.once("policy", lambda: found(get, "ResourceNotFoundException", FunctionName=self.name))
 
     def pending(self, state: State) -> bool:
         if "Failed" in (state["state"], state["update"]):

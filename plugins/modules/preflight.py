@@ -162,7 +162,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore imp
     fits,
     requested,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey import Survey
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey import Deployment
 
 Problems = t.Iterator[Problem]
 
@@ -644,7 +644,7 @@ def survey(preflight: Preflight) -> None:
     except (ClientError, BotoCoreError):
         return  # which a check tells
     if cluster or preflight.aws.check_mode:
-        Survey(preflight.aws, preflight.inputs, cluster).run()
+        Deployment(preflight.aws, preflight.inputs, cluster).run()
 
 
 def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:

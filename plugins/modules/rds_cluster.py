@@ -294,8 +294,8 @@ changes:
       elements: str
 """
 
-import re
 import typing as t
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -305,6 +305,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
     capacity_warnings,
     failure,
     is_kept,
+    is_parameter_group,
     members,
     origin,
     parameter_group_family,
@@ -397,6 +398,8 @@ class ClusterParameterGroup(RdsResource):
     """Parameters that one ModifyDBClusterParameterGroup takes."""
 
     def describe(self) -> State | None:
+        if self.absent:  # build() has found it
+            return {"arn": self.spec["arn"], "tags": self.tags_of(self.spec["arn"])}
         name = {"DBClusterParameterGroupName": self.name}
         answer = found(self.rds.describe_db_cluster_parameter_groups, "DBParameterGroupNotFound", **name)
         if answer is None:
@@ -939,27 +942,33 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     absent = params["state"] == "absent"
     common = {"tags": tags, "absent": absent}
     subnet_group = SubnetGroup(aws, params["subnet_group_name"] or prefix, params, **common)
+    spec = {**params, "subnet_group_name": subnet_group.name}
+    cluster = Cluster(aws, name, spec, **common)
+    clusters = [cluster]
     if absent:
         # Earlier major versions of the engine had groups of their own.
-        every = aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")
-        ours = re.compile(re.escape(name) + r"-aurora-(mysql|postgresql)[\d-]+")
-        names = sorted(group["DBClusterParameterGroupName"] for group in every)
-        groups = [ClusterParameterGroup(aws, n, params, **common) for n in names if ours.fullmatch(n)]
+        listed, relatives, *_ahead = together(
+            partial(aws.pages, "rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups"),
+            partial(_relatives, aws, name, spec),
+            subnet_group.read_ahead,
+            cluster.read_ahead,
+        )
+        every = {group["DBClusterParameterGroupName"]: group["DBClusterParameterGroupArn"] for group in listed}
+        ours = [group for group in sorted(every) if is_parameter_group(group, name)]
+        groups = [ClusterParameterGroup(aws, group, {**params, "arn": every[group]}, **common) for group in ours]
+        clusters += [Cluster(aws, n, s, **common) for n, s in relatives]
     else:
         family = parameter_group_family(params["engine"], params["engine_version"])
         group_name = f"{prefix}-{family.replace('.', '-')}"
         groups = [ClusterParameterGroup(aws, group_name, {**params, "family": family}, **common)]
-    spec = {**params, "subnet_group_name": subnet_group.name, "parameter_group_name": None if absent else groups[0].name}
-    cluster = Cluster(aws, name, spec, needs=(subnet_group, *groups), **common)
-    clusters = [cluster]
-    if absent:
-        clusters += [Cluster(aws, n, s, needs=cluster.needs, **common) for n, s in _relatives(aws, name, spec)]
-    else:
+        spec["parameter_group_name"] = group_name
         together(*(resource.read_ahead for resource in (cluster, subnet_group, *groups)))
         try:
             cluster.refuse_impossible()
         except AwsError as error:
             raise AwsError(f"{cluster.kind} {name}: {error}") from error
+    for each in clusters:
+        each.needs = (subnet_group, *groups)
 
     def results() -> dict[str, t.Any]:
         reboot_pending = (cluster.state or {}).get("reboot_pending", [])
@@ -978,14 +987,16 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     return [subnet_group, *groups, *clusters], results
 
 
-def _relatives(aws: Aws, name: str, spec: State) -> t.Iterator[tuple[str, State]]:
+def _relatives(aws: Aws, name: str, spec: State) -> list[tuple[str, State]]:
     """The names of the clusters that restores have left beside this one, and what their removal has to know."""
+    relatives = []
     for cluster in aws.pages("rds", "describe_db_clusters", "DBClusters"):
         other = cluster["DBClusterIdentifier"]
         if is_kept(other, name):
-            yield other, {**spec, "final_snapshot_identifier": None}
+            relatives.append((other, {**spec, "final_snapshot_identifier": None}))
         elif other == restored_name(name):  # nothing was ever written to it
-            yield other, {**spec, "skip_final_snapshot": True}
+            relatives.append((other, {**spec, "skip_final_snapshot": True}))
+    return relatives
 
 
 def main() -> None:

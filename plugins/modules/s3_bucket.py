@@ -372,7 +372,7 @@ class Bucket(Resource):
 
     def must_stay(self) -> bool:
         """Whether it is ours and holds objects, be it in earlier versions or as delete markers of them."""
-        state = self.describe()
+        state = self.peek()
         return state is not None and not self._foreign(state) and bool(self._entries(1))
 
     def warn(self, before: State | None, changes: State) -> list[str]:

@@ -31,6 +31,35 @@ options:
     type: str
     choices: [held, released, absent, held_again]
     default: held
+  survey:
+    description:
+      - Where the lease is taken again, to remove the stack, ask AWS at the same time for all that the modules of the removal will ask for,
+        except for what holds data. They take these answers until one of them waits for something, at most 300 seconds long, where they
+        run in Ansible's worker (O(ignore:mlflow_run_in_worker)).
+      - Not within 15 seconds after the run before this one changed the stack, because AWS may not show all of it yet.
+      - Only for a play that does nothing but remove the stack. Only with O(state=held_again).
+    type: dict
+    suboptions:
+      vpc_id:
+        description: The VPC of the stack.
+        type: str
+        required: true
+      host:
+        description: Full name of the DNS record for people.
+        type: str
+        required: true
+      zone_id:
+        description: The hosted zone of that record.
+        type: str
+        required: true
+      api_host:
+        description: Full name of the DNS record for programs.
+        type: str
+        required: true
+      api_zone_id:
+        description: The hosted zone of that record.
+        type: str
+        required: true
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -73,6 +102,7 @@ held:
 """
 
 import contextlib
+import typing as t
 
 from ansible.module_utils.common.warnings import warn
 
@@ -86,6 +116,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     explain,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import Keeper
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey import Removal
 
 
 def settle(kept: Keeper, state: str) -> None:
@@ -100,10 +131,23 @@ def settle(kept: Keeper, state: str) -> None:
             kept.remove()
 
 
+def survey(aws: Aws, where: dict[str, t.Any]) -> None:
+    """Ask for what there is to remove, for the modules to come, once all of it is shown, and no other run changes it any more."""
+    if aws.record and aws.shows_all:
+        Removal(aws, t.cast(Keeper, aws.keeper).stack, where).run()
+        aws.record.save(removal=True)
+
+
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "state": {"type": "str", "choices": ["held", "released", "absent", "held_again"], "default": "held"},
+            "survey": {
+                "type": "dict",
+                "options": {
+                    name: {"type": "str", "required": True} for name in ("vpc_id", "host", "zone_id", "api_host", "api_zone_id")
+                },
+            },
         },
         supports_check_mode=True,
     )
@@ -111,6 +155,8 @@ def main() -> None:
     try:
         if kept:
             settle(kept, module.params["state"])
+            if kept.held and module.params["survey"]:
+                survey(Aws(module, record=True), module.params["survey"])
     except LeaseError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
