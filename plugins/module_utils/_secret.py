@@ -57,7 +57,7 @@ class Secret(Resource):
 
     def _value(self) -> State | None:
         """GetSecretValue's answer, where the value is managed. AWS gives none of a secret that is to be deleted."""
-        if self.spec["value"] is None:
+        if self.spec["value"] is None or self.absent:
             return None
         get = self.aws.client("secretsmanager").get_secret_value
         return found(get, "ResourceNotFoundException", "InvalidRequestException", SecretId=self.name)

@@ -205,8 +205,8 @@ class Deployment(Survey):
 class Removal(Survey):
     """What the modules of a removal ask.
 
-    Without what holds data: of the database, the bucket and the secrets each asks right before it removes them, whose they are, and
-    whether the bucket is empty. And without the log groups, which AWS's services make by themselves as long as they run.
+    Without what holds data that would be lost: whose the database and the bucket are, and whether the bucket is empty, their modules ask
+    right before they remove them. And without the log groups, which AWS's services make by themselves as long as they run.
     """
 
     def __init__(self, aws: Aws, name: str, where: Document) -> None:
@@ -219,6 +219,7 @@ class Removal(Survey):
         yield partial(self.security_groups, self.where["vpc_id"])
         yield self.subnet_group
         yield self.parameter_groups
+        yield self.instances
         yield self.target_group
         yield self.load_balancer
         yield partial(self.record, self.where["zone_id"], self.where["host"])
@@ -229,6 +230,8 @@ class Removal(Survey):
         yield partial(self.aws.client("ecs").describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
         yield partial(self.aws.client("ecs").describe_services, cluster=self.name, services=[self.name], include=["TAGS"])
         yield from (partial(self.revisions, family) for family in (self.name, f"{self.name}-prepare-database"))
+        for secret in (f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):
+            yield partial(self.aws.client("secretsmanager").describe_secret, SecretId=secret)
         yield self.scaling
         yield partial(self.aws.client("lambda").get_function, FunctionName=self.function)
         yield partial(self.aws.client("lambda").get_policy, FunctionName=self.function)
@@ -243,6 +246,11 @@ class Removal(Survey):
         every = self.aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")
         arns = [g["DBClusterParameterGroupArn"] for g in every if is_parameter_group(g["DBClusterParameterGroupName"], self.name)]
         self._all(*(partial(self.aws.client("rds").list_tags_for_resource, ResourceName=arn) for arn in arns))
+
+    def instances(self) -> None:
+        every = self.aws.pages("rds", "describe_db_instances", "DBInstances")
+        ours = [i["DBInstanceIdentifier"] for i in every if i.get("DBClusterIdentifier") == self.name]
+        self._all(*(partial(self.aws.client("rds").describe_db_instances, DBInstanceIdentifier=name) for name in ours))
 
     def revisions(self, family: str) -> None:
         listed = partial(self.aws.pages, "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, sort="DESC")

@@ -372,8 +372,15 @@ class Bucket(Resource):
 
     def must_stay(self) -> bool:
         """Whether it is ours and holds objects, be it in earlier versions or as delete markers of them."""
+        self.read_ahead()
         state = self.peek()
-        return state is not None and not self._foreign(state) and bool(self._entries(1))
+        return state is not None and not self._foreign(state) and bool(self._first_entry())
+
+    def ahead(self) -> list[t.Callable[[], t.Any]]:
+        return [self._first_entry] if self.absent and not self.spec["force_empty"] else []
+
+    def _first_entry(self) -> list[dict[str, t.Any]] | None:
+        return self.aws.once("first entry", lambda: found(self._entries, "NoSuchBucket", most=1))
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if self.absent and self.spec["force_empty"]:
