@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import typing as t
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from modules.run_module import run_module
+from modules.run_module import ModuleFailed, run_module
 from stack import PASSWORD, Run, Stack
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _answers
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _answers, _aws, _lease
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ANSWERS
+from ansible_collections.mlplatform.mlflow_aws.plugins.modules import rds_cluster
 
 VALUES = "GetSecretValue"
 """What each module asks itself, because the answer is secret."""
@@ -140,3 +143,100 @@ def test_old_answers_count_for_nothing(deployed: Stack, surveyed: Path, monkeypa
     mark = deployed.aws.mark()
     run_module("ecs_cluster", {"name": "mlflow-team-x"}, deployed.aws, check=True)
     assert [call["operation"] for call in deployed.aws.calls(mark)] == ["DescribeClusters"]
+
+
+# Of a removal
+
+NAME = "mlflow-team-x"
+OF_DATA = {"DescribeDBClusters": 2, "HeadBucket": 1, "GetBucketTagging": 1, "ListObjectVersions": 1}
+OF_WHAT_SERVICES_MAKE = {"ListTagsForResource": 6}
+"""Log groups."""
+WHETHER_GONE = {"GetVpcLink": 1, "DescribeServices": 1, "DescribeDBClusters": 1, "DescribeLoadBalancers": 1}
+
+
+def test_a_removal_asks_at_once_what_does_not_hold_data(stack: Stack) -> None:
+    stack.apply()
+    time.sleep(_aws.SHOWN)
+    run = stack.destroy()
+    stacks = [call for call in run.calls if call["service"] != "ssm"]
+    first = next(n for n, call in enumerate(stacks) if call["mutating"])
+    survey, rest = stacks[1:first], stacks[first:]  # preflight has asked for the account
+    assert [question for question, times in questions(survey).items() if times > 1] == []
+    assert Counter(call["operation"] for call in rest if not call["mutating"]) == Counter(OF_DATA) + Counter(OF_WHAT_SERVICES_MAKE) + Counter(WHETHER_GONE)
+    assert len(run.calls) <= 127
+
+
+def test_a_removal_right_after_a_change_has_no_survey(stack: Stack) -> None:
+    """AWS may not show yet what the run before has made: each module looks as late as it can."""
+    stack.apply()
+    run = stack.destroy()
+    first = next(n for n, call in enumerate(run.calls) if call["mutating"] and call["service"] != "ssm")
+    assert {call["service"] for call in run.calls[:first]} == {"sts", "ssm", "apigatewayv2", "route53"}
+
+
+def removal(stack: Stack, module: str, **options: t.Any) -> dict[str, t.Any]:
+    """What a module of a removal returns."""
+    tags = {} if module == "stack_lease" else {"tags": {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME}, "state": "absent"}
+    return run_module(module, {**tags, **options}, stack.aws)
+
+
+@pytest.fixture
+def removing(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the answers that a removal of a deployed stack has had. One of its log groups was gone."""
+    stack.apply()
+    stack.aws.client("logs").delete_log_group(logGroupName=f"/aws/rds/cluster/{NAME}/error")
+    file = tmp_path / "answers"
+    holder = _lease.this_run("Remove MLflow", os.getpid(), str(tmp_path))._asdict()
+    monkeypatch.setenv(_aws.LEASE, json.dumps({"stack": NAME, "tags": {}, "break": "", "holder": holder, "began": time.time()}))
+    monkeypatch.setenv(ANSWERS, str(file))
+    monkeypatch.setattr(_aws, "SHOWN", 0)
+    given = stack.inputs
+    where = {
+        "vpc_id": given["mlflow_vpc_id"],
+        "host": f"mlflow.{given['mlflow_zone_name']}", "zone_id": given["mlflow_zone_id"],
+        "api_host": f"mlflow.{given['mlflow_api_zone_name']}", "api_zone_id": given["mlflow_api_zone_id"],
+    }  # fmt: skip
+    assert removal(stack, "stack_lease", state="held_again", survey=where)["held"] and file.exists()
+    return file
+
+
+def test_what_changes_after_the_survey_is_neither_removed_nor_left(
+    stack: Stack, removing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3, rds, logs = (stack.aws.client(service) for service in ("s3", "rds", "logs"))
+    bucket, log_group = s3.list_buckets()["Buckets"][0]["Name"], f"/aws/rds/cluster/{NAME}/error"
+    s3.put_object(Bucket=bucket, Key="1/model.pkl", Body=b"weights")
+    assert removal(stack, "s3_bucket", name=bucket)["kept"]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "mlflow-stack", "Value": "another"}]})
+    assert not removal(stack, "s3_bucket", name=bucket, force_empty=True)["changed"]
+    assert s3.get_object(Bucket=bucket, Key="1/model.pkl")["Body"].read() == b"weights"
+
+    logs.create_log_group(logGroupName=log_group, tags={"managed-by": "mlplatform.mlflow_aws"})  # as RDS may
+    assert removal(stack, "logs_log_groups", log_groups=[{"name": log_group}])["changed"]
+
+    (cluster,) = rds.describe_db_clusters()["DBClusters"]
+    rds.modify_db_cluster(DBClusterIdentifier=NAME, DeletionProtection=True)
+    with pytest.raises(ModuleFailed, match="protected from deletion"):
+        removal(stack, "rds_cluster", cluster_identifier=NAME)
+    rds.add_tags_to_resource(ResourceName=cluster["DBClusterArn"], Tags=[{"Key": "mlflow-stack", "Value": "another"}])
+    monkeypatch.setattr(rds_cluster, "eventually", lambda call, *_codes, **arguments: call(**arguments))
+    with pytest.raises(ModuleFailed, match="rds_subnet_group"):  # which the other one uses now
+        removal(stack, "rds_cluster", cluster_identifier=NAME, lift_deletion_protection=True)
+    assert len(rds.describe_db_clusters()["DBClusters"]) == len(rds.describe_db_instances()["DBInstances"]) == 1
+
+    role = f"{NAME}-ecs-task"
+    stack.aws.client("iam").delete_role_policy(RoleName=role, PolicyName=role)
+    assert removal(stack, "iam_roles", roles=[{"name": role}])["changed"]
+    assert not removing.exists(), "AWS has contradicted an answer"
+
+
+def test_a_change_ends_the_answers_of_its_module_and_a_pause_those_of_all(stack: Stack, removing: Path) -> None:
+    mark = stack.aws.mark()
+    assert removal(stack, "ecs_service", name=NAME, cluster=NAME)["changed"]
+    assert removal(stack, "ecs_cluster", name=NAME)["changed"]
+    assert [call["operation"] for call in stack.aws.calls(mark)] == ["DeleteService", "DescribeServices", "DeleteCluster"]
+
+    arn = stack.aws.client("acm").request_certificate(DomainName="example.com", ValidationMethod="DNS")["CertificateArn"]
+    with pytest.raises(ModuleFailed, match="not ready"):
+        run_module("aws_wait", {"certificates": [arn], "timeout": 1}, stack.aws)
+    assert not removing.exists()
