@@ -156,7 +156,7 @@ def test_where_aws_is_up_to_date_nothing_is_waited_for(aws: EmbeddedAWS, runs: R
     assert [c["operation"] for c in aws.calls(mark) if c["service"] == "ssm"] == [
         "GetParametersByPath",  # there is none
         "GetParametersByPath", "PutParameter", "PutParameter",  # taken and given back
-        "GetParametersByPath", "GetParametersByPath", "PutParameter", "DeleteParameters",  # there was one, so it is taken
+        "GetParametersByPath", "PutParameter", "DeleteParameters",  # there was one, so it is taken
     ]  # fmt: skip
 
 
