@@ -33,11 +33,10 @@ options:
     default: held
   survey:
     description:
-      - Where the lease is taken again, to remove the stack, ask AWS at the same time for all that the modules of the removal will ask for,
-        except for what holds data. They take these answers until one of them waits for something, at most 300 seconds long, where they
-        run in Ansible's worker (O(ignore:mlflow_run_in_worker)).
-      - Not within 15 seconds after the run before this one changed the stack, because AWS may not show all of it yet.
-      - Only for a play that does nothing but remove the stack. Only with O(state=held_again).
+      - For a play that does nothing but remove the stack. Once it has the lease, AWS is asked, at the same time, for all that its modules
+        will ask for, except for what holds data. They take these answers until one of them waits for something, at most 300 seconds
+        long, where they run in Ansible's worker (O(ignore:mlflow_run_in_worker)).
+      - Within 15 seconds after the run before changed the stack, AWS may not show all of it yet, and nothing is asked.
     type: dict
     suboptions:
       vpc_id:
