@@ -108,6 +108,14 @@ class Survey:
             ],
         )
 
+    def profiles(self, role: str) -> Question:
+        """What only who removes a role asks."""
+        return partial(self.aws.pages, "iam", "list_instance_profiles_for_role", "InstanceProfiles", RoleName=role)
+
+    def authorizer(self) -> t.Iterator[Question]:
+        yield partial(self.aws.client("lambda").get_function, FunctionName=self.function)
+        yield partial(self.aws.client("lambda").get_policy, FunctionName=self.function)
+
     def api(self, host: str) -> t.Iterator[Question]:
         listed = partial(self.aws.pages, "apigatewayv2")
         yield partial(listed, "get_vpc_links", "Items")
@@ -142,6 +150,8 @@ class Deployment(Survey):
         for role, policy in self.roles().items():
             yield from self.role(role)
             yield partial(self.aws.client("iam").get_role_policy, RoleName=role, PolicyName=policy)
+        if self.inputs.get("mlflow_api_authorizer") == "jwt":
+            yield self.profiles(self.function)
         yield from self.tasks()
         yield self.scaling
         yield from self.authorizer()
@@ -196,11 +206,6 @@ class Deployment(Survey):
             yield partial(ecs.describe_task_definition, taskDefinition=family, include=["TAGS"])
         yield partial(ecs.describe_services, cluster=cluster, services=[self.name], include=["TAGS"])
 
-    def authorizer(self) -> t.Iterator[Question]:
-        yield partial(self.aws.client("lambda").get_function, FunctionName=self.function)
-        if self.inputs.get("mlflow_api_authorizer") != "jwt":
-            yield partial(self.aws.client("lambda").get_policy, FunctionName=self.function)
-
 
 class Removal(Survey):
     """What the modules of a removal ask.
@@ -226,15 +231,14 @@ class Removal(Survey):
         yield partial(self.record, self.where["api_zone_id"], self.where["api_host"])
         for role in self.roles():
             yield from self.role(role)
-            yield partial(self.aws.pages, "iam", "list_instance_profiles_for_role", "InstanceProfiles", RoleName=role)
+            yield self.profiles(role)
         yield partial(self.aws.client("ecs").describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
         yield partial(self.aws.client("ecs").describe_services, cluster=self.name, services=[self.name], include=["TAGS"])
         yield from (partial(self.revisions, family) for family in (self.name, f"{self.name}-prepare-database"))
         for secret in (f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):
             yield partial(self.aws.client("secretsmanager").describe_secret, SecretId=secret)
         yield self.scaling
-        yield partial(self.aws.client("lambda").get_function, FunctionName=self.function)
-        yield partial(self.aws.client("lambda").get_policy, FunctionName=self.function)
+        yield from self.authorizer()
         yield from self.api(self.where["api_host"])
 
     def subnet_group(self) -> None:
