@@ -99,11 +99,11 @@ class LogGroup(Resource):
     service = "logs"
 
     def describe(self) -> State | None:
-        if self.absent:
-            tags = self._tags()
-            return tags and {"arn": self._arn(), "tags": tags["tags"]}
         groups, tags = together(
-            lambda: self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name), self._tags
+            lambda: self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name),
+            lambda: found(
+                self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn()
+            ),
         )
         group = next((g for g in groups if g["logGroupName"] == self.name), None)
         if group is None:
@@ -114,10 +114,6 @@ class LogGroup(Resource):
             "kms_key_id": group.get("kmsKeyId"),
             "tags": tags["tags"] if tags else {},
         }
-
-    def _tags(self) -> State | None:
-        """ListTagsForResource's answer, if there is such a group."""
-        return found(self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn())
 
     def _arn(self) -> str:
         account = self.spec["account_id"] or self.aws.account_id
