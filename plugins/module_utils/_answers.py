@@ -63,6 +63,7 @@ class Answers:
         """Forget what does not hold any more because this module changes something."""
         if not self._removal:
             self.end()
+            return
         with self._lock:
             self._known = {}
 
