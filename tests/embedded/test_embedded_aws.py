@@ -1456,6 +1456,26 @@ def _jwks(aws: EmbeddedAWS, pool: str) -> dict[str, Any]:
     return _get(f"{aws.endpoint}/{pool}/.well-known/jwks.json")
 
 
+def test_tags_of_user_pools_can_be_changed(aws: EmbeddedAWS) -> None:
+    cognito = aws.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName="one", UserPoolTags={"a": "1", "b": "2"})["UserPool"]
+    cognito.tag_resource(ResourceArn=pool["Arn"], Tags={"b": "3", "c": "4"})
+    cognito.untag_resource(ResourceArn=pool["Arn"], TagKeys=["a"])
+    assert cognito.list_tags_for_resource(ResourceArn=pool["Arn"])["Tags"] == {"b": "3", "c": "4"}
+    assert cognito.describe_user_pool(UserPoolId=pool["Id"])["UserPool"]["UserPoolTags"] == {"b": "3", "c": "4"}
+
+
+def test_a_log_group_that_is_gone_has_no_tags(aws: EmbeddedAWS) -> None:
+    logs = aws.client("logs")
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:one"
+    for _time in range(2):
+        with pytest.raises(logs.exceptions.ResourceNotFoundException):
+            logs.list_tags_for_resource(resourceArn=arn)
+        logs.create_log_group(logGroupName="one", tags={"a": "1"})
+        assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1"}
+        logs.delete_log_group(logGroupName="one")
+
+
 def test_user_pools_have_their_own_keys(aws: EmbeddedAWS) -> None:
     from joserfc import jwk, jwt
     from joserfc.errors import JoseError

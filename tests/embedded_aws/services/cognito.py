@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cognito user pools: domains, token claims, a signing key for each pool."""
+"""Cognito user pools: domains, tags, token claims, a signing key for each pool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from joserfc import jwk, jwt
-from moto.cognitoidp import exceptions, models, urls
+from moto.cognitoidp import exceptions, models, responses, urls
 
 from embedded_aws.gaps import gap
 
@@ -108,3 +108,29 @@ def delete_user_pool(original: Any, self: Any, user_pool_id: str) -> None:
             "User pool cannot be deleted. It has a domain configured that should be deleted first."
         )
     original(self, user_pool_id)
+
+
+@gap(responses.CognitoIdpResponse, "tag_resource")
+def tag_resource(_original: Any, self: Any) -> str:
+    """TagResource sets tags of a user pool and keeps its other ones."""
+    _tags_of(self).update(self._get_param("Tags"))
+    return "{}"
+
+
+@gap(responses.CognitoIdpResponse, "untag_resource")
+def untag_resource(_original: Any, self: Any) -> str:
+    """UntagResource takes the tags of the names given off a user pool."""
+    for name in self._get_param("TagKeys"):
+        _tags_of(self).pop(name, None)
+    return "{}"
+
+
+@gap(responses.CognitoIdpResponse, "list_tags_for_resource")
+def list_tags_for_resource(_original: Any, self: Any) -> str:
+    """ListTagsForResource tells the tags of a user pool."""
+    return json.dumps({"Tags": _tags_of(self)})
+
+
+def _tags_of(response: Any) -> dict[str, str]:
+    pool = response.backend.describe_user_pool(response._get_param("ResourceArn").rpartition("/")[2])
+    return pool.extended_config.setdefault("UserPoolTags", {})
