@@ -167,3 +167,31 @@ def test_each_task_does_what_its_name_says(ways: tuple[Way, Way]) -> None:
             assert bool(result.get("warnings")) == (what == "keeps another's"), (name, result)
         assert bool(result.get("diff")) == result["changed"], (name, result)
         assert ("censored" in result) == (what == "does not know"), (name, result)
+
+
+# Where it would make a difference, or is not wanted
+
+
+def test_whatever_is_not_certain_runs_as_a_process_of_its_own(stack: Stack) -> None:
+    """Ansible says which module it sends off; of what runs in the worker it knows nothing."""
+    module = {f"{COLLECTION}.ecs_cluster": {"name": "x"}, "check_mode": True, "ignore_errors": True, "ignore_unreachable": True}
+    every = {
+        "plain": {},
+        "another user": {"become": True},
+        "in the background": {"async": 60, "poll": 1},
+        "a loop": {"loop": [1]},
+        "until it is so": {"until": True, "retries": 1},
+        "another interpreter": {"vars": {"ansible_python_interpreter": f"{sys.executable} -s"}},
+        "another connection": {"vars": {"ansible_connection": "ssh"}},
+        "switched off": {"vars": {"mlflow_run_in_worker": False}},
+    }
+    play = {
+        "hosts": "localhost", "connection": "local", "gather_facts": False, "vars": VARIABLES,
+        "tasks": [{"name": name, **module, **keywords} for name, keywords in every.items()],
+    }  # fmt: skip
+    (stack.folder / "tasks.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "tasks.yml", "-vvv"]
+    done = run_ansible(stack.aws, stack.folder, command, {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_SSH_TIMEOUT": "1"})
+    parts = dict(re.findall(r"^TASK \[(.+?)\] \**$(.*?)(?=^TASK |^PLAY RECAP|\Z)", done.text, re.MULTILINE | re.DOTALL))
+    assert parts.keys() == every.keys(), done.text
+    assert {name for name, part in parts.items() if "EXEC" not in part} == {"plain"}
