@@ -49,7 +49,7 @@ DIFFERENT = re.compile(
     r"|(?<=\"pid\": )[0-9]+|(?<=\"started\": )[0-9]+|(?<=\"began\": )[0-9.]+"  # a process
 )
 """What differs from one run to the next."""
-DIFFERENT_FIELDS = {"waited", "lease", "detail", "id", "api_id", "apiId", "authorizer_id", "authorizerId"}
+DIFFERENT_FIELDS = {"mlflow_run_in_worker", "waited", "lease", "detail", "id", "api_id", "apiId", "authorizer_id", "authorizerId"}
 
 
 class Way(t.NamedTuple):
@@ -134,8 +134,10 @@ def ways(team: Stack) -> tuple[Way, Way]:
         team.aws.client("iam").create_account_alias(AccountAlias=alias)
     one, two = team.aws.snapshots()
     with one, two, ThreadPoolExecutor(2) as pool:
-        inside = pool.submit(run_all, one, team.folder / "inside", team.inputs, every)
-        outside = pool.submit(run_all, two, team.folder / "outside", {**team.inputs, "mlflow_run_in_worker": False}, every)
+        inside, outside = (
+            pool.submit(run_all, copy, team.folder / name, {**team.inputs, "mlflow_run_in_worker": name == "inside"}, every)
+            for name, copy in (("inside", one), ("outside", two))
+        )
         return inside.result(), outside.result()
 
 
