@@ -69,7 +69,9 @@ def same(value: t.Any) -> t.Any:
             fields["after"] = "*"
         if "warnings" in fields:
             fields["warnings"].sort()
-        return fields
+        if "deprecations" in fields:  # of what a library imports, once by the controller or by each process
+            fields["deprecations"] = [each for each in fields["deprecations"] if not each["msg"].startswith("Importing ")]
+        return {key: each for key, each in fields.items() if (key, each) != ("deprecations", [])}
     if isinstance(value, list):
         return [same(each) for each in value]
     return "\n".join(sorted(DIFFERENT.sub("*", value).split("\n"))) if isinstance(value, str) else value
