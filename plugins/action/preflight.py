@@ -149,11 +149,13 @@ def _derived(variables: dict[str, t.Any], spec: _inputs.Spec) -> set[str]:
 
 
 def _remove_plan(given: _inputs.Inputs) -> None:
-    """Remove the plan of an earlier run, so that a plan file is always of the last one. A folder is left alone."""
+    """Remove the plan of an earlier run, so that a plan file is always of the last one. What is no regular file is left alone."""
     path = given.get("mlflow_plan_path")
     if path and isinstance(path, str):
         with contextlib.suppress(OSError, ValueError):  # a file that cannot be written either is told as a problem
-            Path(_absolute(path)).unlink()
+            plan = Path(_absolute(path))
+            if plan.is_file():
+                plan.unlink()
 
 
 def _absolute(path: str) -> str:

@@ -181,6 +181,13 @@ def test_no_folder_is_removed_in_place_of_a_file(stack: Stack) -> None:
         assert kept.exists() and run.mutating == []
 
 
+def test_what_is_no_regular_file_is_not_removed_as_a_plan(stack: Stack) -> None:
+    device = stack.folder / "device"
+    device.symlink_to("/dev/null")
+    assert stack.run("plan", mlflow_plan_path=str(device), mlflow_vpc_id="no VPC").status != 0
+    assert device.is_symlink()
+
+
 # Text in place of numbers, true and false
 
 def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) -> None:
