@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import tag_list
+from embedded_aws.client import EmbeddedAWS
+
 ROLE = "arn:aws:iam::123456789012:role/x"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
@@ -15,15 +18,13 @@ CONTAINER = {"name": "c", "image": "i", "portMappings": [{"containerPort": 5000}
 TRACKING = {"TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}
 FORWARD = {"Type": "forward"}
 HOST = {"Field": "host-header", "Values": ["x.example.com"]}
-
-
 TAGS = {"managed-by": "us", "mlflow-stack": "x"}
 ACTING = {
     "rds_cluster_snapshot": {"cluster_identifier": "x", "snapshot_identifier": "s", "tags": TAGS},
     "rds_cluster_switchover": {"cluster_identifier": "x", "replacement_identifier": "y", "restored_from": "snapshot:s", "tags": TAGS},
     "ecs_service_state": {"name": "x", "cluster": "x", "state": "stopped"},
 }
-"""What makes nothing that it could remove as well, and works with what the others have made."""
+"""What makes nothing that it could remove as well, and works with what the others have made, and with L(other_cluster)."""
 
 
 class Situation(t.NamedTuple):
@@ -86,3 +87,10 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
                   {"name": "x", "domain": "x-pool", "clients": [{"name": "c"}]},
                   {"deletion_protection": False, "clients": [{"name": "c", "callback_urls": ["https://x.example.com"]}, {"name": "d"}]}),
     ]  # fmt: skip
+
+
+def other_cluster(aws: EmbeddedAWS) -> None:
+    """Make the cluster that takes the place of another."""
+    aws.client("rds").create_db_cluster(
+        DBClusterIdentifier="y", Engine="aurora-mysql", Tags=tag_list(TAGS), MasterUsername="a", MasterUserPassword="b" * 12
+    )

@@ -24,6 +24,7 @@ LOSSES = {
     "s3:DeleteObjects",
 }  # fmt: skip
 """The calls that lose data. No run makes one as a side effect."""
+ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 PASSWORD = "correct-horse:battery%staple'\\&"
 
 
@@ -173,7 +174,7 @@ class Stack:
         team = {k: v for k, v in {**self.inputs, **inputs}.items() if v is not None}
         (self.folder / "team.yml").write_text(yaml.safe_dump(team), encoding="utf-8")
         names = [f"mlplatform.mlflow_aws.{playbook}" for playbook in playbooks.split()]
-        return [str(Path(sys.executable).with_name("ansible-playbook")), *names, "-e", "@team.yml", *arguments]
+        return [ANSIBLE_PLAYBOOK, *names, "-e", "@team.yml", *arguments]
 
     def apply(self, **inputs: t.Any) -> Run:
         """Run C(site), keep the inputs for later runs, and expect that it ends green."""

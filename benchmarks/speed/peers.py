@@ -9,14 +9,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import yaml
 from embedded_aws.client import EmbeddedAWS
-from stack import prerequisites
+from stack import ANSIBLE_PLAYBOOK, prerequisites
 
 from speed.measure import measure
 
@@ -105,9 +104,8 @@ class Ours(Peer):
 
     def command(self, step: str) -> list[str]:
         playbook = {"plan": "plan", "deploy": "site", "again": "site", "destroy": "destroy"}[step]
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
         more = self._confirmation if step == "destroy" else []
-        return [program, f"mlplatform.mlflow_aws.{playbook}", *self._which, *more]
+        return [ANSIBLE_PLAYBOOK, f"mlplatform.mlflow_aws.{playbook}", *self._which, *more]
 
 
 class Terraform(Peer):

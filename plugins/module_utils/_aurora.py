@@ -40,6 +40,11 @@ def is_kept(name: str, cluster: str) -> bool:
     return re.fullmatch(re.escape(cluster) + r"-before-\d{8}t\d{6}z", name) is not None
 
 
+def parameter_group_name(prefix: str, family: str) -> str:
+    """What the cluster parameter group of a family such as C(aurora-mysql8.0) is called."""
+    return f"{prefix}-{family.replace('.', '-')}"
+
+
 def is_parameter_group(name: str, cluster: str) -> bool:
     """Whether a name is that of a parameter group of the C(cluster), in whatever engine and version."""
     return re.fullmatch(re.escape(cluster) + r"-aurora-(mysql|postgresql)[\d-]+", name) is not None

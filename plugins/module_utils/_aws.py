@@ -412,7 +412,7 @@ class Aws:
         """Wait and start over where C(what) was not found, but may be there: when that was read, AWS may not have shown yet what the
         run before this one had changed, or what this one had C(made), at a time in seconds since the epoch.
         """
-        shown = max(made, self.keeper.changed_before if self.keeper else 0) + SHOWN
+        shown = self._shown(made)
         if self.reading_since < shown:
             Wait(what).until(shown, "it may exist, and AWS not show it yet")
             raise OutOfDate(f"AWS may not have shown yet that {what} exists")
@@ -420,7 +420,11 @@ class Aws:
     @property
     def shows_all(self) -> bool:
         """Whether AWS shows, in all that this module reads, what the run before this one has changed."""
-        return self.reading_since >= (self.keeper.changed_before if self.keeper else 0) + SHOWN
+        return self.reading_since >= self._shown()
+
+    def _shown(self, made: float = 0) -> float:
+        """When AWS shows what the run before this one has changed, and what was C(made) then, in seconds since the epoch."""
+        return max(made, self.keeper.changed_before if self.keeper else 0) + SHOWN
 
     def before_wait(self) -> None:
         """Take the lease before waiting, too: what is under way, only one run may go on with."""

@@ -290,7 +290,7 @@ class Keeper:
         lease, age = t.cast(Lease, self._lease), time.time() - self._renewed
         if age < RENEW or self._refusal:
             return
-        stack, again = self._option["stack"], "Run the same command again"
+        stack, again = self.stack, "Run the same command again"
         if age >= lease.seconds:
             self._refusal = LeaseError(f"this run was held up for so long that its lease of the stack {stack} has expired. {again}")
             return
@@ -305,7 +305,7 @@ class Keeper:
 
     def _take(self, again: bool = False) -> None:
         """C(again): only where there is one to follow."""
-        stack = self._option["stack"]
+        stack = self.stack
         tried: set[str] = set()
         for pause in (0, 0, 1, 2, 4, 8):  # AWS may say for a moment what was before
             time.sleep(pause)
@@ -352,7 +352,7 @@ class Keeper:
         moments = [0.0]
         for lease in leases:
             try:
-                moments.append(note(lease.holder.directory, self._option["stack"]).stat().st_mtime)
+                moments.append(note(lease.holder.directory, self.stack).stat().st_mtime)
             except OSError:  # it ended by itself, or on another host
                 moments.append(here + (lease.modified if lease.released else min(now, lease.expires)))
         return max(moments)

@@ -13,7 +13,11 @@ import contextlib
 import typing as t
 from functools import partial
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import is_parameter_group, parameter_group_family
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
+    is_parameter_group,
+    parameter_group_family,
+    parameter_group_name,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
     AwsError,
@@ -173,7 +177,7 @@ class Deployment(Survey):
     def database(self) -> t.Iterator[Question]:
         rds, arn = self.aws.client("rds"), f"arn:{self.aws.partition}:rds:{self.aws.region}:{self.aws.account_id}"
         engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
-        group = f"{self.name}-{parameter_group_family(engine, version).replace('.', '-')}"
+        group = parameter_group_name(self.name, parameter_group_family(engine, version))
         yield partial(rds.describe_db_cluster_parameter_groups, DBClusterParameterGroupName=group)
         if self.cluster:
             user = partial(self.aws.pages, "rds", "describe_db_cluster_parameters", "Parameters", Source="user")

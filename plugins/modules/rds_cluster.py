@@ -309,6 +309,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
     members,
     origin,
     parameter_group_family,
+    parameter_group_name,
     restored_name,
     scaling,
     timestamp,
@@ -959,7 +960,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         clusters += [Cluster(aws, n, s, **common) for n, s in relatives]
     else:
         family = parameter_group_family(params["engine"], params["engine_version"])
-        group_name = f"{prefix}-{family.replace('.', '-')}"
+        group_name = parameter_group_name(prefix, family)
         groups = [ClusterParameterGroup(aws, group_name, {**params, "family": family}, **common)]
         spec["parameter_group_name"] = group_name
         together(*(resource.read_ahead for resource in (cluster, subnet_group, *groups)))

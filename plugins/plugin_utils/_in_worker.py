@@ -10,7 +10,6 @@ for all tasks. A module still is an ordinary module, and runs as one wherever it
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import importlib
 import io
@@ -178,14 +177,10 @@ def _as_module() -> t.Iterator[None]:
         _internal.is_controller = True
 
 
-@functools.cache
-def _encoder() -> type[json.JSONEncoder]:
-    return get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
-
-
 def _run(name: str, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
     """Run C(main()) of a module as a process of its own would, and return that process's exit status and output."""
-    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=_encoder()).encode()
+    encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
     basic._ANSIBLE_PROFILE = PROFILE
     out, err, status = io.StringIO(), io.StringIO(), 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _as_module():

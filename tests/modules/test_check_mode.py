@@ -17,11 +17,11 @@ from unittest import mock
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _lease
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE, SERVICES, is_read_only, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE, SERVICES, is_read_only
 from botocore.session import get_session
 from embedded_aws.calls import READ_ONLY
 from modules.run_module import ModuleFailed, run_module
-from situations import ACTING, TAGS, situations
+from situations import ACTING, TAGS, other_cluster, situations
 from stack import prerequisites
 
 MODULES = Path(__file__).parents[2] / "plugins" / "modules"
@@ -66,8 +66,7 @@ def test_no_module_changes_anything_in_check_mode_or_without_the_lease(aws, tmp_
         assert not absent or not plan(module, **given)
         assert plan(module, **{**given, **change, "tags": {**TAGS, "team": "y"}})
         assert not absent or plan(module, **given, **absent)
-    login = {"MasterUsername": "a", "MasterUserPassword": "b" * 12}
-    aws.client("rds").create_db_cluster(DBClusterIdentifier="y", Engine="aurora-mysql", Tags=tag_list(TAGS), **login)
+    other_cluster(aws)
     for module, params in ACTING.items():
         since = aws.mark()
         assert run_module(module, params, aws, check=True)["changed"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import collections
 import itertools
 import resource
-import sys
 import typing as t
 from pathlib import Path
 
@@ -16,9 +15,8 @@ import pytest
 import yaml
 from bad_inputs import ACTION, CONTRADICTORY, CORPUS, SIDECAR, SPEC, Broken, broken_team
 from embedded_aws.client import EmbeddedAWS
-from stack import Inputs, Run, Stack, as_data, run_ansible
+from stack import ANSIBLE_PLAYBOOK, Inputs, Run, Stack, as_data, run_ansible
 
-ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 NOT_ASKED = ("mlflow_aws_", "mlflow_run_in_worker")
 """With these wrong AWS cannot be asked: they are in teams of their own, so that for most others it is."""
 

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import tag_list
 from embedded_aws.client import EmbeddedAWS
-from situations import ACTING, TAGS, situations
-from stack import Inputs, Stack, run_ansible
+from situations import ACTING, TAGS, other_cluster, situations
+from stack import ANSIBLE_PLAYBOOK, Inputs, Stack, run_ansible
 
 pytestmark = pytest.mark.versions
 COLLECTION = "mlplatform.mlflow_aws"
@@ -101,6 +100,11 @@ def can_remove(module: str) -> bool:
     return module not in (*ACTING, *ASKING, "ecs_task")
 
 
+def write_play(path: Path, listed: list[dict[str, t.Any]]) -> None:
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": VARIABLES, "tasks": listed}
+    path.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+
+
 def run_all(aws: EmbeddedAWS, folder: Path, inputs: Inputs, every: dict[str, dict[str, t.Any]]) -> Way:
     """All tasks; then each module once more, while AWS refuses whatever it is asked."""
     results: dict[str, dict[str, t.Any]] = {}
@@ -110,10 +114,8 @@ def run_all(aws: EmbeddedAWS, folder: Path, inputs: Inputs, every: dict[str, dic
     refused = [task(module, "is refused", options) for module, options in every.items()]
     for name, listed, faults in (("all.yml", list(tasks(every)), []), ("refused.yml", refused, [DENIED])):
         aws.faults(*faults)
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": VARIABLES, "tasks": listed}
-        (folder / name).write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), name, "-e", json.dumps(inputs)]
-        done = run_ansible(aws, folder, command)
+        write_play(folder / name, listed)
+        done = run_ansible(aws, folder, [ANSIBLE_PLAYBOOK, name, "-e", json.dumps(inputs)])
         assert done.status == 0, done.text
         results |= {each["task"]["name"]: same(each["hosts"]["localhost"]) for each in done.output["plays"][0]["tasks"]}
         if not faults:  # else what is asked at the same time may be asked, or not any more
@@ -129,8 +131,7 @@ def ways(team: Stack) -> tuple[Way, Way]:
     (team.folder / "function" / "a.py").write_text("def b(event, context): ...\n", encoding="utf-8")
     made = {each.module: {"tags": TAGS, **each.given} for each in situations(team.inputs, str(team.folder / "function"))}
     every = {**made, **ACTING, **ASKING}
-    login = {"MasterUsername": "a", "MasterUserPassword": "b" * 12}
-    team.aws.client("rds").create_db_cluster(DBClusterIdentifier="y", Engine="aurora-mysql", Tags=tag_list(TAGS), **login)
+    other_cluster(team.aws)
     team.aws.take_snapshots()
     for alias in ("one", "two"):  # each a copy of the account as it is
         team.aws.client("iam").create_account_alias(AccountAlias=alias)
@@ -189,13 +190,9 @@ def test_whatever_is_not_certain_runs_as_a_process_of_its_own(stack: Stack) -> N
         "another connection": {"vars": {"ansible_connection": "ssh"}},
         "switched off": {"vars": {"mlflow_run_in_worker": False}},
     }
-    play = {
-        "hosts": "localhost", "connection": "local", "gather_facts": False, "vars": VARIABLES,
-        "tasks": [{"name": name, **module, **keywords} for name, keywords in every.items()],
-    }  # fmt: skip
-    (stack.folder / "tasks.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "tasks.yml", "-vvv"]
-    done = run_ansible(stack.aws, stack.folder, command, {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_SSH_TIMEOUT": "1"})
+    write_play(stack.folder / "tasks.yml", [{"name": name, **module, **keywords} for name, keywords in every.items()])
+    as_people_see_it = {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_SSH_TIMEOUT": "1"}
+    done = run_ansible(stack.aws, stack.folder, [ANSIBLE_PLAYBOOK, "tasks.yml", "-vvv"], as_people_see_it)
     parts = dict(re.findall(r"^TASK \[(.+?)\] \**$(.*?)(?=^TASK |^PLAY RECAP|\Z)", done.text, re.MULTILINE | re.DOTALL))
     assert parts.keys() == every.keys(), done.text
     assert {name for name, part in parts.items() if "EXEC" not in part} == {"plain"}

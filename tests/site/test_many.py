@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import typing as t
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +16,9 @@ import yaml
 from account import Listing, changed, listing
 from embedded_aws.client import EmbeddedAWS
 from plans import read_plan
-from stack import Inputs, Run, Stack, prerequisites, run_ansible
+from stack import ANSIBLE_PLAYBOOK, Inputs, Run, Stack, prerequisites, run_ansible
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
-ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 
 
 def test_a_stack_neither_touches_nor_misses_its_neighbour(aws: EmbeddedAWS, tmp_path: Path) -> None:

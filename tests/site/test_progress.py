@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
+from stack import ANSIBLE_PLAYBOOK
 
 PLAYBOOK = """
 - hosts: localhost
@@ -34,7 +34,7 @@ def test_a_wait_is_told_while_it_lasts(aws: EmbeddedAWS, tmp_path: Path) -> None
     )
     (tmp_path / "wait.yml").write_text(PLAYBOOK)
     env = {**os.environ, **aws.env, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), "ANSIBLE_LOCALHOST_WARNING": "false"}
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "wait.yml"]
+    command = [ANSIBLE_PLAYBOOK, "wait.yml"]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
