@@ -205,6 +205,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_uvicorn_opts", ("--x '",)),
     ("mlflow_tags", (
         ["a"], {"aws:x": "1"}, {"AWS:x": "1"}, {"rds:x": "1"}, {"managed-by": "me"}, {"Managed-By": "me"}, {"mlflow-stack": "x"},
+        {"mlflow-database-snapshot": "x"}, {"mlflow-desired-count": "1"},
         {"mlflow-dns-records": "x"}, {"mlflow-version": "x"}, {"a": "x" * 257},
         {"a" * 129: "x"}, {"": "x"}, {"a<": "x"}, {"a": True}, {"a": None}, {1: "x"}, {"a": "x\ty"}, {"a": 1.10}, {"a": ["x"]}, {"a": "{{ 1 }}"},
         {"a": "aws:x"}, {"a": "x\u202ey"}, {"a": "x\ny"}, {"a": "🦊"}, {"Team": "x", "team": "y"}, {f"k{n}": "x" for n in range(41)})),

@@ -10,12 +10,16 @@ from urllib.parse import quote, urlencode
 
 PREPARED_TAG = "mlflow-database-prepared"
 """The tag of the secret with the URI that says for what the database was prepared."""
+UPGRADING = "upgrading"
+"""What PREPARED_TAG says from the moment on in which SNAPSHOT_TAG names a new snapshot: one call sets both, or a death between two
+would leave an upgrade that takes the snapshot of an earlier one for its own.
+"""
 VERSION_TAG = "mlflow-version"
 """The tag, also of snapshots, that says of which MLflow a database is: the tag of its image."""
 SCHEMA_TAG = "mlflow-database-schema"
 """The tag, also of snapshots, that says which revision the database's schema has."""
 SNAPSHOT_TAG = "mlflow-database-snapshot"
-"""The tag of the secret that names the snapshot of before an upgrade, while that is under way."""
+"""The tag of the secret that names the snapshot of before the last upgrade, or the one that is under way."""
 
 # The drivers are named because SQLAlchemy's default for postgresql:// differs between its releases.
 _DRIVERS = {"aurora-mysql": "mysql+pymysql", "aurora-postgresql": "postgresql+psycopg2"}

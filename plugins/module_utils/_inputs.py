@@ -367,6 +367,8 @@ OWN_TAGS = (
     "mlflow-client-secret-version",
     "mlflow-database-prepared",
     "mlflow-database-schema",
+    "mlflow-database-snapshot",
+    "mlflow-desired-count",
     "mlflow-dns-records",
     "mlflow-password-version",
     "mlflow-restored-at",

@@ -20,7 +20,7 @@ description:
     the database and the schema made). The tag is kept until a run with O(prepared=true) sets it anew, so that a
     preparation that failed, or a run that died before it, is made up for by the next run. The tags C(mlflow-version) and
     C(mlflow-database-schema) say which MLflow it was prepared for, and which schema it then had.
-  - While its schema is upgraded (O(upgrade)) the database is prepared for nothing, and from then on the tag
+  - While its schema is upgraded (O(upgrade)) that tag says C(upgrading), and from then on the tag
     C(mlflow-database-snapshot) names the snapshot of before.
   - M(mlplatform.mlflow_aws.secretsmanager_secret) manages secrets whose value is known beforehand or random.
 options:
@@ -188,6 +188,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database im
     PREPARED_TAG,
     SCHEMA_TAG,
     SNAPSHOT_TAG,
+    UPGRADING,
     VERSION_TAG,
     backend_store_uri,
     derive_password,
@@ -220,12 +221,10 @@ class BackendStore(Secret):
     def desired(self) -> State:
         before = self.before or {}
         tags = {k: v for k, v in before.get("tags", {}).items() if k in REMEMBERED}
-        if self.spec["upgrade"] == "begin" and not upgrading(tags):
-            tags[SNAPSHOT_TAG] = f"{self.spec['unique_name']}-before-upgrade-{timestamp()}"
-        if self.spec["upgrade"] == "begin":
-            tags.pop(PREPARED_TAG, None)
+        if self.spec["upgrade"] == "begin" and tags.get(PREPARED_TAG) != UPGRADING:
+            tags |= {PREPARED_TAG: UPGRADING, SNAPSHOT_TAG: f"{self.spec['unique_name']}-before-upgrade-{timestamp()}"}
         if self.spec["upgrade"] == "abandon":
-            tags.pop(SNAPSHOT_TAG, None)
+            tags = {name: value for name, value in tags.items() if name not in (PREPARED_TAG, SNAPSHOT_TAG)}
         if self.spec["prepared"] and (self.aws.check_mode or before.get("value") == self.spec["value"]):
             same = before.get("value") == self.spec["value"]
             tags[PREPARED_TAG] = preparation(self.spec["prepared_for"], before["version_id"]) if same else UNKNOWN
@@ -248,13 +247,8 @@ class BackendStore(Secret):
             "mlflow_version": tags.get(VERSION_TAG, ""),
             "database_schema": tags.get(SCHEMA_TAG, ""),
             "snapshot": tags.get(SNAPSHOT_TAG, ""),
-            "upgrading": upgrading(tags),
+            "upgrading": tags.get(PREPARED_TAG) == UPGRADING,
         }
-
-
-def upgrading(tags: dict[str, str]) -> bool:
-    """Whether an upgrade is under way: there is, or will be, a snapshot, and the database is prepared for nothing."""
-    return SNAPSHOT_TAG in tags and PREPARED_TAG not in tags
 
 
 def master_secret(aws: Aws, arn: str) -> str:

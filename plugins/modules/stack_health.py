@@ -89,7 +89,12 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     explain,
     tag_dict,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import PREPARED_TAG, SCHEMA_TAG, VERSION_TAG
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import (
+    PREPARED_TAG,
+    SCHEMA_TAG,
+    UPGRADING,
+    VERSION_TAG,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe import (
     OPENER,
     Outcome,
@@ -118,7 +123,8 @@ class Health:
         secret = self.aws.client("secretsmanager").describe_secret(SecretId=f"{self.name}-backend-store-uri")
         tags = tag_dict(secret.get("Tags", []))
         of = f"{tags.get(SCHEMA_TAG, 'not recorded')}, for MLflow {tags.get(VERSION_TAG, 'not recorded')}"
-        return judge(PREPARED_TAG in tags, of if PREPARED_TAG in tags else f"not prepared (it was {of})")
+        prepared = tags.get(PREPARED_TAG) not in (None, UPGRADING)
+        return judge(prepared, of if prepared else f"not prepared (it was {of})")
 
     def load_balancer(self) -> Outcome:
         balancer = self.aws.client("elbv2").describe_load_balancers(Names=[self.name])["LoadBalancers"][0]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import derive_password
@@ -142,6 +143,27 @@ def test_a_plan_of_a_preparation_says_all_that_the_run_then_does_to_the_secret(a
         assert sorted(after) == sorted(f["name"] for c in (first, second) for f in c["fields"])
     again = run_module(MODULE, {**given, **change, "prepared": True}, aws, check=True)
     assert not again["changed"]
+
+
+def test_an_upgrade_is_noted_with_its_own_snapshot_in_one_call(aws, given):
+    """Between two calls a run may die, and the next one would upgrade with the snapshot of an earlier upgrade."""
+
+    def note(**changes):
+        since = aws.mark()
+        secret = run_module(MODULE, {**given, **changes}, aws)["secret"]
+        return secret, [call["operation"] for call in aws.mutating(since)]
+
+    note()
+    note(prepared=True)
+    earlier = note(upgrade="begin")[0]["snapshot"]
+    assert note(upgrade="begin")[1] == [] and note(prepared=True)[0]["snapshot"] == earlier
+    time.sleep(1)  # the name of a snapshot holds the second
+    begun, calls = note(upgrade="begin")
+    assert begun["upgrading"] and not begun["prepared"] and begun["snapshot"] != earlier
+    assert calls == ["TagResource"]
+    abandoned, calls = note(upgrade="abandon")
+    assert not abandoned["upgrading"] and not abandoned["prepared"] and abandoned["snapshot"] == ""
+    assert calls == ["UntagResource"]
 
 
 def test_a_missing_master_secret_is_named(aws, given):
