@@ -98,6 +98,8 @@ def explain(error: BaseException) -> str:
 
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded")
 _CONTRADICTION = re.compile(r"(?<!^Bucket)AlreadyExists|AlreadyOwned|Duplicate|ResourceExists|PriorityInUse")
+_EXISTS = re.compile(r"already exist|not idempotent", re.IGNORECASE)
+"""Of messages whose codes say nothing: of API Gateway and Lambda, and of ECS where there is a service with other properties."""
 _GONE = re.compile(r"NotFound|NoSuch")
 _NOT_THERE = ("404", "ClientException")  # of HeadBucket, and of DescribeTaskDefinition
 _UNKNOWN = re.compile(
@@ -120,9 +122,9 @@ def may_have_changed(code: str, status: int) -> bool:
     return status >= 500 and not _THROTTLED.search(code)
 
 
-def contradicts(code: str, there: bool) -> bool:
+def contradicts(code: str, message: str, there: bool) -> bool:
     """Whether an error says the contrary of what was read: that something is C(there), or that it is not."""
-    return bool((_GONE if there else _CONTRADICTION).search(code))
+    return bool(_GONE.search(code) if there else _CONTRADICTION.search(code) or _EXISTS.search(message))
 
 
 def does_not_know(code: str, message: str) -> bool:

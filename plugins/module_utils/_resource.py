@@ -234,6 +234,10 @@ class Resource:
         before, self._read_before = self._read_before, None
         return before[0] if before else self.describe()
 
+    def _look_inside(self) -> t.Sequence[Resource]:
+        with self._contradictions(there=True):  # it may have gone since it was read
+            return self.children()
+
     def settle(self) -> None:
         """Bring AWS to the desired state, or in check mode work out what that would change."""
         if self.absent:
@@ -257,7 +261,7 @@ class Resource:
         self.state = {**(before or self.unknown()), **{k: v for k, v in desired.items() if v is not None}}
         replaced = before is not None and (bool(frozen) or parent == "replace")
         if replaced:
-            self.inside = self.children()  # as long as it can be read: what is inside is replaced with it
+            self.inside = self._look_inside()  # as long as it can be read: what is inside is replaced with it
         if changes or replaced or before is None:
             action = "replace" if replaced else "update" if before else "create"
             if self.twins and before is None and parent != "create" and not self.aws.check_mode:
@@ -272,7 +276,7 @@ class Resource:
             with self._contradictions(there=True):
                 self.wait_ready()
         if not replaced:
-            self.inside = self.children()
+            self.inside = self._look_inside()
 
     def _apply(self, action: str, before: State | None, desired: State, changes: State) -> None:
         if before is not None and self._busy(before):  # a run before this one died while AWS was at work
@@ -318,7 +322,7 @@ class Resource:
             yield
         except ClientError as error:
             code, message = error_code(error), error.response["Error"].get("Message", "")
-            if contradicts(code, there) or does_not_know(code, message) or denies_new_role(self.aws, message):
+            if contradicts(code, message, there) or does_not_know(code, message) or denies_new_role(self.aws, message):
                 raise OutOfDate(explain(error)) from error
             raise
 
@@ -329,7 +333,7 @@ class Resource:
         if self._foreign(before):
             warn(f"{self.kind} {self.name} is kept: it has none of the tags {', '.join(OWNER_TAGS)}")
             return
-        self.inside = self.children()
+        self.inside = self._look_inside()
         for child in reversed(self.inside):
             child.absent = True
             child.settle()

@@ -160,6 +160,35 @@ def test_where_aws_is_up_to_date_nothing_is_waited_for(aws: EmbeddedAWS, runs: R
     ]  # fmt: skip
 
 
+def test_what_aws_refuses_to_make_because_it_exists_is_read_again(aws: EmbeddedAWS, runs: Runs) -> None:
+    """A service is known by its name, and AWS makes no second one."""
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="x", Description="x", VpcId=vpc)["GroupId"]
+    run_module("ecs_cluster", {"name": "x", "tags": TAGS}, aws)
+    task = run_module("ecs_task_definition", {**TASK, "tags": TAGS}, aws)["task_definition"]["arn"]
+    service = {"name": "x", "cluster": "x", "task_definition": task, "subnets": [subnet], "security_groups": [group], "desired_count": 0}
+    runs.module("ecs_service", service)
+    runs.end()
+    runs.begin()
+    mark = aws.mark()
+    runs.module("ecs_service", service)
+    tried = [call["error"] for call in aws.mutating(mark) if call["operation"] == "CreateService"]
+    assert tried == ["InvalidParameterException"] and runs.number_made("CreateService") == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "read"),
+    [("apigatewayv2_api", API, "GetIntegrations"), ("cognito_user_pool", POOL, "ListUserPoolClients")],
+)
+def test_what_goes_while_it_is_read_has_gone(aws: EmbeddedAWS, module: str, options: dict[str, t.Any], read: str) -> None:
+    """AWS shows for a while what was removed, until one of several calls about it is told so."""
+    run_module(module, {**options, "tags": TAGS}, aws)
+    aws.faults({"operation": read, "times": 1, "error": {"code": "NotFoundException", "message": "Invalid identifier"}})
+    assert run_module(module, {"name": "x", "tags": TAGS, "state": "absent"}, aws)["changed"]
+
+
 def test_what_proves_a_certificate_is_waited_for(aws: EmbeddedAWS, runs: Runs) -> None:
     zone = aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"].rpartition("/")[2]
     made = runs.module("acm_certificate", {"domain_name": "x.example.com", "zone_id": zone})

@@ -69,22 +69,28 @@ def test_aws_may_have_done_what_it_failed_at_and_not_what_it_refused(code: str, 
 
 
 @pytest.mark.parametrize(
-    ("code", "there", "contrary"),
+    ("code", "message", "there", "contrary"),
     [
-        ("EntityAlreadyExists", False, True),
-        ("InvalidGroup.Duplicate", False, True),
-        ("DBClusterAlreadyExistsFault", False, True),
-        ("BucketAlreadyOwnedByYou", False, True),
-        ("BucketAlreadyExists", False, False),
-        ("NotFoundException", False, False),
-        ("NotFoundException", True, True),
-        ("NoSuchEntity", True, True),
-        ("EntityAlreadyExists", True, False),
-        ("ValidationException", True, False),
+        ("EntityAlreadyExists", "", False, True),
+        ("InvalidGroup.Duplicate", "", False, True),
+        ("DBClusterAlreadyExistsFault", "", False, True),
+        ("BucketAlreadyOwnedByYou", "", False, True),
+        ("BucketAlreadyExists", "The requested bucket name is not available.", False, False),
+        ("InvalidParameterException", "Creation of service was not idempotent.", False, True),
+        ("ConflictException", "Stage already exists", False, True),
+        ("ResourceConflictException", "Function already exist: x", False, True),
+        ("ResourceConflictException", "The statement id (x) provided already exists.", False, True),
+        ("ConflictException", "Unable to complete operation due to concurrent modification. Please try again later.", False, False),
+        ("NotFoundException", "", False, False),
+        ("NotFoundException", "", True, True),
+        ("NoSuchEntity", "", True, True),
+        ("EntityAlreadyExists", "", True, False),
+        ("ConflictException", "Stage already exists", True, False),
+        ("ValidationException", "", True, False),
     ],
 )
-def test_what_contradicts_a_describe(code: str, there: bool, contrary: bool) -> None:
-    assert contradicts(code, there) is contrary
+def test_what_contradicts_a_describe(code: str, message: str, there: bool, contrary: bool) -> None:
+    assert contradicts(code, message, there) is contrary
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import types
 import typing as t
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress, _resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError, OutOfDate
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
     SENSITIVE,
     UNKNOWN,
@@ -233,6 +234,20 @@ def test_children_of_a_new_parent_are_not_described() -> None:
     changes = settle([parent])
     assert [c["name"] for c in changes] == ["a", "a/1"]
     assert aws.log == ["describe a", "create a", "create a/1"]
+
+
+class Gone(Thing):
+    """What goes before its inside is read."""
+
+    def children(self) -> t.Any:
+        raise ClientError({"Error": {"Code": "ThingNotFound"}}, "DescribeChildren")
+
+
+def test_what_has_gone_when_its_inside_is_read_is_out_of_date() -> None:
+    aws = FakeAws()
+    aws.world["a"] = {"id": "a"}
+    with pytest.raises(OutOfDate, match="ThingNotFound"):
+        settle([Gone(aws, "a", {}, absent=True)])
 
 
 def test_children_are_removed_before_their_parent() -> None:
