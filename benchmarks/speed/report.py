@@ -175,13 +175,13 @@ def summary(results: dict[str, Any]) -> str:
 def many(results: dict[str, Any]) -> str:
     """The table of docs/many-stacks.md, with the conditions that it was measured under."""
     lines = [
-        "| stacks | step | seconds | per stack | CPU s per stack | peak memory, MB | per stack | calls per stack | with rate limits |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| stacks | step | runs | seconds | per stack | CPU s per stack | peak memory, MB | per stack | calls per stack | with rate limits |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in results["rows"]:
         n, figures, limited = row["stacks"], row["ours"], row["limited"]
         cells = (
-            n, STEPS[row["step"]], f"{figures['wall']:.1f}", f"{figures['wall'] / n:.2f}", f"{figures['cpu'] / n:.2f}",
+            n, STEPS[row["step"]], row["runs"], f"{figures['wall']:.1f}", f"{figures['wall'] / n:.2f}", f"{figures['cpu'] / n:.2f}",
             f"{figures['memory']:.0f}", f"{figures['memory'] / n:.1f}", f"{figures['calls'] / n:.0f}",
             f"{limited['wall']:.1f} s, {limited['calls'] / n:.0f} calls",
         )  # fmt: skip

@@ -123,8 +123,8 @@ def test_the_limits_say_how_many_stacks_a_minute_aws_takes() -> None:
 
 def test_many_stacks_are_shown_by_stack() -> None:
     limited = sample(31, calls=1000)._asdict()
-    row = report.row("again", 100, {"ours": [sample(20, cpu=15, memory=250, calls=900)]}, stacks=10, limited=limited)
-    line = "| 10 | deploy again, nothing to do | 20.0 | 2.00 | 1.50 | 250 | 25.0 | 90 | 31.0 s, 100 calls |"
+    row = report.row("again", 100, {"ours": [sample(20, cpu=15, memory=250, calls=900)]}, stacks=10, runs=3, limited=limited)
+    line = "| 10 | deploy again, nothing to do | 3 | 20.0 | 2.00 | 1.50 | 250 | 25.0 | 90 | 31.0 s, 100 calls |"
     assert line in report.many(results(row))
 
 
