@@ -18,6 +18,8 @@ VERSION_TAG = "mlflow-version"
 """The tag, also of snapshots, that says of which MLflow a database is: the tag of its image."""
 SCHEMA_TAG = "mlflow-database-schema"
 """The tag, also of snapshots, that says which revision the database's schema has."""
+SNAPSHOT_VERSION_TAG = "mlflow-database-snapshot-version"
+"""The tag of the secret that says of which MLflow that snapshot is."""
 SNAPSHOT_TAG = "mlflow-database-snapshot"
 """The tag of the secret that names the snapshot of before the last upgrade, or the one that is under way."""
 

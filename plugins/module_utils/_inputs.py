@@ -368,6 +368,7 @@ OWN_TAGS = (
     "mlflow-database-prepared",
     "mlflow-database-schema",
     "mlflow-database-snapshot",
+    "mlflow-database-snapshot-version",
     "mlflow-desired-count",
     "mlflow-dns-records",
     "mlflow-password-version",

@@ -21,7 +21,7 @@ description:
     preparation that failed, or a run that died before it, is made up for by the next run. The tags C(mlflow-version) and
     C(mlflow-database-schema) say which MLflow it was prepared for, and which schema it then had.
   - While its schema is upgraded (O(upgrade)) that tag says C(upgrading), and from then on the tag
-    C(mlflow-database-snapshot) names the snapshot of before.
+    C(mlflow-database-snapshot) names the snapshot of before, and C(mlflow-database-snapshot-version) the MLflow that it is of.
   - M(mlplatform.mlflow_aws.secretsmanager_secret) manages secrets whose value is known beforehand or random.
 options:
   name:
@@ -132,7 +132,8 @@ secret:
     - C(version_id) is that of the value, in check mode C((known after apply)) where the value would change.
     - C(prepared) says whether the database was prepared for this version and O(prepared_for); C(mlflow_version) and
       C(database_schema) for which MLflow it was last prepared, and which schema it had then.
-    - C(snapshot) is the name of the snapshot of before the last upgrade, and C(upgrading) whether that is under way.
+    - C(snapshot) is the name of the snapshot of before the last upgrade, C(snapshot_version) the MLflow that it is of, and
+      C(upgrading) whether that upgrade is under way.
   type: dict
   returned: success
   sample:
@@ -142,6 +143,7 @@ secret:
     mlflow_version: v3.18.0-full
     database_schema: 1b5f0d9ad7c1
     snapshot: mlflow-team-x-before-upgrade-20261122t221500z
+    snapshot_version: v3.17.0-full
     upgrading: false
     version_id: 5048fd33-28c3-4f9d-8a1b-3f1d2c7b6a5e
 master_password_value_from:
@@ -188,6 +190,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database im
     PREPARED_TAG,
     SCHEMA_TAG,
     SNAPSHOT_TAG,
+    SNAPSHOT_VERSION_TAG,
     UPGRADING,
     VERSION_TAG,
     backend_store_uri,
@@ -197,7 +200,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_passwor
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, State, has_unknown, run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._secret import Secret
 
-REMEMBERED = (PREPARED_TAG, VERSION_TAG, SCHEMA_TAG, SNAPSHOT_TAG)
+OF_UPGRADE = (SNAPSHOT_TAG, SNAPSHOT_VERSION_TAG)
+REMEMBERED = (PREPARED_TAG, VERSION_TAG, SCHEMA_TAG, *OF_UPGRADE)
 """The tags that stay until a preparation or an upgrade changes them."""
 REQUIRED = ("master_secret_arn", "engine", "host", "port", "database", "unique_name")
 
@@ -221,15 +225,19 @@ class BackendStore(Secret):
     def desired(self) -> State:
         before = self.before or {}
         tags = {k: v for k, v in before.get("tags", {}).items() if k in REMEMBERED}
-        if self.spec["upgrade"] == "begin" and tags.get(PREPARED_TAG) != UPGRADING:
-            tags |= {PREPARED_TAG: UPGRADING, SNAPSHOT_TAG: f"{self.spec['unique_name']}-before-upgrade-{timestamp()}"}
+        if self.spec["upgrade"] == "begin" and not upgrading(tags):
+            snapshot = f"{self.spec['unique_name']}-before-upgrade-{timestamp()}"
+            tags |= {PREPARED_TAG: UPGRADING, SNAPSHOT_TAG: snapshot, SNAPSHOT_VERSION_TAG: tags.get(VERSION_TAG, "")}
         if self.spec["upgrade"] == "abandon":
-            tags = {name: value for name, value in tags.items() if name not in (PREPARED_TAG, SNAPSHOT_TAG)}
+            tags = without(tags, PREPARED_TAG, *OF_UPGRADE)
         if self.spec["prepared"] and (self.aws.check_mode or before.get("value") == self.spec["value"]):
+            schema = self.spec["database_schema"]
+            if upgrading(tags) and schema and schema == tags.get(SCHEMA_TAG):  # it was not upgraded after all
+                tags = without(tags, *OF_UPGRADE)
             same = before.get("value") == self.spec["value"]
             tags[PREPARED_TAG] = preparation(self.spec["prepared_for"], before["version_id"]) if same else UNKNOWN
             tags[VERSION_TAG] = self.spec["mlflow_version"] or ""
-            tags[SCHEMA_TAG] = self.spec["database_schema"] or ""
+            tags[SCHEMA_TAG] = schema or ""
         return {**super().desired(), "tags": {name: value for name, value in tags.items() if value}}
 
     def warn(self, before: State | None, changes: State) -> list[str]:
@@ -247,8 +255,18 @@ class BackendStore(Secret):
             "mlflow_version": tags.get(VERSION_TAG, ""),
             "database_schema": tags.get(SCHEMA_TAG, ""),
             "snapshot": tags.get(SNAPSHOT_TAG, ""),
-            "upgrading": tags.get(PREPARED_TAG) == UPGRADING,
+            "snapshot_version": tags.get(SNAPSHOT_VERSION_TAG, ""),
+            "upgrading": upgrading(tags),
         }
+
+
+def upgrading(tags: dict[str, str]) -> bool:
+    """Whether an upgrade is under way."""
+    return tags.get(PREPARED_TAG) == UPGRADING and SNAPSHOT_TAG in tags
+
+
+def without(tags: dict[str, str], *names: str) -> dict[str, str]:
+    return {name: value for name, value in tags.items() if name not in names}
 
 
 def master_secret(aws: Aws, arn: str) -> str:

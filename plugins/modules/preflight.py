@@ -147,12 +147,14 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     error_code,
     explain,
     found,
+    intervals,
     known_regions,
     tag_dict,
     together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import SCHEMA_TAG, VERSION_TAG
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs, Problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore import (
     Marks,
@@ -375,7 +377,9 @@ class Preflight:
                 remedy = f"a restore is under way: there is {', '.join(left)} and no {name}. Finish it, with the command that began it"
                 yield self.problem("mlflow_unique_name", remedy)
             return
-        if self.marks(cluster).under_way and self.of_this_stack(cluster):
+        if cluster["Status"] == "renaming":
+            yield self.problem("mlflow_unique_name", f"the database {name} is being renamed: finish the restore, with the command that began it")
+        elif self.marks(cluster).under_way and self.of_this_stack(cluster):
             origin = self.marks(cluster).restored_from
             yield self.problem("mlflow_unique_name", f"a restore of {origin} is under way: finish it, with the command that began it")
         if cluster["Engine"] != self.inputs.get("mlflow_database_engine"):
@@ -471,6 +475,17 @@ class Preflight:
         named = {c["DBClusterIdentifier"]: c for c in every if self.of_this_stack(c)}
         return {n: c for n, c in named.items() if n in (name, restored_name(name)) or is_kept(n, name)}
 
+    def renamed_clusters(self) -> dict[str, dict[str, t.Any]]:
+        """The same, once AWS has finished a renaming that a run which died has begun. Until then it shows the name of before."""
+        wait = Wait("the renaming of a cluster")
+        for pause in intervals():
+            clusters = self.clusters()
+            renaming = [name for name, cluster in clusters.items() if cluster["Status"] == "renaming"]
+            if not renaming or self.aws.check_mode:
+                return clusters
+            wait.pause(pause, f"{renaming[0]} is renaming")
+        raise AssertionError("unreachable: intervals() never ends")
+
     def of_this_stack(self, described: dict[str, t.Any]) -> bool:
         return tag_dict(described.get("TagList", [])).get("mlflow-stack") == self.inputs["mlflow_unique_name"]
 
@@ -499,7 +514,7 @@ class Preflight:
     def restore(self) -> tuple[Restore, list[Problem]]:
         """What the restore has to do, and what is in its way."""
         (variable,) = requested(self.inputs)
-        value, clusters = self.inputs[variable], self.clusters()
+        value, clusters = self.inputs[variable], self.renamed_clusters()
         marks = {name: self.marks(cluster) for name, cluster in clusters.items()}
         name = self.inputs["mlflow_unique_name"]
         again = bool(self.inputs.get("mlflow_restore_again"))

@@ -233,13 +233,13 @@ def under_that_name(aws: Aws, name: str) -> State | None:
 
 def renamings(aws: Aws, params: dict[str, t.Any]) -> list[Renaming]:
     name, replacement, origin = params["cluster_identifier"], params["replacement_identifier"], params["restored_from"]
-    current, new = under_that_name(aws, name), under_that_name(aws, replacement)
-    if new is None:
-        tags = tag_dict(current.get("TagList", [])) if current else {}
-        if tags.get(RESTORED_FROM_TAG) == origin and RESTORED_AT_TAG not in tags:
-            return []
-        if not aws.check_mode:
-            raise AwsError(f"there is no cluster {replacement} to take the place of {name}")
+    new = under_that_name(aws, replacement)  # it may have been given the other name meanwhile, so that is looked at afterwards
+    current = under_that_name(aws, name)
+    tags = tag_dict(current.get("TagList", [])) if current else {}
+    if tags.get(RESTORED_FROM_TAG) == origin and RESTORED_AT_TAG not in tags:
+        return []
+    if new is None and not aws.check_mode:
+        raise AwsError(f"there is no cluster {replacement} to take the place of {name}")
     spec = {"restored_from": origin}
     made: list[Renaming] = []
     if current:

@@ -56,7 +56,7 @@ def uri(aws):
 def test_create_prepare_again_absent_again(aws, given):
     planned, result = run(aws, given)
     unknown = "(known after apply)"
-    nothing = {"mlflow_version": "", "database_schema": "", "snapshot": "", "upgrading": False}
+    nothing = {"mlflow_version": "", "database_schema": "", "snapshot": "", "snapshot_version": "", "upgrading": False}
     assert planned["secret"] == {"arn": unknown, "name": NAME, "prepared": False, "version_id": unknown, **nothing}
     assert not result["secret"]["prepared"]
     assert uri(aws).startswith(f"mysql+pymysql://mlflow:{derive_password(MASTER, 'x')}@db.example.com:3306/mlflow?")
@@ -154,16 +154,27 @@ def test_an_upgrade_is_noted_with_its_own_snapshot_in_one_call(aws, given):
         return secret, [call["operation"] for call in aws.mutating(since)]
 
     note()
-    note(prepared=True)
+    note(prepared=True, mlflow_version="v1", database_schema="a1")
     earlier = note(upgrade="begin")[0]["snapshot"]
-    assert note(upgrade="begin")[1] == [] and note(prepared=True)[0]["snapshot"] == earlier
+    assert note(upgrade="begin")[1] == []
+    done = note(prepared=True, mlflow_version="v2", database_schema="b2")[0]
+    assert (done["snapshot"], done["snapshot_version"], done["mlflow_version"]) == (earlier, "v1", "v2")
     time.sleep(1)  # the name of a snapshot holds the second
     begun, calls = note(upgrade="begin")
     assert begun["upgrading"] and not begun["prepared"] and begun["snapshot"] != earlier
+    assert begun["snapshot_version"] == "v2"
     assert calls == ["TagResource"]
     abandoned, calls = note(upgrade="abandon")
     assert not abandoned["upgrading"] and not abandoned["prepared"] and abandoned["snapshot"] == ""
     assert calls == ["UntagResource"]
+
+
+def test_an_upgrade_that_was_not_made_has_no_snapshot(aws, given):
+    """It was begun, and then the old version was put back: the snapshot may never have been taken."""
+    run_module(MODULE, given, aws)
+    for changes in ({"prepared": True}, {"upgrade": "begin"}, {"prepared": True}):
+        noted = run_module(MODULE, {**given, "mlflow_version": "v1", "database_schema": "a1", **changes}, aws)["secret"]
+    assert noted["prepared"] and (noted["snapshot"], noted["snapshot_version"]) == ("", "")
 
 
 def test_a_missing_master_secret_is_named(aws, given):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -85,6 +86,17 @@ def _creating(aws):
     take(aws, "new")
     aws.creation_seconds(rds=60)
     return "new"
+
+
+def test_a_renaming_of_a_run_that_died_is_waited_for(aws):
+    """Until it is over, AWS shows the name of before."""
+    make(aws, "x-restored", tags={"mlflow-restored-from": "snapshot:s"})
+    take(aws, "s", "x-restored")
+    aws.creation_seconds(rds=2)
+    time.sleep(2)
+    aws.client("rds").modify_db_cluster(DBClusterIdentifier="x-restored", NewDBClusterIdentifier="x")
+    found = restore(aws, mlflow_restore_snapshot="s")
+    assert (found["cluster"], found["switch"], found["done"]) == ("x", False, False)
 
 
 def test_a_schema_that_is_known_to_be_the_same_fits_whatever_the_version(aws):

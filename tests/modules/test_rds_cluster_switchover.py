@@ -96,6 +96,25 @@ def test_a_run_that_died_between_the_two_goes_on(aws, made, seconds):
     assert after == {"x": made[1], "x-before-20261122t221500z": made[0]}
 
 
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_a_run_that_died_in_the_second_renaming_goes_on(aws, made, seconds):
+    aws.client("rds").modify_db_cluster(DBClusterIdentifier="x", NewDBClusterIdentifier="x-before-20261122t221500z")
+    aws.creation_seconds(rds=seconds)
+    time.sleep(seconds)
+    aws.client("rds").modify_db_cluster(DBClusterIdentifier="x-restored", NewDBClusterIdentifier="x")
+    assert ("x-restored" in clusters(aws)) is bool(seconds)
+    since = aws.mark()
+    assert run_module(MODULE, PARAMS, aws)["changes"] == [] and mutations(aws, since) == []
+    after = {name: c["DbClusterResourceId"] for name, c in clusters(aws).items()}
+    assert after == {"x": made[1], "x-before-20261122t221500z": made[0]}
+
+
+def test_what_has_taken_the_place_stays_there_whatever_there_is_of_the_other_name(aws):
+    data = make(aws, "x", {**OWNER, "mlflow-restored-from": FROM})
+    make(aws, "x-restored", {**OWNER, "mlflow-restored-from": FROM})
+    assert run_module(MODULE, PARAMS, aws)["changes"] == [] and clusters(aws)["x"]["DbClusterResourceId"] == data
+
+
 def test_where_nothing_is_to_be_replaced(aws):
     new = make(aws, "x-restored", {**OWNER, "mlflow-restored-from": FROM})
     result = run_module(MODULE, PARAMS, aws)

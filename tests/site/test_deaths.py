@@ -163,6 +163,11 @@ def test_a_guarded_upgrade_of_the_schema(team: Team, tmp_path: Path) -> None:
 
     team.stack.inputs["mlflow_service_image_tag"] = "v3.19.0-full"
     schema(team.stack.aws)
+    # An earlier upgrade has left the name of its own snapshot.
+    name, earlier, aws = team.stack.inputs["mlflow_unique_name"], "before-an-earlier-upgrade", team.stack.aws
+    aws.client("rds").create_db_cluster_snapshot(DBClusterIdentifier=name, DBClusterSnapshotIdentifier=earlier)
+    noted = [{"Key": "mlflow-database-snapshot", "Value": earlier}, {"Key": "mlflow-database-snapshot-version", "Value": "v3.17.0-full"}]
+    aws.client("secretsmanager").tag_resource(SecretId=f"{name}-backend-store-uri", Tags=noted)
     die_and_go_on(team, tmp_path, lambda stack: stack.run("site"), site_and_plan, schema)
 
 

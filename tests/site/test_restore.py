@@ -54,6 +54,12 @@ def refused(run: Run, *told: str) -> None:
     assert all(text in " ".join(run.messages) for text in told), run.messages
 
 
+def remembered(stack: Stack) -> dict[str, str]:
+    """What the secret with the URI says of the database that MLflow uses."""
+    found = stack.aws.client("secretsmanager").describe_secret(SecretId=f"{NAME}-backend-store-uri")["Tags"]
+    return {tag["Key"]: tag["Value"] for tag in found}
+
+
 def resource(stack: Stack, name: str = NAME) -> str:
     return clusters(stack)[name]["DbClusterResourceId"]
 
@@ -129,12 +135,12 @@ def test_a_snapshot_takes_the_place_of_the_database_which_is_kept(stack: Stack) 
 
 def test_a_run_that_died_at_any_step_goes_on(stack: Stack) -> None:
     """And no other run comes in between, save the one that gives it up."""
-    old, died = resource(stack), {"code": "InvalidParameterValue"}
+    old, told, died = resource(stack), remembered(stack), {"code": "InvalidParameterValue"}
     again = {"mlflow_restore_snapshot": "first", "mlflow_restore_again": True}
     for operation in ("CreateDBInstance", "RunTask", "UpdateService"):
         stack.aws.faults({"operation": operation, "times": 1, "error": died})
         assert stack.run("restore", **CONFIRMED, **again).status != 0
-        assert resource(stack) == old, operation
+        assert (resource(stack), remembered(stack)) == (old, told), operation
     refused(stack.run("restore", **CONFIRMED, mlflow_restore_time="latest"), "a restore of snapshot:first is under way")
     # The first renaming takes effect, whatever the answer says.
     stack.aws.faults({"operation": "ModifyDBCluster", "times": 1, "error": died, "late": True})
