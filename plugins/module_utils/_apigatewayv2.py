@@ -5,16 +5,10 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import change_tags, eventually
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State
-
-
-def once_free(change: t.Callable[..., t.Any], **arguments: t.Any) -> t.Any:
-    """The answer of a call that changes something, once API Gateway is free to change it."""
-    return eventually(change, "ConflictException", message="concurrent modification", **arguments)
 
 
 class ApiGatewayResource(Resource):
@@ -27,8 +21,7 @@ class ApiGatewayResource(Resource):
         quotas): where many stacks are deployed together, each waits for its turn.
         """
         change = getattr(self.aws.client("apigatewayv2"), operation)
-        patient = functools.wraps(change)(functools.partial(once_free, change))
-        return eventually(patient, "TooManyRequestsException", timeout=self.timeout, **arguments)
+        return eventually(change, "TooManyRequestsException", timeout=self.timeout, **arguments)
 
     def path(self, state: State) -> str:
         """The part of the ARN after the region, by which tags reach the resource."""
@@ -39,8 +32,7 @@ class ApiGatewayResource(Resource):
         return f"arn:{self.aws.partition}:apigateway:{self.aws.region}::/{self.path(state)}"
 
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        client = self.aws.client("apigatewayv2")
-        once_free(change_tags, client=client, resource=self.arn(before), to_set=to_set, to_unset=to_unset)
+        change_tags(self.aws.client("apigatewayv2"), self.arn(before), to_set, to_unset)
 
 
 def own_tags(document: dict[str, t.Any]) -> dict[str, str]:

@@ -5,8 +5,5 @@
 
 from __future__ import annotations
 
-BUSY = "ConcurrentUpdateException"
-"""AWS's answer while it is still at work on an earlier change of the same target."""
-
 SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 """The parts of a target's SuspendedState, which are suspended and resumed together."""

@@ -101,18 +101,29 @@ _CONTRADICTION = re.compile(r"(?<!^Bucket)AlreadyExists|AlreadyOwned|Duplicate|R
 _EXISTS = re.compile(r"already exist|not idempotent", re.IGNORECASE)
 """Of messages whose codes say nothing: of API Gateway and Lambda, and of ECS where there is a service with other properties."""
 _GONE = re.compile(r"NotFound|NoSuch")
+_CHANGED = re.compile(
+    r"NotActive|ContainsServices|BucketNotEmpty|already being deleted|because it was (marked for )?delet|do not match the current values"
+    r"|has a domain configured", re.IGNORECASE
+)
+"""Of codes and messages: that what was read is no more as it was."""
+_BUSY = re.compile(
+    r"OperationAborted|ConcurrentModification|ConcurrentUpdate|concurrent (modification|update)|cannot be performed at this time", re.IGNORECASE
+)
+"""Of codes and messages: of IAM, Cognito, S3, CloudWatch Logs and Application Auto Scaling, of API Gateway, and of Lambda."""
 _NOT_THERE = ("404", "ClientException")  # of HeadBucket, and of DescribeTaskDefinition
 _UNKNOWN = re.compile(
     r"not found|(do|does) not exist|doesn't exist|cannot be (found|assumed)|unable to (assume|retrieve listener)"
     r"|does not have an associated load balancer|^Invalid (security group|[\w ]+ identifier specified)|^Role is not valid"
-    r"|^Missing necessary credentials|create service linked role\. Otherwise wait", re.IGNORECASE
+    r"|^Missing necessary credentials|create service linked role\. Otherwise wait|invalid for CreateGrant", re.IGNORECASE
 )
-"""Of messages whose codes say nothing. A service that makes its service-linked role cannot use it at once."""
+"""Of messages whose codes say nothing. A service that makes its service-linked role cannot use it at once, and KMS gives a function with
+a new role nothing to decrypt its environment with.
+"""
 _REMOVES = re.compile(r"^(Delete|Deregister|Detach|Remove|Revoke|Untag)")
 _PASS_ROLE = re.compile(r"iam:PassRole on resource: \S+:role/(?:\S+/)?([\w+=,.@-]+)")
 
 REPEATS = 13
-"""How often a change is sent again that refers to what AWS does not know yet: every second, for 12 seconds."""
+"""How often a change is sent again that refers to what AWS does not know yet, or is busy with: every second, for 12 seconds."""
 NEW_ROLE = 60
 """Seconds for which IAM may deny passing a role only because it does not know it everywhere yet."""
 
@@ -124,7 +135,14 @@ def may_have_changed(code: str, status: int) -> bool:
 
 def contradicts(code: str, message: str, there: bool) -> bool:
     """Whether an error says the contrary of what was read: that something is C(there), or that it is not."""
-    return bool(_GONE.search(code) if there else _CONTRADICTION.search(code) or _EXISTS.search(message))
+    if there:
+        return bool(_GONE.search(code) or _CHANGED.search(f"{code}: {message}"))
+    return bool(_CONTRADICTION.search(code) or _EXISTS.search(message))
+
+
+def is_busy(code: str, message: str) -> bool:
+    """Whether an error says that AWS is still at work on another change, and takes this one later."""
+    return bool(_BUSY.search(f"{code}: {message}"))
 
 
 def does_not_know(code: str, message: str) -> bool:
@@ -343,7 +361,7 @@ class Aws:
                 if self.check_mode:
                     client.meta.events.register("before-call", _refuse_change)
                 else:
-                    client.meta.events.register("needs-retry", self._repeat_until_known)
+                    client.meta.events.register("needs-retry", self._repeat_until_taken)
                     if self.keeper:
                         client.meta.events.register("before-call", self.keeper.before_call)
                 if self._answers:
@@ -354,18 +372,20 @@ class Aws:
                 self._clients[service] = client
             return self._clients[service]
 
-    def _repeat_until_known(
+    def _repeat_until_taken(
         self, operation: t.Any, response: tuple[t.Any, dict[str, t.Any]] | None, attempts: int, **_kwargs: t.Any
     ) -> float | None:
-        """Have botocore send a change again, after the seconds returned, that AWS refused because it does not know something.
+        """Have botocore send a change again, after the seconds returned, that AWS refused because it does not know something, or is busy.
 
         It has changed nothing, so nothing has to be read again. Only what is to be removed may be gone for good.
         """
         error = response[1].get("Error", {}) if response else {}
-        refusal = operation.name, error.get("Message", "")
-        if is_read_only(operation.name) or _REMOVES.match(operation.name) or "Tried to delete" in refusal[1]:
+        code, message = error.get("Code", ""), error.get("Message", "")
+        refusal = operation.name, message
+        if is_read_only(operation.name) or refusal in self._given_up:
             return None
-        if refusal in self._given_up or not does_not_know(error.get("Code", ""), refusal[1]):
+        removes = _REMOVES.match(operation.name) or "Tried to delete" in message
+        if not is_busy(code, message) and (removes or not does_not_know(code, message)):
             return None
         if attempts > REPEATS:
             self._given_up.add(refusal)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import once_free
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, change_tags, tag_list
 
 RECORDS_TAG = "mlflow-dns-records"
@@ -64,8 +63,7 @@ class Memory:
     def _write(self, records: dict[str, Record]) -> None:
         tag = records_tag(records.values())
         if self.arn.split(":")[2] == "apigateway":
-            client = self.aws.client("apigatewayv2")
-            once_free(change_tags, client=client, resource=self.arn, to_set=tag, to_unset=[])
+            change_tags(self.aws.client("apigatewayv2"), self.arn, tag, [])
         else:
             self.aws.client("elbv2").add_tags(ResourceArns=[self.arn], Tags=tag_list(tag))
         self.records = records

@@ -33,6 +33,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     error_code,
     explain,
     intervals,
+    is_busy,
     together,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
@@ -232,7 +233,10 @@ class Resource:
 
     def _have(self) -> State | None:
         before, self._read_before = self._read_before, None
-        return before[0] if before else self.describe()
+        if before:
+            return before[0]
+        with self._contradictions(there=True):  # it may go between two of the calls
+            return self.describe()
 
     def _look_inside(self) -> t.Sequence[Resource]:
         with self._contradictions(there=True):  # it may have gone since it was read
@@ -272,15 +276,17 @@ class Resource:
                 self.state.update(self.unknown())
             if not self.aws.check_mode:
                 self._apply(action, before, desired, changes)
-        if not self.aws.check_mode and self.aws.module.params.get("wait", True) and self.pending(self.state):
+        if not self.aws.check_mode and self.aws.module.params.get("wait", True):
             with self._contradictions(there=True):
-                self.wait_ready()
+                if self.pending(self.state):
+                    self.wait_ready()
         if not replaced:
             self.inside = self._look_inside()
 
     def _apply(self, action: str, before: State | None, desired: State, changes: State) -> None:
         if before is not None and self._busy(before):  # a run before this one died while AWS was at work
-            self.wait_ready()
+            with self._contradictions(there=True):
+                self.wait_ready()
         if action == "replace" and not self._went():
             self._delete(t.cast(State, before))
         if action != "update":
@@ -322,7 +328,8 @@ class Resource:
             yield
         except ClientError as error:
             code, message = error_code(error), error.response["Error"].get("Message", "")
-            if contradicts(code, message, there) or does_not_know(code, message) or denies_new_role(self.aws, message):
+            late = contradicts(code, message, there) or does_not_know(code, message) or is_busy(code, message)
+            if late or denies_new_role(self.aws, message):
                 raise OutOfDate(explain(error)) from error
             raise
 
@@ -339,8 +346,9 @@ class Resource:
             child.settle()
         self._note("delete", before, {})
         if not self.aws.check_mode and not self._went():
-            if self._busy(before):
-                self.wait_ready()
+            with self._contradictions(there=True):
+                if self._busy(before):
+                    self.wait_ready()
             self._delete(before)
         self.state = None
 

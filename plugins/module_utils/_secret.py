@@ -78,11 +78,12 @@ class Secret(Resource):
         if self.spec["generate"]:
             value = {key: GENERATORS[kind]() for key, kind in self.spec["generate"].items()}
             desired = {**desired, "value": json.dumps(value)}
-        # AWS removes a secret that was deleted for good in the background; until then its name is taken.
+        # AWS removes a secret that was deleted for good in the background; until then its name is taken, and the secret is "scheduled for
+        # deletion", or "was deleted".
         answer = eventually(
             self.aws.client("secretsmanager").create_secret,
             "InvalidRequestException",
-            message="scheduled for deletion",
+            message="delet",
             Name=self.name,
             Tags=tag_list(desired["tags"]),
             **_arguments(desired),

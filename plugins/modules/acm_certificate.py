@@ -154,8 +154,10 @@ class Certificate(Resource):
     def delete(self, before: State) -> None:
         self.state = before
         records = self._records() if before["status"] == "ISSUED" else []
-        # a load balancer or domain name that was just deleted counts as a user of it for a while
-        eventually(self.aws.client("acm").delete_certificate, "ResourceInUseException", CertificateArn=before["arn"])
+        # a load balancer or domain name that was just deleted counts as a user of it, for a quarter of an hour or so
+        eventually(
+            self.aws.client("acm").delete_certificate, "ResourceInUseException", timeout=1200, CertificateArn=before["arn"]
+        )
         for record in records:
             batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
             found(

@@ -157,8 +157,8 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._application_autoscaling import BUSY, SUSPENSIONS
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._application_autoscaling import SUSPENSIONS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 Bounds = tuple[t.Optional[int], t.Optional[int]]
@@ -252,7 +252,7 @@ class Target(Resource):
         return {"arn": answer["ScalableTargetARN"]}
 
     def delete(self, before: State) -> None:
-        eventually(self.aws.client("application-autoscaling").deregister_scalable_target, BUSY, **self.identity)
+        self.aws.client("application-autoscaling").deregister_scalable_target(**self.identity)
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         return capacity_warnings((before or {}).get("capacity"), changes.get("capacity"))
@@ -328,9 +328,7 @@ class Policy(Child):
         return ["the capacity does not follow the load any more"] if self.absent and not self.target.absent else []
 
     def put(self, desired: State) -> None:
-        eventually(
-            self.aws.client("application-autoscaling").put_scaling_policy,
-            BUSY,
+        self.aws.client("application-autoscaling").put_scaling_policy(
             PolicyName=self.name,
             PolicyType=desired["policy_type"],
             **{f"{desired['policy_type']}PolicyConfiguration": desired["configuration"]},
@@ -338,9 +336,7 @@ class Policy(Child):
         )
 
     def delete(self, before: State) -> None:
-        eventually(
-            self.aws.client("application-autoscaling").delete_scaling_policy,
-            BUSY,
+        self.aws.client("application-autoscaling").delete_scaling_policy(
             PolicyName=self.name,
             **self.target.identity,
         )
@@ -375,9 +371,7 @@ class ScheduledAction(Child):
 
     def put(self, desired: State) -> None:
         capacity = {"MinCapacity": desired["capacity"]["min"], "MaxCapacity": desired["capacity"]["max"]}
-        eventually(
-            self.aws.client("application-autoscaling").put_scheduled_action,
-            BUSY,
+        self.aws.client("application-autoscaling").put_scheduled_action(
             ScheduledActionName=self.name,
             Schedule=desired["schedule"],
             Timezone=desired["timezone"],
@@ -386,9 +380,7 @@ class ScheduledAction(Child):
         )
 
     def delete(self, before: State) -> None:
-        eventually(
-            self.aws.client("application-autoscaling").delete_scheduled_action,
-            BUSY,
+        self.aws.client("application-autoscaling").delete_scheduled_action(
             ScheduledActionName=self.name,
             **self.target.identity,
         )

@@ -87,8 +87,8 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._application_autoscaling import BUSY, SUSPENSIONS
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, eventually, found, tag_dict
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._application_autoscaling import SUSPENSIONS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, OutOfDate, found, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import STOPPED, progress
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
 
@@ -102,7 +102,10 @@ class Scaling(Resource):
 
     def describe(self) -> State:
         call = self.aws.client("application-autoscaling").describe_scalable_targets
-        state = call(ResourceIds=[self.name], **DIMENSION)["ScalableTargets"][0].get("SuspendedState", {})
+        targets = call(ResourceIds=[self.name], **DIMENSION)["ScalableTargets"]
+        if not targets:
+            raise OutOfDate("AWS does not show any more that there is such a target")
+        state = targets[0].get("SuspendedState", {})
         if self.spec["suspended"]:
             return {"suspended": all(state.get(name) for name in SUSPENSIONS)}
         return {"suspended": any(state.get(name) for name in SUSPENSIONS)}
@@ -111,9 +114,7 @@ class Scaling(Resource):
         return {"suspended": self.spec["suspended"]}
 
     def update(self, before: State, changes: State) -> None:
-        eventually(
-            self.aws.client("application-autoscaling").register_scalable_target,
-            BUSY,
+        self.aws.client("application-autoscaling").register_scalable_target(
             ResourceId=self.name,
             SuspendedState=dict.fromkeys(SUSPENSIONS, changes["suspended"]),
             **DIMENSION,
@@ -129,6 +130,8 @@ class Tasks(Resource):
 
     def describe(self) -> State:
         self.before = service(self.aws, self.spec)
+        if not self.before:
+            raise OutOfDate("AWS does not show any more that there is such a service")
         return {**{field: self.before[name] for field, name in FIELDS.items()}, "stopped": self._remembered is not None}
 
     @property

@@ -146,8 +146,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
-    AwsError,
     ClientError,
+    OutOfDate,
     error_code,
     tag_dict,
     tag_list,
@@ -367,7 +367,7 @@ class TaskDefinition(Resource):
         for start in range(0, len(every), 10):  # ECS takes ten at a time
             answer = ecs.delete_task_definitions(taskDefinitions=every[start:start + 10])
             if answer.get("failures"):
-                raise AwsError(f"ECS did not delete {answer['failures'][0]['arn']}: {answer['failures'][0]['reason']}")
+                raise OutOfDate(f"ECS did not delete {answer['failures'][0]['arn']}: {answer['failures'][0]['reason']}")
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if before is None or self.absent:

@@ -558,7 +558,8 @@ class LoadBalancer(Balancing):
         elbv2, arn = self.aws.client("elbv2"), before["arn"]
         if before["protected"]:
             self._set_attributes(arn, {}, {DELETION_PROTECTION: "false"})
-        elbv2.delete_load_balancer(LoadBalancerArn=arn)
+        # OperationNotPermitted: AWS has not noticed everywhere yet that the protection was lifted.
+        eventually(elbv2.delete_load_balancer, "OperationNotPermitted", timeout=30, LoadBalancerArn=arn)
         self.wait_gone()
 
     def pending(self, state: State) -> bool:
@@ -736,6 +737,8 @@ class Rule(Inside):
             arguments["Conditions"] = sent_conditions(changes["conditions"])
         if changes.keys() & {"actions", "client_secret_version"}:
             arguments["Actions"] = sent_actions(desired["actions"], self._client_secret(desired))
+        if "client_secret_version" in changes:  # until it is known which one is in force, the tag names none
+            elbv2.add_tags(ResourceArns=[before["arn"]], Tags=tag_list({CLIENT_SECRET_VERSION: "changing"}))
         elbv2.modify_rule(RuleArn=before["arn"], **arguments)
         if "client_secret_version" in changes:
             elbv2.add_tags(ResourceArns=[before["arn"]], Tags=tag_list(self._version_tag(changes)))

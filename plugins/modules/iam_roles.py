@@ -134,9 +134,6 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
-BUSY = "ConcurrentModification"
-"""IAM's refusal of a change while another change of the same role is under way."""
-
 
 class Role(Resource):
     kind = "iam_role"
@@ -200,9 +197,9 @@ class Role(Resource):
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         iam = self.aws.client("iam")
         if to_unset:
-            eventually(iam.untag_role, BUSY, RoleName=self.name, TagKeys=to_unset)
+            iam.untag_role(RoleName=self.name, TagKeys=to_unset)
         if to_set:
-            eventually(iam.tag_role, BUSY, RoleName=self.name, Tags=tag_list(to_set))
+            iam.tag_role(RoleName=self.name, Tags=tag_list(to_set))
 
     def delete(self, before: State) -> None:
         iam = self.aws.client("iam")
@@ -211,7 +208,7 @@ class Role(Resource):
                 InstanceProfileName=profile["InstanceProfileName"], RoleName=self.name
             )
         # DeleteConflict: IAM has not noticed everywhere yet that the policies are gone.
-        eventually(iam.delete_role, "DeleteConflict", BUSY, RoleName=self.name)
+        eventually(iam.delete_role, "DeleteConflict", RoleName=self.name)
 
     def children(self) -> list[Resource]:
         wanted = self.spec["inline_policies"]
@@ -276,20 +273,15 @@ class InlinePolicy(Policy):
         return {"document": normal_policy(self.spec["document"])}
 
     def create(self, desired: State) -> None:
-        eventually(
-            self.aws.client("iam").put_role_policy,
-            BUSY,
-            RoleName=self.role.name,
-            PolicyName=self.policy,
-            PolicyDocument=json.dumps(desired["document"]),
-        )
+        document = json.dumps(desired["document"])
+        self.aws.client("iam").put_role_policy(RoleName=self.role.name, PolicyName=self.policy, PolicyDocument=document)
 
     def update(self, before: State, changes: State) -> None:
         self.create(changes)
 
     def delete(self, before: State) -> None:
         iam = self.aws.client("iam")
-        eventually(iam.delete_role_policy, BUSY, RoleName=self.role.name, PolicyName=self.policy)
+        iam.delete_role_policy(RoleName=self.role.name, PolicyName=self.policy)
 
 
 class Attachment(Policy):
@@ -303,11 +295,11 @@ class Attachment(Policy):
 
     def create(self, desired: State) -> None:
         iam = self.aws.client("iam")
-        eventually(iam.attach_role_policy, BUSY, RoleName=self.role.name, PolicyArn=self.policy)
+        iam.attach_role_policy(RoleName=self.role.name, PolicyArn=self.policy)
 
     def delete(self, before: State) -> None:
         iam = self.aws.client("iam")
-        eventually(iam.detach_role_policy, BUSY, RoleName=self.role.name, PolicyArn=self.policy)
+        iam.detach_role_policy(RoleName=self.role.name, PolicyArn=self.policy)
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Role], t.Callable[[], dict[str, t.Any]]]:

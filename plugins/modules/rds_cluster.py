@@ -449,7 +449,13 @@ class ClusterParameterGroup(RdsResource):
 
     def _call(self, call: t.Callable[..., t.Any], parameters: list[dict[str, str]]) -> None:
         for start in range(0, len(parameters), self.PER_CALL):
-            call(DBClusterParameterGroupName=self.name, Parameters=parameters[start : start + self.PER_CALL])
+            eventually(  # the changes before are pending for a while
+                call,
+                "InvalidDBParameterGroupState",
+                timeout=180,
+                DBClusterParameterGroupName=self.name,
+                Parameters=parameters[start : start + self.PER_CALL],
+            )
 
     def _method(self, parameter: str) -> str:
         """How AWS applies a changed parameter: at once, or when an instance reboots."""
@@ -726,7 +732,18 @@ class Cluster(RdsResource):
                 "EnableLogTypes": sorted(wanted - have),
                 "DisableLogTypes": sorted(have - wanted),
             }
-        answer = self.rds.modify_db_cluster(DBClusterIdentifier=self.name, ApplyImmediately=True, **arguments)
+        # It was available when it was read; a backup may have begun since, or AWS have shown the state before.
+        if version:  # until it is known which one is in force, the tag names none
+            self.retag(before, {PASSWORD_VERSION_TAG: "changing"}, [])
+        answer = eventually(
+            self.rds.modify_db_cluster,
+            "InvalidDBClusterStateFault",
+            "InvalidDBInstanceState",
+            timeout=900,
+            DBClusterIdentifier=self.name,
+            ApplyImmediately=True,
+            **arguments,
+        )
         self.modified = frozenset(arguments)
         now = self._read(answer["DBCluster"])
         state = {"status": now["status"], "pending_modified": now["pending_modified"]}
@@ -879,6 +896,7 @@ class Instance(RdsResource):
             self.rds.modify_db_instance,
             "InvalidDBInstanceState",
             "InvalidDBClusterStateFault",
+            timeout=900,
             DBInstanceIdentifier=self.name,
             ApplyImmediately=True,
             **self._arguments(changes),
@@ -902,6 +920,7 @@ class Instance(RdsResource):
             self.rds.delete_db_instance,
             "InvalidDBInstanceState",
             "InvalidDBClusterStateFault",
+            timeout=900,
             DBInstanceIdentifier=self.name,
             SkipFinalSnapshot=True,
         )

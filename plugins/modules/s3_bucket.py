@@ -326,8 +326,7 @@ class Bucket(Resource):
                 getattr(self, f"_put_{name}")(changes[name])
 
     def _call(self, operation: str, **arguments: t.Any) -> None:
-        # OperationAborted: S3 is still at work on the change before.
-        eventually(getattr(self.aws.client("s3"), operation), "OperationAborted", Bucket=self.name, **arguments)
+        getattr(self.aws.client("s3"), operation)(Bucket=self.name, **arguments)
 
     def _put_public_access_block(self, on: bool) -> None:
         if on:

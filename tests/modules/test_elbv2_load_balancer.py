@@ -347,7 +347,7 @@ def test_oidc_and_its_client_secret(aws, given):
     secrets.put_secret_value(SecretId=arn, SecretString="another")
     mark = aws.mark()
     assert lines(run(aws, params)) == [("update", "listener_rule", f"{NAME}:443/1", ["client_secret_version"])]
-    assert operations(aws, mark) == ["AddTags", "ModifyRule"]
+    assert operations(aws, mark) == ["AddTags", "AddTags", "ModifyRule"]
     unchanged(aws, params)
 
     other = [{**HOST, "Values": ["b.example.com"]}]

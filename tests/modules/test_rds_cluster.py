@@ -222,7 +222,7 @@ def test_a_new_password_is_applied_before_the_tag_says_so(aws, made):
     since = aws.mark()
     result = run(aws, made)
     assert [f["name"] for f in result["changes"][0]["fields"]] == ["password_version"]
-    assert mutations(aws, since) == ["ModifyDBCluster", "AddTagsToResource"]
+    assert mutations(aws, since) == ["AddTagsToResource", "ModifyDBCluster", "AddTagsToResource"]
     assert result["cluster"]["password_version"] == secret["VersionId"] and "second" not in json.dumps(result)
     assert run(aws, made)["changes"] == []
 
@@ -352,7 +352,7 @@ def test_a_cluster_of_a_snapshot_beside_the_one_it_was_taken_of(aws, snapshot):
     result = run(aws, snapshot)
     assert lines(result) == [("create", "rds_cluster", "x-restored"), ("create", "rds_instance", "x-2")]
     assert {"name": "restored_from", "before": None, "after": "snapshot:s"} in result["changes"][0]["fields"]
-    calls = ["RestoreDBClusterFromSnapshot", "ModifyDBCluster", "AddTagsToResource", "CreateDBInstance"]
+    calls = ["RestoreDBClusterFromSnapshot", "AddTagsToResource", "ModifyDBCluster", "AddTagsToResource", "CreateDBInstance"]
     assert mutations(aws, since) == calls
     old, new = _of(aws, "x"), _of(aws, "x-restored")
     assert (new["Status"], new["DBClusterMembers"][0]["DBInstanceIdentifier"]) == ("available", "x-2")

@@ -94,3 +94,11 @@ def test_what_aws_does_not_know_yet_is_sent_again_and_then_looked_for_every_two_
             run_module(MODULE, GIVEN, aws)
     sent_again = [0.5, *[1] * 12][:times]
     assert slept == sent_again + [2.0] * starts and creates(aws) == 1 + len(sent_again) + starts
+
+
+def test_what_aws_is_busy_with_is_sent_again(aws: EmbeddedAWS, slept: list[float]) -> None:
+    busy = {"code": "OperationAbortedException", "message": "A conflicting operation is currently in progress.", "status": 400}
+    aws.faults(*({"service": "logs", "operation": name, "error": busy, "times": 2} for name in ("PutRetentionPolicy", "DeleteLogGroup")))
+    groups = {"log_groups": [{"name": "/x", "retention_in_days": 30}], "account_id": "123456789012"}
+    assert run_module("logs_log_groups", groups, aws)["changed"] and slept == [0.5, 1]
+    assert run_module("logs_log_groups", {**groups, "state": "absent"}, aws)["changed"] and slept == [0.5, 1, 0.5, 1]

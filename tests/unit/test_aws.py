@@ -14,6 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     change_tags,
     contradicts,
     does_not_know,
+    is_busy,
     longest_back_off,
     may_have_changed,
 )
@@ -87,10 +88,36 @@ def test_aws_may_have_done_what_it_failed_at_and_not_what_it_refused(code: str, 
         ("EntityAlreadyExists", "", True, False),
         ("ConflictException", "Stage already exists", True, False),
         ("ValidationException", "", True, False),
+        ("ServiceNotActiveException", "", True, True),
+        ("ClusterContainsServicesException", "", True, True),
+        ("InvalidDBInstanceState", "Instance x is already being deleted.", True, True),
+        ("InvalidDBInstanceState", "Instance x is not in available state.", True, False),
+        ("InvalidRequestException", "You can't perform this operation on the secret because it was deleted.", True, True),
+        ("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion.", True, True),
+        ("InvalidChangeBatch", "[Tried to delete x but the values provided do not match the current values]", True, True),
+        ("BucketNotEmpty", "The bucket you tried to delete is not empty", True, True),
     ],
 )
 def test_what_contradicts_a_describe(code: str, message: str, there: bool, contrary: bool) -> None:
     assert contradicts(code, message, there) is contrary
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "busy"),
+    [
+        ("OperationAbortedException", "A conflicting operation is currently in progress against this resource. Please try again.", True),
+        ("ConcurrentModification", "", True),
+        ("ConcurrentUpdateException", "", True),
+        ("ConflictException", "Unable to complete operation due to concurrent modification. Please try again later.", True),
+        ("ConflictException", "Stage already exists", False),
+        ("ResourceConflictException", "The operation cannot be performed at this time. An update is in progress for resource: x", True),
+        ("ResourceConflictException", "The function could not be updated due to a concurrent update operation.", True),
+        ("ResourceConflictException", "Function already exist: x", False),
+        ("DBClusterAlreadyExistsFault", "", False),
+    ],
+)
+def test_who_is_busy_takes_a_change_later(code: str, message: str, busy: bool) -> None:
+    assert is_busy(code, message) is busy
 
 
 @pytest.mark.parametrize(
