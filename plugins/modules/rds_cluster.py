@@ -732,10 +732,9 @@ class Cluster(RdsResource):
                 "EnableLogTypes": sorted(wanted - have),
                 "DisableLogTypes": sorted(have - wanted),
             }
-        # It was available when it was read; a backup may have begun since, or AWS have shown the state before.
         if version:  # until it is known which one is in force, the tag names none
             self.retag(before, {PASSWORD_VERSION_TAG: "changing"}, [])
-        answer = eventually(
+        answer = eventually(  # it was available when it was read; a backup may have begun since, or AWS have shown the state before
             self.rds.modify_db_cluster,
             "InvalidDBClusterStateFault",
             "InvalidDBInstanceState",
