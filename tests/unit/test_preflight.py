@@ -8,11 +8,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.preflight import Preflight
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
 
 
-def preflight(answer, **inputs):
-    return Preflight(SimpleNamespace(region="eu-west-1", pages=lambda *_a, **_k: answer), inputs)
+def preflight(checks, answer, **inputs):
+    return checks(SimpleNamespace(region="eu-west-1", pages=lambda *_a, **_k: answer), inputs)
 
 
 OLD = {"EngineVersion": "8.0.mysql_aurora.3.04.4", "ServerlessV2FeaturesSupport": {"MinCapacity": 0.5, "MaxCapacity": 128}}
@@ -31,6 +32,7 @@ NEW = {"EngineVersion": "8.0.mysql_aurora.3.10.3", "ServerlessV2FeaturesSupport"
 )
 def test_the_version_must_do_what_is_asked_of_it(version, pause, most, problems):
     check = preflight(
+        Database,
         [OLD, NEW, {"EngineVersion": "8.0.mysql_aurora.3.11.0"}],
         mlflow_database_engine="aurora-mysql",
         mlflow_rds_cluster_engine_version=version,
@@ -51,5 +53,5 @@ def test_the_version_must_do_what_is_asked_of_it(version, pause, most, problems)
 def test_a_load_balancer_takes_one_subnet_in_each_zone(zones, problems):
     known = [{"SubnetId": f"subnet-{n}", "VpcId": "vpc-1", "AvailabilityZone": zone} for n, zone in enumerate(zones)]
     ids = [subnet["SubnetId"] for subnet in known]
-    check = preflight(known, mlflow_vpc_id="vpc-1", mlflow_load_balancer_subnet_ids=ids, mlflow_service_subnet_ids=ids)
+    check = preflight(Network, known, mlflow_vpc_id="vpc-1", mlflow_load_balancer_subnet_ids=ids, mlflow_service_subnet_ids=ids)
     assert [problem.variable for problem in check.subnets()] == problems

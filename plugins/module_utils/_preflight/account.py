@@ -1,0 +1,36 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: which account and region the stack is in."""
+
+from __future__ import annotations
+
+import difflib
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import known_regions
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Checks, Problems
+
+
+class Account(Checks):
+    """The way to AWS, which all other checks take."""
+
+    def account(self) -> Problems:
+        if self.inputs.get("mlflow_aws_account_id") not in (None, "", self.aws.account_id):
+            yield self.problem("mlflow_aws_account_id", f"the credentials in use are of account {self.aws.account_id}: use those of the right one")
+
+    def region(self) -> Problems:
+        """A region that is none has no servers either: asking them would take minutes to fail."""
+        region, known = self.aws.region, known_regions()
+        if not region:
+            yield Problem("mlflow_aws_region", None, "is missing: give the region of the stack, or set AWS_REGION")
+        elif region not in known:
+            nearest = difflib.get_close_matches(region, sorted(known), n=1, cutoff=0)[0]
+            yield Problem("mlflow_aws_region", region, f"boto3 knows no such region: did you mean {nearest}? One that is new needs a newer boto3")
+
+    def elsewhere(self) -> Problems:
+        """What has to be in the region of the stack, and by its ARN is in another one."""
+        for name in (name for name, value in self.inputs.items() if name.endswith("_arn") and value):
+            region = self.inputs[name].split(":")[3]
+            if region not in ("", self.aws.region):  # a role is in none
+                yield self.problem(name, f"it is in the region {region}, but the stack is in {self.aws.region}: give one of this region")

@@ -1,0 +1,59 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the secrets and keys that inputs name."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError, error_code, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
+
+
+class Secrets(Checks):
+    def checks(self) -> list[Check]:
+        secrets = (
+            ("mlflow_database_password_secret_arn", self.password_reason),
+            ("mlflow_api_credentials_secret_arn", credentials_reason),
+            ("mlflow_load_balancer_oidc_client_secret_arn", lambda value: None),
+        )
+        keys = ("mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn")
+        return [*((self.secret, row, row[:1]) for row in secrets), *((self.key, (name,), (name,)) for name in keys)]
+
+    def secret(self, name: str, check: t.Callable[[str], str | None]) -> Problems:
+        try:
+            value = self.aws.client("secretsmanager").get_secret_value(SecretId=self.inputs[name]).get("SecretString")
+        except ClientError as error:
+            if error_code(error) not in ("ResourceNotFoundException", "InvalidRequestException"):
+                raise
+            yield self.problem(name, f"it cannot be read ({error_code(error)}): make the secret and give it a value")
+            return
+        reason = check(value) if value else "it has no text value: give it one"
+        if reason:
+            yield self.problem(name, reason)
+
+    def password_reason(self, value: str) -> str | None:
+        return password_problem(secret_password(value), self.inputs.get("mlflow_database_engine", "aurora-mysql"))
+
+    def key(self, name: str) -> Problems:
+        answer = found(self.aws.client("kms").describe_key, "NotFoundException", KeyId=self.inputs[name])
+        if answer is None:
+            yield self.problem(name, f"no such key in {self.aws.region}")
+        elif answer["KeyMetadata"]["KeyState"] != "Enabled":
+            yield self.problem(name, f"the key is {answer['KeyMetadata']['KeyState']}: enable it or give another one")
+
+
+def credentials_reason(value: str) -> str | None:
+    """What is wrong with the secret of the user names and passwords, or None."""
+    try:
+        users = json.loads(value)
+    except ValueError:
+        users = None
+    if not isinstance(users, dict) or not users or not all(isinstance(p, str) and p for p in users.values()):
+        return 'give the secret a JSON object of user name to password, such as {"ci": "..."}'
+    if any(not user or ":" in user for user in users):
+        return "HTTP Basic takes no user name that is empty or holds a colon"
+    return None
