@@ -97,6 +97,10 @@ def explain(error: BaseException) -> str:
 
 
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded")
+_THROTTLED_THERE = re.compile(r"Rate exceeded|Request limit exceeded|RequestLimitExceeded")
+"""Of messages of a service that passes on how another one, such as EC2 to ECS, has throttled it, under a code of its own."""
+_REFUSED_BY_ANOTHER = "FailedResourceAccessException"
+"""Of Application Auto Scaling where ECS or CloudWatch refuses it: they do not know its service-linked role yet, or throttle it."""
 _CONTRADICTION = re.compile(r"(?<!^Bucket)AlreadyExists|AlreadyOwned|Duplicate|ResourceExists|PriorityInUse")
 _EXISTS = re.compile(r"already exist|not idempotent", re.IGNORECASE)
 """Of messages whose codes say nothing: of API Gateway and Lambda, and of ECS where there is a service with other properties."""
@@ -124,6 +128,8 @@ _PASS_ROLE = re.compile(r"iam:PassRole on resource: \S+:role/(?:\S+/)?([\w+=,.@-
 
 REPEATS = 13
 """How often a change is sent again that refers to what AWS does not know yet, or is busy with: every second, for 12 seconds."""
+REPEATS_OF_ANOTHER = 45
+"""How often a call is sent again that another service refused to the one that was called: for two minutes, up to four seconds apart."""
 NEW_ROLE = 60
 """Seconds for which IAM may deny passing a role only because it does not know it everywhere yet."""
 
@@ -214,6 +220,7 @@ def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str]) -> 
     clients = {service: session.create_client(service, config=config, **arguments) for service in services}
     for service, client in clients.items():
         event = f"needs-retry.{client.meta.service_model.service_id.hyphenize()}"
+        client.meta.events.register_first(event, _repeat_for_another)
         if not own.retries:  # else it is as the user says
             client.meta.events.register_first(event, _back_off)
         if service != "ssm":  # the keeper of the lease looks for its own
@@ -239,10 +246,23 @@ def _back_off(response: tuple[t.Any, dict[str, t.Any]] | None, attempts: int, **
     if response is None:
         return None
     http, answer = response
-    throttled = _THROTTLED.search(answer.get("Error", {}).get("Code", ""))
+    error = answer.get("Error", {})
+    throttled = _THROTTLED.search(error.get("Code", "")) or http.status_code < 500 and _THROTTLED_THERE.search(error.get("Message", ""))
     if not throttled or attempts > THROTTLED_RETRIES or "x-amz-retry-after" in http.headers:
         return None
     return random.uniform(0, longest_back_off(attempts))  # "full jitter"
+
+
+def _repeat_for_another(response: tuple[t.Any, dict[str, t.Any]] | None, attempts: int, **_kwargs: t.Any) -> float | None:
+    """The seconds until botocore is to send a call again that another service has refused to the one that was called.
+
+    It has changed nothing, and may be about a role that was made a moment ago, or about a limit that many stacks share.
+    """
+    code = response[1].get("Error", {}).get("Code") if response else None
+    if code != _REFUSED_BY_ANOTHER or attempts > REPEATS_OF_ANOTHER:
+        return None
+    pause = min(longest_back_off(attempts), 4)
+    return random.uniform(pause / 2, pause)
 
 
 def _refuse_to_repeat(

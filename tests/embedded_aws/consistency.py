@@ -55,6 +55,10 @@ TABLE = (
         # registerScalableTarget of hashicorp/terraform-provider-aws
         Refusal("application-autoscaling", "RegisterScalableTarget", "ValidationException", "Unable to assume IAM role: "
                 f"{ROLE_ARN}aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"),
+        # hashicorp/terraform-provider-aws#920; it is CloudWatch that does not know the role
+        Refusal("application-autoscaling", "PutScalingPolicy", "FailedResourceAccessException",
+                "Unable to retrieve alarms for scaling policy due to reason: The security token included in the request is invalid "
+                "(Service: AmazonCloudWatch; Status Code: 403; Error Code: InvalidClientTokenId)"),
     )),
     Late("CreateRole", r"<RoleName>([^<]+)</RoleName>", (
         # prowler-cloud/prowler#2872, hashicorp/terraform-provider-aws#18435

@@ -9,7 +9,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import THROTTLED_RETRIES, longest_back_off
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import REPEATS_OF_ANOTHER, THROTTLED_RETRIES, longest_back_off
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 
@@ -56,11 +56,18 @@ def test_the_users_own_retries_are_botocores(aws: EmbeddedAWS, slept: list[float
     assert len(slept) == 2 and creates(aws) == 3
 
 
+def test_what_another_service_throttles_is_sent_again_too(aws: EmbeddedAWS, slept: list[float]) -> None:
+    message = "Error retrieving subnet information for [subnet-1]: Request limit exceeded. (ErrorCode: RequestLimitExceeded)"
+    error = {"code": "InvalidParameterException", "message": message, "status": 400}
+    aws.faults({"service": "ecs", "operation": "CreateCluster", "error": error, "times": 3})
+    assert run_module(MODULE, GIVEN, aws)["changed"] and slept == LONGEST[:3]
+
+
 def test_when_aws_says_when_it_is_botocores(aws: EmbeddedAWS, slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _aws
 
     def asked(response: t.Any, **more: t.Any) -> float | None:
-        http = SimpleNamespace(headers={**response[0].headers, "x-amz-retry-after": "3000"})
+        http = SimpleNamespace(status_code=400, headers={**response[0].headers, "x-amz-retry-after": "3000"})
         return back_off(response=(http, response[1]), **more)
 
     back_off = _aws._back_off
@@ -102,3 +109,58 @@ def test_what_aws_is_busy_with_is_sent_again(aws: EmbeddedAWS, slept: list[float
     groups = {"log_groups": [{"name": "/x", "retention_in_days": 30}], "account_id": "123456789012"}
     assert run_module("logs_log_groups", groups, aws)["changed"] and slept == [0.5, 1]
     assert run_module("logs_log_groups", {**groups, "state": "absent"}, aws)["changed"] and slept == [0.5, 1, 0.5, 1]
+
+
+SCALING = {
+    "resource_id": "service/x/x",
+    "min_capacity": 2,
+    "max_capacity": 4,
+    "policies": [{
+        "name": "x-cpu",
+        "target_tracking": {
+            "TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+        },
+    }],
+    "tags": GIVEN["tags"],
+}  # fmt: skip
+REFUSED_BY_ANOTHER = (
+    "The security token included in the request is invalid",
+    "User: x is not authorized to perform: cloudwatch:PutMetricAlarm",
+    "Rate exceeded",
+)
+
+
+@pytest.fixture
+def service(aws: EmbeddedAWS) -> None:
+    ecs = aws.client("ecs")
+    ecs.create_cluster(clusterName="x")
+    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "c", "image": "i", "memory": 128}])
+    ecs.create_service(cluster="x", serviceName="x", taskDefinition="x", desiredCount=2)
+
+
+def refuse_scaling(aws: EmbeddedAWS, operation: str, message: str, times: int) -> None:
+    error = {"code": "FailedResourceAccessException", "message": message, "status": 400}
+    aws.faults({"service": "application-autoscaling", "operation": operation, "error": error, "times": times})
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("message", REFUSED_BY_ANOTHER)
+@pytest.mark.parametrize("operation", ["PutScalingPolicy", "DescribeScalingPolicies"])
+def test_what_another_service_refuses_to_autoscaling_is_sent_again_for_two_minutes(
+    aws: EmbeddedAWS, slept: list[float], operation: str, message: str
+) -> None:
+    if operation == "DescribeScalingPolicies":
+        run_module("application_autoscaling_target", SCALING, aws)
+    refuse_scaling(aws, operation, message, REPEATS_OF_ANOTHER)
+    for check in (True, False):
+        assert run_module("application_autoscaling_target", SCALING, aws, check=check)["changed"] == (operation == "PutScalingPolicy")
+    assert len(slept) == REPEATS_OF_ANOTHER and 120 < sum(slept) < 180
+    assert not run_module("application_autoscaling_target", SCALING, aws)["changed"]
+
+
+@pytest.mark.usefixtures("service")
+def test_what_another_service_refuses_to_autoscaling_for_good_is_told(aws: EmbeddedAWS, slept: list[float]) -> None:
+    refuse_scaling(aws, "PutScalingPolicy", REFUSED_BY_ANOTHER[1], REPEATS_OF_ANOTHER + 1)
+    with pytest.raises(ModuleFailed, match="AWS answered FailedResourceAccessException to PutScalingPolicy: User: x is not authorized"):
+        run_module("application_autoscaling_target", SCALING, aws)
+    assert len(slept) == REPEATS_OF_ANOTHER
