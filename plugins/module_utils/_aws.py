@@ -334,7 +334,9 @@ def preload() -> None:
 
 
 LEASE = "MLPLATFORM_MLFLOW_AWS_LEASE"
-"""The variable of the environment by which an action plugin gives a module what preflight returned as C(lease)."""
+"""The variable of the environment by which an action plugin gives a module what preflight returned as ``lease``; empty before preflight,
+and in a play without it. Where it is not set, no action plugin of this collection has started the module.
+"""
 
 ANSWERS = "MLPLATFORM_MLFLOW_AWS_ANSWERS"
 """The variable of the environment by which an action plugin names the file of what AWS has answered in this run already."""
@@ -382,8 +384,7 @@ class Aws:
                     client.meta.events.register("before-call", _refuse_change)
                 else:
                     client.meta.events.register("needs-retry", self._repeat_until_taken)
-                    if self.keeper:
-                        client.meta.events.register("before-call", self.keeper.before_call)
+                    client.meta.events.register("before-call", self.keeper.before_call if self.keeper else _refuse_without_lease)
                 if self._answers:
                     client.meta.events.register("before-call", self._before_call)
                     self._answers.attach(client)
@@ -502,6 +503,15 @@ def _keeper(aws: Aws) -> t.Any:
 def _refuse_change(model: t.Any, **_kwargs: t.Any) -> None:
     if not is_read_only(model.name):
         raise AwsError(f"{model.name} would change AWS in check mode: this is a defect of the module, please report it")
+
+
+def _refuse_without_lease(model: t.Any, **_kwargs: t.Any) -> None:
+    """Refuse a change by a module that was not told of the lease: its action plugin is missing, and two runs could mix."""
+    if LEASE not in os.environ and not is_read_only(model.name):
+        raise AwsError(
+            f"{model.name} would change AWS without the lease of the stack: the action plugin of this module is missing. "
+            "Install the collection again, or, if it is whole, report this"
+        )
 
 
 def together(*reads: t.Callable[[], t.Any]) -> list[t.Any]:

@@ -109,9 +109,8 @@ class InWorker(ActionBase):
 
     def _give_lease(self, task_vars: dict[str, t.Any]) -> None:
         """Tell the module which stack its run is to have for itself, once preflight has checked the inputs."""
-        lease = lease_of(task_vars)
-        if lease and not self._task.check_mode:
-            self._tell(LEASE, json.dumps(lease))
+        lease = None if self._task.check_mode else lease_of(task_vars)
+        self._tell(LEASE, json.dumps(lease) if lease else "")
 
     def _tell(self, variable: str, value: str) -> None:
         """Give the module a variable of the environment."""

@@ -17,6 +17,7 @@ from unittest import mock
 import botocore.hooks
 import botocore.loaders
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE
 
 # One loader for all runs: reading the service models of AWS from disk is most of the work of a run.
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
@@ -34,12 +35,18 @@ class ModuleFailed(Exception):
         self.result = result
 
 
-def run_module(name: str, params: dict[str, t.Any], aws: t.Any, *, check: bool = False) -> dict[str, t.Any]:
-    """The result of the module C(name) with C(params). Raises ModuleFailed where the module fails."""
+def run_module(
+    name: str, params: dict[str, t.Any], aws: t.Any, *, check: bool = False, action_plugin: bool = True
+) -> dict[str, t.Any]:
+    """The result of the module C(name) with C(params). Raises ModuleFailed where the module fails.
+
+    C(action_plugin): whether it is told what its action plugin tells it, that there is no lease unless a test says otherwise.
+    """
     module = importlib.import_module(f"ansible_collections.mlplatform.mlflow_aws.plugins.modules.{name}")
     arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
     output = io.StringIO()
-    with mock.patch.dict(os.environ, aws.env), patch_module_args(arguments), contextlib.redirect_stdout(output):
+    environment = {**({LEASE: ""} if action_plugin else {}), **os.environ, **aws.env}
+    with mock.patch.dict(os.environ, environment), patch_module_args(arguments), contextlib.redirect_stdout(output):
         with contextlib.suppress(SystemExit):
             module.main()
     result = json.loads(output.getvalue())

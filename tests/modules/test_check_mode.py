@@ -74,6 +74,16 @@ def test_no_module_changes_anything_in_check_mode_or_without_the_lease(aws, tmp_
         stopped(module, **params)
 
 
+def test_a_module_without_its_action_plugin_changes_nothing(aws):
+    """Nobody has told it of the lease, so two runs could mix."""
+    (made,) = (situation.given for situation in situations(prerequisites(aws), "") if situation.module == "ecs_cluster")
+    since = aws.mark()
+    with pytest.raises(ModuleFailed, match="CreateCluster would change AWS without the lease .* action plugin of this module is missing"):
+        run_module("ecs_cluster", {"tags": TAGS, **made}, aws, action_plugin=False)
+    assert aws.mutating(since) == []
+    assert run_module("ecs_cluster", {"tags": TAGS, **made}, aws, action_plugin=False, check=True)["changed"]
+
+
 def test_every_client_is_one_of_aws():
     """Which refuses changes in check mode, and takes the lease before any other."""
     makes_clients = re.compile(r"^\s*(import boto3|from boto3)|module\.client\(|create_client\(|\.resource\(", re.MULTILINE)

@@ -1,0 +1,28 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each module has what makes it one of the collection's: without its action plugin it would change AWS outside the lease."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WITHOUT_AWS = {"plan_report", "stack_report"}
+"""Modules that take no connection, and so no defaults of the action group."""
+
+
+def names(folder: str) -> set[str]:
+    return {file.stem for file in (ROOT / "plugins" / folder).glob("*.py")}
+
+
+def test_each_module_has_an_action_plugin():
+    assert names("action") == names("modules")
+
+
+def test_each_module_that_asks_aws_is_in_the_action_group():
+    group = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]["aws"]
+    assert len(group) == len(set(group))
+    assert set(group) == names("modules") - WITHOUT_AWS
