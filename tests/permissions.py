@@ -1,9 +1,11 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The IAM action that a call of an API needs."""
+"""The IAM action that a call of an API needs, and where AWS's Service Authorization Reference does not tell."""
 
 from __future__ import annotations
+
+import typing as t
 
 SERVICES = {"elbv2": "elasticloadbalancing"}
 """The prefix of IAM actions where it is not boto3's name of the service."""
@@ -30,3 +32,35 @@ def action(call: dict[str, str]) -> str:
     if service == "apigatewayv2":  # API Gateway's actions are HTTP methods
         return "apigateway:" + next(method for prefix, method in METHODS.items() if operation.startswith(prefix))
     return ACTIONS.get(f"{service}:{operation}", f"{service}:{operation}")
+
+
+NOT_IN_THE_REFERENCE = {
+    # AWS denies CreateStage and CreateVpcLink with tags by this name ("not authorized to perform: apigateway:TagResource on
+    # resource: arn:aws:apigateway:us-west-2::/vpclinks"), where only the HTTP methods are allowed: seen by several on real accounts.
+    "apigateway:TagResource": "CreateStage and CreateVpcLink with tags",
+    "apigateway:UntagResource": "its counterpart",
+}
+"""Actions that the reference does not list, and the calls that need them."""
+
+NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
+    ("rds:CreateDBInstance", "rds:CreateTenantDatabase"): ("CreateDBInstance", "MultiTenant"),
+    ("rds:ModifyDBInstance", "rds:CreateTenantDatabase"): ("ModifyDBInstance", "MultiTenant"),
+    ("rds:DeleteDBInstance", "rds:DeleteTenantDatabase"): ("CreateDBInstance", "MultiTenant"),
+    ("rds:DeleteDBInstance", "rds:CreateDBSnapshot"): ("DeleteDBInstance", "FinalDBSnapshotIdentifier"),
+    ("rds:ModifyDBCluster", "secretsmanager:RotateSecret"): ("ModifyDBCluster", "RotateMasterUserPassword"),
+    ("rds:ModifyDBInstance", "secretsmanager:RotateSecret"): ("ModifyDBInstance", "RotateMasterUserPassword"),
+    ("lambda:CreateFunction", "lambda:PassCapacityProvider"): ("CreateFunction", "CapacityProviderConfig"),
+    # The documentation of CreateKey names kms:CreateKey and kms:TagResource as all that is required.
+    ("kms:CreateKey", "kms:PutKeyPolicy"): None,
+}
+"""An action and one that the reference says it depends on: the operation and the parameter without which it does not."""
+
+
+def needs_more(call: dict[str, t.Any]) -> list[str]:
+    """The dependent actions that a call needs although C(NOT_NEEDED) has them."""
+    parameters = {**call["params"], **(body if isinstance(body := call["params"].get("body"), dict) else {})}
+    return [
+        dependent
+        for (_action, dependent), where in NOT_NEEDED.items()
+        if where and call["operation"] == where[0] and any(name.partition(".")[0] == where[1] for name in parameters)
+    ]

@@ -9,7 +9,7 @@ import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from permissions import action
+from permissions import action, needs_more
 from stack import Stack
 
 POLICY = json.loads((Path(__file__).parents[2] / "docs" / "iam-policy.json").read_text(encoding="utf-8"))
@@ -28,3 +28,4 @@ def test_the_policy_allows_every_call(stack: Stack) -> None:
     assert len(needed) > 80
     missing = {a for a in needed if not any(fnmatchcase(a, allowed) for allowed in ALLOWED)}
     assert not missing
+    assert [(call["operation"], more) for run in runs for call in run.calls if (more := needs_more(call))] == []
