@@ -189,6 +189,11 @@ def note(directory: str, stack: str) -> Path:
     return Path(directory) / f"mlflow-lease-{stack}.json"
 
 
+def begun_bucket(stack: str) -> str:
+    """The parameter of SSM that names the bucket which a run of the stack has begun to make, and not tagged yet."""
+    return f"/mlplatform/mlflow_aws/{stack}/bucket"
+
+
 class Keeper:
     """Takes the lease before the first change of a run, and keeps it. Each module of the run has a keeper of its own.
 
@@ -250,7 +255,7 @@ class Keeper:
         if not self._lease and self._list()[0]:
             self._take()
         if self._lease:
-            self._delete([self._lease.number])
+            self._delete([self._lease.number], begun_bucket(self.stack))
         self._forget()
 
     def _hold(self, *, again: bool = False) -> None:
@@ -381,10 +386,11 @@ class Keeper:
         }
         self._aws.client("ssm").put_parameter(Name=f"{self._path}/{lease.number}", Value=lease.value(), **how)
 
-    def _delete(self, numbers: list[int]) -> None:
-        for start in range(0, len(numbers), 10):  # as many as one call takes
-            names = [f"{self._path}/{number}" for number in numbers[start : start + 10]]
-            self._aws.client("ssm").delete_parameters(Names=names)
+    def _delete(self, numbers: list[int], *others: str) -> None:
+        """Delete leases by their numbers, and what else may be there."""
+        names = [*(f"{self._path}/{number}" for number in numbers), *others]
+        for start in range(0, len(names), 10):  # as many as one call takes
+            self._aws.client("ssm").delete_parameters(Names=names[start : start + 10])
 
     def _forget(self) -> None:
         self._lease = None

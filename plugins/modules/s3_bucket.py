@@ -13,6 +13,8 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Makes and changes an S3 bucket of the caller's account, in the region of the module.
   - A bucket that holds objects is never removed, and no object is ever deleted, unless O(force_empty) asks for it.
+  - Where S3 takes no tags with a new bucket, or the caller may not tag by that call, the bucket is made without and tagged at once. Until then
+    a parameter of SSM, C(/mlplatform/mlflow_aws/<stack>/bucket), says that it is the stack's.
   - A policy that would keep the caller itself from changing the policy again is refused by S3.
   - Takes the place of M(amazon.aws.s3_bucket) and M(community.aws.s3_lifecycle), neither of which has a check mode.
 options:
@@ -141,6 +143,7 @@ changes:
 import datetime
 import json
 import typing as t
+from functools import partial
 
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -156,8 +159,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_list,
     together,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import begun_bucket
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, Resource, State, run
 
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
@@ -165,6 +169,8 @@ TAKEN = (
     "a bucket of this name exists and is not of this account, or the caller may not s3:ListBucket on it. "
     "Names are shared by all of AWS: choose another one, or allow this action in the caller's IAM policy"
 )
+
+STACK = OWNER_TAGS[1]
 
 BATCH = 1000
 """The most objects that one DeleteObjects takes."""
@@ -230,6 +236,8 @@ class Bucket(Resource):
         head, tags, *values = together(self._head, self._get_tags, *(getattr(self, f"_get_{name}") for name in managed))
         if head is None:
             return None
+        if not tags and self._was_begun():
+            tags = {STACK: self.tags[STACK]}  # it is ours, and has to get its tags
         return {"arn": self.arn, "tags": tags, **dict(zip(managed, values, strict=True))}
 
     def _head(self) -> dict[str, t.Any] | None:
@@ -307,18 +315,41 @@ class Bucket(Resource):
         configuration: dict[str, t.Any] = {}
         if self.aws.region != "us-east-1":  # which has no name as a location
             configuration["LocationConstraint"] = self.aws.region
-        tags_in_call = "Tags" in s3.meta.service_model.shape_for("CreateBucketConfiguration").members
-        if tags_in_call and desired["tags"]:
-            configuration["Tags"] = tag_list(desired["tags"])
+        tags = desired["tags"]
+        try:
+            self._make({**configuration, "Tags": tag_list(tags)} if tags else configuration)
+        except ClientError as error:
+            # S3 knows no tags in this call in some regions, and some callers may not tag by it.
+            message = error.response["Error"].get("Message", "")
+            if not tags or error_code(error) != "UnsupportedArgument" and "not authorized to perform: s3:TagResource" not in message:
+                raise
+            self._begin()
+            self._make(configuration)
+            self._tag(tags)
+        self.update({}, {name: value for name, value in desired.items() if value is not None})
+
+    def _make(self, configuration: dict[str, t.Any]) -> None:
         arguments = {"CreateBucketConfiguration": configuration} if configuration else {}
         try:
             # OperationAborted: S3 is not done yet with the removal of a bucket of this name.
-            eventually(s3.create_bucket, "OperationAborted", timeout=600, Bucket=self.name, **arguments)
+            eventually(self.aws.client("s3").create_bucket, "OperationAborted", timeout=600, Bucket=self.name, **arguments)
         except ClientError as error:
             raise AwsError(TAKEN) if error_code(error) == "BucketAlreadyExists" else error
-        if not tags_in_call:
-            self._tag(desired["tags"])
-        self.update({}, {name: value for name, value in desired.items() if value is not None})
+
+    def _begin(self) -> None:
+        """Note that the bucket of this name will be ours although it has no tags at first. A destroy removes the note."""
+        if STACK in self.tags:
+            put = partial(self.aws.client("ssm").put_parameter, Name=begun_bucket(self.tags[STACK]), Value=self.name)
+            if not found(put, "ParameterAlreadyExists", Type="String", Tags=tag_list(self.tags)):
+                put(Overwrite=True)
+
+    def _was_begun(self) -> bool:
+        """Whether an earlier run of the stack has made it, and died before it had tags."""
+        if STACK not in self.tags:
+            return False
+        name = begun_bucket(self.tags[STACK])
+        notes = self.aws.pages("ssm", "get_parameters_by_path", "Parameters", Path=name.rpartition("/")[0])
+        return any((note["Name"], note["Value"]) == (name, self.name) for note in notes)
 
     def update(self, before: State, changes: State) -> None:
         for name in self.settings:

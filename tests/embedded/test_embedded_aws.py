@@ -1348,6 +1348,10 @@ def test_new_buckets(aws: EmbeddedAWS) -> None:
     s3, tags = aws.client("s3"), [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": ""}]
     s3.create_bucket(Bucket="bbb", CreateBucketConfiguration={"LocationConstraint": REGION, "Tags": tags})
     assert s3.get_bucket_tagging(Bucket="bbb")["TagSet"] == tags
+    with pytest.raises(ClientError, match="UnsupportedArgument"):
+        aws.client("s3", "us-gov-west-1").create_bucket(
+            Bucket="ccc", CreateBucketConfiguration={"LocationConstraint": "us-gov-west-1", "Tags": tags}
+        )
 
     def encryption() -> list[dict[str, Any]]:
         return s3.get_bucket_encryption(Bucket="bbb")["ServerSideEncryptionConfiguration"]["Rules"]

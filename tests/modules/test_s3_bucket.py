@@ -218,3 +218,65 @@ def test_makes_a_bucket_in_the_region_without_a_location(aws: EmbeddedAWS) -> No
     wanted = {"name": NAME, "tags": OWNER, "region": "us-east-1"}
     assert run_module("s3_bucket", wanted, aws)["changed"]
     assert not run_module("s3_bucket", wanted, aws)["changed"]
+
+
+# S3 knows no tags in CreateBucket there, and some callers may not tag by it.
+GOVERNMENT: dict[str, t.Any] = {**PARAMS, "region": "us-gov-west-1", "policy": {}}
+DENIED = {
+    "code": "AccessDenied", "status": 403,
+    "message": f"User: arn:aws:iam::123456789012:user/ci is not authorized to perform: s3:TagResource on resource: \"{ARN}\"",
+}  # fmt: skip
+
+
+def notes(aws: EmbeddedAWS, region: str = REGION) -> list[str]:
+    return [p["Name"] for p in aws.client("ssm", region).get_parameters_by_path(Path="/mlplatform/mlflow_aws/mlflow-x", Recursive=True)["Parameters"]]
+
+
+def test_tags_a_bucket_at_once_where_s3_takes_no_tags_with_it(aws: EmbeddedAWS) -> None:
+    assert run_module("s3_bucket", GOVERNMENT, aws)["changed"]
+    assert operations(aws, 0)[:4] == ["CreateBucket", "PutParameter", "CreateBucket", "PutBucketTagging"]
+    mark = aws.mark()
+    assert not run_module("s3_bucket", GOVERNMENT, aws)["changed"]
+    assert {call["service"] for call in aws.calls(mark)} == {"s3", "sts"} and aws.mutating(mark) == []
+
+
+def test_tags_a_bucket_at_once_where_the_caller_may_not_tag_it_while_making_it(aws: EmbeddedAWS) -> None:
+    aws.faults({"service": "s3", "operation": "CreateBucket", "error": DENIED, "times": 1})
+    assert run_module("s3_bucket", PARAMS, aws)["changed"]
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+
+
+def test_another_denial_is_told(aws: EmbeddedAWS) -> None:
+    denied = {**DENIED, "message": DENIED["message"].replace("TagResource", "CreateBucket")}
+    aws.faults({"service": "s3", "operation": "CreateBucket", "error": denied, "times": 1})
+    with pytest.raises(ModuleFailed, match="may not s3:CreateBucket"):
+        run_module("s3_bucket", PARAMS, aws)
+    assert notes(aws) == []
+
+
+@pytest.mark.parametrize("absent", [False, True], ids=["made", "removed"])
+def test_a_bucket_that_a_run_has_made_and_not_tagged_is_ours(aws: EmbeddedAWS, absent: bool) -> None:
+    """For each moment at which a run may die."""
+    aws.take_snapshots()
+    run_module("s3_bucket", GOVERNMENT, aws)
+    snapshots = aws.snapshots()
+    assert [snapshot.operation for snapshot in snapshots][:3] == ["PutParameter", "CreateBucket", "PutBucketTagging"]
+    for snapshot in snapshots[:3]:
+        with snapshot:
+            if absent:
+                run_module("s3_bucket", {**ABSENT, "region": "us-gov-west-1"}, snapshot)
+                assert snapshot.client("s3", "us-gov-west-1").list_buckets()["Buckets"] == []
+                continue
+            plan = run_module("s3_bucket", GOVERNMENT, snapshot, check=True)
+            assert run_module("s3_bucket", GOVERNMENT, snapshot)["changes"] == plan["changes"]
+            assert not run_module("s3_bucket", GOVERNMENT, snapshot)["changed"]
+            tags = snapshot.client("s3", "us-gov-west-1").get_bucket_tagging(Bucket=NAME)["TagSet"]
+            assert {tag["Key"]: tag["Value"] for tag in tags} == OWNER
+
+
+def test_a_bucket_without_tags_that_no_run_of_the_stack_has_begun_is_not_ours(aws: EmbeddedAWS) -> None:
+    aws.client("s3", "us-gov-west-1").create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": "us-gov-west-1"})
+    ssm = aws.client("ssm", "us-gov-west-1")
+    ssm.put_parameter(Name="/mlplatform/mlflow_aws/mlflow-x/bucket", Value="another", Type="String")
+    with pytest.raises(ModuleFailed, match="it exists already and is not of this stack"):
+        run_module("s3_bucket", GOVERNMENT, aws)

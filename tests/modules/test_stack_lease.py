@@ -262,8 +262,10 @@ def test_what_removes_a_stack_takes_the_lease_where_there_was_one(aws: EmbeddedA
 
 def test_nothing_is_left_of_a_stack_that_is_gone(aws: EmbeddedAWS, other: Run, run: Run) -> None:
     run.make("one")
+    aws.client("ssm").put_parameter(Name=_lease.begun_bucket("mlflow-x"), Value="a bucket", Type="String")
     assert run.end("absent") == ["ssm:DeleteParameters"]
     assert leases(aws) == {}
+    assert aws.client("ssm").describe_parameters()["Parameters"] == []
     assert run.end("absent") == ["ssm:GetParametersByPath"]
 
 

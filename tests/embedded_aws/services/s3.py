@@ -11,6 +11,7 @@ from typing import Any
 
 import xmltodict
 from moto.s3 import models, responses
+from moto.s3.exceptions import S3ClientError
 
 from embedded_aws.gaps import gap
 
@@ -38,7 +39,10 @@ def _sse_s3() -> dict[str, Any]:
 
 @gap(responses.S3Response, "_bucket_response_put")
 def create_bucket(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
-    """CreateBucket tags the bucket with the tags of its configuration."""
+    """CreateBucket tags the bucket with the tags of its configuration, and refuses them outside the commercial regions."""
+    # hashicorp/terraform-provider-aws#45566, #45684, #45784
+    if b"<Tags>" in self.raw_body and re.search(rb"<LocationConstraint>(cn|us-gov|eusc)-", self.raw_body):
+        raise S3ClientError("UnsupportedArgument", "The request contained an unsupported argument.")
     answer = original(self, *args, **kwargs)
     if b"<CreateBucketConfiguration" in self.raw_body:
         configuration = xmltodict.parse(self.raw_body)["CreateBucketConfiguration"] or {}
