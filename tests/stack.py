@@ -48,10 +48,12 @@ def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> I
     """What a team has before the first deployment, made by plain API calls; the inputs that name it."""
     ec2 = aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock=f"10.{network}.0.0/16")["Vpc"]["VpcId"]
+    main = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0]["RouteTableId"]
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-    main = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0]["RouteTableId"]
-    ec2.create_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=public_subnets(aws, vpc, "a", 40)[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
+    ec2.create_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
 
     def subnets(offset: int) -> list[str]:
         return [
@@ -97,6 +99,21 @@ def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> I
         "mlflow_aws_cognito_user_pool_domain": f"{name}-sign-in",
         "mlflow_tags": {"team": name},
     }
+
+
+def public_subnets(aws: EmbeddedAWS, vpc: str, zones: str = "abc", offset: int = 50) -> list[str]:
+    """New subnets of a VPC, one in each zone, whose way out is the internet gateway of the VPC."""
+    ec2 = aws.client("ec2")
+    network = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["CidrBlock"].rsplit(".", 2)[0]
+    (gateway,) = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])["InternetGateways"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway["InternetGatewayId"])
+    subnets = []
+    for n, zone in enumerate(zones):
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"{network}.{offset + n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
+        ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        subnets.append(subnet)
+    return subnets
 
 
 def zone(aws: EmbeddedAWS, domain: str, reference: str = "") -> str:

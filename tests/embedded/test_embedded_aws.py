@@ -346,6 +346,64 @@ def test_vpc_links(aws: EmbeddedAWS, network: Network) -> None:
     refused("NotFoundException", apigw.get_vpc_link, VpcLinkId=link["VpcLinkId"])
 
 
+def test_apigateway_vpc_links_have_zones_and_quotas(aws: EmbeddedAWS, network: Network) -> None:
+    paris = {"region_name": "eu-west-3"}
+    ec2, apigw = (boto3.client(service, endpoint_url=aws.endpoint, aws_access_key_id="a", aws_secret_access_key="b", **paris)
+                  for service in ("ec2", "apigatewayv2"))  # fmt: skip
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    (subnet,) = [ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", AvailabilityZone="eu-west-3b")["Subnet"]]
+    assert subnet["AvailabilityZoneId"] == "euw3-az2"
+    message = refused("BadRequestException", apigw.create_vpc_link, Name="l", SubnetIds=[subnet["SubnetId"]])
+    assert message == f"Subnet '{subnet['SubnetId']}' is in Availability Zone 'euw3-az2' where service is not available"
+
+    apigw = aws.client("apigatewayv2")
+    refused("BadRequestException", apigw.create_vpc_link, Name="l", SubnetIds=[f"subnet-{n}" for n in range(11)])
+    for n in range(10):
+        apigw.create_vpc_link(Name=f"l{n}", SubnetIds=network.subnets)
+    message = refused("BadRequestException", apigw.create_vpc_link, Name="l", SubnetIds=network.subnets)
+    assert message == "There are too many Vpc Links defined for this account. Limit is 10."
+    quotas = aws.client("service-quotas")
+    which = {"ServiceCode": "apigateway", "QuotaCode": "L-608BDCD4"}
+    has(quotas.get_service_quota(**which)["Quota"], QuotaName="VPC links(V2)", Value=10.0)
+    quotas.request_service_quota_increase(**which, DesiredValue=11)
+    assert quotas.get_service_quota(**which)["Quota"]["Value"] == 11
+    apigw.create_vpc_link(Name="l", SubnetIds=network.subnets)
+    refused("NoSuchResourceException", quotas.get_service_quota, ServiceCode="apigateway", QuotaCode="L-00000000")
+
+
+def test_load_balancers_need_room(aws: EmbeddedAWS, network: Network) -> None:
+    ec2, elbv2 = aws.client("ec2"), aws.client("elbv2")
+    room = lambda: [s["AvailableIpAddressCount"] for s in ec2.describe_subnets(SubnetIds=network.subnets)["Subnets"]]  # noqa: E731
+    assert room() == [251] * 3
+    create = elbv2.create_load_balancer
+    assert "no internet gateway" in refused("InvalidSubnet", create, Name="b", Scheme="internet-facing", Subnets=network.subnets)
+    create(Name="b", Scheme="internal", Subnets=network.subnets)
+    aws.client("apigatewayv2").create_vpc_link(Name="l", SubnetIds=network.subnets[:2])
+    assert sorted(room()) == [249, 249, 250]
+    ec2.create_network_interface(SubnetId=network.subnets[0], SecondaryPrivateIpAddressCount=241)
+    message = refused("InvalidSubnet", create, Name="c", Scheme="internal", Subnets=network.subnets)
+    assert message == f"Not enough IP space available in {network.subnets[0]}. ELB requires at least 8 free IP addresses in each subnet."
+    for n in range(49):
+        create(Name=f"b{n}", Scheme="internal", Subnets=network.subnets[1:])
+    refused("TooManyLoadBalancers", create, Name="c", Scheme="internal", Subnets=network.subnets[1:])
+
+
+def test_a_group_takes_as_many_rules_of_each_ip_version_as_the_quota_says(aws: EmbeddedAWS, network: Network) -> None:
+    def authorize(first: int, last: int, version: str = "4") -> None:
+        cidrs = {"IpRanges": [{"CidrIp": f"10.0.{n}.0/24"} for n in range(first, last)]}
+        if version == "6":
+            cidrs = {"Ipv6Ranges": [{"CidrIpv6": f"2001:db8:{n:x}::/48"} for n in range(first, last)]}
+        rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, **cidrs}
+        aws.client("ec2").authorize_security_group_ingress(GroupId=network.group, IpPermissions=[rule])
+
+    authorize(0, 60)
+    authorize(0, 60, "6")
+    refused("RulesPerSecurityGroupLimitExceeded", authorize, first=60, last=61)
+    refused("RulesPerSecurityGroupLimitExceeded", authorize, first=60, last=61, version="6")
+    aws.client("service-quotas").request_service_quota_increase(ServiceCode="vpc", QuotaCode="L-0EA8095F", DesiredValue=100)
+    authorize(60, 100)
+
+
 def test_apigateway_tags(aws: EmbeddedAWS, network: Network) -> None:
     apigw, api = aws.client("apigatewayv2"), _api(aws, Tags={"a": "1"})
     apigw.create_stage(ApiId=api, StageName="$default", Tags={"a": "1"})

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from bad_inputs import ACTION, CONTRADICTORY, CORPUS, SIDECAR, SPEC, Broken, broken_team
 from embedded_aws.client import EmbeddedAWS
-from stack import ANSIBLE_PLAYBOOK, Inputs, Run, Stack, as_data, run_ansible
+from stack import ANSIBLE_PLAYBOOK, Inputs, Run, Stack, as_data, public_subnets, run_ansible
 
 NOT_ASKED = ("mlflow_aws_", "mlflow_run_in_worker")
 """With these wrong AWS cannot be asked: they are in teams of their own, so that for most others it is."""
@@ -212,6 +212,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_run_in_worker", "mlflow_database_skip_final_snapshot", "mlflow_artifact_bucket_force_destroy",
         "mlflow_restore_again",
     }  # of other playbooks
+    stack.inputs["mlflow_load_balancer_subnet_ids"] = public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"])
     typed = stack.run("plan", **values)
     text = stack.run("plan", *(argument for name, value in values.items() for argument in ("-e", f"{name}={str(value).lower()}")))
     assert typed.status == text.status == 0, text.messages

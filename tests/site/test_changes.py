@@ -18,7 +18,7 @@ from collections import Counter
 import pytest
 from embedded_aws.client import EmbeddedAWS
 from plans import departures
-from stack import Inputs, Stack, prerequisites
+from stack import Inputs, Stack, prerequisites, public_subnets
 
 
 class Given(t.NamedTuple):
@@ -29,6 +29,7 @@ class Given(t.NamedTuple):
     database_subnet: str
     secret: str
     client: str
+    public_subnets: list[str]
 
 
 Values = t.Callable[[Given], Inputs]
@@ -341,6 +342,7 @@ CASES = [
         "the internet",
         lambda g: {
             "mlflow_load_balancer_is_internal": False,
+            "mlflow_load_balancer_subnet_ids": g.public_subnets,
             "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "0.0.0.0/0", "::/0"],
         },
         "create ec2_security_group_rule*4, delete ec2_security_group_rule*2, replace elbv2_load_balancer, replace elbv2_listener*3, "
@@ -368,7 +370,7 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     aws_server.client("s3").create_bucket(Bucket="logs-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
     stack.apply()
-    return stack, Given(inputs, *subnets, secret, client["UserPoolClient"]["ClientId"])
+    return stack, Given(inputs, *subnets, secret, client["UserPoolClient"]["ClientId"], public_subnets(aws_server, inputs["mlflow_vpc_id"]))
 
 
 def counted(text: str) -> Counter[str]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from account import Listing, listing, pages
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
-from stack import Run, Stack, certificate, prerequisites, zone
+from stack import Run, Stack, certificate, prerequisites, public_subnets, zone
 
 NAME = "mlflow-team-x"
 SERVICE = f"service/{NAME}/{NAME}"
@@ -94,6 +94,7 @@ def postgres(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
         mlflow_service_sidecar_container_definitions=[SIDECAR],
         mlflow_service_cpu_architecture="ARM64",
         mlflow_load_balancer_is_internal=False,
+        mlflow_load_balancer_subnet_ids=public_subnets(aws_server, stack.inputs["mlflow_vpc_id"]),
     )
 
 

@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.apigatewayv2 import exceptions, models, responses, urls
+from moto.ec2.models import ec2_backends
 
 from embedded_aws.gaps import gap
+from embedded_aws.services.servicequotas import limit
 from embedded_aws.timing import Elapsed
 
 REGIONAL_HOSTED_ZONES = {
@@ -29,6 +31,16 @@ REGIONAL_HOSTED_ZONES = {
     "eu-central-1": "Z1U9ULNL0V5AJ3",
     "eu-north-1": "Z3UWIKFBOOGXPP",
 }
+VPC_LINK_ZONES = {
+    "ap-east-1": "ape1-az2 ape1-az3",
+    "ap-northeast-1": "apne1-az1 apne1-az2 apne1-az4",
+    "ap-northeast-2": "apne2-az1 apne2-az2 apne2-az3",
+    "ca-central-1": "cac1-az1 cac1-az2",
+    "eu-west-3": "euw3-az1 euw3-az3",
+    "us-east-1": "use1-az1 use1-az2 use1-az4 use1-az5 use1-az6",
+    "us-west-1": "usw1-az1 usw1-az3",
+}
+"""The regions where API Gateway makes VPC links in some of the zones only (its Developer Guide, VPC links V2)."""
 
 
 class Conflict(exceptions.APIGatewayV2Error):
@@ -218,6 +230,24 @@ def update_api_mapping(_original: Any, self: Any) -> Any:
     mapping.api_id = given.get("apiId", mapping.api_id)
     mapping.stage = given.get("stage", mapping.stage)
     return _answer(mapping)
+
+
+@gap(models.ApiGatewayV2Backend, "create_vpc_link")
+def create_vpc_link(original: Any, self: Any, name: str, sg_ids: list[str], subnet_ids: list[str], tags: dict[str, str]) -> Any:
+    """CreateVpcLink refuses a subnet in a zone without VPC links, more subnets than one takes, and a link beyond the quota."""
+    for subnet in (each for zone in ec2_backends[self.account_id][self.region_name].subnets.values() for each in zone.values()):
+        zones = VPC_LINK_ZONES.get(self.region_name, subnet.availability_zone_id)
+        if subnet.id in subnet_ids and subnet.availability_zone_id not in zones.split():
+            raise exceptions.BadRequestException(
+                f"Subnet '{subnet.id}' is in Availability Zone '{subnet.availability_zone_id}' where service is not available"
+            )
+    most = limit(self.account_id, self.region_name, "apigateway", "L-668C9B28")
+    if len(subnet_ids) > most:
+        raise exceptions.BadRequestException(f"Too many subnets for one Vpc Link. Limit is {most}.")
+    most = limit(self.account_id, self.region_name, "apigateway", "L-608BDCD4")
+    if len(self.get_vpc_links()) >= most:
+        raise exceptions.BadRequestException(f"There are too many Vpc Links defined for this account. Limit is {most}.")
+    return original(self, name=name, sg_ids=sg_ids, subnet_ids=subnet_ids, tags=tags)
 
 
 @gap(models.VpcLink, "__init__")

@@ -10,9 +10,10 @@ from typing import Any
 
 from moto.apigatewayv2.models import apigatewayv2_backends
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import DependencyViolationError
+from moto.ec2.exceptions import DependencyViolationError, RulesPerSecurityGroupLimitExceededError
 from moto.ec2.models import EC2Backend, security_groups
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.ecs.models import ecs_backends
@@ -20,6 +21,7 @@ from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
 
 from embedded_aws.gaps import gap
+from embedded_aws.services.servicequotas import limit
 
 
 @gap()
@@ -111,6 +113,26 @@ def _referenced(backend: Any, group_id: str) -> bool:
     )
 
 
+@gap(Subnet, "available_ip_address_count")
+def available_addresses(original: Any, self: Any) -> int:
+    """A subnet has fewer free addresses for each load balancer, VPC link, database and service in it."""
+    return original(self) - sum(self.id in subnets for _ignored, subnets in _of_services(self.ec2_backend))
+
+
+@gap(EC2Backend, "_verify_group_will_respect_rule_count_limit")
+def rules_of_group(
+    _original: Any, self: Any, group: Any, _have: int, ranges: list[Any], source_groups: list[Any] | None = None, egress: bool = False
+) -> None:
+    """A group takes as many rules as the quota says, of IPv4 and of IPv6 each; one that refers to a group counts as both."""
+    most = limit(self.account_id, self.region_name, "vpc", "L-0EA8095F")
+    rules = group.egress_rules if egress else group.ingress_rules
+    new = [each.get("CidrIpv6") for each in ranges or []]
+    have6, have4 = (sum(1 for rule in rules if not getattr(rule, other)) for other in ("cidr_ipv4", "cidr_ipv6"))
+    for have, more in ((have6, sum(map(bool, new))), (have4, sum(not each for each in new))):
+        if have + more + len(source_groups or []) > most:
+            raise RulesPerSecurityGroupLimitExceededError
+
+
 @gap(EC2Backend, "delete_subnet")
 def delete_subnet(original: Any, self: Any, subnet_id: str) -> Any:
     """DeleteSubnet refuses a subnet with network interfaces in it."""
@@ -158,10 +180,15 @@ def describe_vpc_endpoints(original: Any, self: Any, *args: Any, **kwargs: Any) 
 
 
 def _interfaces(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
-    """The groups and subnets of everything that has network interfaces, most of which moto does not make."""
-    account, region = backend.account_id, backend.region_name
+    """The groups and subnets of everything that has network interfaces."""
     for interface in backend.enis.values():
         yield [group.id for group in interface.group_set], [interface.subnet.id]
+    yield from _of_services(backend)
+
+
+def _of_services(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
+    """Those that moto does not make."""
+    account, region = backend.account_id, backend.region_name
     for balancer in elbv2_backends[account][region].load_balancers.values():
         yield balancer.security_groups, [subnet.id for subnet in balancer.subnets]
     for link in apigatewayv2_backends[account][region].get_vpc_links():

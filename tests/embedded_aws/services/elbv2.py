@@ -11,6 +11,7 @@ from typing import Any
 from moto.elbv2 import exceptions, models, responses
 
 from embedded_aws.gaps import gap
+from embedded_aws.services.servicequotas import limit
 from embedded_aws.timing import Elapsed
 
 ALB_ATTRIBUTES = {
@@ -145,6 +146,24 @@ def load_balancer_name_is_unique(original: Any, self: Any, name: str, **kwargs: 
                 return balancer
             raise exceptions.DuplicateLoadBalancerName()
     return original(self, name=name, **kwargs)
+
+
+@gap(models.ELBv2Backend, "create_load_balancer")
+def room_for_load_balancer(original: Any, self: Any, name: str, subnet_ids: list[str], **kwargs: Any) -> Any:
+    """CreateLoadBalancer refuses one beyond the quota, too few free addresses, and the internet without an internet gateway."""
+    there = [balancer for balancer in self.load_balancers.values() if balancer.type == "application"]
+    if all(balancer.name != name for balancer in there):
+        if len(there) >= limit(self.account_id, self.region_name, "elasticloadbalancing", "L-53DA6B97"):
+            raise exceptions.ELBClientError("TooManyLoadBalancers", "The maximum number of load balancers has been reached.")
+        for subnet in filter(None, map(self.ec2_backend.get_subnet, subnet_ids or [])):
+            if subnet.available_ip_address_count < 8:
+                raise exceptions.ELBClientError(
+                    "InvalidSubnet", f"Not enough IP space available in {subnet.id}. ELB requires at least 8 free IP addresses in each subnet."
+                )
+            gateways = [each.vpc.id for each in self.ec2_backend.internet_gateways.values() if each.vpc]
+            if kwargs.get("scheme") == "internet-facing" and subnet.vpc_id not in gateways:
+                raise exceptions.ELBClientError("InvalidSubnet", f"VPC {subnet.vpc_id} has no internet gateway")
+    return original(self, name=name, subnet_ids=subnet_ids, **kwargs)
 
 
 @gap(models.ELBv2Backend, "delete_load_balancer")
