@@ -13,6 +13,8 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Requests a public certificate, makes the records that prove the ownership of its names in a hosted zone, and waits until it is
     issued. ACM renews it as long as the records are there.
+  - With O(state=absent) the certificates of these names with the owner tags go, whatever their status, each with its validation
+    records. A record that another certificate of the account and region is validated by stays.
   - The module of the same name in community.aws only imports certificates.
 options:
   domain_name:
@@ -28,6 +30,12 @@ options:
     description: ID of the public hosted zone for the validation records.
     type: str
     required: true
+  remove_orphans:
+    description:
+      - Whether O(state=absent) also removes from the zone the validation records of the names whose certificate is gone.
+      - Only for a zone of your own, since no record says which account's certificate it is for.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -88,6 +96,7 @@ changes:
 """
 
 import hashlib
+import re
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -95,6 +104,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     Aws,
     AwsError,
+    ClientError,
+    error_code,
     eventually,
     found,
     intervals,
@@ -105,15 +116,34 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress im
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, owner_tags, run
 
 
+KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
+"""All there are: unless they are named, ACM lists certificates with short RSA keys only."""
+IN_USE_SECONDS = 1200
+"""How long a load balancer or a domain name that was just deleted may count as a user of its certificate."""
+
+Record = tuple[str, str, str]
+"""A validation record: name, type and value."""
+
+
 class Certificate(Resource):
     kind = "acm_certificate"
     timeout = 900
 
     def describe(self) -> State | None:
-        """Certificates have no names: it is the one with the owner tags and exactly these names."""
+        """Certificates have no names: it is the one with the owner tags and exactly these names. All of those, where they are to go."""
+        if self.absent:
+            return self._remains()
+        return next(self._ours(self._list("ISSUED", "PENDING_VALIDATION")), None)
+
+    def _list(self, *statuses: str) -> list[dict[str, t.Any]]:
+        """Summaries of certificates, those with the first status first. Of any status where none is given."""
+        wanted = {"CertificateStatuses": list(statuses)} if statuses else {}
+        listed = self.aws.pages("acm", "list_certificates", "CertificateSummaryList", Includes={"keyTypes": KEY_TYPES}, **wanted)
+        return sorted(listed, key=lambda summary: statuses.index(summary["Status"])) if statuses else listed
+
+    def _ours(self, summaries: list[dict[str, t.Any]]) -> t.Iterator[State]:
         acm = self.aws.client("acm")
-        statuses = ["PENDING_VALIDATION", "ISSUED"]
-        for summary in self.aws.pages("acm", "list_certificates", "CertificateSummaryList", CertificateStatuses=statuses):
+        for summary in summaries:
             if summary["DomainName"] != self.name:
                 continue
             arn = summary["CertificateArn"]
@@ -121,8 +151,53 @@ class Certificate(Resource):
             tags = tag_dict(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]) if answer else {}
             names = sorted((answer or {}).get("Certificate", {}).get("SubjectAlternativeNames", []))
             if answer and names == self._names() and owner_tags(self.tags).items() <= tags.items():
-                return {"arn": arn, "names": names, "status": answer["Certificate"]["Status"], "tags": tags}
-        return None
+                certificate = answer["Certificate"]
+                yield {"arn": arn, "names": names, "status": certificate["Status"], "tags": tags, "records": _records_of(certificate)}
+
+    def _remains(self) -> State | None:
+        """All that is to go: certificates of any status, and the records that prove no other certificate's names."""
+        summaries = self._list()
+        ours = list(self._ours(summaries))
+        records = {record for certificate in ours for record in certificate["records"]}
+        if self.spec["remove_orphans"]:
+            records |= self._orphans()
+        if records:
+            records -= self._proving_others(summaries, {certificate["arn"] for certificate in ours})
+        if not ours and not records:
+            return None
+        status = ours[0]["status"] if ours else "gone"
+        return {"arns": [certificate["arn"] for certificate in ours], "status": status, "records": records, "tags": self.tags}
+
+    def _orphans(self) -> set[Record]:
+        """The records in the zone by which ACM validates these names."""
+        try:
+            sets = self.aws.pages("route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=self.spec["zone_id"])
+        except ClientError as error:
+            if error_code(error) != "NoSuchHostedZone":
+                raise
+            return set()
+        bases = "|".join(re.escape(_base(name)) for name in self._names())
+        return {
+            (each["Name"], "CNAME", record["Value"])
+            for each in sets
+            for record in each.get("ResourceRecords", [])
+            if each["Type"] == "CNAME"
+            and re.fullmatch(rf"_\w+\.({bases})\.", each["Name"])
+            and record["Value"].rstrip(".").endswith(".acm-validations.aws")
+        }
+
+    def _proving_others(self, summaries: list[dict[str, t.Any]], ours: set[str]) -> set[Record]:
+        """The records of the other certificates: all that an account requests for one domain share one."""
+        bases = {_base(name) for name in self._names()}
+        proving: set[Record] = set()
+        for summary in summaries:
+            names = {summary["DomainName"], *summary.get("SubjectAlternativeNameSummaries", [])}
+            used = summary["Status"] in ("PENDING_VALIDATION", "ISSUED", "INACTIVE") and summary["CertificateArn"] not in ours
+            if used and (summary.get("HasAdditionalSubjectAlternativeNames") or bases & {_base(name) for name in names}):
+                describe = self.aws.client("acm").describe_certificate
+                answer = found(describe, "ResourceNotFoundException", CertificateArn=summary["CertificateArn"])
+                proving |= _records_of(answer["Certificate"]) if answer else set()
+        return proving
 
     def _names(self) -> list[str]:
         return sorted({self.name, *self.spec["subject_alternative_names"]})
@@ -152,13 +227,11 @@ class Certificate(Resource):
             acm.add_tags_to_certificate(CertificateArn=arn, Tags=tag_list(to_set))
 
     def delete(self, before: State) -> None:
-        self.state = before
-        records = self._records() if before["status"] == "ISSUED" else []
-        # a load balancer or domain name that was just deleted counts as a user of it, for a quarter of an hour or so
-        eventually(
-            self.aws.client("acm").delete_certificate, "ResourceInUseException", timeout=1200, CertificateArn=before["arn"]
-        )
-        for record in records:
+        """The records first: once its certificate is gone nothing tells of them. As long as that is used, it may be renewed by them."""
+        acm = self.aws.client("acm")
+        for arn in before["arns"]:
+            self._wait_unused(arn)
+        for record in map(_record_set, sorted(before["records"])):
             batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
             found(
                 self.aws.client("route53").change_resource_record_sets,
@@ -167,6 +240,19 @@ class Certificate(Resource):
                 HostedZoneId=self.spec["zone_id"],
                 ChangeBatch=batch,
             )
+        for arn in before["arns"]:
+            eventually(acm.delete_certificate, "ResourceInUseException", CertificateArn=arn)
+
+    def _wait_unused(self, arn: str) -> None:
+        wait = Wait(f"the users of {self.kind} {self.name}")
+        for pause in intervals():
+            answer = found(self.aws.client("acm").describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
+            users = answer["Certificate"].get("InUseBy") if answer else None
+            if not users:
+                return
+            if wait.seconds > IN_USE_SECONDS:
+                raise AwsError(f"it is used by {', '.join(users)}: remove what uses it first")
+            wait.pause(pause, "in use")
 
     def pending(self, state: State) -> bool:
         if state["status"] in ("FAILED", "VALIDATION_TIMED_OUT", "REVOKED"):
@@ -189,12 +275,12 @@ class Certificate(Resource):
 
     def _prove(self) -> None:
         records = self._records()
-        changes = [{"Action": "UPSERT", "ResourceRecordSet": record} for record in records]
+        changes = [{"Action": "UPSERT", "ResourceRecordSet": _record_set(record)} for record in sorted(records)]
         self.aws.client("route53").change_resource_record_sets(
             HostedZoneId=self.spec["zone_id"], ChangeBatch={"Comment": "ACM validation", "Changes": changes}
         )
 
-    def _records(self) -> list[dict[str, t.Any]]:
+    def _records(self) -> set[Record]:
         """The validation records, which ACM names some seconds after the request. Two names may share one."""
         wait = Wait(f"the validation records of {self.kind} {self.name}")
         for pause in intervals():
@@ -205,10 +291,23 @@ class Certificate(Resource):
                 break
             self.pending({"status": certificate["Status"]})  # raises for a certificate that has failed and never gets them
             wait.pause(pause, certificate["Status"])
-        return [
-            {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}
-            for name, kind, value in sorted({tuple(o["ResourceRecord"][k] for k in ("Name", "Type", "Value")) for o in options})
-        ]
+        return _records_of(certificate)
+
+
+def _records_of(certificate: dict[str, t.Any]) -> set[Record]:
+    """The validation records of a certificate as far as ACM has named them."""
+    records = [option["ResourceRecord"] for option in certificate.get("DomainValidationOptions", []) if "ResourceRecord" in option]
+    return {(record["Name"], record["Type"], record["Value"]) for record in records}
+
+
+def _record_set(record: Record) -> dict[str, t.Any]:
+    name, kind, value = record
+    return {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}
+
+
+def _base(name: str) -> str:
+    """The domain by whose record ACM validates a name."""
+    return name.removeprefix("*.").lower()
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
@@ -216,7 +315,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
 
     def results() -> dict[str, t.Any]:
         state = certificate.state
-        return {"certificate": {"arn": state["arn"], "status": state["status"]} if state else {}}
+        return {"certificate": {"arn": state["arn"], "status": state["status"]} if state and not certificate.absent else {}}
 
     return [certificate], results
 
@@ -227,6 +326,7 @@ def main() -> None:
             "domain_name": {"type": "str", "required": True},
             "subject_alternative_names": {"type": "list", "elements": "str", "default": []},
             "zone_id": {"type": "str", "required": True},
+            "remove_orphans": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},
             "wait": {"type": "bool", "default": True},

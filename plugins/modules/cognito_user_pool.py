@@ -183,13 +183,23 @@ class UserPool(Resource):
         return {"id": answer["UserPool"]["Id"], "arn": answer["UserPool"]["Arn"]}
 
     def update(self, before: State, changes: State) -> None:
-        """UpdateUserPool resets what it is not given, so everything that was there is sent again."""
-        cognito = self.aws.client("cognito-idp")
-        settable = cognito.meta.service_model.operation_model("UpdateUserPool").input_shape.members
-        kept = {k: v for k, v in before["described"].items() if k in settable and k != "PoolName"}
+        """UpdateUserPool resets what it is not given, so everything that was there is sent again.
+
+        It takes MFA by other means than SMS from SetUserPoolMfaConfig only, and turns it off where it is not told of it.
+        """
+        cognito, described = self.aws.client("cognito-idp"), before["described"]
+        kept = {k: v for k, v in described.items() if k in _settable(cognito, "UpdateUserPool") and k != "PoolName"}
+        if "SmsConfiguration" not in kept:
+            kept.pop("MfaConfiguration", None)
         wanted = _settings({**before, **changes})
-        kept.get("AdminCreateUserConfig", {}).pop("UnusedAccountValidityDays", None)  # Cognito refuses it beside the password policy
+        wanted["AdminCreateUserConfig"] = {**described["AdminCreateUserConfig"], **wanted["AdminCreateUserConfig"]}
+        wanted["AdminCreateUserConfig"].pop("UnusedAccountValidityDays", None)  # Cognito refuses it beside the password policy
+        secured = described.get("MfaConfiguration", "OFF") != "OFF" and not self.absent
+        factors = cognito.get_user_pool_mfa_config(UserPoolId=before["id"]) if secured else {}
         cognito.update_user_pool(UserPoolId=before["id"], **{**kept, **wanted})
+        if factors:
+            kept = {k: v for k, v in factors.items() if k in _settable(cognito, "SetUserPoolMfaConfig")}
+            cognito.set_user_pool_mfa_config(UserPoolId=before["id"], **kept)
 
     def delete(self, before: State) -> None:
         if before["deletion_protection"]:
@@ -204,7 +214,14 @@ class UserPool(Resource):
             Client(self.aws, spec["name"], spec, parent=self, absent=self.absent) for spec in self.spec["clients"]
         ]
         domain = self.spec["domain"]
+        if self.absent:  # Cognito keeps a pool that has a domain, which may be another than the one given now
+            domain = self.state["described"].get("Domain")
         return clients + ([Domain(self.aws, domain, parent=self, absent=self.absent)] if domain else [])
+
+
+def _settable(client: t.Any, operation: str) -> t.Container[str]:
+    """What an operation takes."""
+    return client.meta.service_model.operation_model(operation).input_shape.members
 
 
 def _settings(wanted: State) -> State:
@@ -238,6 +255,7 @@ class Client(Resource):
             "allowed_oauth_flows": sorted(client.get("AllowedOAuthFlows", [])),
             "allowed_oauth_scopes": sorted(client.get("AllowedOAuthScopes", [])),
             "explicit_auth_flows": sorted(client.get("ExplicitAuthFlows", [])),
+            "described": client,
         }
 
     def desired(self) -> State:
@@ -268,7 +286,16 @@ class Client(Resource):
         return {"id": answer["UserPoolClient"]["ClientId"]}
 
     def update(self, before: State, changes: State) -> None:
-        self.aws.client("cognito-idp").update_user_pool_client(ClientId=before["id"], **self._arguments({**before, **changes}))
+        """UpdateUserPoolClient too resets what it is not given, such as an identity provider that somebody added."""
+        cognito = self.aws.client("cognito-idp")
+        kept = {k: v for k, v in before["described"].items() if k in _settable(cognito, "UpdateUserPoolClient")}
+        wanted = self._arguments({**before, **changes})
+        if "callback_urls" in changes and kept.get("DefaultRedirectURI") not in wanted["CallbackURLs"]:
+            kept.pop("DefaultRedirectURI", None)  # has to be one of them
+        for fixed in ("PreventUserExistenceErrors", "SupportedIdentityProviders"):
+            if kept.get(fixed):
+                wanted.pop(fixed, None)
+        cognito.update_user_pool_client(**{**kept, **wanted, "ClientId": before["id"]})
 
     def delete(self, before: State) -> None:
         self.aws.client("cognito-idp").delete_user_pool_client(UserPoolId=self.parent.state["id"], ClientId=before["id"])
@@ -291,8 +318,7 @@ class Domain(Resource):
         self.aws.client("cognito-idp").create_user_pool_domain(Domain=self.name, UserPoolId=desired["user_pool_id"])
 
     def delete(self, before: State) -> None:
-        if before["user_pool_id"] == self.parent.state["id"]:
-            self.aws.client("cognito-idp").delete_user_pool_domain(Domain=self.name, UserPoolId=before["user_pool_id"])
+        self.aws.client("cognito-idp").delete_user_pool_domain(Domain=self.name, UserPoolId=before["user_pool_id"])
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

@@ -154,8 +154,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
-IN_USE_SECONDS = 600
-"""How long the network interfaces of stopped tasks, functions and VPC links may go on using their group."""
+IN_USE_SECONDS = 900
+"""How long the network interfaces of what was just removed, such as a load balancer, may go on using their group."""
 
 
 def existing_rule(raw: dict[str, t.Any]) -> State:

@@ -1214,6 +1214,32 @@ def test_a_record_that_the_internet_does_not_see_issues_no_certificate(aws: Embe
     assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"] == "PENDING_VALIDATION"
 
 
+def test_a_certificate_that_is_not_validated_fails_after_72_hours(aws: EmbeddedAWS) -> None:
+    """The parent of its zone does not delegate to it."""
+    aws.creation_seconds(delegation=3600)
+    acm, zone = aws.client("acm"), _zone(aws)
+    arn = acm.request_certificate(DomainName="a.emu.test", ValidationMethod="DNS", KeyAlgorithm="EC_prime256v1")["CertificateArn"]
+    record = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
+    _change(aws, zone, ("CREATE", {"Name": record["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]}))
+    assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"] == "PENDING_VALIDATION"
+    aws.creation_seconds(validation=0)
+    certificate = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    has(certificate, Status="VALIDATION_TIMED_OUT", InUseBy=[], KeyAlgorithm="EC_prime256v1")
+    has(certificate["DomainValidationOptions"][0], ValidationStatus="FAILED", ResourceRecord=record)
+    assert acm.list_certificates()["CertificateSummaryList"] == []
+    (summary,) = acm.list_certificates(Includes={"keyTypes": ["EC_prime256v1"]})["CertificateSummaryList"]
+    has(summary, CertificateArn=arn, SubjectAlternativeNameSummaries=["a.emu.test"])
+
+
+def test_a_hosted_zone_is_made_once_for_a_reference(aws: EmbeddedAWS) -> None:
+    route53 = aws.client("route53")
+    first = _zone(aws)
+    refused("HostedZoneAlreadyExists", route53.create_hosted_zone, Name="emu.test", CallerReference="1")
+    route53.create_hosted_zone(Name="emu.test", CallerReference="2")
+    route53.delete_hosted_zone(Id=first)
+    refused("HostedZoneAlreadyExists", route53.create_hosted_zone, Name="other.test", CallerReference="1")
+
+
 def test_imported_certificate_has_no_chain(aws: EmbeddedAWS, balancer: Balancer) -> None:
     acm, arn = aws.client("acm"), _imported_certificate(aws, "a.example")
     assert not acm.get_certificate(CertificateArn=arn).get("CertificateChain")
@@ -1386,12 +1412,18 @@ def test_network_is_removed_from_the_inside_out(aws: EmbeddedAWS, network: Netwo
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     nat = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
     endpoint = ec2.create_vpc_endpoint(
-        VpcId=network.vpc, VpcEndpointType="Interface", ServiceName=f"com.amazonaws.{REGION}.logs", SubnetIds=[subnet]
+        VpcId=network.vpc, VpcEndpointType="Interface", ServiceName=f"com.amazonaws.{REGION}.logs", SubnetIds=[subnet],
+        SecurityGroupIds=[network.group],
     )["VpcEndpoint"]["VpcEndpointId"]
     refused("DependencyViolation", ec2.detach_internet_gateway, **attachment)
     ec2.delete_nat_gateway(NatGatewayId=nat)
     refused("DependencyViolation", ec2.delete_subnet, SubnetId=subnet)
+    aws.creation_seconds(vpce=3600)
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    assert ec2.describe_vpc_endpoints()["VpcEndpoints"][0]["State"] == "deleting"
+    refused("DependencyViolation", ec2.delete_subnet, SubnetId=subnet)
+    refused("DependencyViolation", ec2.delete_security_group, GroupId=network.group)
+    aws.creation_seconds(vpce=0)
     assert ec2.describe_vpc_endpoints()["VpcEndpoints"] == []
     for each in network.subnets:
         ec2.delete_subnet(SubnetId=each)

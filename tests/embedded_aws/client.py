@@ -154,7 +154,9 @@ class EmbeddedAWS:
         self._control("POST", "stale", {"seconds": seconds})
 
     def creation_seconds(self, **seconds: float) -> None:
-        """How long new resources take to become available, by kind: rds, elb, vpclink."""
+        """How long resources take, by kind: new ones to become available (rds, elb, vpclink), an interface endpoint to go (vpce), a hosted
+        zone to be asked by the internet (delegation), a certificate to fail that is not validated (validation).
+        """
         self._control("POST", "creation-seconds", seconds)
 
     def holdings(self) -> dict[str, int]:

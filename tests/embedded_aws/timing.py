@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 
+USUAL = {"validation": 72 * 3600.0}
+"""What is not at once by itself: after so long ACM gives up on a certificate that was not validated."""
 _start_values: dict[str, float] = {}
 _seconds: dict[str, float] = {}
 _stood_still = 0.0
 
 
 def configure(seconds: dict[str, float]) -> None:
-    """Set the durations, in seconds by kind (rds, elb, vpclink), that hold from the start and after a reset."""
+    """Set the durations, in seconds by kind (rds, elb, vpclink, vpce, delegation, validation), that hold from the start and after a reset."""
     _start_values.update(seconds)
     reset()
 
@@ -47,4 +49,4 @@ class Elapsed:
 
     def over(self) -> bool:
         """Whether the duration of this kind of resource has passed."""
-        return _now() - self._since >= _seconds.get(self._kind, 0)
+        return _now() - self._since >= _seconds.get(self._kind, USUAL.get(self._kind, 0))

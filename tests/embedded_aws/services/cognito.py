@@ -110,6 +110,29 @@ def delete_user_pool(original: Any, self: Any, user_pool_id: str) -> None:
     original(self, user_pool_id)
 
 
+@gap(models.CognitoIdpBackend, "update_user_pool")
+def update_user_pool(original: Any, self: Any, user_pool_id: str, extended_config: dict[str, Any]) -> None:
+    """UpdateUserPool resets what it is not given, turns MFA off unless told, and takes MFA only with an SMS configuration."""
+    pool, mfa = self.describe_user_pool(user_pool_id), extended_config.get("MfaConfiguration", "OFF")
+    if mfa != "OFF" and not extended_config.get("SmsConfiguration"):
+        raise exceptions.InvalidParameterException(
+            "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
+        )
+    kept = {k: v for k, v in pool.extended_config.items() if k in ("UsernameAttributes", "AliasAttributes", "UsernameConfiguration")}
+    original(self, user_pool_id, {**kept, **extended_config})
+    pool.mfa_config = mfa
+    if mfa == "OFF":
+        pool.sms_mfa_config = pool.token_mfa_config = None
+
+
+@gap(models.CognitoIdpBackend, "update_user_pool_client")
+def update_user_pool_client(_original: Any, self: Any, user_pool_id: str, client_id: str, extended_config: dict[str, Any]) -> Any:
+    """UpdateUserPoolClient resets what it is not given."""
+    client = self.describe_user_pool_client(user_pool_id, client_id)
+    client.extended_config = type(client)(user_pool_id, client.generate_secret, extended_config).extended_config
+    return client
+
+
 @gap(responses.CognitoIdpResponse, "tag_resource")
 def tag_resource(_original: Any, self: Any) -> str:
     """TagResource sets tags of a user pool and keeps its other ones."""

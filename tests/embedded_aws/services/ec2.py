@@ -22,6 +22,7 @@ from moto.rds.models import rds_backends
 
 from embedded_aws.gaps import gap
 from embedded_aws.services.servicequotas import limit
+from embedded_aws.timing import Elapsed
 
 
 @gap()
@@ -173,14 +174,38 @@ def delete_nat_gateway(original: Any, self: Any, nat_gateway_id: str) -> Any:
     return gateway
 
 
+@gap(EC2Backend, "delete_vpc_endpoints")
+def delete_vpc_endpoints(original: Any, self: Any, vpce_ids: list[str] | None = None) -> None:
+    """DeleteVpcEndpoints leaves an interface endpoint deleting for a while, in which its network interfaces are there."""
+    endpoints = [self.vpc_end_points[each] for each in vpce_ids or [] if each in self.vpc_end_points]
+    slow = [each for each in endpoints if (each.vpc_endpoint_type or "").lower() == "interface"]
+    for endpoint in slow:
+        if endpoint.state == "available":
+            endpoint.state, endpoint.deletion_time = "deleting", Elapsed("vpce")
+    original(self, [each.id for each in endpoints if each not in slow])
+
+
+def _end_deletions(backend: Any) -> None:
+    for endpoint in backend.vpc_end_points.values():
+        if endpoint.state == "deleting" and endpoint.deletion_time.over():
+            endpoint.state = "deleted"
+            for interface in endpoint.network_interface_ids:
+                backend.enis.pop(interface, None)
+
+
 @gap(EC2Backend, "describe_vpc_endpoints")
 def describe_vpc_endpoints(original: Any, self: Any, *args: Any, **kwargs: Any) -> list[Any]:
     """DescribeVpcEndpoints does not show an endpoint whose deletion is complete."""
+    _end_deletions(self)
     return [endpoint for endpoint in original(self, *args, **kwargs) if endpoint.state != "deleted"]
 
 
 def _interfaces(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
     """The groups and subnets of everything that has network interfaces."""
+    _end_deletions(backend)
+    for endpoint in backend.vpc_end_points.values():
+        if endpoint.state != "deleted":
+            yield endpoint.security_group_ids, endpoint.subnet_ids or []
     for interface in backend.enis.values():
         yield [group.id for group in interface.group_set], [interface.subnet.id]
     yield from _of_services(backend)

@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Route 53: names as they are kept, and change batches that are refused whole."""
+"""Route 53: names as they are kept, zones that are made once, and change batches that are refused whole."""
 
 from __future__ import annotations
 
@@ -12,6 +12,31 @@ from moto.route53 import models
 from moto.route53.exceptions import Route53ClientError
 
 from embedded_aws.gaps import gap
+from embedded_aws.timing import Elapsed
+
+
+class HostedZoneAlreadyExists(Route53ClientError):
+    code = 409
+
+    def __init__(self, reference: str) -> None:
+        super().__init__("HostedZoneAlreadyExists", f"A hosted zone has already been created with the specified caller reference: {reference}")
+
+
+@gap(models.FakeZone, "__init__")
+def new_zone(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """The internet asks the name servers of a new zone once its parent delegates to them."""
+    original(self, *args, **kwargs)
+    self.delegation_time = Elapsed("delegation")
+
+
+@gap(models.Route53Backend, "create_hosted_zone")
+def create_hosted_zone(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """CreateHostedZone takes a caller reference once only, also when the zone of the first time is gone, and makes several zones of one name."""
+    reference, used = kwargs.get("caller_reference"), getattr(self, "caller_references", frozenset())
+    if reference in used:
+        raise HostedZoneAlreadyExists(reference)
+    self.caller_references = used | {reference}
+    return original(self, *args, **kwargs)
 
 
 class InvalidChangeBatch(Route53ClientError):

@@ -1,0 +1,90 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from embedded_aws.client import EmbeddedAWS
+from modules.run_module import run_module
+
+POOL = {
+    "name": "x",
+    "domain": "x-sign-in",
+    "clients": [{
+        "name": "load-balancer", "callback_urls": ["https://a.example.com"], "allowed_oauth_flows": ["code"], "allowed_oauth_scopes": ["openid"],
+    }],
+    "tags": {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x-bootstrap"},
+}  # fmt: skip
+SET_BY_OTHERS = {
+    "Policies": {"PasswordPolicy": {"MinimumLength": 20, "TemporaryPasswordValidityDays": 3}},
+    "AutoVerifiedAttributes": ["email"],
+    "VerificationMessageTemplate": {"DefaultEmailOption": "CONFIRM_WITH_LINK"},
+    "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT"},
+    "AccountRecoverySetting": {"RecoveryMechanisms": [{"Priority": 1, "Name": "admin_only"}]},
+    "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"},
+    "DeviceConfiguration": {"ChallengeRequiredOnNewDevice": True},
+    "LambdaConfig": {"PreSignUp": "arn:aws:lambda:eu-west-1:123456789012:function:f"},
+}
+INVITE = {"AllowAdminCreateUserOnly": False, "InviteMessageTemplate": {"EmailSubject": "Welcome", "EmailMessage": "{username} {####}"}}
+
+
+def described(aws: EmbeddedAWS, pool_id: str) -> dict[str, t.Any]:
+    return aws.client("cognito-idp").describe_user_pool(UserPoolId=pool_id)["UserPool"]
+
+
+@pytest.mark.parametrize("sms", [False, True], ids=["with TOTP", "with SMS"])
+def test_a_change_of_the_pool_keeps_all_that_somebody_set(aws: EmbeddedAWS, sms: bool) -> None:
+    pool = run_module("cognito_user_pool", POOL, aws)["user_pool"]["id"]
+    cognito = aws.client("cognito-idp")
+    tags = described(aws, pool)["UserPoolTags"]
+    texts = {"SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "ExternalId": "x"}} if sms else {}
+    cognito.update_user_pool(UserPoolId=pool, AdminCreateUserConfig=INVITE, DeletionProtection="ACTIVE", UserPoolTags=tags, **SET_BY_OTHERS, **texts)
+    factors = {"MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": {"Enabled": True}}
+    if sms:
+        factors["SmsMfaConfiguration"] = texts
+    cognito.set_user_pool_mfa_config(UserPoolId=pool, **factors)
+    before = described(aws, pool)
+    assert run_module("cognito_user_pool", POOL, aws)["changed"]  # nobody can sign up any more
+    after = described(aws, pool)
+    assert after["AdminCreateUserConfig"] == {**INVITE, "AllowAdminCreateUserOnly": True}
+    assert {k for k in before.keys() | after if before.get(k) != after.get(k)} <= {"AdminCreateUserConfig", "LastModifiedDate"}
+    kept = cognito.get_user_pool_mfa_config(UserPoolId=pool)
+    assert {k: kept.get(k) for k in factors} == factors
+    assert not run_module("cognito_user_pool", POOL, aws)["changed"]
+
+    run_module("cognito_user_pool", {**POOL, "state": "absent"}, aws)
+    assert cognito.list_user_pools(MaxResults=60)["UserPools"] == []
+
+
+def test_a_change_of_an_app_client_keeps_all_that_somebody_set(aws: EmbeddedAWS) -> None:
+    made = run_module("cognito_user_pool", POOL, aws)["user_pool"]
+    ids = {"UserPoolId": made["id"], "ClientId": made["clients"]["load-balancer"]}
+    cognito = aws.client("cognito-idp")
+    cognito.create_identity_provider(UserPoolId=made["id"], ProviderName="corp", ProviderType="OIDC", ProviderDetails={})
+    theirs = {
+        "SupportedIdentityProviders": ["COGNITO", "corp"], "AccessTokenValidity": 15, "TokenValidityUnits": {"AccessToken": "minutes"},
+        "LogoutURLs": ["https://a.example.com/out"], "EnableTokenRevocation": False, "ReadAttributes": ["email"],
+    }  # fmt: skip
+    given = {"CallbackURLs": ["https://a.example.com"], "AllowedOAuthFlows": ["code"], "AllowedOAuthScopes": ["openid"]}
+    cognito.update_user_pool_client(**ids, ClientName="load-balancer", **given, AllowedOAuthFlowsUserPoolClient=True, **theirs)
+    changed = {**POOL, "clients": [{**POOL["clients"][0], "callback_urls": ["https://b.example.com"]}]}
+    assert run_module("cognito_user_pool", changed, aws)["changed"]
+    client = cognito.describe_user_pool_client(**ids)["UserPoolClient"]
+    assert {k: client.get(k) for k in theirs} == theirs
+    assert client["CallbackURLs"] == ["https://b.example.com"]
+
+
+def test_a_pool_goes_with_its_domain_and_leaves_that_of_others(aws: EmbeddedAWS) -> None:
+    cognito = aws.client("cognito-idp")
+    theirs = cognito.create_user_pool(PoolName="x")["UserPool"]["Id"]
+    cognito.create_user_pool_domain(Domain="theirs", UserPoolId=theirs)
+    run_module("cognito_user_pool", POOL, aws)
+    since = aws.mark()
+    absent = {**POOL, "domain": "theirs", "state": "absent"}
+    assert run_module("cognito_user_pool", absent, aws)["changed"]
+    assert [pool["Id"] for pool in cognito.list_user_pools(MaxResults=60)["UserPools"]] == [theirs]
+    assert cognito.describe_user_pool_domain(Domain="theirs")["DomainDescription"]["UserPoolId"] == theirs
+    assert "UpdateUserPoolClient" not in [call["operation"] for call in aws.calls(since)]
+    assert not run_module("cognito_user_pool", absent, aws)["changed"]
