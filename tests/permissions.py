@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The IAM action that a call of an API needs, and where AWS's Service Authorization Reference does not tell."""
+"""The IAM action that a call of an API needs, where AWS's Service Authorization Reference does not tell, and what a policy says."""
 
 from __future__ import annotations
 
@@ -63,4 +63,12 @@ def needs_more(call: dict[str, t.Any]) -> list[str]:
         dependent
         for (_action, dependent), where in NOT_NEEDED.items()
         if where and call["operation"] == where[0] and any(name.partition(".")[0] == where[1] for name in parameters)
+    ]
+
+
+def statements(document: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The statements of a policy document, with a list in place of each single action and resource."""
+    return [
+        {name: [value] if name in ("Action", "Resource") and isinstance(value, str) else value for name, value in statement.items()}
+        for statement in document["Statement"]
     ]

@@ -17,6 +17,8 @@ def normal_policy(document: dict[str, t.Any]) -> dict[str, t.Any]:
 
     AWS takes one value in place of a list of one, stores an account number as the ARN of its root, returns lists in
     any order, and means version 2008-10-17 where none is given. Statements keep their order.
+
+    Only to compare: what is sent is the document itself, because scanners of policies understand fewer spellings than AWS.
     """
     statements = document.get("Statement", [])
     return {

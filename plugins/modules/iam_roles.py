@@ -13,7 +13,7 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Makes, changes and removes a set of IAM roles at the same time, each with its trust policy, its inline policies and its
     attached managed policies. Policies of a role that are not given here are taken from it.
-  - Policy documents are compared by meaning, not by spelling.
+  - Policy documents are compared by meaning, not by spelling, and sent as they are given here.
   - Takes the place of M(amazon.aws.iam_role), which knows no inline policies and reports no diff, and of M(amazon.aws.iam_policy),
     so that a role takes one task and a plan names each policy.
   - IAM makes a new role known everywhere within seconds, not at once. What uses a role must retry where it is not known yet.
@@ -173,7 +173,7 @@ class Role(Resource):
         }
         role = self.aws.client("iam").create_role(
             RoleName=self.name,
-            AssumeRolePolicyDocument=json.dumps(desired["assume_role_policy"]),
+            AssumeRolePolicyDocument=json.dumps(self.spec["assume_role_policy"]),
             Tags=tag_list(desired["tags"]),
             **{k: v for k, v in optional.items() if v},
         )["Role"]
@@ -182,7 +182,7 @@ class Role(Resource):
     def update(self, before: State, changes: State) -> None:
         iam = self.aws.client("iam")
         if "assume_role_policy" in changes:
-            document = json.dumps(changes["assume_role_policy"])
+            document = json.dumps(self.spec["assume_role_policy"])
             iam.update_assume_role_policy(RoleName=self.name, PolicyDocument=document)
         plain = {"description": "Description", "max_session_duration": "MaxSessionDuration"}
         if plain.keys() & changes.keys():
@@ -273,7 +273,7 @@ class InlinePolicy(Policy):
         return {"document": normal_policy(self.spec["document"])}
 
     def create(self, desired: State) -> None:
-        document = json.dumps(desired["document"])
+        document = json.dumps(self.spec["document"])
         self.aws.client("iam").put_role_policy(RoleName=self.role.name, PolicyName=self.policy, PolicyDocument=document)
 
     def update(self, before: State, changes: State) -> None:

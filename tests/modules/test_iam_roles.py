@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import typing as t
 
 import pytest
@@ -64,6 +65,28 @@ def test_makes_a_role_with_its_policies_once(aws: EmbeddedAWS) -> None:
     assert sorted(call["operation"] for call in aws.calls(mark)) == [
         "GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies",
     ]
+
+
+def test_policies_are_sent_as_they_are_given_and_compared_by_their_meaning(aws: EmbeddedAWS) -> None:
+    iam, single = aws.client("iam"), {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}
+    wanted = params(inline_policies={"artifacts": {"Version": "2012-10-17", "Statement": [single]}})
+    run_module("iam_roles", wanted, aws)
+
+    def kept() -> tuple[t.Any, t.Any]:
+        trust = iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+        return trust, iam.get_role_policy(RoleName=NAME, PolicyName="artifacts")["PolicyDocument"]["Statement"]
+
+    assert kept() == (TRUST, [single])
+    (trust,) = TRUST["Statement"]
+    lists = {**TRUST, "Statement": [{**trust, "Principal": {"Service": ["ecs-tasks.amazonaws.com"]}, "Action": ["sts:AssumeRole"]}]}
+    iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(lists))
+    iam.put_role_policy(RoleName=NAME, PolicyName="artifacts", PolicyDocument=json.dumps(document("s3:GetObject")).replace(
+        '"Resource"', '"Condition": {"Bool": {"aws:SecureTransport": ["true"]}}, "Resource"'))
+    assert not run_module("iam_roles", wanted, aws)["changed"]
+
+    other = {**TRUST, "Statement": [{**trust, "Sid": "Tasks"}]}
+    run_module("iam_roles", params(assume_role_policy=other, inline_policies={"artifacts": {"Version": "2012-10-17", "Statement": [{**single, "Sid": "S"}]}}), aws)
+    assert kept() == (other, [{**single, "Sid": "S"}])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import typing as t
 
 import boto3
@@ -77,6 +78,22 @@ def test_makes_a_bucket_once(aws: EmbeddedAWS) -> None:
     assert aws.mutating(mark) == []
     tags = aws.client("s3").get_bucket_tagging(Bucket=NAME)["TagSet"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == OWNER
+
+
+def test_the_policy_is_sent_as_it_is_given_and_compared_by_its_meaning(aws: EmbeddedAWS) -> None:
+    """Scanners look for single values: a list of one they take for another policy."""
+    run_module("s3_bucket", PARAMS, aws)
+    s3 = aws.client("s3")
+    assert json.loads(s3.get_bucket_policy(Bucket=NAME)["Policy"]) == TLS_ONLY
+
+    (statement,) = TLS_ONLY["Statement"]
+    lists = {"Principal": {"AWS": ["*"]}, "Action": ["s3:*"], "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}}
+    s3.put_bucket_policy(Bucket=NAME, Policy=json.dumps({**TLS_ONLY, "Statement": [{**statement, **lists}]}))
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+
+    other = {**TLS_ONLY, "Statement": [{**statement, "Sid": "Tls"}]}
+    run_module("s3_bucket", {**PARAMS, "policy": other}, aws)
+    assert json.loads(s3.get_bucket_policy(Bucket=NAME)["Policy"]) == other
 
 
 @pytest.mark.parametrize(

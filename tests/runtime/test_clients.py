@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import permissions
 from runtime.client import EXPERIMENT, Client
 from runtime.containers import Process, container
 from runtime.deployment import Deployment
@@ -98,7 +99,7 @@ def test_the_task_role_allows_all_that_mlflow_asked_of_aws(deployment: Deploymen
     iam = deployment.aws.client("iam")
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     policies = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
-    statements = [statement for policy in policies for statement in policy["Statement"]]
+    statements = [statement for policy in policies for statement in permissions.statements(policy)]
     keys = {server.container.environment["AWS_ACCESS_KEY_ID"] for server in deployment.servers}
     calls = [call for call in deployment.aws.calls() if call["caller"] in keys]
     assert {call["operation"] for call in calls} > {"PutObject", "GetObject", "UploadPart"}
@@ -115,11 +116,10 @@ def allows(statement: dict[str, t.Any], call: dict[str, t.Any], root: str) -> bo
         path = f"{root}/*"
     prefix = parse_qs(call["params"]["query"]).get("prefix", [""])[0]
     prefixes = statement.get("Condition", {"StringLike": {"s3:prefix": ["*"]}})["StringLike"]["s3:prefix"]
-    resources = statement["Resource"]
     return (
         statement["Effect"] == "Allow"
         and call["service"] == "s3"
         and any(fnmatchcase(action, each) for each in statement["Action"])
-        and any(fnmatchcase(f"arn:aws:s3:::{path}", each) for each in ([resources] if isinstance(resources, str) else resources))
+        and any(fnmatchcase(f"arn:aws:s3:::{path}", each) for each in statement["Resource"])
         and any(fnmatchcase(prefix, each) for each in prefixes)
     )

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from account import Listing, listing, pages
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
+from permissions import statements
 from stack import Run, Stack, certificate, prerequisites, public_subnets, zone
 
 NAME = "mlflow-team-x"
@@ -50,7 +51,7 @@ class Variant(t.NamedTuple):
 
     @property
     def task_policy(self) -> list[dict[str, t.Any]]:
-        return self.account["role_policy", f"{NAME}-ecs-task/{NAME}-ecs-task"]["PolicyDocument"]["Statement"]
+        return statements(self.account["role_policy", f"{NAME}-ecs-task/{NAME}-ecs-task"]["PolicyDocument"])
 
 
 def _deploy(stack: Stack, **inputs: t.Any) -> Variant:
