@@ -92,7 +92,8 @@ class Survey:
 
     def roles(self) -> dict[str, str]:
         """The inline policy of each role."""
-        return {role: role for role in (f"{self.name}-ecs-execution", f"{self.name}-ecs-task")} | {self.function: "authorizer"}
+        of_tasks = (f"{self.name}-ecs-{of}" for of in ("execution", "prepare-execution", "task"))
+        return {role: role for role in of_tasks} | {self.function: "authorizer"}
 
     def role(self, name: str) -> t.Iterator[Question]:
         yield partial(self.aws.client("iam").get_role, RoleName=name)
