@@ -16,6 +16,8 @@ import typing as t
 from collections import Counter
 
 import pytest
+from account import listing
+from cloudformation import findings
 from embedded_aws.client import EmbeddedAWS
 from plans import departures
 from stack import Inputs, Stack, prerequisites, public_subnets
@@ -409,6 +411,7 @@ def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], c
     expected = [part for case in cases for part in case.warns]
     assert [w for w in warnings if not any(part in w for part in expected)] == []
     assert [part for part in expected if not any(part in w for w in warnings)] == []
+    assert findings(listing(stack.aws)) == []
 
 
 def test_a_tag_reaches_everything_and_leaves_it_again(deployed: tuple[Stack, Given]) -> None:

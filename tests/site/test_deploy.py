@@ -12,6 +12,7 @@ from collections import Counter
 
 import pytest
 from account import Listing, changed, listing
+from cloudformation import KINDS, findings, template
 from embedded_aws.client import ACCOUNT, REGION
 from plans import departures, lines, read_plan
 from permissions import statements
@@ -128,6 +129,12 @@ def test_each_resource_of_the_account_is_one_line_of_the_plan(team: Stack, empty
 
 
 # What exists after the first run
+
+
+def test_every_property_is_one_that_cloudformation_would_take(deployed: Step) -> None:
+    kinds = {resource["Type"] for resource in template(deployed.account)["Resources"].values()}
+    assert {kind.type for kind in KINDS.values()} == kinds
+    assert findings(deployed.account) == []
 
 
 def test_the_network_opens_nothing_that_need_not_be(deployed: Step) -> None:

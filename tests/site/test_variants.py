@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from account import Listing, listing, pages
+from cloudformation import findings
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from permissions import statements
 from stack import Run, Stack, certificate, prerequisites, public_subnets, zone
@@ -101,6 +102,10 @@ def postgres(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
 
 def test_the_other_choices_settle_too(postgres: Variant) -> None:
     _assert_settled(postgres)
+
+
+def test_every_property_is_one_that_cloudformation_would_take(postgres: Variant) -> None:
+    assert findings(postgres.account) == []
 
 
 def test_postgresql_has_its_own_port_parameters_logs_and_uri(postgres: Variant) -> None:
@@ -279,6 +284,7 @@ def test_what_autoscaling_and_schedules_set_is_no_drift(team: Stack) -> None:
     actions = {action["ScheduledActionName"]: action for action in found}
     assert set(actions) == {f"{NAME}-night", f"{NAME}-morning"}
     assert actions[f"{NAME}-night"]["Timezone"] == MADRID
+    assert findings(listing(team.aws)) == []
     assert actions[f"{NAME}-night"]["ScalableTargetAction"] == {"MinCapacity": 0, "MaxCapacity": 0}
 
     # The schedule "night" comes, and autoscaling stops all tasks.
