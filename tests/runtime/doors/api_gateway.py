@@ -1,7 +1,11 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP APIs of API Gateway, as far as a request's way depends on their configuration."""
+"""HTTP APIs of API Gateway, as far as a request's way depends on their configuration.
+
+The path goes on as it came. AWS decodes that of an event for Lambda, and what a route's path parameters hold; what it does with the path
+of C($default) on its way through a VPC link is neither documented nor reported. The README names it as not seen on a real account.
+"""
 
 from __future__ import annotations
 
