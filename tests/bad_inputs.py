@@ -61,6 +61,12 @@ FREE = {
 }
 """Strings without a grammar, or with one that takes some of the hostile ones."""
 
+TAKEN = {
+    "mlflow_api_groups": {"quotes", "flag", "traversal", "unicode", "digits", "emoji", "arn"},
+    "mlflow_api_scopes": {"flag", "traversal", "arn"},
+}
+"""Hostile strings that items of these lists take, because AWS does."""
+
 GRAMMAR = [name for name, option in SPEC.items() if option.get("type") == "str" and name not in FREE]
 
 WRONG_TYPES: dict[str, tuple[t.Any, ...]] = {
@@ -111,6 +117,8 @@ def _hostile() -> t.Iterator[Broken]:
     for name, option in SPEC.items():
         if option.get("elements") == "str":
             for what, text in HOSTILE.items():
+                if what in TAKEN.get(name, ()):
+                    continue
                 if name != "mlflow_bootstrap_api_users" or what in ("line", "return", "tab", "NUL", "escape", "space", "10 kB", "right to left"):
                     yield Broken(f"an item of {name} with {what}", {name: [text, "another"]}, (name,))
 
@@ -154,6 +162,8 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_load_balancer_oidc_scope", ("email", "openid  email", "openid\nemail", 'openid "x"', " openid")),
     ("mlflow_api_authorizer", ("none", "basic", "Lambda")),
     ("mlflow_api_client_ids", ([""], ["a", "a"], ["a b"], [f"a{n}" for n in range(50)])),
+    ("mlflow_api_groups", ([""], ["a", "a"], ["a b"], ["a" * 129], ["a\u0301 b"], [f"a{n}" for n in range(101)])),
+    ("mlflow_api_scopes", ([""], ["a", "a"], ["a b"], ["a/b c/d"], ["a/ä"], ["a" * 514], [f"a/{n}" for n in range(11)])),
     ("mlflow_api_throttling_rate_limit", (0, 10001, -1)),
     ("mlflow_api_throttling_burst_limit", (0, 5001)),
     ("mlflow_database_engine", ("mysql", "aurora", "Aurora-mysql")),
@@ -243,6 +253,14 @@ CONTRADICTORY = (
         "Basic with the jwt authorizer",
         {"mlflow_api_authorizer": "jwt", "mlflow_api_credentials_secret_arn": ARN.format("secretsmanager", "secret:x-abcdef")},
         ("mlflow_api_credentials_secret_arn",),
+    ),
+    Broken("groups with the jwt authorizer", {"mlflow_api_authorizer": "jwt", "mlflow_api_groups": ["ml"]}, ("mlflow_api_groups",)),
+    Broken("a scope that API Gateway does not take", {"mlflow_api_scopes": ["a/" + "b" * 63], "mlflow_api_authorizer": "jwt"}, ("mlflow_api_scopes",)),
+    Broken("more groups than a function's environment holds", {"mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(50)]}, ("mlflow_api_groups",)),
+    Broken(
+        "more clients, groups and scopes together than it holds",
+        {"mlflow_api_client_ids": [f"{n:02}" + "a" * 48 for n in range(49)], "mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(20)]},
+        ("mlflow_api_client_ids",),
     ),
     Broken("OIDC without a provider", {"mlflow_load_balancer_sign_in": "oidc"}, tuple(
         f"mlflow_load_balancer_oidc_{part}"

@@ -64,7 +64,7 @@ def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> I
     people, programs = f"{name}.example.com", f"api.{name}.example.com"
     zones = {domain: zone(aws, domain) for domain in (people, programs)}
     cognito = aws.client("cognito-idp")
-    pool = cognito.create_user_pool(PoolName=name)["UserPool"]
+    pool = cognito.create_user_pool(PoolName=name, AdminCreateUserConfig={"AllowAdminCreateUserOnly": True})["UserPool"]
     cognito.create_user_pool_domain(Domain=f"{name}-sign-in", UserPoolId=pool["Id"])
     sign_in = cognito.create_user_pool_client(
         UserPoolId=pool["Id"],

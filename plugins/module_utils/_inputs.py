@@ -95,6 +95,11 @@ def _cidr(value: str) -> bool:
         return False
 
 
+def _group(value: str) -> bool:
+    """Whether it is a name of a group as Cognito takes them (CreateGroup)."""
+    return 0 < len(value) <= 128 and all(unicodedata.category(c)[0] in "LMSNP" for c in value)
+
+
 def _time(value: str) -> bool:
     try:
         return datetime.fromisoformat(value).tzinfo is not None
@@ -224,6 +229,7 @@ _ZONE_ID = (_matches(r"[A-Z0-9]{1,32}"), "give the ID of a hosted zone, such as 
 _ZONE_NAME = (_matches(_DOMAIN, 254), "give the name of the hosted zone, in lower case, such as ml.example.com")
 _URL = (_matches(r"https://[\w.~:/?#\[\]@!$&()*+,;=%-]+"), "give a URL that begins with https://, without quotes, spaces and braces")
 _CLIENT_ID = (_matches(r"[\w+]{1,128}"), "give the ID of an app client of the Cognito user pool")
+_SCOPE = _matches(r"[!#-\[\]-~]{1,513}")
 _BUCKET = (_bucket, "give the name of a bucket, not an ARN or a URL")
 _SNAPSHOT = (
     _matches(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"),
@@ -290,6 +296,11 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give the domain prefix of the user pool, such as team-x, or its own domain, without https://",
     ),
     "mlflow_api_client_ids": (_each(_CLIENT_ID[0], most=49), "give at most 49 different IDs of app clients of the Cognito user pool"),
+    "mlflow_api_groups": (_each(_group, most=100), "give different names of groups of the Cognito user pool, at most 100, without spaces"),
+    "mlflow_api_scopes": (
+        _each(_SCOPE, most=10),
+        "give different scopes, at most 10, which API Gateway takes, as <resource server>/<scope>, such as mlflow/write",
+    ),
     "mlflow_api_credentials_secret_arn": _SECRET,
     "mlflow_api_throttling_rate_limit": (_between(1, 10000), "give 1 to 10000 requests a second"),
     "mlflow_api_throttling_burst_limit": (_between(1, 5000), "give 1 to 5000 requests"),
@@ -614,6 +625,7 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
     if v.get("mlflow_api_authorizer") == "jwt" and have("mlflow_api_credentials_secret_arn"):
         yield Problem("mlflow_api_credentials_secret_arn", v["mlflow_api_credentials_secret_arn"],
                       "HTTP Basic needs mlflow_api_authorizer lambda: leave this input out, or choose lambda")
+    yield from _callers(v)
     if v.get("mlflow_load_balancer_sign_in") == "oidc":
         for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn"):
             if not have(f"mlflow_load_balancer_oidc_{part}"):
@@ -640,6 +652,35 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
                           f"is missing: give one without the words aws, amazon and cognito, which mlflow_unique_name {v['mlflow_unique_name']} holds")
     yield from _containers(v)
     yield from _scheduled_actions(v)
+
+
+_FUNCTION_ENVIRONMENT = 4096
+"""Bytes that AWS Lambda takes of a function's environment, as JSON."""
+
+
+def _callers(v: Inputs) -> t.Iterator[Problem]:
+    """Which users of the pool may use the API."""
+    jwt, groups, scopes = v.get("mlflow_api_authorizer") == "jwt", v.get("mlflow_api_groups") or [], v.get("mlflow_api_scopes") or []
+    if jwt and groups:
+        yield Problem("mlflow_api_groups", groups,
+                      "mlflow_api_authorizer jwt is API Gateway itself, which checks no groups: leave this input out, or choose lambda")
+    for scope in scopes:
+        if jwt and len(scope) > 64:
+            yield Problem("mlflow_api_scopes", scope, "with mlflow_api_authorizer jwt give scopes of at most 64 characters, which API Gateway takes")
+    lists = {"mlflow_api_client_ids": v.get("mlflow_api_client_ids") or [], "mlflow_api_groups": groups, "mlflow_api_scopes": scopes}
+    environment = {  # as the role apigw has it
+        "COGNITO_USER_POOL_ID": v.get("mlflow_aws_cognito_user_pool_arn", "").rpartition("/")[2],
+        "COGNITO_CLIENT_IDS": ",".join([v.get("mlflow_aws_cognito_user_pool_client_id", ""), *lists["mlflow_api_client_ids"]]),
+        "API_GROUPS": json.dumps(groups),
+        "API_SCOPES": json.dumps(scopes),
+        "API_CREDENTIALS_SECRET_ARN": v.get("mlflow_api_credentials_secret_arn", ""),
+    }
+    size = len(json.dumps(environment))
+    if not jwt and size > _FUNCTION_ENVIRONMENT:
+        largest = max(lists, key=lambda name: len(json.dumps(lists[name])))
+        yield Problem(largest, lists[largest],
+                      f"app clients, groups and scopes take {size} bytes of the authorizer's environment, and AWS Lambda takes "
+                      f"{_FUNCTION_ENVIRONMENT}: give fewer, or shorter ones")
 
 
 _TASK_DEFINITION = 48 * 1024

@@ -32,6 +32,11 @@ REMEDIES: tuple[tuple[str, str], ...] = (
      f"free addresses in this subnet or give a larger one in its place (mlflow_*_subnet_ids), {_AGAIN}"),
     (r"Insufficient\w*Capacity|Capacity is unavailable|InstanceCapacity",
      f"AWS has too little capacity in these zones: wait, or give subnets in other zones, {_AGAIN}"),
+    (r"breaking Cloudwatch Logs Constraints",
+     "the resource policy AWSLogDeliveryWrite20150319 of CloudWatch Logs is full (5,120 characters): take the log groups out of it that are gone "
+     f"(aws logs describe-resource-policies, put-resource-policy), or all of a prefix by one pattern, {_AGAIN}"),
+    (r"Insufficient permissions to enable logging",
+     f"allow the caller the actions of the statement AccessLogsOfTheApi in docs/iam-policy.json, {_AGAIN}"),
     (r"Maximum policy size", "name fewer buckets in mlflow_artifact_buckets_mlflow_will_read, by an ARN with * where they have a common prefix"),
     (r"TooMany\w+|\w*(Limit|Quota)\w*Exceeded|StorageExceeded|quota",
      f"raise this quota of the account in Service Quotas or remove what nobody needs any more, {_AGAIN}"),

@@ -165,7 +165,7 @@ class Deployment(Survey):
     def log_groups(self) -> list[str]:
         return [
             *(f"/aws/rds/cluster/{self.name}/{log}" for log in LOGS[self.inputs["mlflow_database_engine"]]),
-            f"/ecs/{self.name}", f"/aws/apigateway/{self.name}", f"/aws/lambda/{self.function}",
+            f"/ecs/{self.name}", f"/aws/vendedlogs/apigateway/{self.name}", f"/aws/lambda/{self.function}",
         ]  # fmt: skip
 
     def log_group(self, name: str) -> None:

@@ -14,7 +14,7 @@ description:
   - Makes, changes and removes an HTTP API of API Gateway with all that lies in it, namely one private integration, one
     authorizer, its routes, a stage and the mapping to a custom domain name. No existing module does any of these.
   - What the API holds beside them is removed, and so is what they have of settings that the module knows no option for, such as
-    authorization scopes, stage variables or limits of a single route. Each route needs the authorizer; there is no route without.
+    stage variables or limits of a single route. Each route needs the authorizer; there is no route without.
   - A change of the kind of authorizer makes the new one, moves the routes to it, and only then removes the old one, so
     that no request is let through in between.
   - A Lambda authorizer's function gets the resource policy that lets this one authorizer call it, and nobody else.
@@ -92,6 +92,11 @@ options:
         type: str
       audience:
         description: The C(aud), or where a token has none the C(client_id), that are taken. With V(JWT).
+        type: list
+        elements: str
+        default: []
+      scopes:
+        description: Scopes of which a token needs one, on each route. None is needed where empty. With V(JWT).
         type: list
         elements: str
         default: []
@@ -590,7 +595,6 @@ class Permission(Resource):
 class Route(Part):
     kind = "apigatewayv2_route"
     unused = {
-        "authorization_scopes": ("AuthorizationScopes", []),
         "api_key_required": ("ApiKeyRequired", False),
         "operation_name": ("OperationName", ""),
     }
@@ -616,6 +620,7 @@ class Route(Part):
             "target": document.get("Target"),
             "authorization_type": document.get("AuthorizationType", "NONE"),
             "authorizer_id": document.get("AuthorizerId"),
+            "authorization_scopes": sorted(document.get("AuthorizationScopes") or []),
         }
 
     def desired(self) -> State:
@@ -624,14 +629,17 @@ class Route(Part):
             "target": f"integrations/{integration['id']}",
             "authorization_type": "JWT" if authorizer["type"] == "JWT" else "CUSTOM",
             "authorizer_id": authorizer["id"],
+            "authorization_scopes": sorted(self.api.spec["authorizer"]["scopes"]),
             **self.empty(),
         }
 
     def create(self, desired: State) -> State:
-        return {"id": self.call("create_route", ApiId=self.api_id, **self._arguments())["RouteId"]}
+        scopes = {"AuthorizationScopes": desired["authorization_scopes"]} if desired["authorization_scopes"] else {}
+        return {"id": self.call("create_route", ApiId=self.api_id, **self._arguments(), **scopes)["RouteId"]}
 
     def update(self, before: State, changes: State) -> None:
-        arguments = {**self._arguments(), **self.emptied(before, changes)}
+        scopes = {"AuthorizationScopes": changes["authorization_scopes"]} if "authorization_scopes" in changes else {}
+        arguments = {**self._arguments(), **scopes, **self.emptied(before, changes)}
         self.call("update_route", ApiId=self.api_id, RouteId=before["id"], **arguments)
 
     def _arguments(self) -> dict[str, t.Any]:
@@ -715,9 +723,12 @@ class Stage(Part):
         }
 
     def warn(self, before: State | None, changes: State) -> list[str]:
+        moved = []
+        if before and before["access_log"]["arn"] and changes.get("access_log", before["access_log"])["arn"] != before["access_log"]["arn"]:
+            moved = [f"the lines of the access log so far stay in the log group {before['access_log']['arn'].rpartition(':')[2]}"]
         limits = ("throttling_rate_limit", "throttling_burst_limit")
         lower = [name for name in limits if before and before[name] and changes.get(name, before[name]) < before[name]]
-        return [f"{name}: {changes[name]:g} instead of {before[name]:g}: more requests are refused" for name in lower]
+        return moved + [f"{name}: {changes[name]:g} instead of {before[name]:g}: more requests are refused" for name in lower]
 
     def path(self, state: State) -> str:
         return f"apis/{self.api_id}/stages/{self.stage_name}"
@@ -794,6 +805,7 @@ def main() -> None:
                     "ttl": {"type": "int", "default": 60},
                     "issuer": {"type": "str"},
                     "audience": {"type": "list", "elements": "str", "default": []},
+                    "scopes": {"type": "list", "elements": "str", "default": []},
                 },
                 "required_if": [("type", "REQUEST", ["function_name", "uri"]), ("type", "JWT", ["issuer"])],
             },

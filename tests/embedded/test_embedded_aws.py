@@ -280,6 +280,38 @@ def test_stages(aws: EmbeddedAWS) -> None:
     assert stage["RouteSettings"] == {} and "AccessLogSettings" not in stage
 
 
+def test_the_policy_of_log_delivery_fills_up(aws: EmbeddedAWS) -> None:
+    apigw, groups = aws.client("apigatewayv2"), f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:"
+
+    def log_to(name: str, api: str, operation: str = "create_stage") -> None:
+        log = {"DestinationArn": f"{groups}{name}", "Format": "$context.requestId"}
+        getattr(apigw, operation)(ApiId=api, StageName="$default", AccessLogSettings=log)
+
+    def resources() -> list[str]:
+        (policy,) = aws.client("logs").describe_resource_policies()["resourcePolicies"]
+        assert policy["policyName"] == "AWSLogDeliveryWrite20150319" and len(policy["policyDocument"]) <= 5120
+        return json.loads(policy["policyDocument"])["Statement"][0]["Resource"]
+
+    api = _api(aws)
+    log_to("/aws/apigateway/mlflow-team-01", api)
+    for n in range(2, 100):
+        try:
+            log_to(f"/aws/apigateway/mlflow-team-{n:02}", api, "update_stage")
+        except aws.client("apigatewayv2").exceptions.BadRequestException as error:
+            assert "Policy document length breaking Cloudwatch Logs Constraints, either < 1 or > 5120" in str(error)
+            break
+    assert 40 < n < 60 and len(resources()) == n - 1
+    has(apigw.get_stage(ApiId=api, StageName="$default")["AccessLogSettings"], DestinationArn=f"{groups}/aws/apigateway/mlflow-team-{n - 1:02}")
+    apigw.delete_api(ApiId=api)
+    assert len(resources()) == n - 1  # nothing is taken out
+    api = _api(aws)
+    log_to("/aws/apigateway/mlflow-team-01", api)  # is in it
+    aws.client("logs").delete_resource_policy(policyName="AWSLogDeliveryWrite20150319")
+    for n in range(100):
+        log_to(f"/aws/vendedlogs/apigateway/mlflow-team-{n}", api, "update_stage")
+    assert resources() == [f"{groups}/aws/vendedlogs/*:log-stream:*"]
+
+
 def test_domain_names_and_mappings(aws: EmbeddedAWS) -> None:
     apigw, api = aws.client("apigatewayv2"), _api(aws, DisableExecuteApiEndpoint=True)
     configuration = {"CertificateArn": "arn:one", "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}

@@ -230,6 +230,37 @@ def everything(gateway, here):
     return {part: {k: v for k, v in thing.items() if v and "Date" not in k} for part, thing in parts.items()}
 
 
+def test_scopes_are_of_the_route_and_change_with_the_authorizer_in_one_call(aws, gateway, params):
+    here = {"ApiId": run(aws, params)["api"]["id"]}
+    scopes = ["mlflow/write", "mlflow/admin"]
+    limited = {**params, "authorizer": {**JWT, "scopes": scopes}}
+    after = run(aws, limited)
+    assert after["operations"].count("UpdateRoute") == 1
+    (route,) = items(gateway.get_routes(**here))
+    assert (route["AuthorizationType"], sorted(route["AuthorizationScopes"])) == ("JWT", sorted(scopes))
+    assert not run(aws, {**params, "authorizer": {**JWT, "scopes": scopes[::-1]}})["changed"]
+    after = run(aws, {**params, "authorizer": {**JWT, "scopes": scopes[:1]}})
+    assert ([line[3] for line in lines(after)], after["operations"]) == ([["authorization_scopes"]], ["UpdateRoute"])
+    assert items(gateway.get_routes(**here))[0]["AuthorizationScopes"] == scopes[:1]
+    run(aws, params)
+    (route,) = items(gateway.get_routes(**here))
+    assert route["AuthorizationType"] == "CUSTOM" and not route.get("AuthorizationScopes")
+    assert not run(aws, params)["changed"]
+    run(aws, ABSENT)
+    run(aws, limited)
+    assert sorted(items(gateway.get_routes(ApiId=items(gateway.get_apis())[0]["ApiId"]))[0]["AuthorizationScopes"]) == sorted(scopes)
+
+
+def test_another_log_group_takes_over_and_the_plan_says_where_the_lines_so_far_are(aws, gateway, params):
+    api_id = run(aws, params)["api"]["id"]
+    arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/apigateway/team-x"
+    after = run(aws, {**params, "stage": {**STAGE, "access_log_arn": arn}})
+    assert after["operations"] == ["UpdateStage"]
+    assert after["changes"][0]["warnings"] == ["the lines of the access log so far stay in the log group /aws/apigateway/team-x"]
+    assert items(gateway.get_stages(ApiId=api_id))[0]["AccessLogSettings"]["DestinationArn"] == arn
+    assert not run(aws, {**params, "stage": {**STAGE, "access_log_arn": arn}})["changed"]
+
+
 def test_an_access_log_that_is_not_asked_for_is_removed(aws, gateway, params):
     api_id = run(aws, params)["api"]["id"]
     after = run(aws, {**params, "stage": {**STAGE, "access_log_arn": None}})

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from modules.run_module import run_module
+from modules.run_module import ModuleFailed, run_module
 from stack import prerequisites
 
 
@@ -25,3 +25,43 @@ def test_subnets_of_the_load_balancer_that_lead_nowhere_are_warned_of(aws):
                 if t["VpcId"] == vpc and any(a.get("Main") for a in t["Associations"]))  # fmt: skip
     ec2.delete_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0")
     assert warnings(aws, inputs).count("no route to the internet") == 3
+
+
+POOL = ("mlflow_aws_cognito_user_pool_arn", "mlflow_aws_cognito_user_pool_client_id", "mlflow_aws_cognito_user_pool_domain")
+
+
+def sign_in(aws, inputs, **more):
+    """What is said of the user pool: why the run is refused, and warnings of scopes."""
+    try:
+        result = run_module("preflight", {"inputs": {**{name: inputs[name] for name in POOL}, **more}}, aws)
+    except ModuleFailed as failed:
+        return failed.result["msg"], []
+    return "", [text for text in map(str, result.get("warnings", [])) if "mlflow_api_scopes" in text]
+
+
+def test_a_pool_in_which_anybody_can_make_an_account_is_refused_however_people_sign_in(aws):
+    inputs, cognito = prerequisites(aws), aws.client("cognito-idp")
+    pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    assert sign_in(aws, inputs) == ("", [])
+    cognito.update_user_pool(UserPoolId=pool, AdminCreateUserConfig={"AllowAdminCreateUserOnly": False})
+    for how in ("cognito", "oidc"):
+        told, _warnings = sign_in(aws, inputs, mlflow_load_balancer_sign_in=how)
+        assert told.startswith("mlflow_aws_cognito_user_pool_arn: 'arn:aws:cognito-idp:") and ": anybody on the internet" in told
+        assert "mlflow_allow_self_sign_up: true" in told and ";" not in told
+    assert sign_in(aws, inputs, mlflow_api_groups=["ml"], mlflow_api_scopes=["openid"])[0]
+    assert sign_in(aws, inputs, mlflow_allow_self_sign_up=True) == ("", [])
+
+    # A pool that was made without a word about it is open: that is Cognito's default.
+    other = cognito.create_user_pool(PoolName="default")["UserPool"]
+    client = cognito.create_user_pool_client(UserPoolId=other["Id"], ClientName="x")["UserPoolClient"]["ClientId"]
+    told, _warnings = sign_in(
+        aws, inputs, mlflow_aws_cognito_user_pool_arn=other["Arn"], mlflow_aws_cognito_user_pool_client_id=client, mlflow_aws_cognito_user_pool_domain=""
+    )
+    assert told.count("anybody on the internet") == 1
+
+
+def test_a_scope_that_no_app_client_is_allowed_is_warned_of(aws):
+    inputs = prerequisites(aws)
+    assert sign_in(aws, inputs, mlflow_api_scopes=["openid", "aws.cognito.signin.user.admin"]) == ("", [])
+    _told, warned = sign_in(aws, inputs, mlflow_api_scopes=["openid", "mlflow/wirte"])
+    assert len(warned) == 1 and "is allowed mlflow/wirte; only a trigger" in warned[0]

@@ -249,10 +249,15 @@ CASES = [
         "update elbv2_load_balancer",
         "elbv2:ModifyLoadBalancerAttributes",
     ),
-    Case("clients of the API", lambda g: {"mlflow_api_client_ids": [g.client]}, "update lambda_function", "lambda:UpdateFunctionConfiguration"),
+    Case(
+        "clients of the API, and groups and scopes of its users",
+        lambda g: {"mlflow_api_client_ids": [g.client], "mlflow_api_groups": ["ml"], "mlflow_api_scopes": ["openid"]},
+        "update lambda_function",
+        "lambda:UpdateFunctionConfiguration",
+    ),
     Case(
         "users of the API",
-        lambda g: {"mlflow_api_credentials_secret_arn": g.secret},
+        lambda g: {"mlflow_api_credentials_secret_arn": g.secret, "mlflow_api_groups": []},
         "update iam_role_policy, update lambda_function",
         "iam:PutRolePolicy, lambda:UpdateFunctionConfiguration",
     ),
@@ -266,9 +271,9 @@ CASES = [
     Case(
         "API Gateway's own authorizer",
         lambda g: {"mlflow_api_authorizer": "jwt", "mlflow_api_credentials_secret_arn": None},
-        "create apigatewayv2_authorizer, update apigatewayv2_route, delete apigatewayv2_authorizer, delete lambda_function, "
+        "create apigatewayv2_authorizer, update apigatewayv2_route, update apigatewayv2_stage, delete apigatewayv2_authorizer, delete lambda_function, "
         "delete lambda_permission, delete iam_role, delete iam_role_policy, delete logs_log_group",
-        "apigatewayv2:CreateAuthorizer, apigatewayv2:UpdateRoute, apigatewayv2:DeleteAuthorizer, lambda:DeleteFunction, "
+        "apigatewayv2:CreateAuthorizer, apigatewayv2:UpdateRoute, apigatewayv2:UpdateStage, apigatewayv2:DeleteAuthorizer, lambda:DeleteFunction, "
         "iam:DeleteRolePolicy, iam:DeleteRole, logs:DeleteLogGroup",
         ("its logs are deleted",),
     ),
@@ -276,9 +281,9 @@ CASES = [
         "the function again",
         lambda g: {"mlflow_api_authorizer": "lambda"},
         "create logs_log_group, create iam_role, create iam_role_policy, create lambda_function, create apigatewayv2_authorizer, "
-        "create lambda_permission, update apigatewayv2_route, delete apigatewayv2_authorizer",
+        "create lambda_permission, update apigatewayv2_route, update apigatewayv2_stage, delete apigatewayv2_authorizer",
         "logs:CreateLogGroup, logs:PutRetentionPolicy, iam:CreateRole, iam:PutRolePolicy, lambda:CreateFunction, "
-        "apigatewayv2:CreateAuthorizer, lambda:AddPermission, apigatewayv2:UpdateRoute, apigatewayv2:DeleteAuthorizer",
+        "apigatewayv2:CreateAuthorizer, lambda:AddPermission, apigatewayv2:UpdateRoute, apigatewayv2:UpdateStage, apigatewayv2:DeleteAuthorizer",
     ),
     Case(
         "days of noncurrent artifacts",
@@ -366,7 +371,7 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
         ec2.create_subnet(VpcId=inputs["mlflow_vpc_id"], CidrBlock=cidr, AvailabilityZone="eu-west-1b")["Subnet"]["SubnetId"]
         for cidr in ("10.0.30.0/24", "10.0.31.0/24")
     ]
-    secret = aws_server.client("secretsmanager").create_secret(Name="users", SecretString='{"ci": "password"}')["ARN"]
+    secret = aws_server.client("secretsmanager").create_secret(Name="users", SecretString='{"ci": "a password of a program"}')["ARN"]
     pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
     client = aws_server.client("cognito-idp").create_user_pool_client(UserPoolId=pool, ClientName="programs")
     aws_server.client("s3").create_bucket(Bucket="logs-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

@@ -330,7 +330,8 @@ def test_the_api_lets_nobody_past_its_authorizer(team: Stack, deployed: Step) ->
     assert integration["ConnectionId"] == deployed.one("vpc_link")["VpcLinkId"]
     assert integration["TlsConfig"] == {"ServerNameToVerify": API_HOST}
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
-    assert stage["AccessLogSettings"]["DestinationArn"].endswith(f":log-group:/aws/apigateway/{NAME}")
+    assert stage["AccessLogSettings"]["DestinationArn"].endswith(f":log-group:/aws/vendedlogs/apigateway/{NAME}")
+    assert "$context.authorizer.user" in stage["AccessLogSettings"]["Format"]
     assert "authorization" not in stage["AccessLogSettings"]["Format"].lower()
     settings = stage["DefaultRouteSettings"]
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (100.0, 200)
@@ -360,7 +361,7 @@ def test_both_names_lead_to_their_doors(deployed: Step) -> None:
 def test_every_log_is_kept_for_as_long_as_asked(deployed: Step) -> None:
     groups = {i: state.get("retentionInDays") for (kind, i), state in deployed.account.items() if kind == "log_group"}
     assert groups == dict.fromkeys(
-        (f"/ecs/{NAME}", f"/aws/lambda/{NAME}-authorizer", f"/aws/apigateway/{NAME}",
+        (f"/ecs/{NAME}", f"/aws/lambda/{NAME}-authorizer", f"/aws/vendedlogs/apigateway/{NAME}",
          f"/aws/rds/cluster/{NAME}/error", f"/aws/rds/cluster/{NAME}/slowquery"), 90,
     )
 

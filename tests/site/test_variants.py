@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import typing as t
 from urllib.parse import quote
@@ -14,6 +15,8 @@ from account import Listing, listing, pages
 from cloudformation import findings
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from permissions import statements
+from runtime.doors.doors import Doors
+from runtime.doors.request import Request, Source
 from stack import Run, Stack, certificate, prerequisites, public_subnets, zone
 
 NAME = "mlflow-team-x"
@@ -243,6 +246,14 @@ def test_the_route_has_an_authorizer_at_every_moment_of_a_change(team: Stack) ->
     team.apply(mlflow_api_credentials_secret_arn=secret)
     gateway = team.aws.client("apigatewayv2")
     api = team.outputs["api_id"]
+    pool = team.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    tokens = _tokens(team.aws, pool, team.inputs["mlflow_aws_cognito_user_pool_client_id"])
+    identity = {"authorization": f"Bearer {tokens['IdToken']}"}
+    access = {"authorization": f"Bearer {tokens['AccessToken']}"}
+    basic = {"authorization": "Basic " + base64.b64encode(b"ci:a-password-of-a-program").decode()}
+    assert [(line["user"], line["authMethod"]) for line in _access_log(team, access, identity, basic)] == [
+        ("ada", "bearer"), ("ada", "bearer"), ("ci", "basic"),
+    ]  # fmt: skip
 
     for kind, inputs in (
         ("JWT", {"mlflow_api_authorizer": "jwt", "mlflow_api_credentials_secret_arn": None}),
@@ -255,12 +266,41 @@ def test_the_route_has_an_authorizer_at_every_moment_of_a_change(team: Stack) ->
         assert authorizer["AuthorizerType"] == kind
         assert route["AuthorizerId"] == authorizer["AuthorizerId"]
         order = [c["operation"] for c in run.calls if c["service"] == "apigatewayv2" and c["mutating"]]
-        assert order == ["CreateAuthorizer", "UpdateRoute", "DeleteAuthorizer"]
+        assert [call for call in order if call != "UpdateStage"] == ["CreateAuthorizer", "UpdateRoute", "DeleteAuthorizer"]
         (update,) = [c for c in run.calls if c["operation"] == "UpdateRoute"]
         assert _value(update["params"], "authorizerId") == authorizer["AuthorizerId"]
+        if kind == "JWT":
+            (sub,) = {line["sub"] for line in _access_log(team, access, identity)}
+            assert sub not in ("-", "ada")
+            client = team.inputs["mlflow_aws_cognito_user_pool_client_id"]
+            assert [[line[name] for name in ("user", "idTokenUser", "clientId", "audience")] for line in _access_log(team, access, identity)] == [
+                ["ada", "-", client, "-"], ["-", "ada", "-", client],
+            ]  # fmt: skip
         assert team.run("site").mutating == []
     functions = [f["FunctionName"] for f in team.aws.client("lambda").list_functions()["Functions"]]
     assert functions == [f"{NAME}-authorizer"]
+
+
+def _tokens(aws: EmbeddedAWS, pool: str, client_id: str) -> dict[str, str]:
+    """Of a user of the pool, by an app client with a secret."""
+    cognito = aws.client("cognito-idp")
+    cognito.admin_create_user(UserPoolId=pool, Username="ada", MessageAction="SUPPRESS")
+    cognito.admin_set_user_password(UserPoolId=pool, Username="ada", Password="Lovelace-1843", Permanent=True)
+    return cognito.admin_initiate_auth(
+        UserPoolId=pool, ClientId=client_id, AuthFlow="ADMIN_NO_SRP_AUTH", AuthParameters={"USERNAME": "ada", "PASSWORD": "Lovelace-1843"},
+    )["AuthenticationResult"]  # fmt: skip
+
+
+def _access_log(team: Stack, *headers: dict[str, str]) -> list[dict[str, str]]:
+    """What the API's access log says of these requests."""
+    doors = Doors(team.aws)
+    for each in headers:
+        doors.decide(Request(Source("203.0.113.5"), f"{team.outputs['api_uri']}/version", each))
+    (group,) = team.aws.client("logs").describe_log_groups(logGroupNamePrefix="/aws/vendedlogs/apigateway/")["logGroups"]
+    ((name, lines),) = doors.gateway.access_logs.items()
+    assert (name, name) == (group["logGroupName"], f"/aws/vendedlogs/apigateway/{NAME}")
+    assert not any(each["authorization"] in line for each in headers for line in lines)
+    return [json.loads(line) for line in lines]
 
 
 def _value(params: t.Any, key: str) -> t.Any:

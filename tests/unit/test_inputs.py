@@ -115,6 +115,9 @@ def test_what_may_be_a_secret_is_not_shown(name: str, wrap: t.Callable[[str], t.
         ("mlflow_database_max_capacity", "1.5", 1.5),
         ("mlflow_unique_name", "team", "team"),
         ("mlflow_aws_account_id", "012345678901", "012345678901"),
+        ("mlflow_api_groups", ["ml-team", "données", "a,b", 7], ["ml-team", "données", "a,b", "7"]),
+        ("mlflow_api_scopes", ["https://mlflow.example.com/write", "aws.cognito.signin.user.admin", "x" * 513], [
+            "https://mlflow.example.com/write", "aws.cognito.signin.user.admin", "x" * 513]),
         ("mlflow_artifact_bucket_path", "/", "/"),
         ("mlflow_artifact_bucket_path", "/a/b_c/", "/a/b_c/"),
     ],

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.secrets import MIN_PASSWORD, credentials_reason
 
 
 def preflight(checks, answer, **inputs):
@@ -55,3 +59,34 @@ def test_a_load_balancer_takes_one_subnet_in_each_zone(zones, problems):
     ids = [subnet["SubnetId"] for subnet in known]
     check = preflight(Network, known, mlflow_vpc_id="vpc-1", mlflow_load_balancer_subnet_ids=ids, mlflow_service_subnet_ids=ids)
     assert [problem.variable for problem in check.subnets()] == problems
+
+
+LONG = "hunter2-and-13-others"
+
+
+@pytest.mark.parametrize(
+    ("users", "named"),
+    [
+        ({"ci": LONG}, None),
+        ({"ci": "x" * 20, "jürgen": "ä" * 20}, None),
+        ({"ci": "x" * 19}, "the password of 'ci' is shorter than 20 characters"),
+        ({"ci": LONG, "weak": "hunter2", "weaker": "x"}, "the password of 'weak', 'weaker' is shorter"),
+        ({f"user{n}": "hunter2" for n in range(9)}, "'user4' and 4 more is shorter"),
+        ({"a\nb\x1b[2J": "hunter2"}, r"the password of 'a\nb\x1b[2J' is shorter"),
+        ({"ci": ""}, "a JSON object of user name to password"),
+        ({"ci": 12345678901234567890123}, "a JSON object of user name to password"),
+        ({"": LONG}, "no user name that is empty"),
+        ({"a:b": LONG}, "no user name that is empty or holds a colon"),
+        ({}, "a JSON object of user name to password"),
+        ([LONG], "a JSON object of user name to password"),
+    ],
+)
+def test_the_secret_of_http_basic_is_told_by_its_users_and_never_by_a_password(users, named):
+    reason = credentials_reason(json.dumps(users))
+    assert (reason is None) == (named is None) and (named or "") in (reason or "")
+    assert "hunter2" not in (reason or "") and (reason or "").isprintable()
+
+
+def test_the_authorizer_takes_what_preflight_takes():
+    code = Path(__file__).parents[2] / "roles/apigw/files/authorizer/basic_credentials.py"
+    assert re.findall(r"^MIN_PASSWORD = (\d+)", code.read_text(encoding="utf-8"), re.MULTILINE) == [str(MIN_PASSWORD)]

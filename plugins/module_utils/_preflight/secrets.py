@@ -46,8 +46,12 @@ class Secrets(Checks):
             yield self.problem(name, f"the key is {answer['KeyMetadata']['KeyState']}: enable it or give another one")
 
 
+MIN_PASSWORD = 20
+"""Characters of a password that the authorizer takes (roles/apigw/files/authorizer/basic_credentials.py)."""
+
+
 def credentials_reason(value: str) -> str | None:
-    """What is wrong with the secret of the user names and passwords, or None."""
+    """What is wrong with the secret of the user names and passwords, or None. It never shows a password."""
     try:
         users = json.loads(value)
     except ValueError:
@@ -56,4 +60,11 @@ def credentials_reason(value: str) -> str | None:
         return 'give the secret a JSON object of user name to password, such as {"ci": "..."}'
     if any(not user or ":" in user for user in users):
         return "HTTP Basic takes no user name that is empty or holds a colon"
+    short = [user for user, password in users.items() if len(password) < MIN_PASSWORD]
+    if short:
+        named = ", ".join(repr(user)[:80] for user in short[:5]) + (f" and {len(short) - 5} more" if len(short) > 5 else "")
+        return (
+            f"the password of {named} is shorter than {MIN_PASSWORD} characters, and whoever guesses it is in: give a longer one, "
+            "such as 32 random characters"
+        )
     return None

@@ -33,6 +33,12 @@ class SignIn(Checks):
         if pool is None:
             yield self.problem("mlflow_aws_cognito_user_pool_arn", f"no such user pool in {self.aws.region}")
             return
+        if not pool["UserPool"].get("AdminCreateUserConfig", {}).get("AllowAdminCreateUserOnly") and not self.inputs.get("mlflow_allow_self_sign_up"):
+            yield self.problem(
+                "mlflow_aws_cognito_user_pool_arn",
+                "anybody on the internet can make an account in this user pool, and would have everything in MLflow with it: turn its "
+                "self-registration off (AdminCreateUserConfig.AllowAdminCreateUserOnly), or say mlflow_allow_self_sign_up: true if that is meant",
+            )
         for (name, client_id), answer in zip(ids, clients, strict=True):
             if answer is None:
                 yield Problem(name, client_id, f"the user pool {pool_id} has no such app client")
@@ -40,10 +46,21 @@ class SignIn(Checks):
                 yield from self.sign_in_client(name, answer["UserPoolClient"])
         if domain and (described.get("DomainDescription") or {}).get("UserPoolId") != pool_id:
             yield self.problem("mlflow_aws_cognito_user_pool_domain", f"this is no domain of the user pool {pool_id}")
+        self.scopes([answer["UserPoolClient"] for answer in clients if answer])
 
     def app_client(self, pool_id: str, client_id: str) -> dict[str, t.Any] | None:
         describe = self.aws.client("cognito-idp").describe_user_pool_client
         return found(describe, "ResourceNotFoundException", UserPoolId=pool_id, ClientId=client_id)
+
+    def scopes(self, clients: list[dict[str, t.Any]]) -> None:
+        """Only warns: a trigger of the pool may put scopes into tokens too."""
+        granted = {"aws.cognito.signin.user.admin"}.union(*(client.get("AllowedOAuthScopes", []) for client in clients))
+        for scope in self.inputs.get("mlflow_api_scopes") or []:
+            if scope not in granted:
+                self.aws.module.warn(
+                    f"mlflow_api_scopes: no app client of mlflow_api_client_ids or mlflow_aws_cognito_user_pool_client_id is allowed {scope}; "
+                    "only a trigger of the user pool can put it into a token"
+                )
 
     def sign_in_client(self, name: str, client: dict[str, t.Any]) -> Problems:
         """What an Application Load Balancer asks of an app client (Elastic Load Balancing User Guide, authenticate users)."""

@@ -17,6 +17,7 @@ from moto.apigatewayv2 import exceptions, models, responses, urls
 from moto.ec2.models import ec2_backends
 
 from embedded_aws.gaps import gap
+from embedded_aws.services.logs import PolicyTooLong, allow_delivery
 from embedded_aws.services.servicequotas import limit
 from embedded_aws.timing import Elapsed
 
@@ -110,9 +111,28 @@ def stage_name_is_unique(original: Any, self: Any, config: dict[str, Any]) -> An
     return original(self, config)
 
 
+@gap(models.Api, "create_stage")
+def stage_may_log(original: Any, self: Any, config: dict[str, Any]) -> Any:
+    """CreateStage and UpdateStage with an access log add its group to a policy of CloudWatch Logs, and are refused where that is full."""
+    _allow_access_log(self.backend, config)
+    return original(self, config)
+
+
+def _allow_access_log(backend: Any, config: dict[str, Any]) -> None:
+    arn = (config.get("accessLogSettings") or {}).get("destinationArn")
+    try:
+        if arn:
+            allow_delivery(backend.account_id, backend.region_name, arn)
+    except PolicyTooLong:
+        raise exceptions.BadRequestException(
+            "Cannot enable logging. Policy document length breaking Cloudwatch Logs Constraints, either < 1 or > 5120"
+        ) from None
+
+
 @gap(responses.ApiGatewayV2Response, "update_stage")
 def update_stage(_original: Any, self: Any) -> Any:
     """UpdateStage changes what it is given and keeps the rest, also of variables, of which an empty one is removed."""
+    _allow_access_log(self.apigatewayv2_backend, json.loads(self.body))
     stage = self.apigatewayv2_backend.get_stage(self.path.split("/")[-3], unquote(self.path.split("/")[-1]))
     attributes = {
         "accessLogSettings": "access_log_settings",

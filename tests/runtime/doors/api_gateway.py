@@ -12,9 +12,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import typing as t
+import uuid
 
 from embedded_aws.client import EmbeddedAWS
-from runtime.doors.authorizers import FORBIDDEN, Authorizers
+from runtime.doors.authorizers import FORBIDDEN, Authorizers, Verdict
 from runtime.doors.load_balancer import LoadBalancer
 from runtime.doors.request import Answer, Forward, NoRoute, Outcome, Request, Source
 
@@ -42,10 +43,12 @@ class ApiGateway:
             api_id: {
                 "routes": gateway.get_routes(ApiId=api_id)["Items"],
                 "integrations": {i["IntegrationId"]: i for i in gateway.get_integrations(ApiId=api_id)["Items"]},
-                "stages": {stage["StageName"] for stage in gateway.get_stages(ApiId=api_id)["Items"]},
+                "stages": {stage["StageName"]: stage for stage in gateway.get_stages(ApiId=api_id)["Items"]},
             }
             for api_id in self.apis
         }
+        self.access_logs: dict[str, list[str]] = {}
+        """What is written into each log group, as far as it is known before MLflow answers."""
 
     def targets(self) -> set[str]:
         """The names that DNS records of custom domain names point to."""
@@ -65,10 +68,26 @@ class ApiGateway:
         route = _route(parts["routes"], request)
         if route is None:
             return NOT_FOUND
-        refused = self._authorizers[api_id].check(route, request)
-        if refused:
-            return refused
-        return self._integrate(parts["integrations"][route["Target"].removeprefix("integrations/")], request)
+        verdict = self._authorizers[api_id].check(route, request)
+        outcome = verdict.refused or self._integrate(parts["integrations"][route["Target"].removeprefix("integrations/")], request)
+        for stage in parts["stages"].values():
+            self._log(stage.get("AccessLogSettings", {}), route, request, verdict, outcome)
+        return outcome
+
+    def _log(self, settings: Document, route: Document, request: Request, verdict: Verdict, outcome: Outcome) -> None:
+        """A line of the access log: each variable of its format has its value, or a hyphen where there is none."""
+        variables = {
+            "requestId": str(uuid.uuid4()),
+            "httpMethod": request.method,
+            "path": request.path,
+            "routeKey": route["RouteKey"],
+            "identity.sourceIp": request.source.address,
+            **({"status": outcome.status} if isinstance(outcome, Answer) else {}),
+            **{f"authorizer.{name}": value for name, value in verdict.context.items()},
+        }
+        if settings:
+            line = re.sub(r"\$context\.([\w.:]*\w)", lambda variable: str(variables.get(variable[1], "-")), settings["Format"])
+            self.access_logs.setdefault(settings["DestinationArn"].rpartition(":log-group:")[2], []).append(line)
 
     def _api_of(self, host: str) -> str | Answer:
         if host in self.names:  # the endpoint that every API has by itself

@@ -22,31 +22,39 @@ FORBIDDEN = Answer(403, {"content-type": "application/json"}, b'{"message":"Forb
 INTERNAL_ERROR = Answer(500, {"content-type": "application/json"}, b'{"message":"Internal Server Error"}')
 
 
+class Verdict(t.NamedTuple):
+    """Of an authorizer: the answer to a request that is refused, or None, and what C($context.authorizer) has of it in the access log."""
+
+    refused: Answer | None
+    context: dict[str, t.Any] = {}
+
+
 class Authorizers:
-    """The authorizers of an API. C(check) returns the answer to a request that is refused, or None."""
+    """The authorizers of an API."""
 
     def __init__(self, aws: EmbeddedAWS, api_id: str) -> None:
         self._aws, self._api_id = aws, api_id
         found = aws.client("apigatewayv2").get_authorizers(ApiId=api_id)["Items"]
         self._by_id = {authorizer["AuthorizerId"]: authorizer for authorizer in found}
-        self._remembered: dict[tuple[str, ...], tuple[float, Answer | None]] = {}
+        self._remembered: dict[tuple[str, ...], tuple[float, Verdict]] = {}
 
-    def check(self, route: Document, request: Request) -> Answer | None:
+    def check(self, route: Document, request: Request) -> Verdict:
         if route["AuthorizationType"] == "NONE":
-            return None
+            return Verdict(None)
         authorizer = self._by_id[route["AuthorizerId"]]
         sources = [self._value(source, request) for source in authorizer["IdentitySource"]]
         if not all(sources):
-            return UNAUTHORIZED
+            return Verdict(UNAUTHORIZED)
         if authorizer["AuthorizerType"] == "JWT":
             return self._check_token(authorizer, route, str(sources[0]))
-        # Answers are remembered by the identity sources.
+        # Answers are remembered by the identity sources; that there was none is not.
         key = (authorizer["AuthorizerId"], *map(str, sources))
-        expires, answer = self._remembered.get(key, (0.0, None))
+        expires, verdict = self._remembered.get(key, (0.0, Verdict(INTERNAL_ERROR)))
         if time.monotonic() >= expires:
-            answer = self._invoke(authorizer, request, [str(source) for source in sources])
-            self._remembered[key] = (time.monotonic() + authorizer["AuthorizerResultTtlInSeconds"], answer)
-        return answer
+            verdict = self._invoke(authorizer, request, [str(source) for source in sources])
+            if verdict.refused is not INTERNAL_ERROR:
+                self._remembered[key] = (time.monotonic() + authorizer["AuthorizerResultTtlInSeconds"], verdict)
+        return verdict
 
     @staticmethod
     def _value(source: str, request: Request) -> str | None:
@@ -54,11 +62,11 @@ class Authorizers:
         assert name, source
         return request.headers.get(name[1].lower())
 
-    def _invoke(self, authorizer: Document, request: Request, sources: list[str]) -> Answer | None:
+    def _invoke(self, authorizer: Document, request: Request, sources: list[str]) -> Verdict:
         function = re.search(r"/functions/(.+)/invocations$", authorizer["AuthorizerUri"])
         assert function, authorizer["AuthorizerUri"]
         if not self._may_invoke(function[1], authorizer["AuthorizerId"]):
-            return INTERNAL_ERROR
+            return Verdict(INTERNAL_ERROR)
         event = {
             "version": authorizer["AuthorizerPayloadFormatVersion"],
             "type": "REQUEST",
@@ -78,8 +86,8 @@ class Authorizers:
         answer = self._aws.client("lambda").invoke(FunctionName=function[1], Payload=json.dumps(event).encode())
         result = json.load(answer["Payload"])
         if "FunctionError" in answer or not authorizer["EnableSimpleResponses"]:
-            return INTERNAL_ERROR
-        return None if result.get("isAuthorized") is True else FORBIDDEN
+            return Verdict(INTERNAL_ERROR)
+        return Verdict(None if result.get("isAuthorized") is True else FORBIDDEN, result.get("context", {}))
 
     def _may_invoke(self, function: str, authorizer_id: str) -> bool:
         """Whether the function's resource policy lets this authorizer of this API call it."""
@@ -92,7 +100,7 @@ class Authorizers:
             for statement in policy["Statement"]
         )
 
-    def _check_token(self, authorizer: Document, route: Document, value: str) -> Answer | None:
+    def _check_token(self, authorizer: Document, route: Document, value: str) -> Verdict:
         config = authorizer["JwtConfiguration"]
         pool_id = config["Issuer"].rpartition("/")[2]
         with urllib.request.urlopen(f"{self._aws.endpoint}/{pool_id}/.well-known/jwks.json", timeout=10) as answer:
@@ -101,7 +109,7 @@ class Authorizers:
         try:
             claims = jwt.decode(token, keys, algorithms=["RS256", "RS384", "RS512"]).claims
         except (JoseError, ValueError):
-            return UNAUTHORIZED
+            return Verdict(UNAUTHORIZED)
         now = time.time()
         audience = claims.get("aud", claims.get("client_id"))  # the latter only where there is no audience
         audiences = audience if isinstance(audience, list) else [audience]
@@ -112,6 +120,7 @@ class Authorizers:
             and all(claims[name] <= now for name in ("nbf", "iat") if name in claims)
         )
         if not valid:
-            return UNAUTHORIZED
+            return Verdict(UNAUTHORIZED)
         scopes = set(route.get("AuthorizationScopes") or [])
-        return FORBIDDEN if scopes and scopes.isdisjoint(str(claims.get("scope", "")).split()) else None
+        lacking = scopes and scopes.isdisjoint(str(claims.get("scope", "")).split())
+        return Verdict(FORBIDDEN if lacking else None, {f"claims.{name}": value for name, value in claims.items()})

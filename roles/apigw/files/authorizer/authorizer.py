@@ -8,13 +8,16 @@ Takes the Bearer tokens of a Cognito user pool and, where a secret is given, HTT
 
 What the caller of the API sees, as API Gateway documents it:
 - no Authorization header (the identity source of the authorizer): 401, and this function is not invoked;
-- ``isAuthorized`` false: 403;
-- an exception here, or an answer of another form: 500, which is why `handler` never raises. (Raising
+- ``isAuthorized`` false: 403, which API Gateway keeps for the same credentials as long as any other answer;
+- an exception here: 500, which it does not keep, and which MLflow's client sends again. (Raising
   ``Exception("Unauthorized")`` for a 401 is documented for REST APIs only.)
+
+So what the caller sent is refused by an answer, and what has nothing to do with him raises. Nobody is let in by either.
 
 Environment:
 - ``COGNITO_USER_POOL_ID``: the user pool, ``<region>_<id>``
 - ``COGNITO_CLIENT_IDS``: the app clients whose tokens are taken, separated by commas
+- ``API_GROUPS``, ``API_SCOPES`` (optional): JSON lists of groups of the pool and of scopes, of which a token needs one each
 - ``API_CREDENTIALS_SECRET_ARN`` (optional): the secret, a JSON object of user name to password. Without it no
   Basic credentials are taken.
 - ``AWS_ENDPOINT_URL`` (optional): an endpoint in place of AWS's own; the keys of the user pool are read from there too.
@@ -23,6 +26,7 @@ Environment:
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import os
 import re
@@ -31,7 +35,7 @@ from typing import Any, Mapping
 
 from basic_credentials import BasicCredentials
 from cognito_jwt import CognitoTokens, issuer
-from denied import Denied
+from denied import Denied, Unavailable
 
 logger = logging.getLogger("authorizer")
 
@@ -43,8 +47,12 @@ TIMEOUT = 2  # seconds to connect to AWS, and for each read: with one retry, wel
 _AUTHORIZATION = re.compile(r"([A-Za-z]+) +([A-Za-z0-9._~+/=-]+)")
 
 
+class AuthorizerFailed(Exception):
+    """Whether the request is to be let in cannot be told. The message is for the function's log, and holds nothing of the request."""
+
+
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Return the simple response to `event`, for any `event`: an error is a denial too.
+    """Return the simple response to `event`. Raises where it cannot be told, whatever the event.
 
     An allowed request has ``context.user`` and ``context.method`` (``basic`` or ``bearer``), for the access log.
     Of a denied one only the reason is logged.
@@ -52,13 +60,17 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     try:
         user, method = _authorizer().authorize(event)
     except Denied as denied:
-        reason = denied.reason
-    except Exception as error:  # a 500 would tell the caller less and be no safer
+        logger.warning("denied reason=%s", denied.reason)
+        return {"isAuthorized": False}
+    except Unavailable as unavailable:
+        reason = unavailable.reason
+    except Exception as error:
         reason = f"internal error={type(error).__name__}"
     else:
-        return {"isAuthorized": True, "context": {"user": user, "method": method}}
-    logger.warning("denied reason=%s", reason)
-    return {"isAuthorized": False}
+        # As it stands in JSON: the access log has it between quotation marks, and a name may hold some.
+        return {"isAuthorized": True, "context": {"user": json.dumps(user, ensure_ascii=False)[1:-1], "method": method}}
+    # Outside of the handling of the other error, so that nothing of that is shown.
+    raise AuthorizerFailed(reason)
 
 
 class Authorizer:
@@ -76,13 +88,14 @@ class Authorizer:
         tokens = credentials = None
         if pool_id:
             url = keys_url(pool_id, environment.get("AWS_ENDPOINT_URL"))
-            tokens = CognitoTokens(pool_id, client_ids, functools.partial(_read_url, url))
+            groups, scopes = (json.loads(environment.get(name) or "[]") for name in ("API_GROUPS", "API_SCOPES"))
+            tokens = CognitoTokens(pool_id, client_ids, functools.partial(_read_url, url), groups=groups, scopes=scopes)
         if secret_arn:
             credentials = BasicCredentials(functools.partial(_read_secret, secret_arn))
         return cls(tokens, credentials)
 
     def authorize(self, event: Any) -> tuple[str, str]:
-        """Return the user and the method (``basic`` or ``bearer``) of `event`, or raise Denied."""
+        """Return the user and the method (``basic`` or ``bearer``) of `event`, or raise Denied or Unavailable."""
         scheme, value = authorization(event)
         method = scheme.lower()
         if method not in self._methods:

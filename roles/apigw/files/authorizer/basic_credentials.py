@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import time
 from typing import Callable
 
@@ -16,6 +17,9 @@ from denied import Denied
 from refreshed import Refreshed
 from strict_json import load_object
 
+logger = logging.getLogger("authorizer")
+
+MIN_PASSWORD = 20  # characters: nothing slows down who guesses but the stage's throttling
 TTL = 60  # seconds until a changed secret counts
 MAX_AGE = 300  # seconds for which credentials are still good when Secrets Manager does not answer
 RETRY_AFTER = 5  # seconds between two attempts
@@ -38,7 +42,7 @@ class BasicCredentials:
         )
 
     def verify(self, encoded: str) -> str:
-        """Return the user name of the credentials `encoded` (what follows ``Basic``), or raise Denied."""
+        """Return the user name of the credentials `encoded` (what follows ``Basic``), or raise Denied or Unavailable."""
         user, password = decode(encoded)
         user_digest, password_digest = _digest(user), _digest(password)
         found = False
@@ -49,6 +53,7 @@ class BasicCredentials:
             same_password = hmac.compare_digest(known_password, password_digest)
             found |= same_user & same_password
         if not found:
+            self._users.confirm()
             raise Denied("credentials")
         return user
 
@@ -69,14 +74,17 @@ def decode(encoded: str) -> tuple[str, str]:
 
 
 def parse_secret(text: str) -> list[tuple[bytes, bytes]]:
-    """Return the digests of each user name and password in the secret `text`.
+    """Return the digests of each user name and password in the secret `text`, without passwords that are too short.
 
     Raises ValueError unless it is a JSON object of strings.
     """
     users = load_object(text)
     if not all(isinstance(password, str) for password in users.values()):
         raise ValueError("a password is not a string")
-    return [(_digest(user), _digest(password)) for user, password in users.items()]
+    long_enough = {user: password for user, password in users.items() if len(password) >= MIN_PASSWORD}
+    if len(long_enough) < len(users):
+        logger.warning("passwords of less than %d characters left out: %d", MIN_PASSWORD, len(users) - len(long_enough))
+    return [(_digest(user), _digest(password)) for user, password in long_enough.items()]
 
 
 def _digest(text: str) -> bytes:

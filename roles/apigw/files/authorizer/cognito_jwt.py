@@ -40,6 +40,7 @@ class PublicKey(NamedTuple):
 class CognitoTokens:
     """The access and ID tokens that a user pool issues to the app clients in `client_ids`.
 
+    With `groups`, only those of users in one of these groups; with `scopes`, only access tokens with one of these scopes.
     `fetch_keys` returns the text of the pool's JSON Web Key Set and may raise anything.
     """
 
@@ -49,9 +50,13 @@ class CognitoTokens:
         client_ids: Collection[str],
         fetch_keys: Callable[[], str | bytes],
         clock: Callable[[], float] = time.time,
+        *,
+        groups: Collection[str] = (),
+        scopes: Collection[str] = (),
     ) -> None:
         self._issuer = issuer(pool_id)
         self._client_ids = frozenset(client_ids)
+        self._groups, self._scopes = frozenset(groups), frozenset(scopes)
         self._clock = clock
         self._keys = Refreshed(
             "keys",
@@ -63,7 +68,7 @@ class CognitoTokens:
         )
 
     def verify(self, token: str) -> str:
-        """Return whom `token` was issued to, or raise Denied."""
+        """Return whom `token` was issued to, or raise Denied or Unavailable."""
         parts = token.split(".")
         if len(parts) != 3:
             raise Denied("malformed")
@@ -80,7 +85,12 @@ class CognitoTokens:
             claims = load_object(decode_base64url(parts[1]))
         except ValueError:
             raise Denied("malformed") from None
-        return check_claims(claims, self._issuer, self._client_ids, self._clock())
+        user = check_claims(claims, self._issuer, self._client_ids, self._clock())
+        if self._groups and self._groups.isdisjoint(groups_of(claims)):
+            raise Denied("group")
+        if self._scopes and self._scopes.isdisjoint(scopes_of(claims)):
+            raise Denied("scope")
+        return user
 
     def _key(self, key_id: Any) -> PublicKey:
         if not isinstance(key_id, str):
@@ -88,6 +98,7 @@ class CognitoTokens:
         # Cognito may have begun to sign with another key since its keys were read.
         key = self._keys.get().get(key_id) or self._keys.get(newer=True).get(key_id)
         if key is None:
+            self._keys.confirm()
             raise Denied("key")
         return key
 
@@ -126,6 +137,18 @@ def check_claims(claims: dict[str, Any], expected_issuer: str, client_ids: Colle
     if not isinstance(user, str):
         raise Denied("malformed")
     return user
+
+
+def groups_of(claims: dict[str, Any]) -> list[str]:
+    """Return the groups of the user pool that the user is in: Cognito lists them in both kinds of token."""
+    groups = claims.get("cognito:groups")
+    return [group for group in groups if isinstance(group, str)] if isinstance(groups, list) else []
+
+
+def scopes_of(claims: dict[str, Any]) -> list[str]:
+    """Return the scopes of an access token, which Cognito puts into one string. An ID token has none."""
+    scope = claims.get("scope")
+    return scope.split(" ") if claims.get("token_use") == "access" and isinstance(scope, str) else []
 
 
 def _seconds(claims: dict[str, Any], name: str) -> int | None:

@@ -10,7 +10,7 @@ import logging
 import time
 from typing import Callable, Generic, TypeVar
 
-from denied import Denied
+from denied import Unavailable
 
 logger = logging.getLogger("authorizer")
 T = TypeVar("T")
@@ -48,14 +48,19 @@ class Refreshed(Generic[T]):
     def get(self, *, newer: bool = False) -> T:
         """Return the value; with `newer`, fetch even if `ttl` has not passed.
 
-        Raises Denied (``<name>_unavailable``) when there is none that is young enough.
+        Raises Unavailable (``<name>_unavailable``) when there is none that is young enough.
         """
         now = self._clock()
         if newer or not 0 <= now - self._fetched_at < self._ttl:
             self._refresh(now)
         if self._value is None or not 0 <= now - self._fetched_at < self._max_age:
-            raise Denied(f"{self._name}_unavailable")
+            raise Unavailable(f"{self._name}_unavailable")
         return self._value
+
+    def confirm(self) -> None:
+        """Raise Unavailable when the value could not be fetched again: nobody is refused by one that may be out of date."""
+        if self._attempted_at != self._fetched_at:
+            raise Unavailable(f"{self._name}_unavailable")
 
     def _refresh(self, now: float) -> None:
         if 0 <= now - self._attempted_at < self._retry_after:
