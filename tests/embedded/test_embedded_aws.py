@@ -1280,6 +1280,10 @@ def test_imported_certificate_has_no_chain(aws: EmbeddedAWS, balancer: Balancer)
         DefaultActions=[balancer.forward],
     )  # fmt: skip
     refused("ResourceInUseException", acm.delete_certificate, CertificateArn=arn)
+    made = aws.client("apigatewayv2").create_domain_name(
+        DomainName="a.example", DomainNameConfigurations=[{"CertificateArn": arn, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}]
+    )
+    assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["InUseBy"] == [balancer.arn, made["DomainNameArn"]]
 
 
 def test_record_sets(aws: EmbeddedAWS) -> None:

@@ -102,7 +102,7 @@ def _users(account_id: str, arn: str) -> list[str]:
     balancers = elbv2_backends[account_id][region].load_balancers.values()
     domains = apigatewayv2_backends[account_id][region].domain_names.values()
     return [each.arn for each in balancers if any(arn in listener.certificates for listener in each.listeners.values())] + [
-        f"arn:aws:apigateway:{region}::/domainnames/{domain.name}"
+        domain.domain_name_arn
         for domain in domains
         if any(configuration.get("certificateArn") == arn for configuration in domain.domain_name_configurations)
     ]
