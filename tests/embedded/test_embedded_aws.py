@@ -1382,6 +1382,8 @@ def test_lambda_updates_and_permissions(aws: EmbeddedAWS) -> None:
     )
     has(changed, MemorySize=256, Timeout=2, EphemeralStorage={"Size": 1024},
         LoggingConfig={"LogFormat": "JSON", "LogGroup": "/aws/lambda/f"})  # fmt: skip
+    environment = {"Variables": {"A": "x" * 4096}}
+    refused("InvalidParameterValueException", functions.update_function_configuration, FunctionName="f", Environment=environment)
     permission = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
                   "SourceArn": "arn:aws:execute-api:x"}  # fmt: skip
     refused("ResourceNotFoundException", functions.get_policy, FunctionName="f")

@@ -31,12 +31,12 @@ POOL = ("mlflow_aws_cognito_user_pool_arn", "mlflow_aws_cognito_user_pool_client
 
 
 def sign_in(aws, inputs, **more):
-    """What is said of the user pool: why the run is refused, and warnings of scopes."""
+    """What is said of the user pool: why the run is refused, and warnings of it."""
     try:
         result = run_module("preflight", {"inputs": {**{name: inputs[name] for name in POOL}, **more}}, aws)
     except ModuleFailed as failed:
         return failed.result["msg"], []
-    return "", [text for text in map(str, result.get("warnings", [])) if "mlflow_api_scopes" in text]
+    return "", [text for text in map(str, result.get("warnings", [])) if "app client" in text]
 
 
 def test_a_pool_in_which_anybody_can_make_an_account_is_refused_however_people_sign_in(aws):
@@ -65,3 +65,14 @@ def test_a_scope_that_no_app_client_is_allowed_is_warned_of(aws):
     assert sign_in(aws, inputs, mlflow_api_scopes=["openid", "aws.cognito.signin.user.admin"]) == ("", [])
     _told, warned = sign_in(aws, inputs, mlflow_api_scopes=["openid", "mlflow/wirte"])
     assert len(warned) == 1 and "is allowed mlflow/wirte; only a trigger" in warned[0]
+
+
+def test_an_app_client_by_which_all_of_google_can_sign_in_is_warned_of(aws):
+    inputs, cognito = prerequisites(aws), aws.client("cognito-idp")
+    pool, client = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2], inputs["mlflow_aws_cognito_user_pool_client_id"]
+    for kind in ("Google", "SAML"):
+        cognito.create_identity_provider(UserPoolId=pool, ProviderName=kind, ProviderType=kind, ProviderDetails={"client_id": "x"})
+    cognito.update_user_pool_client(UserPoolId=pool, ClientId=client, SupportedIdentityProviders=["COGNITO", "SAML"])
+    assert not [text for text in sign_in(aws, inputs)[1] if "anybody" in text]
+    cognito.update_user_pool_client(UserPoolId=pool, ClientId=client, SupportedIdentityProviders=["COGNITO", "Google", "SAML"])
+    assert len([text for text in sign_in(aws, inputs)[1] if f"an account of Google can sign in by the app client {client}" in text]) == 1

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 import urllib.parse
 from collections import Counter
@@ -495,6 +496,19 @@ def test_destroy_leaves_the_prerequisites_and_the_snapshot(empty: Listing, destr
     assert not (team.folder / f"{NAME}.outputs.json").exists()
 
 
+def _log_as_before(team: Stack) -> None:
+    """Let the API write its access log where an older collection had it, and nothing where it is now."""
+    logs, gateway, before = team.aws.client("logs"), team.aws.client("apigatewayv2"), f"/aws/apigateway/{NAME}"
+    logs.create_log_group(logGroupName=before, tags=TAGS)
+    logs.create_log_stream(logGroupName=before, logStreamName="x")
+    event = {"timestamp": int(time.time() * 1000), "message": "a line of before"}
+    logs.put_log_events(logGroupName=before, logStreamName="x", logEvents=[event])
+    (stage,) = gateway.get_stages(ApiId=team.outputs["api_id"])["Items"]
+    settings = {**stage["AccessLogSettings"], "DestinationArn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{before}"}
+    gateway.update_stage(ApiId=team.outputs["api_id"], StageName="$default", AccessLogSettings=settings)
+    logs.delete_log_group(logGroupName=f"/aws/vendedlogs/apigateway/{NAME}")
+
+
 def test_what_comes_after_destroy(empty: Listing, destroyed: Step, team: Stack) -> None:
     """A second destroy; site again; destroy with artifacts in the bucket; site and destroy again."""
     second = team.destroy()
@@ -504,6 +518,13 @@ def test_what_comes_after_destroy(empty: Listing, destroyed: Step, team: Stack) 
     assert ("create", "rds_cluster", NAME) in lines(reborn.changes)
     s3 = team.aws.client("s3")
     s3.put_object(Bucket=BUCKET, Key="1/model.pkl", Body=b"weights")
+
+    _log_as_before(team)
+    moved = team.apply()
+    assert moved.changing == ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "apigatewayv2:UpdateStage"]
+    assert [line for line in lines(moved.changes) if line[0] != "create"] == [("update", "apigatewayv2_stage", f"{NAME}/$default")]
+    (event,) = team.aws.client("logs").filter_log_events(logGroupName=f"/aws/apigateway/{NAME}")["events"]
+    assert event["message"] == "a line of before"
 
     kept = team.destroy()
     assert f"The bucket {BUCKET} holds objects and is kept" in kept.text

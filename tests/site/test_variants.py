@@ -255,6 +255,13 @@ def test_the_route_has_an_authorizer_at_every_moment_of_a_change(team: Stack) ->
         ("ada", "bearer"), ("ada", "bearer"), ("ci", "basic"),
     ]  # fmt: skip
 
+    # Secrets Manager does not give the secret: nobody is refused for that, and API Gateway keeps nothing of it.
+    secrets, doors = team.aws.client("secretsmanager"), Doors(team.aws)
+    secrets.delete_secret(SecretId=secret)
+    assert [doors.decide(_call(team, headers)).label for headers in (basic, access)] == ["500", "MLflow"]
+    secrets.restore_secret(SecretId=secret)
+    assert doors.decide(_call(team, basic)).label == "MLflow"
+
     for kind, inputs in (
         ("JWT", {"mlflow_api_authorizer": "jwt", "mlflow_api_credentials_secret_arn": None}),
         ("REQUEST", {"mlflow_api_authorizer": "lambda", "mlflow_api_credentials_secret_arn": secret}),
@@ -276,6 +283,11 @@ def test_the_route_has_an_authorizer_at_every_moment_of_a_change(team: Stack) ->
             assert [[line[name] for name in ("user", "idTokenUser", "clientId", "audience")] for line in _access_log(team, access, identity)] == [
                 ["ada", "-", client, "-"], ["-", "ada", "-", client],
             ]  # fmt: skip
+            limited = team.apply(mlflow_api_scopes=["mlflow/write", "aws.cognito.signin.user.admin"])
+            assert [c["operation"] for c in limited.calls if c["mutating"] and c["service"] != "ssm"] == ["UpdateRoute"]
+        doors = Doors(team.aws)
+        ends = {"JWT": ["MLflow", "403", "401"], "REQUEST": ["MLflow", "403", "MLflow"]}[kind]
+        assert [doors.decide(_call(team, headers)).label for headers in (access, identity, basic)] == ends
         assert team.run("site").mutating == []
     functions = [f["FunctionName"] for f in team.aws.client("lambda").list_functions()["Functions"]]
     assert functions == [f"{NAME}-authorizer"]
@@ -291,11 +303,15 @@ def _tokens(aws: EmbeddedAWS, pool: str, client_id: str) -> dict[str, str]:
     )["AuthenticationResult"]  # fmt: skip
 
 
+def _call(team: Stack, headers: dict[str, str]) -> Request:
+    return Request(Source("203.0.113.5"), f"{team.outputs['api_uri']}/version", headers)
+
+
 def _access_log(team: Stack, *headers: dict[str, str]) -> list[dict[str, str]]:
     """What the API's access log says of these requests."""
     doors = Doors(team.aws)
     for each in headers:
-        doors.decide(Request(Source("203.0.113.5"), f"{team.outputs['api_uri']}/version", each))
+        doors.decide(_call(team, each))
     (group,) = team.aws.client("logs").describe_log_groups(logGroupNamePrefix="/aws/vendedlogs/apigateway/")["logGroups"]
     ((name, lines),) = doors.gateway.access_logs.items()
     assert (name, name) == (group["logGroupName"], f"/aws/vendedlogs/apigateway/{NAME}")

@@ -13,6 +13,10 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs impo
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 
 
+PUBLIC_PROVIDERS = ("Facebook", "Google", "LoginWithAmazon", "SignInWithApple")
+"""Identity providers, as Cognito calls them, with which everybody can have an account."""
+
+
 class SignIn(Checks):
     def checks(self) -> list[Check]:
         return [(self.user_pool, (), ("mlflow_aws_cognito_user_pool_arn",))]
@@ -42,7 +46,9 @@ class SignIn(Checks):
         for (name, client_id), answer in zip(ids, clients, strict=True):
             if answer is None:
                 yield Problem(name, client_id, f"the user pool {pool_id} has no such app client")
-            elif name == sign_in and self.inputs.get("mlflow_load_balancer_sign_in") == "cognito":
+                continue
+            self.providers(name, answer["UserPoolClient"])
+            if name == sign_in and self.inputs.get("mlflow_load_balancer_sign_in") == "cognito":
                 yield from self.sign_in_client(name, answer["UserPoolClient"])
         if domain and (described.get("DomainDescription") or {}).get("UserPoolId") != pool_id:
             yield self.problem("mlflow_aws_cognito_user_pool_domain", f"this is no domain of the user pool {pool_id}")
@@ -51,6 +57,15 @@ class SignIn(Checks):
     def app_client(self, pool_id: str, client_id: str) -> dict[str, t.Any] | None:
         describe = self.aws.client("cognito-idp").describe_user_pool_client
         return found(describe, "ResourceNotFoundException", UserPoolId=pool_id, ClientId=client_id)
+
+    def providers(self, name: str, client: dict[str, t.Any]) -> None:
+        """Only warns: a trigger of the pool may refuse those who are not of the team."""
+        public = [provider for provider in client.get("SupportedIdentityProviders", []) if provider in PUBLIC_PROVIDERS]
+        if public and not self.inputs.get("mlflow_allow_self_sign_up"):
+            self.aws.module.warn(
+                f"{name}: anybody with an account of {', '.join(public)} can sign in by the app client {client['ClientId']}, and has everything "
+                "in MLflow, unless a trigger of the user pool refuses them; mlflow_allow_self_sign_up: true says that this is meant"
+            )
 
     def scopes(self, clients: list[dict[str, t.Any]]) -> None:
         """Only warns: a trigger of the pool may put scopes into tokens too."""

@@ -16,7 +16,7 @@ import zipfile
 from typing import Any
 
 from moto.awslambda import models
-from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.exceptions import InvalidParameterValueException, LambdaClientError
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.utils import iso_8601_datetime_with_nanoseconds
 from moto.logs.models import logs_backends
@@ -74,9 +74,19 @@ class ResourceConflict(LambdaClientError):
 @gap(models.LambdaFunction, "__init__")
 def logging_config(original: Any, self: Any, account_id: str, spec: dict[str, Any], *args: Any, **kwargs: Any) -> None:
     """A function has a logging configuration: text, to /aws/lambda/<name>, unless it says otherwise."""
+    _measure_environment(spec)
     original(self, account_id, spec, *args, **kwargs)
     defaults = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}"}
     self.logging_config = {**defaults, **spec.get("LoggingConfig", {})}
+
+
+def _measure_environment(spec: dict[str, Any]) -> None:
+    measured = json.dumps(spec.get("Environment", {}).get("Variables", {}), separators=(",", ":"))
+    if len(measured.encode()) > 4096:
+        raise InvalidParameterValueException(
+            "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB "
+            f"limit. String measured: {measured}"
+        )
 
 
 @gap(models.LambdaFunction, "get_configuration")
@@ -87,7 +97,8 @@ def configuration(original: Any, self: Any, on_create: bool = False) -> dict[str
 
 @gap(models.LambdaFunction, "update_configuration")
 def update_configuration(original: Any, self: Any, config_updates: dict[str, Any]) -> dict[str, Any]:
-    """UpdateFunctionConfiguration changes storage, tracing, the KMS key and logging as well."""
+    """UpdateFunctionConfiguration changes storage, tracing, the KMS key and logging as well, and takes 4 KB of environment."""
+    _measure_environment(config_updates)
     original(self, config_updates)
     self.tracing_config = config_updates.get("TracingConfig", self.tracing_config)
     self.kms_key_arn = config_updates.get("KMSKeyArn", self.kms_key_arn)
