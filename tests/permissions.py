@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-SERVICES = {"elbv2": "elasticloadbalancing"}
+SERVICES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 """The prefix of IAM actions where it is not boto3's name of the service."""
 
 ACTIONS = {

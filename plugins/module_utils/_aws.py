@@ -199,6 +199,10 @@ SERVICES = (
     "acm apigatewayv2 application-autoscaling cognito-idp ec2 ecs elbv2 iam kms lambda logs rds route53 s3 secretsmanager sts"
 ).split()
 
+OPTIONAL = ("service-quotas",)
+"""Services without which a run is as good: where there is no way to them, nobody waits for it."""
+_OPTIONAL = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
+
 
 @functools.cache
 def _loader() -> Loader:
@@ -217,11 +221,14 @@ def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str]) -> 
     config = Config(
         retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10
     ).merge(own)
-    clients = {service: session.create_client(service, config=config, **arguments) for service in services}
+    clients = {
+        service: session.create_client(service, config=config.merge(Config(**_OPTIONAL)) if service in OPTIONAL else config, **arguments)
+        for service in services
+    }
     for service, client in clients.items():
         event = f"needs-retry.{client.meta.service_model.service_id.hyphenize()}"
         client.meta.events.register_first(event, _repeat_for_another)
-        if not own.retries:  # else it is as the user says
+        if not own.retries and service not in OPTIONAL:  # else it is as the user says
             client.meta.events.register_first(event, _back_off)
         if service != "ssm":  # the keeper of the lease looks for its own
             client.meta.events.register_first(event, _refuse_to_repeat)

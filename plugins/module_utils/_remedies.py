@@ -37,8 +37,12 @@ REMEDIES: tuple[tuple[str, str], ...] = (
      f"(aws logs describe-resource-policies, put-resource-policy), or all of a prefix by one pattern, {_AGAIN}"),
     (r"Insufficient permissions to enable logging",
      f"allow the caller the actions of the statement AccessLogsOfTheApi in docs/iam-policy.json, {_AGAIN}"),
+    (r"in Availability Zone .* where service is not available",
+     f"AWS has no VPC links in this zone: give a subnet in another one in its place (mlflow_service_subnet_ids), {_AGAIN}"),
+    (r"has no internet gateway",
+     "give mlflow_load_balancer_subnet_ids of a VPC with an internet gateway, or set mlflow_load_balancer_is_internal to true"),
     (r"Maximum policy size", "name fewer buckets in mlflow_artifact_buckets_mlflow_will_read, by an ARN with * where they have a common prefix"),
-    (r"TooMany\w+|\w*(Limit|Quota)\w*Exceeded|StorageExceeded|quota",
+    (r"TooMany\w+|\w*(Limit|Quota)\w*Exceeded|StorageExceeded|quota|[Tt]oo many .*[Ll]imit is|limit on the number of vCPUs|[Ll]imit has been reached",
      f"raise this quota of the account in Service Quotas or remove what nobody needs any more, {_AGAIN}"),
     # what the stack refers to
     (r"Cannot find version|(EngineVersion|engine version)\b.*(not|un)\s?(found|available|supported)",

@@ -13,6 +13,12 @@ import contextlib
 import typing as t
 from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
+    domain_names,
+    load_balancer,
+    record_sets,
+    vpc_links,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
     is_parameter_group,
     parameter_group_family,
@@ -71,8 +77,9 @@ class Survey:
         )
 
     def load_balancer(self) -> None:
-        elbv2 = self.aws.client("elbv2")
-        (balancer,) = elbv2.describe_load_balancers(Names=[self.name])["LoadBalancers"]
+        elbv2, balancer = self.aws.client("elbv2"), load_balancer(self.aws, self.name)
+        if not balancer:
+            return
         arn = balancer["LoadBalancerArn"]
         self._all(
             partial(elbv2.describe_load_balancer_attributes, LoadBalancerArn=arn),
@@ -88,7 +95,7 @@ class Survey:
         self.aws.client("elbv2").describe_tags(ResourceArns=[*arns, *rules])
 
     def record(self, zone_id: str, host: str) -> None:
-        self.aws.client("route53").list_resource_record_sets(HostedZoneId=zone_id, MaxItems="20", StartRecordName=host)
+        record_sets(self.aws, zone_id, host)
 
     def roles(self) -> dict[str, str]:
         """The inline policy of each role."""
@@ -123,8 +130,8 @@ class Survey:
 
     def api(self, host: str) -> t.Iterator[Question]:
         listed = partial(self.aws.pages, "apigatewayv2")
-        yield partial(listed, "get_vpc_links", "Items")
-        yield partial(listed, "get_domain_names", "Items")
+        yield partial(vpc_links, self.aws)
+        yield partial(domain_names, self.aws)
         yield partial(listed, "get_api_mappings", "Items", DomainName=host)
         yield self.parts_of_api
 

@@ -137,6 +137,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.b
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.host_names import HostNames
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.quotas import Quotas
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.restores import Restores
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.secrets import Secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.service import Service
@@ -163,6 +164,7 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
     checks = preflight.checks()
     if scope == "site":
         checks.append((preflight.database, (), ("mlflow_unique_name",)))
+        checks += Quotas(preflight.aws, preflight.inputs).checks()
 
     def attempt(check: t.Callable[..., Problems], arguments: tuple[t.Any, ...], needs: tuple[str, ...]) -> list[Problem]:
         try:

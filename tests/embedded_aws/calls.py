@@ -32,7 +32,9 @@ from werkzeug.exceptions import HTTPException
 from embedded_aws.consistency import Consistency
 
 # Credential scopes whose name is not the service's name in botocore.
-SERVICE_OF_SCOPE = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+SERVICE_OF_SCOPE = {
+    "elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "servicequotas": "service-quotas", "tagging": "resourcegroupstaggingapi",
+}  # fmt: skip
 
 READ_ONLY = re.compile(
     r"(Get|List|Describe|Head|Lookup|Check|Search|BatchGet|BatchCheck|Filter|Query|Scan|Select|Simulate|Test|Estimate"

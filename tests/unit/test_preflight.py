@@ -17,7 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.s
 
 
 def preflight(checks, answer, **inputs):
-    return checks(SimpleNamespace(region="eu-west-1", pages=lambda *_a, **_k: answer), inputs)
+    return checks(SimpleNamespace(region="eu-west-1", once=lambda _key, read: read(), pages=lambda *_a, **_k: answer), inputs)
 
 
 OLD = {"EngineVersion": "8.0.mysql_aurora.3.04.4", "ServerlessV2FeaturesSupport": {"MinCapacity": 0.5, "MaxCapacity": 128}}

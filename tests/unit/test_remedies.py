@@ -87,6 +87,11 @@ def test_a_denial_names_the_action_the_resource_and_the_reason(code: str, messag
 REFUSED = (
     ("SecurityGroupLimitExceeded", "The maximum number of security groups for VPC 'vpc-1' has been reached.", "Service Quotas"),
     ("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.", "Service Quotas"),
+    ("BadRequestException", "There are too many Vpc Links defined for this account. Limit is 10.", "Service Quotas"),
+    ("BadRequestException", "Subnet 'subnet-1' is in Availability Zone 'euw3-az2' where service is not available", "mlflow_service_subnet_ids"),
+    ("ClientException", "You've reached the limit on the number of vCPUs you can run concurrently", "Service Quotas"),
+    ("InvalidSubnet", "Not enough IP space available in subnet-1. ELB requires at least 8 free IP addresses in each subnet.", "free addresses"),
+    ("InvalidSubnet", "VPC vpc-1 has no internet gateway", "mlflow_load_balancer_is_internal"),
     ("TooManyLoadBalancers", "The maximum number of load balancers has been reached", "Service Quotas"),
     ("TooManyTargetGroups", "The maximum number of target groups has been reached", "Service Quotas"),
     ("DBClusterQuotaExceededFault", "You cannot create more than 40 DB clusters", "Service Quotas"),

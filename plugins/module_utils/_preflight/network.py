@@ -5,23 +5,32 @@
 
 from __future__ import annotations
 
+import ipaddress
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import Document, load_balancer, vpc_links
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._zones import VPC_LINKS, is_known, lacks
+
+LOAD_BALANCER, SERVICE, DATABASE = NAMES = tuple(f"mlflow_{of}_subnet_ids" for of in ("load_balancer", "service", "database"))
+FREE = 8
+"""Addresses that an Application Load Balancer takes to be free in each of its subnets (its User Guide)."""
+PUBLIC_REGISTRIES = ("ghcr.io", "docker.io", "registry-1.docker.io", "index.docker.io", "public.ecr.aws", "quay.io")
 
 
 class Network(Checks):
     def checks(self) -> list[Check]:
         return [
             (self.subnets, (), ("mlflow_vpc_id",)),
-            (self.way_out, (), ("mlflow_vpc_id", "mlflow_load_balancer_subnet_ids")),
+            (self.zones, (), (SERVICE,)),
+            (self.addresses, (), ("mlflow_vpc_id",)),
+            (self.way_out, (), ("mlflow_vpc_id",)),
         ]
 
     def subnets(self) -> Problems:
-        names = [f"mlflow_{of}_subnet_ids" for of in ("load_balancer", "service", "database")]
-        wanted = sorted({subnet for name in names for subnet in self.inputs.get(name) or []})
-        filters = [{"Name": "subnet-id", "Values": wanted}]
-        known = {s["SubnetId"]: s for s in self.aws.pages("ec2", "describe_subnets", "Subnets", Filters=filters)}
-        vpc = self.inputs["mlflow_vpc_id"]
-        for name in names:
+        known, vpc = self.known(), self.inputs["mlflow_vpc_id"]
+        for name in NAMES:
             ids = self.inputs.get(name) or []
             missing = [i for i in ids if i not in known]
             elsewhere = [i for i in ids if i in known and known[i]["VpcId"] != vpc]
@@ -32,21 +41,137 @@ class Network(Checks):
             zones = {known[i]["AvailabilityZone"] for i in ids if i in known}
             if ids and not missing and len(zones) < 2:
                 yield self.problem(name, f"all lie in the zone {', '.join(zones)}: give subnets in two availability zones or more")
-            elif not missing and len(zones) < len(ids) and name == "mlflow_load_balancer_subnet_ids":
+            elif not missing and len(zones) < len(ids) and name == LOAD_BALANCER:
                 yield self.problem(name, "two of them lie in one availability zone: a load balancer takes one subnet in each zone")
 
+    def zones(self) -> Problems:
+        """Where AWS makes no VPC link, or runs no tasks. A link that is there knows better than a list that may be old."""
+        known, region = self.known(), self.aws.region
+        proved = {subnet for link in vpc_links(self.aws) if link["VpcLinkStatus"] != "FAILED" for subnet in link["SubnetIds"]}
+        zone_ids = {i: known[i].get("AvailabilityZoneId", "") for i in self.inputs[SERVICE] if i in known and i not in proved}
+        for subnet, zone in zone_ids.items():
+            if lacks(zone):
+                remedy = f"give subnets in the zones {', '.join(VPC_LINKS[region])}" if region in VPC_LINKS else "give subnets in other zones"
+                yield self.problem(SERVICE, f"{subnet} lies in the zone {zone} ({known[subnet]['AvailabilityZone']}), where AWS has no {lacks(zone)}: {remedy}")
+        unknown = sorted({zone for zone in zone_ids.values() if zone and not is_known(region, zone)})
+        if unknown:
+            self.aws.module.warn(
+                f"{SERVICE}: this collection does not know whether API Gateway makes VPC links in {', '.join(unknown)} ({region}): where it does not, "
+                "the run will stop after the security groups; https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html has AWS's list"
+            )
+
+    def addresses(self) -> Problems:
+        """Whether what the run makes anew has room. What is there has its addresses already."""
+        known, (balanced, linked) = self.known(), self.placed()
+        new = [i for i in self.inputs.get(LOAD_BALANCER) or [] if i in known and i not in balanced]
+        for subnet in new:
+            free, size = known[subnet]["AvailableIpAddressCount"], ipaddress.ip_network(known[subnet]["CidrBlock"]).prefixlen
+            if size > 27:
+                yield self.problem(LOAD_BALANCER, f"{subnet} is a /{size}: a load balancer takes subnets of /27 and larger")
+            elif free < FREE:
+                yield self.problem(LOAD_BALANCER, f"{subnet} has {free} free addresses, and a load balancer takes {FREE} in each: {_MORE}")
+        if linked:
+            return
+        left = {i: known[i]["AvailableIpAddressCount"] - FREE * (i in new) for i in self.inputs.get(SERVICE) or [] if i in known}
+        full = [subnet for subnet, free in left.items() if free < 1]
+        tasks = max(1, self.inputs.get("mlflow_service_min_capacity") or 0)
+        if full:
+            yield self.problem(SERVICE, f"{', '.join(full)} has no free address for the VPC link: {_MORE}")
+        elif left and sum(left.values()) - len(left) < tasks:
+            yield self.problem(SERVICE, f"they have {sum(left.values())} free addresses, and VPC link and tasks take {len(left) + tasks}: {_MORE}")
+        free = [known[i]["AvailableIpAddressCount"] for i in self.inputs.get(DATABASE) or [] if i in known]
+        instances = 1 + (self.inputs.get("mlflow_database_reader_count") or 0)
+        if free and sum(free) < instances:
+            yield self.problem(DATABASE, f"they have {sum(free)} free addresses, and the database takes {instances}: {_MORE}")
+
     def way_out(self) -> Problems:
-        """Only warns: an internal load balancer may reach the identity provider by ways that route tables do not show."""
+        """Where the default routes lead. That there is none is only warned of: not every network shows its way out in its route tables."""
         vpc = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}]
-        tables = self.aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc)
+        tables, (balanced, linked) = together(
+            lambda: self.aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc), self.placed
+        )
         of_subnet = {a["SubnetId"]: table for table in tables for a in table["Associations"] if "SubnetId" in a}
         main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
-        for subnet in self.inputs["mlflow_load_balancer_subnet_ids"]:
-            table = of_subnet.get(subnet, main)
-            routes = [r for r in table["Routes"] if r.get("State") != "blackhole"] if table else []
-            if table and not any(r.get("DestinationCidrBlock") == "0.0.0.0/0" for r in routes):
+        routes = {i: default_route(of_subnet.get(i, main)) for name in (LOAD_BALANCER, SERVICE) for i in self.inputs.get(name) or []}
+        yield from self.way_out_of_load_balancer(routes, balanced)
+        yield from self.way_out_of_tasks(routes, linked)
+
+    def way_out_of_load_balancer(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
+        internal = self.inputs.get("mlflow_load_balancer_is_internal", True)
+        wrong = {}
+        for subnet in self.inputs.get(LOAD_BALANCER) or []:
+            route = routes[subnet]
+            if route == "":
                 self.aws.module.warn(
-                    f"mlflow_load_balancer_subnet_ids: {subnet} has no route to the internet; the load balancer has to reach "
+                    f"{LOAD_BALANCER}: {subnet} has no route to the internet; the load balancer has to reach "
                     "the identity provider on port 443, or nobody can sign in"
                 )
-        yield from ()
+            elif route and route.startswith("igw-" if internal else ("nat-", "tgw-", "vgw-")):
+                wrong[subnet] = route
+        reason = (
+            "an internal load balancer has no public address, so it cannot reach the identity provider by it and nobody can sign in: "
+            "give private subnets, whose default route leads to a NAT gateway"
+            if internal
+            else "nobody on the internet can reach an internet-facing load balancer there: give public subnets, whose default route leads to "
+            "an internet gateway, or set mlflow_load_balancer_is_internal to true"
+        )
+        # An identity provider of one's own may have private addresses.
+        certain = not internal or self.inputs.get("mlflow_load_balancer_sign_in", "cognito") == "cognito"
+        yield from self.misled(LOAD_BALANCER, wrong, reason, certain and not placed & wrong.keys())
+
+    def way_out_of_tasks(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
+        image = self.inputs.get("mlflow_service_image") or "ghcr.io"
+        registry = image.partition("/")[0]
+        public = registry in PUBLIC_REGISTRIES or not set(registry) & {".", ":"}  # Docker Hub's names have no host
+        wrong = {i: route for i in self.inputs.get(SERVICE) or [] if (route := routes[i]) and route.startswith("igw-")}
+        reason = (
+            "the tasks have no public address, so they reach neither the registry of their image nor AWS by it: give private subnets, "
+            "whose default route leads to a NAT gateway"
+        )
+        # VPC endpoints may lead to a private registry and to AWS.
+        yield from self.misled(SERVICE, wrong, reason, public and not placed & wrong.keys())
+        for subnet in self.inputs.get(SERVICE) or []:
+            if routes[subnet] == "" and public:
+                self.aws.module.warn(f"{SERVICE}: {subnet} has no route to the internet; the tasks have to reach {registry}, or they do not start")
+
+    def misled(self, name: str, routes: dict[str, str], reason: str, refuse: bool) -> Problems:
+        if not routes:
+            return
+        led = f"the default route of {', '.join(routes)} leads to {', '.join(sorted(set(routes.values())))}; {reason}"
+        if refuse:
+            yield self.problem(name, led)
+        else:
+            self.aws.module.warn(f"{name}: {led}")
+
+    def known(self) -> dict[str, Document]:
+        """What AWS says of the subnets that there are."""
+        wanted = sorted({subnet for name in NAMES for subnet in self.inputs.get(name) or []})
+        filters = [{"Name": "subnet-id", "Values": wanted}]
+        every = self.aws.once("subnets", lambda: self.aws.pages("ec2", "describe_subnets", "Subnets", Filters=filters))
+        return {subnet["SubnetId"]: subnet for subnet in every}
+
+    def placed(self) -> tuple[set[str], set[str]]:
+        """The subnets that the stack's load balancer and VPC link have already, a load balancer of another scheme aside."""
+        name = self.inputs.get("mlflow_unique_name")
+        if not name:
+            return set(), set()
+        balancer, links = together(lambda: load_balancer(self.aws, name), lambda: vpc_links(self.aws))
+        scheme = "internal" if self.inputs.get("mlflow_load_balancer_is_internal", True) else "internet-facing"
+        zones: list[dict[str, t.Any]] = balancer["AvailabilityZones"] if balancer and balancer["Scheme"] == scheme else []
+        ours = [link for link in links if link["Name"] == name and link["VpcLinkStatus"] not in ("DELETING", "FAILED")]
+        return {zone["SubnetId"] for zone in zones}, {subnet for link in ours for subnet in link["SubnetIds"]}
+
+
+_MORE = "free some, or give larger subnets"
+
+
+def default_route(table: Document | None) -> str | None:
+    """The ID of where the default route of a route table leads; empty where it has none, None where there is no table.
+
+    >>> default_route({"Routes": [{"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "active", "Origin": "CreateRoute"}]})
+    'nat-1'
+    """
+    if table is None:
+        return None
+    routes = [r for r in table["Routes"] if r.get("DestinationCidrBlock") == "0.0.0.0/0" and r.get("State") != "blackhole"]
+    return next((str(value) for r in routes for key, value in r.items() if key.endswith(("Id", "Arn"))), "") or ("?" if routes else "")
