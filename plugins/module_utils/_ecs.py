@@ -22,6 +22,12 @@ STOPPED = "mlflow-desired-count"
 """The tag of a service that was stopped for a while: how many tasks it had before."""
 
 
+def revisions(aws: Aws, family: str, status: str) -> list[str]:
+    """ARNs of the revisions of a family, the latest first. AWS calls what it is asked by a prefix, so what it lists is looked at."""
+    arns = aws.pages("ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, status=status, sort="DESC")
+    return [arn for arn in arns if arn.rpartition("/")[2].rpartition(":")[0] == family]
+
+
 def progress(service: dict[str, t.Any]) -> str:
     """What ECS says of the tasks of a service."""
     rollouts = [d["rolloutState"] for d in service.get("deployments", []) if d.get("rolloutState")]

@@ -104,6 +104,11 @@ def owner_tags(tags: dict[str, str]) -> dict[str, str]:
     return {name: tags[name] for name in OWNER_TAGS if name in tags}
 
 
+def owner(stack: str) -> dict[str, str]:
+    """The owner tags of everything in a stack, as the role C(mlflow) gives them."""
+    return dict(zip(OWNER_TAGS, ("mlplatform.mlflow_aws", stack), strict=True))
+
+
 def foreign(has: dict[str, str], ours: dict[str, str]) -> bool:
     """Whether a resource with the tags C(has) is somebody else's. A lost C(mlflow-stack) tag alone does not make it so."""
     manager, stack = OWNER_TAGS

@@ -24,13 +24,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
     parameter_group_family,
     parameter_group_name,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    BotoCoreError,
-    ClientError,
-    together,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, together
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs
 
 Document = dict[str, t.Any]
@@ -49,8 +44,11 @@ class Survey:
         self.function = f"{self.name}-authorizer"  # which a run without it looks for, too, to remove it
 
     def run(self) -> None:
-        """Ask everything. What AWS does not answer is left to the modules, which say what is wrong."""
-        self._all(*self.questions())
+        """Ask everything. What AWS does not answer, or answers in an unexpected way, is left to the modules, which say what is
+        wrong: a survey never ends a run.
+        """
+        with contextlib.suppress(Exception):
+            self._all(*self.questions())
 
     def questions(self) -> t.Iterator[Question]:
         raise NotImplementedError
@@ -59,7 +57,7 @@ class Survey:
         together(*(partial(self._ask, question) for question in questions))
 
     def _ask(self, question: Question) -> t.Any:
-        with contextlib.suppress(AwsError, BotoCoreError, ClientError):
+        with contextlib.suppress(Exception):
             return question()
 
     def security_groups(self, vpc_id: str) -> None:
@@ -269,7 +267,6 @@ class Removal(Survey):
         self._all(*(partial(self.aws.client("rds").describe_db_instances, DBInstanceIdentifier=name) for name in ours))
 
     def revisions(self, family: str) -> None:
-        listed = partial(self.aws.pages, "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, sort="DESC")
-        revisions = together(*(partial(listed, status=status) for status in ("ACTIVE", "INACTIVE")))
-        for arn in next(filter(None, revisions), [])[:1]:
+        listed = together(*(partial(revisions, self.aws, family, status) for status in ("ACTIVE", "INACTIVE")))
+        for arn in next(filter(None, listed), [])[:1]:
             self.aws.client("ecs").describe_task_definition(taskDefinition=arn, include=["TAGS"])

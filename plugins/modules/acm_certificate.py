@@ -144,7 +144,7 @@ class Certificate(Resource):
     def _ours(self, summaries: list[dict[str, t.Any]]) -> t.Iterator[State]:
         acm = self.aws.client("acm")
         for summary in summaries:
-            if summary["DomainName"] != self.name:
+            if summary.get("DomainName") != self.name:
                 continue
             arn = summary["CertificateArn"]
             answer = found(acm.describe_certificate, "ResourceNotFoundException", CertificateArn=arn)

@@ -234,8 +234,8 @@ class Api(ApiGatewayResource):
 
     def describe(self) -> State | None:
         apis = self.aws.pages("apigatewayv2", "get_apis", "Items")
-        named = (self._normal(api) for api in apis if api["Name"] == self.name)
-        return next((api for api in named if not self._foreign(api)), None)
+        named = (api for api in apis if api["Name"] == self.name)
+        return next((self._normal(api) for api in named if not self._foreign({"tags": own_tags(api)})), None)
 
     @staticmethod
     def _normal(api: Document) -> State:

@@ -137,7 +137,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
 
 def normal(domain: dict[str, t.Any]) -> State:
     """A domain name as API Gateway answers it, in our terms."""
-    regional = domain["DomainNameConfigurations"][0]
+    regional = next(iter(domain.get("DomainNameConfigurations") or ()), {})
     return {
         "certificate_arn": regional.get("CertificateArn"),
         "endpoint_type": regional.get("EndpointType"),
@@ -148,7 +148,6 @@ def normal(domain: dict[str, t.Any]) -> State:
         "target_zone_id": regional.get("HostedZoneId"),
         "status": regional.get("DomainNameStatus", "AVAILABLE"),
         "reason": regional.get("DomainNameStatusMessage", ""),
-        "tags": own_tags(domain),
     }
 
 
@@ -160,11 +159,13 @@ class DomainName(ApiGatewayResource):
     dns_records: t.Sequence[dict[str, str]] = ()
 
     def describe(self) -> State | None:
-        domains = {d["DomainName"]: normal(d) for d in self.aws.pages("apigatewayv2", "get_domain_names", "Items")}
-        remembered = {name: take_records(domain["tags"]) for name, domain in domains.items()}
-        self.superseded = sorted(n for n, domain in domains.items() if n != self.name and self._is_ours(domain["tags"]))
+        domains = {d["DomainName"]: d for d in self.aws.pages("apigatewayv2", "get_domain_names", "Items")}
+        tags = {name: own_tags(domain) for name, domain in domains.items()}
+        remembered = {name: take_records(each) for name, each in tags.items()}
+        self.superseded = sorted(name for name, each in tags.items() if name != self.name and self._is_ours(each))
         self.dns_records = [record for name in (self.name, *self.superseded) for record in remembered.get(name, [])]
-        return domains.get(self.name)
+        domain = domains.get(self.name)
+        return normal(domain) | {"tags": tags[self.name]} if domain else None
 
     def _is_ours(self, tags: dict[str, str]) -> bool:
         """Whether a domain name of whatever name is of this stack: all owner tags say so."""

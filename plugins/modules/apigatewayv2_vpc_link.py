@@ -165,8 +165,8 @@ class VpcLink(ApiGatewayResource):
     def ours(self) -> list[State]:
         """The links of this name that carry our tags."""
         links = self.aws.pages("apigatewayv2", "get_vpc_links", "Items")
-        named = [normal(link) for link in links if link["Name"] == self.name and link["VpcLinkStatus"] != "DELETING"]
-        return [link for link in named if not self._foreign(link)]
+        named = (link for link in links if link["Name"] == self.name and not self._foreign({"tags": own_tags(link)}))
+        return [normal(link) for link in named if link["VpcLinkStatus"] != "DELETING"]
 
     def _placement(self) -> State:
         return {name: sorted(self.spec[name]) for name in ("subnet_ids", "security_group_ids")}

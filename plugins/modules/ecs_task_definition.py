@@ -153,6 +153,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_list,
     together,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
 
 DEFAULT_STORAGE = 20
@@ -260,8 +261,8 @@ class TaskDefinition(Resource):
     def describe(self) -> State | None:
         latest = self.name
         if self.absent:  # a run that died between deregistering and deleting leaves only inactive revisions
-            revisions = together(*(partial(self._before, status) for status in STATUSES))
-            latest = next((arn for arns in revisions for arn in arns), "")
+            known = together(*(partial(self._before, status) for status in STATUSES))
+            latest = next((arn for arns in known for arn in arns), "")
         answer = self._describe_definition(latest) if latest else None
         if answer is None:
             return None
@@ -298,21 +299,15 @@ class TaskDefinition(Resource):
 
     def _latest_of_ours(self) -> State | None:
         """The latest revision with our tags: who registers one by hand may leave them out, and takes no family by that."""
-        for arn in self._revisions("ACTIVE"):
+        for arn in revisions(self.aws, self.name, "ACTIVE"):
             answer = self._describe_definition(arn)
             if answer and not self._is_foreign(answer):
                 return answer
         return None
 
-    def _revisions(self, status: str) -> list[str]:
-        """ARNs of the family's revisions, the latest first."""
-        return self.aws.pages(
-            "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=self.name, status=status, sort="DESC"
-        )
-
     def _before(self, status: str) -> list[str]:
         """The revisions that there were before this run."""
-        return self.aws.once((self.name, status), partial(self._revisions, status))
+        return self.aws.once((self.name, status), partial(revisions, self.aws, self.name, status))
 
     def desired(self) -> State:
         return {

@@ -302,7 +302,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     Aws,
     AwsError,
     eventually,
-    found,
+    first,
     tag_dict,
     tag_list,
     together,
@@ -400,10 +400,9 @@ class TargetGroup(Balancing):
 
     def describe(self) -> State | None:
         elbv2 = self.aws.client("elbv2")
-        answer = found(elbv2.describe_target_groups, "TargetGroupNotFound", Names=[self.name])
-        if answer is None:
+        group = first(elbv2.describe_target_groups, "TargetGroups", "TargetGroupNotFound", Names=[self.name])
+        if group is None:
             return None
-        (group,) = answer["TargetGroups"]
         arn = group["TargetGroupArn"]
         answer, tags = together(
             lambda: elbv2.describe_target_group_attributes(TargetGroupArn=arn), lambda: tags_of(self.aws, [arn])
@@ -474,10 +473,9 @@ class LoadBalancer(Balancing):
 
     def describe(self) -> State | None:
         elbv2 = self.aws.client("elbv2")
-        answer = found(elbv2.describe_load_balancers, "LoadBalancerNotFound", Names=[self.name])
-        if answer is None:
+        balancer = first(elbv2.describe_load_balancers, "LoadBalancers", "LoadBalancerNotFound", Names=[self.name])
+        if balancer is None:
             return None
-        (balancer,) = answer["LoadBalancers"]
         arn = balancer["LoadBalancerArn"]
         answer, all_tags, _listeners = together(
             lambda: elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn),

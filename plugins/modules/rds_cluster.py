@@ -319,7 +319,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     Aws,
     AwsError,
     eventually,
-    found,
+    first,
     tag_dict,
     tag_list,
     together,
@@ -365,10 +365,9 @@ class SubnetGroup(RdsResource):
     DESCRIPTION = "Subnets of the database"
 
     def describe(self) -> State | None:
-        answer = found(self.rds.describe_db_subnet_groups, "DBSubnetGroupNotFoundFault", DBSubnetGroupName=self.name)
-        if answer is None:
+        group = first(self.rds.describe_db_subnet_groups, "DBSubnetGroups", "DBSubnetGroupNotFoundFault", DBSubnetGroupName=self.name)
+        if group is None:
             return None
-        group = answer["DBSubnetGroups"][0]
         return {
             "arn": group["DBSubnetGroupArn"],
             "subnet_ids": sorted(subnet["SubnetIdentifier"] for subnet in group["Subnets"]),
@@ -402,10 +401,10 @@ class ClusterParameterGroup(RdsResource):
         if self.absent:  # build() has found it
             return {"arn": self.spec["arn"], "tags": self.tags_of(self.spec["arn"])}
         name = {"DBClusterParameterGroupName": self.name}
-        answer = found(self.rds.describe_db_cluster_parameter_groups, "DBParameterGroupNotFound", **name)
-        if answer is None:
+        group = first(self.rds.describe_db_cluster_parameter_groups, "DBClusterParameterGroups", "DBParameterGroupNotFound", **name)
+        if group is None:
             return None
-        arn = answer["DBClusterParameterGroups"][0]["DBClusterParameterGroupArn"]
+        arn = group["DBClusterParameterGroupArn"]
         by_user, tags = together(
             lambda: self.aws.pages("rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name),
             lambda: self.tags_of(arn),
@@ -521,8 +520,8 @@ class Cluster(RdsResource):
     # Reading
 
     def describe(self) -> State | None:
-        answer = found(self.rds.describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=self.name)
-        self.current = self._read(answer["DBClusters"][0]) if answer else None
+        cluster = first(self.rds.describe_db_clusters, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=self.name)
+        self.current = self._read(cluster) if cluster else None
         if self.current and self.current["status"] == "deleting" and not self.absent:
             raise AwsError(BEING_DELETED)
         return self.current
@@ -847,10 +846,9 @@ class Instance(RdsResource):
     kind = "rds_instance"
 
     def describe(self) -> State | None:
-        answer = found(self.rds.describe_db_instances, "DBInstanceNotFound", DBInstanceIdentifier=self.name)
-        if answer is None:
+        instance = first(self.rds.describe_db_instances, "DBInstances", "DBInstanceNotFound", DBInstanceIdentifier=self.name)
+        if instance is None:
             return None
-        instance = answer["DBInstances"][0]
         if instance["DBInstanceStatus"] == "deleting":
             if self.absent:
                 return None  # which it will be before its cluster is

@@ -100,6 +100,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     Aws,
     AwsError,
     eventually,
+    first,
     found,
     tag_dict,
     tag_list,
@@ -125,10 +126,10 @@ class Snapshot(Resource):
         if has_unknown(self.name):
             return None
         call = self.rds.describe_db_cluster_snapshots
-        answer = found(call, "DBClusterSnapshotNotFoundFault", DBClusterSnapshotIdentifier=self.name)
-        if answer is None:
+        snapshot = first(call, "DBClusterSnapshots", "DBClusterSnapshotNotFoundFault", DBClusterSnapshotIdentifier=self.name)
+        if snapshot is None:
             return None
-        state = self._read(answer["DBClusterSnapshots"][0])
+        state = self._read(snapshot)
         self._check_owner(state)
         if state["cluster_identifier"] != self.spec["cluster_identifier"]:
             raise AwsError(f"it exists already, as a snapshot of {state['cluster_identifier']}: choose another name")

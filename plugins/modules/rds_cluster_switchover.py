@@ -109,7 +109,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     Aws,
     AwsError,
     eventually,
-    found,
+    first,
     intervals,
     tag_dict,
     tag_list,
@@ -119,8 +119,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
 
 def cluster(aws: Aws, name: str) -> State | None:
     """A cluster as AWS describes it, or None."""
-    answer = found(aws.client("rds").describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=name)
-    return answer["DBClusters"][0] if answer else None
+    return first(aws.client("rds").describe_db_clusters, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=name)
 
 
 class Renaming(Resource):

@@ -81,6 +81,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
     MAX_IN_FLIGHT,
     Aws,
@@ -102,6 +103,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe impor
     probe,
     unreachable,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import foreign, owner
 
 
 def judge(good: bool, detail: str) -> Outcome:
@@ -150,15 +152,20 @@ class Health:
         return services[0]
 
     def api(self) -> Outcome:
-        apis = [a for a in self.aws.pages("apigatewayv2", "get_apis", "Items") if a["Name"] == self.name]
-        return judge(len(apis) == 1, apis[0]["ApiId"] if apis else "not found")
+        apis = self._own("get_apis")
+        return judge(len(apis) == 1, ", ".join(api["ApiId"] for api in apis) or "not found")
 
     def vpc_link(self) -> Outcome:
-        every = self.aws.pages("apigatewayv2", "get_vpc_links", "Items")
-        links = [v for v in every if v["Name"] == self.name and v["VpcLinkStatus"] != "DELETING"]
-        status = links[0]["VpcLinkStatus"] if links else "not found"
-        # A link without traffic for 60 days is inactive until there is some.
-        return judge(status in ("AVAILABLE", "INACTIVE"), status)
+        statuses = [link["VpcLinkStatus"] for link in self._own("get_vpc_links")]
+        # A link without traffic for 60 days is inactive until there is some. One may be about to take the place of another.
+        usable = [status for status in statuses if status in ("AVAILABLE", "INACTIVE")]
+        there = usable or [status for status in statuses if status != "DELETING"]
+        return judge(bool(usable), there[0] if there else "not found")
+
+    def _own(self, operation: str) -> list[dict[str, t.Any]]:
+        """What API Gateway lists of the stack. Names are not unique there: others may have given theirs the same."""
+        named = [each for each in self.aws.pages("apigatewayv2", operation, "Items") if each["Name"] == self.name]
+        return [each for each in named if not foreign(own_tags(each), owner(self.name))]
 
     def domain_name(self) -> Outcome:
         domain = self.aws.client("apigatewayv2").get_domain_name(DomainName=self.params["domain_name"])

@@ -507,6 +507,10 @@ def test_task_definitions(aws: EmbeddedAWS) -> None:
     ecs.delete_task_definitions(taskDefinitions=["f:2"])
     assert ecs.register_task_definition(**given)["taskDefinition"]["revision"] == 3
 
+    ecs.register_task_definition(**{**given, "family": "f-2"})
+    names = [arn.rpartition("/")[2] for arn in ecs.list_task_definitions(familyPrefix="f", sort="DESC")["taskDefinitionArns"]]
+    assert names == ["f-2:1", "f:3", "f:1"]
+
 
 def test_service_defaults(aws: EmbeddedAWS, network: Network) -> None:
     service = _service(aws, network)

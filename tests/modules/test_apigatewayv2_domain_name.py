@@ -115,3 +115,11 @@ def test_its_mappings_go_with_it(aws):
     mark = aws.mark()
     run(aws, ABSENT)
     assert [call["operation"] for call in aws.mutating(mark)] == ["DeleteApiMapping", "DeleteDomainName"]
+
+
+def test_an_odd_domain_name_of_somebody_else_is_nothing_to_us(aws):
+    """One that says nothing of its configurations, as its model allows."""
+    aws.client("apigatewayv2").create_domain_name(DomainName="odd.example.com")
+    assert run(aws, PARAMS)["domain_name"]["name"] == NAME
+    assert not run(aws, PARAMS)["changed"]
+    assert run(aws, ABSENT)["changed"]

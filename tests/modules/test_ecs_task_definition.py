@@ -155,3 +155,16 @@ def test_what_a_dead_removal_left_is_removed(aws):
     _ignored, gone = run(aws, GIVEN, state="absent")
     assert [change["action"] for change in gone["changes"]] == ["delete"]
     assert revisions(aws, "INACTIVE") == []
+
+
+def test_the_families_of_others_whose_names_begin_alike_are_left_alone(aws):
+    """Also where AWS lists all families that begin so: other stacks, and other families of the same stack."""
+    others = ["x-prepare-database", "x2", "x-y", "x-y-prepare-database"]
+    for family in ("x", *others):
+        run_module(MODULE, {**GIVEN, "family": family, "tags": {**OWNER, "mlflow-stack": family}}, aws)
+    _ignored, gone = run(aws, GIVEN, state="absent")
+    assert [change["name"] for change in gone["changes"]] == ["x"]
+    kept = aws.client("ecs").list_task_definitions(familyPrefix="x")["taskDefinitionArns"]
+    assert sorted(arn.rpartition("/")[2] for arn in kept) == sorted(f"{family}:1" for family in others)
+    assert aws.client("ecs").list_task_definitions(familyPrefix="x", status="INACTIVE")["taskDefinitionArns"] == []
+    assert not run(aws, GIVEN, state="absent")[1]["changed"]

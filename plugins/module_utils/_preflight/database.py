@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
     RESTORED_AT_TAG,
@@ -16,7 +15,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
     restored_name,
     version_change,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import found, tag_dict
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import first, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore import Marks
@@ -79,10 +78,10 @@ class Database(Checks):
     def network(self, cluster: dict[str, t.Any] | None) -> Problems:
         name, group = self.inputs["mlflow_unique_name"], (cluster or {}).get("DBSubnetGroup")
         describe = self.aws.client("rds").describe_db_subnet_groups
-        answer = group and found(describe, "DBSubnetGroupNotFoundFault", DBSubnetGroupName=group)
-        if not answer:
+        described = group and first(describe, "DBSubnetGroups", "DBSubnetGroupNotFoundFault", DBSubnetGroupName=group)
+        if not described:
             return
-        vpc = answer["DBSubnetGroups"][0]["VpcId"]
+        vpc = described["VpcId"]
         if vpc != self.inputs.get("mlflow_vpc_id"):
             yield self.problem("mlflow_vpc_id", f"the database {name} is in {vpc}. {self.INSTEAD}{self.MOVE}")
         elif group != name:
@@ -114,9 +113,8 @@ class Database(Checks):
         return self.aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"]
 
     def cluster(self, name: str) -> dict[str, t.Any] | None:
-        describe = partial(self.aws.client("rds").describe_db_clusters, DBClusterIdentifier=name)
-        answer = self.aws.once(f"cluster {name}", lambda: found(describe, "DBClusterNotFoundFault"))
-        return answer["DBClusters"][0] if answer else None
+        describe = self.aws.client("rds").describe_db_clusters
+        return self.aws.once(f"cluster {name}", lambda: first(describe, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=name))
 
     def clusters(self) -> dict[str, dict[str, t.Any]]:
         """The stack's own clusters by name: the database, the one that is being restored, and those that restores have kept."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import found, intervals, tag_dict
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import first, found, intervals, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import SCHEMA_TAG, VERSION_TAG
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Problems
@@ -66,14 +66,14 @@ class Restores(Database, Buckets):
     def snapshot(self, value: str, _clusters: dict[str, dict[str, t.Any]]) -> Problems:
         variable, name = "mlflow_restore_snapshot", self.inputs["mlflow_unique_name"]
         describe = self.aws.client("rds").describe_db_cluster_snapshots
-        answer = found(describe, "DBClusterSnapshotNotFoundFault", DBClusterSnapshotIdentifier=value)
-        if answer is None:
+        snapshot = first(describe, "DBClusterSnapshots", "DBClusterSnapshotNotFoundFault", DBClusterSnapshotIdentifier=value)
+        if snapshot is None:
             every = self.aws.pages("rds", "describe_db_cluster_snapshots", "DBClusterSnapshots", DBClusterIdentifier=name)
             newest = sorted(every, key=lambda s: str(s.get("SnapshotCreateTime", "")), reverse=True)[:5]
             names = ", ".join(s["DBClusterSnapshotIdentifier"] for s in newest)
             yield self.problem(variable, f"there is no such snapshot; the newest of {name}: {names or 'none'}")
             return
-        snapshot, what = answer["DBClusterSnapshots"][0], f"the snapshot {value}"
+        what = f"the snapshot {value}"
         tags = tag_dict(snapshot.get("TagList", []))
         if (tags.get("mlflow-stack") or snapshot["DBClusterIdentifier"]) != name:
             owner = tags.get("mlflow-stack") or snapshot["DBClusterIdentifier"]

@@ -137,6 +137,19 @@ def revisions_are_never_reused(original: Any, self: Any, family: str, *args: Any
     return definition
 
 
+@gap(Response, "list_task_definitions")
+def list_task_definitions(_original: Any, self: Any) -> ActionResult:
+    """ListTaskDefinitions lists all families that begin with familyPrefix (the widest reading of its name), sorted as asked."""
+    prefix, status = self._get_param("familyPrefix") or "", self._get_param("status", "ACTIVE")
+    named = [each for each in self.ecs_backend.list_task_definitions(None, status) if each.rpartition("/")[2].startswith(prefix)]
+
+    def place(arn: str) -> tuple[str, int]:
+        family, _colon, revision = arn.rpartition("/")[2].rpartition(":")
+        return family, int(revision)
+
+    return ActionResult({"taskDefinitionArns": sorted(named, key=place, reverse=self._get_param("sort") == "DESC")})
+
+
 @gap(Backend, "describe_task_definition")
 def describe_task_definition(original: Any, self: Any, task_definition_str: str) -> Any:
     """A family alone means its latest active revision."""

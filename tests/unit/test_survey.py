@@ -1,0 +1,52 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A survey asks what it can, and never ends a run."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _survey
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError, first
+
+NO_AWS = t.cast(t.Any, None)
+
+
+class Survey(_survey.Survey):
+    """Puts some questions, and notes which were answered."""
+
+    def __init__(self, *questions: t.Callable[[], t.Any]) -> None:
+        super().__init__(NO_AWS, "team-x")
+        self.given, self.answered = questions, []
+
+    def questions(self) -> t.Iterator[_survey.Question]:
+        yield from self.given
+        yield lambda: self.answered.append("last")
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, IndexError, TypeError, AttributeError, UnicodeDecodeError, AwsError, OSError])
+def test_no_answer_ends_a_run(error: type[Exception]) -> None:
+    def odd() -> None:
+        raise error(*(["utf-8", b"", 0, 1, "odd"] if error is UnicodeDecodeError else ["odd"]))
+
+    survey = Survey(odd, odd)
+    survey.run()
+    assert survey.answered == ["last"], "the other questions are put all the same"
+
+
+def test_a_question_that_cannot_be_put_ends_no_run() -> None:
+    class Broken(Survey):
+        def questions(self) -> t.Iterator[_survey.Question]:
+            yield self.given[0]
+            raise KeyError("vpc_id")
+
+    Broken(lambda: None).run()
+
+
+def test_the_first_of_a_list_that_may_be_empty() -> None:
+    assert first(lambda **_names: {"TargetGroups": [{"Port": 1}]}, "TargetGroups", Names=["x"]) == {"Port": 1}
+    for answer in ({"TargetGroups": []}, {"TargetGroups": None}, {}):
+        assert first(lambda **_names: answer, "TargetGroups", "TargetGroupNotFound", Names=["x"]) is None  # noqa: B023
