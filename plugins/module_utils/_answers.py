@@ -35,6 +35,11 @@ def _note_question(params: dict[str, t.Any], model: t.Any, context: dict[str, t.
     context["mlflow_question"] = json.dumps(question, sort_keys=True, default=str)
 
 
+def _stand_in(answer: Answer | None) -> tuple[SimpleNamespace, dict[str, t.Any]] | None:
+    """What a listener of "before-call" returns in place of the call, see C(BaseClient._make_api_call) of botocore."""
+    return (SimpleNamespace(status_code=answer[0]), pickle.loads(answer[1])) if answer else None
+
+
 class Answers:
     """The answers that the modules of a run share, until one of them first changes or waits for something.
 
@@ -74,10 +79,9 @@ class Answers:
             self._known = {}
 
     def _answer(self, context: dict[str, t.Any], **_kwargs: t.Any) -> tuple[SimpleNamespace, dict[str, t.Any]] | None:
-        """Stands in for the call where it returns something, see C(BaseClient._make_api_call) of botocore."""
         with self._lock:
             answer = self._known.pop(context["mlflow_question"], None)
-        return (SimpleNamespace(status_code=answer[0]), pickle.loads(answer[1])) if answer else None
+        return _stand_in(answer)
 
     def _load(self) -> None:
         with contextlib.suppress(FileNotFoundError), self._file.open("rb") as file:
@@ -94,11 +98,25 @@ class Record:
         self._file, self._lasts = Path(file), lasts
         self._known: dict[str, Answer] = {}
         self._since = time.time()
+        self._replays = False
 
     def attach(self, client: t.Any) -> None:
         """Listen to a client of botocore."""
         client.meta.events.register("before-parameter-build", _note_question)
         client.meta.events.register("response-received", self._note)
+        client.meta.events.register("before-call", self._answer)
+
+    @contextlib.contextmanager
+    def replayed(self) -> t.Iterator[None]:
+        """Within, what is known is not asked for again."""
+        self._replays = True
+        try:
+            yield
+        finally:
+            self._replays = False
+
+    def _answer(self, context: dict[str, t.Any], **_kwargs: t.Any) -> tuple[SimpleNamespace, dict[str, t.Any]] | None:
+        return _stand_in(self._known.get(context["mlflow_question"])) if self._replays else None
 
     def save(self, *, removal: bool = False) -> None:
         """Hand over what was answered until now, to a run that is a C(removal) or not, see L(Answers)."""

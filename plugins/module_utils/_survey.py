@@ -60,10 +60,14 @@ class Survey:
         with contextlib.suppress(Exception):
             return question()
 
-    def security_groups(self, vpc_id: str) -> None:
+    def groups(self, vpc_id: str) -> list[Document]:
+        """The security groups of the names that the stack's have."""
         names = [f"{self.name}-{of}" for of in SECURITY_GROUPS]
         filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": names}]
-        ids = [group["GroupId"] for group in self.aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)]
+        return self.aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)
+
+    def security_groups(self, vpc_id: str) -> None:
+        ids = [group["GroupId"] for group in self.groups(vpc_id)]
         self.aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=[{"Name": "group-id", "Values": ids}])
 
     def target_group(self) -> None:
@@ -92,8 +96,8 @@ class Survey:
         rules = [rule["RuleArn"] for each in every for rule in each if not rule["IsDefault"]]
         self.aws.client("elbv2").describe_tags(ResourceArns=[*arns, *rules])
 
-    def record(self, zone_id: str, host: str) -> None:
-        record_sets(self.aws, zone_id, host)
+    def record(self, zone_id: str, host: str) -> list[Document]:
+        return record_sets(self.aws, zone_id, host)
 
     def roles(self) -> dict[str, str]:
         """The inline policy of each role."""
@@ -148,7 +152,7 @@ class Deployment(Survey):
         self.inputs, self.cluster = inputs, cluster or {}
 
     def questions(self) -> t.Iterator[Question]:
-        people, programs = (f"{self.inputs['mlflow_record_name']}.{self.inputs[zone].rstrip('.')}" for zone in ("mlflow_zone_name", "mlflow_api_zone_name"))
+        people, programs = self.hosts()
         yield partial(self.security_groups, self.inputs["mlflow_vpc_id"])
         yield from (partial(self.log_group, name) for name in self.log_groups())
         yield from self.database()
@@ -167,6 +171,12 @@ class Deployment(Survey):
         yield from self.authorizer()
         yield from self.api(programs)
 
+    def hosts(self) -> tuple[str, str]:
+        """The host names for people and for programs."""
+        record, zones = self.inputs["mlflow_record_name"], (self.inputs["mlflow_zone_name"], self.inputs["mlflow_api_zone_name"])
+        people, programs = (f"{record}.{zone.rstrip('.')}" for zone in zones)
+        return people, programs
+
     def log_groups(self) -> list[str]:
         return [
             *(f"/aws/rds/cluster/{self.name}/{log}" for log in LOGS[self.inputs["mlflow_database_engine"]]),
@@ -174,16 +184,16 @@ class Deployment(Survey):
         ]  # fmt: skip
 
     def log_group(self, name: str) -> None:
+        listed = partial(self.aws.pages, "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+        self._all(listed, partial(self.log_group_tags, name))
+
+    def log_group_tags(self, name: str) -> dict[str, str]:
         arn = f"arn:{self.aws.partition}:logs:{self.aws.region}:{self.aws.account_id}:log-group:{name}"
-        self._all(
-            partial(self.aws.pages, "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name),
-            partial(self.aws.client("logs").list_tags_for_resource, resourceArn=arn),
-        )
+        return self.aws.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]
 
     def database(self) -> t.Iterator[Question]:
         rds, arn = self.aws.client("rds"), f"arn:{self.aws.partition}:rds:{self.aws.region}:{self.aws.account_id}"
-        engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
-        group = parameter_group_name(self.name, parameter_group_family(engine, version))
+        group = self.parameter_group()
         yield partial(rds.describe_db_cluster_parameter_groups, DBClusterParameterGroupName=group)
         if self.cluster:
             user = partial(self.aws.pages, "rds", "describe_db_cluster_parameters", "Parameters", Source="user")
@@ -198,6 +208,10 @@ class Deployment(Survey):
         for secret in (self.inputs["mlflow_database_password_secret_arn"], f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):
             yield partial(self.aws.client("secretsmanager").describe_secret, SecretId=secret)
 
+    def parameter_group(self) -> str:
+        engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
+        return parameter_group_name(self.name, parameter_group_family(engine, version))
+
     def bucket(self) -> t.Iterator[Question]:
         if self.inputs.get("mlflow_artifact_bucket_id"):
             return
@@ -209,8 +223,11 @@ class Deployment(Survey):
         ):  # fmt: skip
             yield partial(getattr(s3, f"get_{part}"), Bucket=bucket)
 
+    def cluster_arn(self) -> str:
+        return f"arn:{self.aws.partition}:ecs:{self.aws.region}:{self.aws.account_id}:cluster/{self.name}"
+
     def tasks(self) -> t.Iterator[Question]:
-        ecs, cluster = self.aws.client("ecs"), f"arn:{self.aws.partition}:ecs:{self.aws.region}:{self.aws.account_id}:cluster/{self.name}"
+        ecs, cluster = self.aws.client("ecs"), self.cluster_arn()
         yield partial(ecs.describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
         for family in (self.name, f"{self.name}-prepare-database"):
             yield partial(ecs.describe_task_definition, taskDefinition=family, include=["TAGS"])

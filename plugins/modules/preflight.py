@@ -136,6 +136,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.b
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.buckets import Buckets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.host_names import HostNames
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.names import Names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.quotas import Quotas
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.restores import Restores
@@ -182,20 +183,28 @@ def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
     problems = list(preflight.region()) or list(preflight.account())
     if problems or scope not in ("site", "restore"):
         return problems
-    problems, _asked = together(partial(problems_with_aws, preflight, scope), partial(survey, preflight))
-    return problems
+    problems, taken = together(partial(problems_with_aws, preflight, scope), partial(look_at_all, preflight))
+    return problems + taken
 
 
-def survey(preflight: Preflight) -> None:
-    """Ask for what the stack has, for the modules to come. Not where it is not there, and its parts are about to be made."""
-    if not preflight.aws.record:
-        return
+def look_at_all(preflight: Preflight) -> list[Problem]:
+    """Ask for what the stack has, for the modules to come, and say what of it is somebody else's.
+
+    There is no survey where the database is not there, and the other parts are about to be made; then only whose they are is asked. Where it
+    is there, that is not asked but taken from the survey.
+    """
+    record, inputs = preflight.aws.record, preflight.inputs
+    if not inputs.get("mlflow_unique_name"):
+        return []
     try:
-        cluster = preflight.cluster(preflight.inputs["mlflow_unique_name"])
+        cluster = preflight.cluster(inputs["mlflow_unique_name"])
     except (ClientError, BotoCoreError):
-        return  # which a check tells
-    if cluster or preflight.aws.check_mode:
-        Deployment(preflight.aws, preflight.inputs, cluster).run()
+        return []  # which a check tells
+    if record and (cluster or preflight.aws.check_mode):
+        Deployment(preflight.aws, inputs, cluster).run()
+        with record.replayed():
+            return Names(preflight.aws, inputs, cluster).problems()
+    return [] if cluster and preflight.of_this_stack(cluster) else Names(preflight.aws, inputs, cluster).problems()
 
 
 def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:

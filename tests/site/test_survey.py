@@ -67,8 +67,8 @@ def deployed(team: Stack, first: Run) -> Stack:
 
 
 def test_a_first_deployment_has_no_survey(first: Run) -> None:
-    """Each of its modules changes something: what was asked before would count for nothing."""
-    assert len(first.calls) <= 200
+    """Each of its modules changes something: what was asked before would count for nothing. Only whose the names are is asked."""
+    assert len(first.calls) <= 230
 
 
 def test_where_nothing_is_to_be_done_all_is_asked_at_once(deployed: Stack) -> None:
