@@ -174,6 +174,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     *((name, ("alias/x", "cb698b74", ARN.format("s3", "key/x"), ARN.format("kms", "alias/x")))
       for name in ("mlflow_key_arn", "mlflow_artifact_bucket_encryption_key_arn")),
     ("mlflow_database_kms_key_arn", ("alias/x", "cb698b74", ARN.format("kms", "grant/x"))),
+    ("mlflow_database_master_username", ("1a", "_a", "a-b", "a" * 17, "mlflow", "MLflow", "rdsadmin", "a b", "ä", 5)),
     ("mlflow_database_min_capacity", (-0.5, 0.7, 257)),
     ("mlflow_database_max_capacity", (0, 0.5, 1.25, 257)),
     ("mlflow_database_seconds_until_auto_pause", (299, 86401)),
@@ -243,6 +244,11 @@ CONTRADICTORY = (
     Broken("a host name of 129 characters", {"mlflow_record_name": ".".join(["a" * 63] * 2)}, ("mlflow_record_name",)),
     Broken("a version of no engine", {"mlflow_rds_cluster_engine_version": "8.0"}, ("mlflow_rds_cluster_engine_version",)),
     Broken("a version of the other engine", {"mlflow_rds_cluster_engine_version": "17.7"}, ("mlflow_rds_cluster_engine_version",)),
+    *(Broken(f"the user {user} of {engine}", {
+        "mlflow_database_engine": engine, "mlflow_rds_cluster_engine_version": version, "mlflow_database_master_username": user,
+    }, ("mlflow_database_master_username",)) for engine, version, user in (
+        ("aurora-postgresql", "17.7", "admin"), ("aurora-postgresql", "17.7", "postgres"), ("aurora-postgresql", "17.7", "pg_me"),
+        ("aurora-postgresql", "17.7", "User"), ("aurora-mysql", "8.0.mysql_aurora.3.10.3", "root"))),
     Broken("too much memory for the CPU", {"mlflow_service_cpu": 256}, ("mlflow_service_memory",)),
     Broken("memory that Fargate does not have", {"mlflow_service_memory": 4097}, ("mlflow_service_memory",)),
     Broken("least tasks above most", {"mlflow_service_min_capacity": 3}, ("mlflow_service_min_capacity",)),

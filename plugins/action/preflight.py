@@ -15,6 +15,7 @@ from pathlib import Path
 from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
+from ansible.template import trust_as_template
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs, _lease, _restore
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
@@ -44,7 +45,7 @@ def input_spec() -> _inputs.Spec:
 def _fixed() -> dict[str, t.Any]:
     """Those of the fixed variables that have a default which does not need the account."""
     defaults = _read("rds/defaults/main.yml")
-    return {name: defaults.get(name) for name in FIXED}
+    return {name: trust_as_template(defaults[name]) if name in defaults else None for name in FIXED}
 
 
 def _read(name: str) -> dict[str, t.Any]:

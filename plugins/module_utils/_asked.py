@@ -8,15 +8,14 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, first, found
 
 Document = dict[str, t.Any]
 
 
 def load_balancer(aws: Aws, name: str) -> Document | None:
-    describe = partial(aws.client("elbv2").describe_load_balancers, Names=[name])
-    answer = aws.once(f"load balancer {name}", lambda: found(describe, "LoadBalancerNotFound"))
-    return answer["LoadBalancers"][0] if answer else None
+    describe = aws.client("elbv2").describe_load_balancers
+    return aws.once(f"load balancer {name}", lambda: first(describe, "LoadBalancers", "LoadBalancerNotFound", Names=[name]))
 
 
 def vpc_links(aws: Aws) -> list[Document]:

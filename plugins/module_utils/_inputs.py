@@ -311,6 +311,11 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_database_password_secret_arn": _SECRET,
     "mlflow_key_arn": _KEY,
     "mlflow_database_kms_key_arn": _KEY_OR_ALIAS,
+    "mlflow_database_master_username": (
+        lambda v: re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,15}", v, re.ASCII) is not None and v.lower() not in ("mlflow", "rdsadmin"),
+        "give 1 to 16 letters, digits and underscores, beginning with a letter, other than rdsadmin, which is AWS's own, and mlflow, which "
+        "is that of the servers",
+    ),
     "mlflow_database_min_capacity": (_between(0, 256, 0.5), f"{_ACU}, 0 to 256"),
     "mlflow_database_max_capacity": (_between(1, 256, 0.5), f"{_ACU}, 1 to 256"),
     "mlflow_database_seconds_until_auto_pause": (_between(300, 86400), "give 300 to 86400 seconds"),
@@ -614,6 +619,11 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
             yield Problem("mlflow_rds_cluster_engine_version", version,
                           f"this is no version of {v['mlflow_database_engine']}: give one such as "
                           "8.0.mysql_aurora.3.10.3 for aurora-mysql, 17.7 for aurora-postgresql")
+    if v.get("mlflow_database_engine") in _RESERVED_USERS and have("mlflow_database_master_username"):
+        user = v["mlflow_database_master_username"].lower()
+        if user in _RESERVED_USERS[v["mlflow_database_engine"]] or (user.startswith("pg_") and v["mlflow_database_engine"] == "aurora-postgresql"):
+            yield Problem("mlflow_database_master_username", v["mlflow_database_master_username"],
+                          f"{v['mlflow_database_engine']} keeps this name for itself: give another one, such as mlflow_admin")
     if v.get("mlflow_database_auto_pause") is False and have("mlflow_database_min_capacity"):
         if v["mlflow_database_min_capacity"] < 0.5:
             yield Problem("mlflow_database_min_capacity", v["mlflow_database_min_capacity"],
@@ -682,6 +692,18 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
                       f"app clients, groups and scopes take {size} bytes of the authorizer's environment, and AWS Lambda takes "
                       f"{_FUNCTION_ENVIRONMENT}: give fewer, or shorter ones")
 
+
+_RESERVED_USERS = {
+    "aurora-mysql": "root event_scheduler mysql_infoschema mysql_session mysql_sys rdsrepladmin system".split(),
+    "aurora-postgresql": (
+        "admin postgres public none all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
+        "current_catalog current_date current_role current_time current_user default deferrable desc distinct do else end except false fetch "
+        "for foreign from grant group having in initially intersect into lateral leading limit localtime not null offset on only or order "
+        "placing primary references rdsrepladmin rds_superuser returning select session_user some symmetric table then to trailing true union "
+        "unique user using variadic when where window with"
+    ).split(),
+}
+"""Names that a database's master user cannot have, by engine: of the engine's own users and roles, and reserved words of PostgreSQL."""
 
 _TASK_DEFINITION = 48 * 1024
 """Characters of the inputs in a task definition, of which ECS takes 64 KiB in all."""

@@ -50,6 +50,8 @@ class Restore(t.NamedTuple):
     endpoint: str = ""
     """The endpoint of the database that is there, and its version."""
     engine_version: str = ""
+    fixed: dict[str, t.Any] = {}
+    """What else AWS cannot change of it, by options of the module C(rds_cluster)."""
 
 
 def requested(inputs: Inputs) -> list[str]:

@@ -153,7 +153,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_list,
     together,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import revisions
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import artifact_places, revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
 
 DEFAULT_STORAGE = 20
@@ -229,9 +229,9 @@ def _without_empty(value: t.Any) -> t.Any:
 
 
 def artifact_warnings(before: State, after: State) -> list[str]:
-    """What becomes of artifacts where the environment of C(after) has MLflow keep them elsewhere than that of C(before)."""
+    """What becomes of artifacts where the containers C(after) have MLflow keep them elsewhere than those C(before)."""
     old, new = (
-        {name: value for container in containers.values() for name, value in container.get("environment", {}).items()}
+        {name: place for container in containers.values() for name, place in artifact_places(container).items()}
         for containers in (before, after)
     )
     proxied, direct = "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"

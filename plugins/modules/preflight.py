@@ -82,7 +82,7 @@ restore:
   description:
     - What a restore has to do. C(cluster) is the cluster that gets or has the data of C(origin), C(source) what it is made of, C(switch)
       whether it takes the place of another, C(done) whether an earlier run has done it all, C(discard) the cluster to remove;
-      C(endpoint) and C(engine_version) are those of the database that is there.
+      C(endpoint) and C(engine_version) are those of the database that is there, C(fixed) what else AWS cannot change of it.
   type: dict
   returned: success and O(scope=restore)
   sample:
@@ -94,6 +94,7 @@ restore:
     discard: ""
     endpoint: mlflow-team-x.cluster-abcdefg.eu-west-1.rds.amazonaws.com
     engine_version: 8.0.mysql_aurora.3.10.3
+    fixed: {master_username: mlflow_admin, database_name: mlflow, storage_encrypted: true}
 lease:
   description: What the action plugins of this collection tell all modules of the run, so that two runs never change one stack at the same time.
   type: dict

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import pytest
 from modules.run_module import ModuleFailed, run_module
 from stack import prerequisites
 
@@ -76,3 +77,20 @@ def test_an_app_client_by_which_all_of_google_can_sign_in_is_warned_of(aws):
     assert not [text for text in sign_in(aws, inputs)[1] if "anybody" in text]
     cognito.update_user_pool_client(UserPoolId=pool, ClientId=client, SupportedIdentityProviders=["COGNITO", "Google", "SAML"])
     assert len([text for text in sign_in(aws, inputs)[1] if f"an account of Google can sign in by the app client {client}" in text]) == 1
+
+
+@pytest.mark.parametrize("command", [
+    ["mlflow", "server", "--default-artifact-root", "s3://the-artifacts/mlflow"],
+    ["sh", "-c", "exec mlflow server --artifacts-destination=s3://the-artifacts/mlflow --serve-artifacts"],
+])  # fmt: skip
+def test_a_place_that_a_command_says_is_not_lost_either(aws, command):
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="the-artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket="the-artifacts", Key="mlflow/1/model", Body=b"x")
+    tags = [{"key": "managed-by", "value": "mlplatform.mlflow_aws"}, {"key": "mlflow-stack", "value": "team-x"}]
+    container = {"name": "mlflow", "image": "mlflow:1", "memory": 512, "command": command}
+    aws.client("ecs").register_task_definition(family="team-x", containerDefinitions=[container], tags=tags)
+    with pytest.raises(ModuleFailed, match="mlflow_artifact_bucket_id: the artifacts are in s3://the-artifacts/mlflow: put it back"):
+        run_module("preflight", {"inputs": {"mlflow_unique_name": "team-x"}}, aws)
+    there = {"mlflow_artifact_bucket_id": "the-artifacts", "mlflow_artifact_bucket_path": "/mlflow"}
+    run_module("preflight", {"inputs": {"mlflow_unique_name": "team-x", **there}}, aws)

@@ -53,7 +53,7 @@ def test_a_snapshot_that_fits(aws):
     endpoint = aws.client("rds").describe_db_clusters()["DBClusters"][0]["Endpoint"]
     assert restore(aws, mlflow_restore_snapshot="s") == {
         "origin": "snapshot:s", "cluster": "x-restored", "source": {"snapshot_identifier": "s"}, "switch": True, "done": False,
-        "discard": "", "endpoint": endpoint, "engine_version": VERSION,
+        "discard": "", "endpoint": endpoint, "engine_version": VERSION, "fixed": {"master_username": "a", "storage_encrypted": False},
     }  # fmt: skip
     aws.client("rds").delete_db_cluster(DBClusterIdentifier="x", SkipFinalSnapshot=True)
     assert restore(aws, mlflow_restore_snapshot="s")["cluster"] == "x"

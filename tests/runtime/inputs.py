@@ -9,7 +9,7 @@ import json
 
 from stack import Inputs, Stack
 
-MASTER_USERNAME = "mlflow_admin"  # rds_master_username
+MASTER_USERNAME = "mlflow_admin"  # mlflow_database_master_username
 CREDENTIALS = {"ci": "correct:horse bättery", "nightly": "another of twenty and more"}
 """What programs may use with HTTP Basic, user name to password."""
 

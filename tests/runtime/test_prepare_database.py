@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -37,6 +38,18 @@ with engine.begin() as connection:
     connection.exec_driver_sql(
         "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace) VALUES (7, 'kept', 'active', 'default')"
     )
+"""
+# Makes the schema of MLflow 1.30.
+SCHEMA_OF_1_30 = """
+import os
+from alembic import command
+from mlflow.store.db import utils
+engine = utils.create_sqlalchemy_engine(os.environ["MLFLOW_BACKEND_STORE_URI"])
+utils.InitialBase.metadata.create_all(engine)
+config = utils._get_alembic_config(str(engine.url))
+with engine.begin() as connection:
+    config.attributes["connection"] = connection
+    command.upgrade(config, "97727af70f4d")
 """
 NEW_URI_WORKS_AND_THE_OLD_DOES_NOT = """
 import os, sys
@@ -110,6 +123,13 @@ class Stack:
         return set(self.database.execute(
             f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'", name
         ).split())
+
+    def collations(self, name: str) -> set[str]:
+        """Those of all text in a database of MySQL."""
+        found = self.database.execute(
+            f"SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema = '{name}' AND collation_name IS NOT NULL"
+        )
+        return set(found.split())
 
     def revision(self, name: str) -> str:
         return self.database.execute("SELECT version_num FROM alembic_version", name)
@@ -206,6 +226,61 @@ def test_a_schema_that_this_mlflow_does_not_know_is_refused(stack: Stack, name: 
     status, output = stack.prepare(stack.uri(name), SCHEMA_UPGRADE="true")
     assert status == 4 and said in output, output
     assert stack.tables(name) == before
+
+
+@pytest.fixture
+def mysql(stack: Stack) -> Stack:
+    if stack.database.engine != "aurora-mysql":
+        pytest.skip("in PostgreSQL all tables of a database have its character set")
+    return stack
+
+
+@pytest.mark.parametrize("characters", ["latin1", "utf8mb3"])
+def test_an_upgrade_that_mysql_could_not_end_is_refused(mysql: Stack, characters: str) -> None:
+    """Not begun, and refused before that is allowed, too, while the servers run."""
+    name = f"old_{characters}"
+    mysql.make_empty(name)
+    mysql.database.execute(f"ALTER DATABASE {name} CHARACTER SET {characters}")
+    mysql.python(mysql.uri(name), SCHEMA_OF_1_30)
+    before = mysql.tables(name), mysql.revision(name)
+    for more in ({}, {"SCHEMA_UPGRADE": "true"}):
+        status, output = mysql.prepare(mysql.uri(name), **more)
+        answer = json.loads(output.splitlines()[-1])
+        assert status == 6 and answer["schema"] == "97727af70f4d", output
+        assert f"is in {characters}, and" in answer["reason"] and "experiment_tags, experiments," in answer["reason"]
+        assert "docs/moving-in.md" in answer["reason"]
+        assert (mysql.tables(name), mysql.revision(name)) == before
+
+
+def test_a_table_of_somebody_else_is_in_no_upgrades_way(mysql: Stack) -> None:
+    mysql.make_empty("other_tables")
+    mysql.python(mysql.uri("other_tables"), SCHEMA_OF_1_30)
+    mysql.database.execute("CREATE TABLE keepsake (name VARCHAR(9)) CHARACTER SET latin1; ALTER DATABASE other_tables CHARACTER SET latin1", "other_tables")
+    assert mysql.prepare(mysql.uri("other_tables"))[0] == 3
+    status, output = mysql.prepare(mysql.uri("other_tables"), SCHEMA_UPGRADE="true")
+    assert status == 0, output
+    assert {collation.partition("_")[0] for collation in mysql.collations("other_tables")} == {"latin1", "utf8mb4"}
+    mysql.database.execute("DROP TABLE keepsake", "other_tables")
+    assert mysql.tables("other_tables") == mysql.tables("first")
+
+
+def test_new_tables_are_like_those_that_they_refer_to(mysql: Stack) -> None:
+    """Whatever the database was made with: MySQL refuses a foreign key between two collations."""
+    mysql.make_empty("collated")
+    mysql.database.execute("ALTER DATABASE collated COLLATE utf8mb4_unicode_520_ci")
+    mysql.python(mysql.uri("collated"), SCHEMA_OF_1_30)
+    mysql.database.execute("ALTER DATABASE collated COLLATE utf8mb4_general_ci")
+    status, output = mysql.prepare(mysql.uri("collated"), SCHEMA_UPGRADE="true")
+    assert status == 0, output
+    assert mysql.collations("collated") <= {"utf8mb4_unicode_520_ci", "utf8mb4_bin"}
+
+
+def test_an_empty_database_of_whatever_characters_gets_utf8mb4(mysql: Stack) -> None:
+    mysql.make_empty("empty_latin1")
+    mysql.database.execute("ALTER DATABASE empty_latin1 CHARACTER SET latin1")
+    status, output = mysql.prepare(mysql.uri("empty_latin1"))
+    assert status == 0, output
+    assert mysql.collations("empty_latin1") == mysql.collations("first")
 
 
 def test_it_waits_for_a_database_that_resumes(stack: Stack) -> None:

@@ -181,7 +181,7 @@ def _database(stack: Stack, **arguments: t.Any) -> None:
     rds, tags = stack.aws.client("rds"), [{"Key": "mlflow-stack", "Value": "mlflow-team-x"}]
     group = {"DBSubnetGroupName": "mlflow-team-x", "DBSubnetGroupDescription": "x", "SubnetIds": stack.inputs["mlflow_database_subnet_ids"]}
     if not rds.describe_db_subnet_groups()["DBSubnetGroups"]:
-        rds.create_db_subnet_group(**group)
+        rds.create_db_subnet_group(**group, Tags=tags)
     asked = {
         "DBClusterIdentifier": "mlflow-team-x", "Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.3",
         "MasterUsername": "mlflow_admin", "MasterUserPassword": "b" * 12, "StorageEncrypted": True, "DBSubnetGroupName": "mlflow-team-x",
@@ -202,10 +202,10 @@ def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack
         Bad("mlflow_database_kms_key_arn", key, f"{IN_PLACE}take a backup (the playbook backup) and restore it with this input"),
         Bad("mlflow_vpc_id", other["mlflow_vpc_id"], f"{IN_PLACE}take a backup and restore it into a stack of another mlflow_unique_name"),
         Bad("mlflow_rds_cluster_engine_version", "8.0.mysql_aurora.3.08.2", "give 8.0.mysql_aurora.3.10.3 or a newer one"),
-        Bad("rds_master_username", "mlflow_admin", "has a, which AWS cannot change: give a"),
+        Bad("mlflow_database_master_username", "mlflow_admin", "has a, which AWS cannot change: give a"),
         Bad("rds_database_name", "mlflow", "has b, which AWS cannot change: give b"),
     ))  # fmt: skip
-    run = stack.run("site", mlflow_database_engine="aurora-postgresql", rds_master_username="a", rds_database_name="b")
+    run = stack.run("site", mlflow_database_engine="aurora-postgresql", mlflow_database_master_username="a", rds_database_name="b")
     _assert_told(run, [Bad("mlflow_database_engine", "aurora-postgresql", f"{IN_PLACE}start a stack of another mlflow_unique_name")])
 
 

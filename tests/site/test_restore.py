@@ -95,6 +95,20 @@ def test_what_is_asked_for_and_the_confirmation_are_checked_first(stack: Stack) 
     refused(stack.run("restore", "--check", mlflow_restore_time="yesterday"), "give a time with its zone")
 
 
+def test_a_plan_of_a_restore_takes_nothing_from_the_database_that_will_go(stack: Stack) -> None:
+    """Its master user and whether it is encrypted AWS could not change: they are the snapshot's."""
+    rds, tagged = stack.aws.client("rds"), [{"Key": "mlflow-stack", "Value": NAME}]
+    rds.create_db_cluster(
+        DBClusterIdentifier="theirs", Engine="aurora-mysql", EngineVersion="8.0.mysql_aurora.3.10.3", MasterUsername="ecs_task",
+        MasterUserPassword="b" * 12, StorageEncrypted=True,
+    )  # fmt: skip
+    rds.create_db_cluster_snapshot(DBClusterIdentifier="theirs", DBClusterSnapshotIdentifier="of-theirs", Tags=tagged)
+    refused(stack.run("restore", "--check", mlflow_restore_snapshot="of-theirs"), "mlflow_database_master_username", "give ecs_task")
+    for given in ({"mlflow_database_master_username": "ecs_task"}, {"rds_master_username": "ecs_task"}):
+        planned = stack.run("restore", "--check", mlflow_restore_snapshot="of-theirs", **given)
+        assert planned.status == 0 and planned.mutating == [], planned.messages
+
+
 def test_a_snapshot_takes_the_place_of_the_database_which_is_kept(stack: Stack) -> None:
     old, endpoint, before = resource(stack), clusters(stack)[NAME]["Endpoint"], listing(stack.aws)
     planned = stack.run("restore", "--check", mlflow_restore_snapshot="first")

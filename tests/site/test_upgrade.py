@@ -20,7 +20,7 @@ TARGET = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCo
 def answer(exit_code: int | None, schema: str | None, head: str, reason: str = "", **more: t.Any) -> dict[str, t.Any]:
     """How the task that prepares the database ends."""
     log = ["a line", json.dumps({"schema": schema, "head": head, "reason": reason})]
-    return {"family": PREPARATION, "exit_code": exit_code, "log": log if exit_code in (0, 3, 4) else ["it failed"], **more}
+    return {"family": PREPARATION, "exit_code": exit_code, "log": log if exit_code in (0, 3, 4, 6) else ["it failed"], **more}
 
 
 UPGRADE = {"environment": {"SCHEMA_UPGRADE": "true"}}
@@ -95,14 +95,15 @@ def test_the_same_schema_is_an_ordinary_deployment(deployed: Stack) -> None:
     assert state(deployed.aws).tags["mlflow-version"] == "v2"
 
 
-def test_an_older_mlflow_than_the_schemas_is_refused(deployed: Stack) -> None:
-    deployed.aws.task_results(answer(4, "a1", "a0", "this MLflow does not know the schema a1"))
+@pytest.mark.parametrize(("status", "reason"), [(4, "this MLflow does not know the schema a1"), (6, "the text in the tables runs is in latin1")])
+def test_what_mlflow_cannot_use_is_refused_before_a_server_stops(deployed: Stack, status: int, reason: str) -> None:
+    deployed.aws.task_results(answer(status, "a1", "a0", reason))
     before = state(deployed.aws)
     run = deployed.run("site", mlflow_service_image_tag="v0")
     assert run.status != 0 and state(deployed.aws) == before
     assert steps(run) == ["ecs:RegisterTaskDefinition", "ecs:RunTask"]
     (message,) = run.messages
-    assert "this MLflow does not know the schema a1" in message and "last used with v2" in message
+    assert reason in message and "last used with v2" in message
 
 
 def test_a_newer_schema_is_an_upgrade(deployed: Stack) -> None:

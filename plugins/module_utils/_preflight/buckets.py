@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError, error_code, explain, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import artifact_places
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 
 
@@ -38,12 +39,12 @@ class Buckets(Checks):
     def artifacts(self) -> Problems:
         """MLflow finds its artifacts below one place: another one that is empty would be the loss of all of them."""
         name, roles = self.inputs["mlflow_unique_name"], self.aws.module.params["roles"]
-        running = self.environment(name)
+        running = {variable: place for container in self.containers(name) for variable, place in artifact_places(container).items()}
         have = running.get("MLFLOW_ARTIFACTS_DESTINATION") or running.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
         own = roles.get("s3_bucket_name") or f"{name}-{self.aws.account_id}-{self.aws.region}"
         place = (self.inputs.get("mlflow_artifact_bucket_id") or own, (self.inputs.get("mlflow_artifact_bucket_path") or "").strip("/"))
         want = "s3://" + "/".join(part for part in place if part)
-        if not have or have == want or not self.holds_objects(have) or self.holds_objects(want):
+        if not have or not have.startswith("s3://") or have == want or not self.holds_objects(have) or self.holds_objects(want):
             return
         variable = "mlflow_artifact_bucket_path" if have.split("/")[2] == place[0] else "mlflow_artifact_bucket_id"
         yield self.problem(variable, f"the artifacts are in {have}: put it back, or copy them first, with aws s3 sync {have} {want}")
@@ -55,12 +56,11 @@ class Buckets(Checks):
         answer = found(call, "NoSuchBucket", "AccessDenied", Bucket=bucket, Prefix=prefix, MaxKeys=1)
         return bool(answer and answer.get("KeyCount", len(answer.get("Contents", []))))
 
-    def environment(self, family: str) -> dict[str, str]:
-        """The environment of MLflow in the deployed task definition."""
-        container = self.container(family)
-        return {pair["name"]: pair["value"] for pair in container.get("environment", [])}
-
-    def container(self, family: str) -> dict[str, t.Any]:
+    def containers(self, family: str) -> list[dict[str, t.Any]]:
+        """Those of the deployed task definition, MLflow's last."""
         answer = found(self.aws.client("ecs").describe_task_definition, "ClientException", taskDefinition=family)
         containers = answer["taskDefinition"]["containerDefinitions"] if answer else []
-        return next((container for container in containers if container["name"] == "mlflow"), {})
+        return sorted(containers, key=lambda container: container["name"] == "mlflow")
+
+    def container(self, family: str) -> dict[str, t.Any]:
+        return next((container for container in self.containers(family) if container["name"] == "mlflow"), {})

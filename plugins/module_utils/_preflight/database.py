@@ -71,8 +71,8 @@ class Database(Checks):
         elif key and self.key_arn(key) != cluster.get("KmsKeyId"):
             remedy = f"the database {name} is encrypted with {cluster.get('KmsKeyId')}. {self.INSTEAD}{self.RESTORE}"
             yield self.problem("mlflow_database_kms_key_arn", remedy)
-        for variable, field in (("rds_master_username", "MasterUsername"), ("rds_database_name", "DatabaseName")):
-            yield from self.role_variable(f"the database {name}", variable, cluster.get(field))
+        yield from self.master_username(f"the database {name}", cluster.get("MasterUsername"))
+        yield from self.role_variable(f"the database {name}", "rds_database_name", cluster.get("DatabaseName"))
         yield from self.network(cluster)
 
     def network(self, cluster: dict[str, t.Any] | None) -> Problems:
@@ -102,6 +102,13 @@ class Database(Checks):
                 f"with aws rds modify-db-cluster --db-cluster-identifier {self.inputs['mlflow_unique_name']} --engine-version {want} "
                 f"--allow-major-version-upgrade --db-cluster-parameter-group-name default.{family} --apply-immediately, then give {want}",
             )
+
+    def master_username(self, what: str, have: str | None) -> Problems:
+        """The input may have been given to the role alone."""
+        given, of_role = "mlflow_database_master_username", self.aws.module.params["roles"].get("rds_master_username")
+        variable = given if self.inputs.get(given) == of_role else "rds_master_username"
+        for problem in self.role_variable(what, "rds_master_username", have):
+            yield problem._replace(variable=variable)
 
     def role_variable(self, what: str, variable: str, have: str | None) -> Problems:
         want = self.aws.module.params["roles"].get(variable)

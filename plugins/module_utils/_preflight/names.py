@@ -10,6 +10,7 @@ import typing as t
 from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import domain_names, load_balancer
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, ClientError, error_code, found, tag_dict, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import revisions
@@ -127,7 +128,8 @@ class Names:
         yield "s3_bucket", name, tag_dict(answer["TagSet"] if answer else [])
 
     def load_balancer(self) -> Named:
-        for balancer in self.aws.client("elbv2").describe_load_balancers(Names=[self.name])["LoadBalancers"]:
+        balancer = load_balancer(self.aws, self.name)
+        if balancer:
             yield "elbv2_load_balancer", self.name, self._elb_tags(balancer["LoadBalancerArn"])
 
     def target_group(self) -> Named:
@@ -187,12 +189,9 @@ class Names:
 
     # The host names
 
-    def _domain_names(self) -> list[dict[str, t.Any]]:
-        return self.aws.once("domain names", lambda: self.aws.pages("apigatewayv2", "get_domain_names", "Items"))
-
     def domain_name(self) -> Named:
         host = self.survey.hosts()[1]
-        for domain in self._domain_names():
+        for domain in domain_names(self.aws):
             if domain["DomainName"] == host:
                 yield "apigatewayv2_domain_name", host, own_tags(domain)
 
@@ -213,12 +212,11 @@ class Names:
         """Where the host names of this stack lead: to its load balancer, and to the address of the API's domain name."""
         addresses = {
             configuration.get("ApiGatewayDomainName", "")
-            for domain in self._domain_names()
+            for domain in domain_names(self.aws)
             if domain["DomainName"] == host and not foreign(own_tags(domain), self.owner)
             for configuration in domain.get("DomainNameConfigurations") or []
         }
-        answer = found(self.aws.client("elbv2").describe_load_balancers, "LoadBalancerNotFound", Names=[self.name])
-        for balancer in answer["LoadBalancers"] if answer else []:
-            if not foreign(self._elb_tags(balancer["LoadBalancerArn"]), self.owner):
-                addresses.add(balancer["DNSName"])
+        balancer = load_balancer(self.aws, self.name)
+        if balancer and not foreign(self._elb_tags(balancer["LoadBalancerArn"]), self.owner):
+            addresses.add(balancer["DNSName"])
         return {dns_name(name) for name in addresses}

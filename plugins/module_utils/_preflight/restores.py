@@ -60,8 +60,12 @@ class Restores(Database, Buckets):
             source = self.snapshot if variable == "mlflow_restore_snapshot" else self.time
             problems += source(value, clusters)
         current = clusters.get(name, {})
-        there = {"endpoint": current.get("Endpoint", ""), "engine_version": current.get("EngineVersion", "")}
-        return decision._replace(**there), problems
+        fixed = {"master_username": "MasterUsername", "database_name": "DatabaseName", "storage_encrypted": "StorageEncrypted"}
+        return decision._replace(
+            endpoint=current.get("Endpoint", ""),
+            engine_version=current.get("EngineVersion", ""),
+            fixed={option: current[member] for option, member in fixed.items() if current.get(member) is not None},
+        ), problems
 
     def snapshot(self, value: str, _clusters: dict[str, dict[str, t.Any]]) -> Problems:
         variable, name = "mlflow_restore_snapshot", self.inputs["mlflow_unique_name"]
@@ -85,7 +89,7 @@ class Restores(Database, Buckets):
             yield self.problem("mlflow_database_engine", f"{what} is of {snapshot['Engine']}: give that")
         else:
             yield from self.engine_version(what, snapshot["EngineVersion"])
-        yield from self.role_variable(what, "rds_master_username", snapshot.get("MasterUsername"))
+        yield from self.master_username(what, snapshot.get("MasterUsername"))
         recorded, tag = Mlflow(tags.get(VERSION_TAG, ""), tags.get(SCHEMA_TAG, "")), self.inputs.get("mlflow_service_image_tag", "")
         if recorded.version and not fits(recorded, self.deployed(), tag):
             yield self.problem(

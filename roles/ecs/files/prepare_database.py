@@ -19,8 +19,9 @@ Exit status:
   3  refused, with nothing changed: the schema is older than this MLflow, and SCHEMA_UPGRADE is not set
   4  refused, with nothing changed: the schema is not one that this MLflow knows: it is newer, or not MLflow's
   5  the upgrade failed, and has or may have changed the schema
+  6  refused, with nothing changed: the schema is older, and MySQL could not upgrade it to the end, as its text is not in utf8mb4
 
-With 0, 3 and 4 the last line of the output is a JSON object: the ``schema`` that the database has, the ``head`` that
+With 0, 3, 4 and 6 the last line of the output is a JSON object: the ``schema`` that the database has, the ``head`` that
 this MLflow needs, and the ``reason`` of a refusal.
 """
 
@@ -36,6 +37,7 @@ import sqlalchemy
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from mlflow.store.db import utils as mlflow_db
+from mlflow.store.db.base_sql_model import Base
 from sqlalchemy.pool import NullPool
 
 # Present while the first schema is being made. MySQL cannot roll DDL back, so what a killed first run leaves behind
@@ -172,7 +174,7 @@ def check_first(master: sqlalchemy.Connection, app: sqlalchemy.URL) -> None:
     except sqlalchemy.exc.ProgrammingError:
         return  # The master may not read MLflow's tables yet: MLflow's user will.
     if found and MARKER not in found:
-        check_upgrade(revision, mlflow_db._get_latest_schema_revision())
+        check_upgrade(engine, revision, mlflow_db._get_latest_schema_revision())
 
 
 def prepare_schema(engine: sqlalchemy.Engine) -> str:
@@ -186,10 +188,12 @@ def prepare_schema(engine: sqlalchemy.Engine) -> str:
         say(f"the database is empty: making the schema {head}")
         with engine.begin() as connection:
             connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {MARKER} (id INTEGER)")
+        use_utf8mb4(engine)
         mlflow_db._initialize_tables(engine)
     revision = mlflow_db._get_schema_version(engine)
     if revision != head:
-        check_upgrade(revision, head)
+        check_upgrade(engine, revision, head)
+        use_utf8mb4(engine)
         say(f"upgrading the schema from {revision} to {head}")
         upgrade(engine, revision)
     with engine.begin() as connection:
@@ -224,8 +228,50 @@ def upgrade(engine: sqlalchemy.Engine, revision: str) -> None:
         sqlalchemy.event.remove(engine, "before_cursor_execute", note)
 
 
-def check_upgrade(revision: str | None, head: str) -> None:
-    """Raise ``Refused`` unless ``revision`` is ``head``, or an older one of this MLflow's and the upgrade is allowed."""
+def use_utf8mb4(engine: sqlalchemy.Engine) -> None:
+    """Have MySQL make new tables in utf8mb4, whatever the database was made with, and like those that they will refer to."""
+    if engine.dialect.name != "mysql":
+        return
+    with engine.begin() as connection:
+        database, default = connection.exec_driver_sql(
+            "SELECT schema_name, default_collation_name FROM information_schema.schemata WHERE schema_name = DATABASE()"
+        ).one()
+        collation = connection.exec_driver_sql(
+            "SELECT table_collation FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'runs'"
+        ).scalar()
+        if default != collation and (collation or not default.startswith("utf8mb4")):
+            quoted = engine.dialect.identifier_preparer.quote_identifier(database)
+            like = f" COLLATE {collation}" if collation else ""
+            connection.exec_driver_sql(f"ALTER DATABASE {quoted} CHARACTER SET utf8mb4{like}")
+
+
+def check_characters(engine: sqlalchemy.Engine, revision: str) -> None:
+    """Raise ``Refused`` where MLflow's tables are not in utf8mb4: MySQL would carry out the upgrade by half.
+
+    Some of its steps make columns in a collation of utf8mb4, or tables that refer to the old ones.
+    """
+    if engine.dialect.name != "mysql":
+        return
+    with engine.connect() as connection:
+        columns = connection.exec_driver_sql(
+            "SELECT table_name, character_set_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND character_set_name <> 'utf8mb4'"
+        ).all()
+    old = {(table, characters) for table, characters in columns if table in Base.metadata.tables}
+    if old:
+        names = sorted({table for table, _characters in old})
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        raise Refused(
+            6,
+            revision,
+            f"the schema {revision} must be upgraded, and that would fail half-way: the text in the tables {', '.join(names[:5])}{more} is in "
+            f"{', '.join(sorted({characters for _table, characters in old}))}, and this MLflow needs utf8mb4. Copy the database into a new one "
+            "in utf8mb4 (docs/moving-in.md)",
+        )
+
+
+def check_upgrade(engine: sqlalchemy.Engine, revision: str | None, head: str) -> None:
+    """Raise ``Refused`` unless ``revision`` is ``head``, or an older one of this MLflow's and the upgrade is possible and allowed."""
     if revision == head:
         return
     if revision is None:
@@ -236,6 +282,7 @@ def check_upgrade(revision: str | None, head: str) -> None:
         raise Refused(
             4, revision, f"this MLflow does not know the schema {revision} (its newest is {head}): use a newer image"
         ) from None
+    check_characters(engine, revision)
     if os.environ.get("SCHEMA_UPGRADE") != "true":
         raise Refused(
             3, revision, f"the schema {revision} is older than {head}, which this MLflow needs: it must be upgraded"
