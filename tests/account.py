@@ -34,7 +34,7 @@ def listing(aws: EmbeddedAWS) -> Listing:
     for read in READERS:
         for kind, identifier, state in read(aws):
             assert (kind, identifier) not in found, (kind, identifier)
-            found[kind, identifier] = _still(state)
+            found[kind, identifier] = still(state)
     return found
 
 
@@ -58,11 +58,11 @@ def tags(pairs: t.Iterable[dict[str, str]]) -> dict[str, str]:
     return {tag.get("Key", tag.get("key", "")): tag.get("Value", tag.get("value", "")) for tag in pairs}
 
 
-def _still(value: t.Any) -> t.Any:
+def still(value: t.Any) -> t.Any:
     if isinstance(value, dict):
-        return {k: _still(v) for k, v in value.items() if k not in NOT_STATE}
+        return {k: still(v) for k, v in value.items() if k not in NOT_STATE}
     if isinstance(value, list):
-        return [_still(item) for item in value]
+        return [still(item) for item in value]
     return value
 
 

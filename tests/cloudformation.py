@@ -266,11 +266,20 @@ KINDS: dict[str, Kind] = {
     "security_group_ingress": Kind("AWS::EC2::SecurityGroupIngress", RULE, _security_group_rule),
     "security_group_egress": Kind("AWS::EC2::SecurityGroupEgress", RULE, _security_group_rule),
     "record": Kind("AWS::Route53::RecordSet", prepare=_record),
+    "user_pool": Kind(
+        "AWS::Cognito::UserPool",
+        {
+            "Name": "UserPoolName", "Tags": "UserPoolTags",
+            **_nothing("Id", "Arn", "EstimatedNumberOfUsers", "Domain", "SchemaAttributes"),  # of the attributes all are Cognito's own
+        },
+        tags=_as_map,
+    ),
+    "user_pool_client": Kind("AWS::Cognito::UserPoolClient", _nothing("ClientId", "ClientSecret")),
 }  # fmt: skip
 NOT_JUDGED = {
     # What AWS makes by itself, or the prerequisites of the tests
     "alarm", "db_cluster_snapshot", "network_interface", "vpc", "subnet", "route_table", "internet_gateway", "hosted_zone", "certificate",
-    "key", "user_pool", "user_pool_client",
+    "key",
     # The lease: a parameter whose value is not in the listing
     "lease",
 }  # fmt: skip
@@ -316,9 +325,7 @@ def template(account: Listing) -> State:
     resources = {}
     for kind, identifier, state in _resources(account):
         how, tags = KINDS[kind], state.pop("tags", {})
-        properties = _named(how.prepare(identifier, state), how.names)
-        if tags:
-            properties["Tags"] = how.tags(tags)
+        properties = _named({**how.prepare(identifier, state), **({"Tags": how.tags(tags)} if tags else {})}, how.names)
         resources[f"{kind.title().replace('_', '')}{len(resources)}"] = {"Type": how.type, "Properties": properties}
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from account import still
+from cloudformation import findings, template
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import run_module
 
@@ -32,6 +34,17 @@ INVITE = {"AllowAdminCreateUserOnly": False, "InviteMessageTemplate": {"EmailSub
 
 def described(aws: EmbeddedAWS, pool_id: str) -> dict[str, t.Any]:
     return aws.client("cognito-idp").describe_user_pool(UserPoolId=pool_id)["UserPool"]
+
+
+def test_cloudformation_would_take_every_property(aws: EmbeddedAWS) -> None:
+    programs = {"name": "programs", "explicit_auth_flows": ["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"]}
+    made = run_module("cognito_user_pool", {**POOL, "clients": [*POOL["clients"], programs]}, aws)["user_pool"]
+    pool, describe = described(aws, made["id"]), aws.client("cognito-idp").describe_user_pool_client
+    account = {("user_pool", made["id"]): {"tags": pool.pop("UserPoolTags"), **still(pool)}}
+    for client_id in made["clients"].values():
+        account["user_pool_client", client_id] = still(describe(UserPoolId=made["id"], ClientId=client_id)["UserPoolClient"])
+    assert len(template(account)["Resources"]) == 3
+    assert findings(account) == []
 
 
 @pytest.mark.parametrize("sms", [False, True], ids=["with TOTP", "with SMS"])
