@@ -50,9 +50,14 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
     ("rds:ModifyDBCluster", "secretsmanager:RotateSecret"): ("ModifyDBCluster", "RotateMasterUserPassword"),
     ("rds:ModifyDBInstance", "secretsmanager:RotateSecret"): ("ModifyDBInstance", "RotateMasterUserPassword"),
     ("lambda:CreateFunction", "lambda:PassCapacityProvider"): ("CreateFunction", "CapacityProviderConfig"),
+    # Of services whose quotas nobody asks for
+    **{("servicequotas:GetServiceQuota", other): None for other in (
+        "autoscaling:DescribeAccountLimits", "cloudformation:DescribeAccountLimits", "dynamodb:DescribeLimits", "iam:GetAccountSummary",
+        "kinesis:DescribeLimits", "route53:GetAccountLimit",
+    )},
     # The documentation of CreateKey names kms:CreateKey and kms:TagResource as all that is required.
     ("kms:CreateKey", "kms:PutKeyPolicy"): None,
-}
+}  # fmt: skip
 """An action and one that the reference says it depends on: the operation and the parameter without which it does not."""
 
 
