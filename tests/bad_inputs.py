@@ -286,6 +286,22 @@ CONTRADICTORY = (
     Broken("an image that is too long", {"mlflow_service_image": "a" * 200, "mlflow_service_image_tag": "b" * 100}, ("mlflow_service_image",)),
     Broken("one file for two things", {"mlflow_plan_path": "x.json", "mlflow_outputs_path": "x.json"}, ("mlflow_plan_path",)),
     Broken("60 kB of environment", {"mlflow_service_environment": {"A": "x" * 60_000}}, ("mlflow_service_environment",)),
+    Broken("more sidecars than fit", {SIDECAR: [{"name": f"s{n}", "image": "x"} for n in range(9)]}, (SIDECAR,)),
+    Broken(
+        "more scheduled actions than fit",
+        {"mlflow_service_scheduled_actions": [{"name": f"a{n}", "schedule": "rate(2 hours)", "max_capacity": 1} for n in range(201)]},
+        ("mlflow_service_scheduled_actions",),
+    ),
+    Broken(
+        "more buckets than fit into a policy",
+        {"mlflow_artifact_buckets_mlflow_will_read": [f"a-bucket-with-quite-a-long-name-{n}" for n in range(100)]},
+        ("mlflow_artifact_buckets_mlflow_will_read",),
+    ),
+    Broken(
+        "more secrets than fit into a policy",
+        {"mlflow_service_secrets": {f"S{n}": ARN.format("ssm", f"parameter/team-x/{'p' * 60}-{n}") for n in range(100)}},
+        ("mlflow_service_secrets",),
+    ),
     Broken("a sidecar of our name", {SIDECAR: [{"name": "mlflow", "image": "x"}]}, (f"{SIDECAR}[0].name",)),
     Broken("a sidecar without an image", {SIDECAR: [{"name": "x"}]}, (f"{SIDECAR}[0].image",)),
     Broken("a sidecar without a name", {SIDECAR: [{"image": "x"}]}, (f"{SIDECAR}[0].name",)),

@@ -600,6 +600,12 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
             if len(host) > 128:
                 reason = f"the host name {host[:20]}... is longer than 128 characters, the most that a load balancer's rule takes"
                 yield Problem("mlflow_record_name", v["mlflow_record_name"], reason)
+            elif bootstrap and len(host) > _CERTIFICATE_NAME:
+                reason = (
+                    f"the host name {host[:20]}... has {len(host)} characters, and ACM takes {_CERTIFICATE_NAME} in the first name of a certificate: "
+                    "give a shorter one, or make the prerequisites without bootstrap"
+                )
+                yield Problem("mlflow_record_name", v["mlflow_record_name"], reason)
     if have("mlflow_service_cpu", "mlflow_service_memory"):
         memory = FARGATE_MEMORY[v["mlflow_service_cpu"]]
         if v["mlflow_service_memory"] not in memory:
@@ -661,6 +667,7 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
             yield Problem("mlflow_bootstrap_cognito_domain", None,
                           f"is missing: give one without the words aws, amazon and cognito, which mlflow_unique_name {v['mlflow_unique_name']} holds")
     yield from _containers(v)
+    yield from _policies(v)
     yield from _scheduled_actions(v)
 
 
@@ -705,6 +712,13 @@ _RESERVED_USERS = {
 }
 """Names that a database's master user cannot have, by engine: of the engine's own users and roles, and reserved words of PostgreSQL."""
 
+_CERTIFICATE_NAME = 64
+_SIDECARS = 8
+"""Of the ten containers that a task definition takes, two are ours."""
+_SCHEDULED_ACTIONS = 200
+"""Of a scalable target (Application Auto Scaling)."""
+_ARNS_IN_POLICY = 8 * 1024
+"""Characters of ARNs that inputs put into the inline policy of a role, of which IAM takes 10,240 in all, without blanks."""
 _TASK_DEFINITION = 48 * 1024
 """Characters of the inputs in a task definition, of which ECS takes 64 KiB in all."""
 
@@ -712,6 +726,8 @@ _TASK_DEFINITION = 48 * 1024
 def _containers(v: Inputs) -> t.Iterator[Problem]:
     given = "mlflow_service_sidecar_container_definitions"
     sidecars = v.get(given) or []
+    if len(sidecars) > _SIDECARS:
+        yield Problem(given, None, f"they are {len(sidecars)}, and ECS takes {_SIDECARS} beside the two containers of the stack: give fewer")
     names = [sidecar.get("name") for sidecar in sidecars]
     known = ("mlflow", "tmp-permissions", *(name for name in names if isinstance(name, str)))
     for index, sidecar in enumerate(sidecars):
@@ -735,8 +751,26 @@ def _containers(v: Inputs) -> t.Iterator[Problem]:
                                      "keep what is long in S3 or in Parameter Store")
 
 
+def _policies(v: Inputs) -> t.Iterator[Problem]:
+    """What the roles of the tasks name one by one."""
+    buckets, secrets = "mlflow_artifact_buckets_mlflow_will_read", "mlflow_service_secrets"
+    named = {each if each.startswith("arn:") else f"arn:aws:s3:::{each}" for each in v.get(buckets) or []}
+    listed, read = ({re.sub("/.*", "", arn) for arn in named}, {arn if "/" in arn else f"{arn}/*" for arn in named})
+    valued = {":".join(value.split(":")[:7]) for value in (v.get(secrets) or {}).values()}
+    for name, arns, remedy in (
+        (buckets, [*listed, *read], "name fewer, by an ARN with * where they have a common prefix"),
+        (secrets, [*valued], "keep several values in one secret, as a JSON object"),
+    ):
+        size = sum(len(arn) + 3 for arn in arns)  # with quotes and comma
+        if size > _ARNS_IN_POLICY:
+            yield Problem(name, None, f"the role of the tasks would name {size} characters of ARNs, and IAM takes {_ARNS_IN_POLICY} there: {remedy}")
+
+
 def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
     actions = v.get("mlflow_service_scheduled_actions") or []
+    if len(actions) > _SCHEDULED_ACTIONS:
+        given = "mlflow_service_scheduled_actions"
+        yield Problem(given, None, f"they are {len(actions)}, and Application Auto Scaling takes {_SCHEDULED_ACTIONS}: give fewer")
     for index, action in enumerate(actions):
         where = f"mlflow_service_scheduled_actions[{index}]"
         if not re.fullmatch(r"(?! )[^\x00-\x1f\x7f-\x9f:/|]{1,200}(?<! )", action["name"]):

@@ -182,6 +182,8 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
     """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
     problems = list(preflight.region()) or list(preflight.account())
+    if scope == "bootstrap" and not problems:
+        preflight.suits()
     if problems or scope not in ("site", "restore"):
         return problems
     problems, taken = together(partial(problems_with_aws, preflight, scope), partial(look_at_all, preflight))

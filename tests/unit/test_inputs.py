@@ -208,6 +208,14 @@ def test_any_team_file_is_told_or_taken(team: dict[str, t.Any]) -> None:
         assert all(str(problem).isprintable() for problem in problems)
 
 
+@pytest.mark.parametrize(("length", "told"), [(64, []), (65, ["mlflow_record_name"])])
+def test_a_name_is_as_short_as_the_certificate_that_bootstrap_requests(length: int, told: list[str]) -> None:
+    record = "m" * (length - len(".ml.example.com"))
+    team = {**GOOD, "mlflow_record_name": record, "mlflow_api_zone_name": "ap.example.com"}
+    assert [problem.variable for problem in _inputs.check(team, SPEC, bootstrap=True)[1]] == told * 2
+    assert _inputs.check(team, SPEC)[1] == []
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.text(CHARACTERS))
 def test_any_name_is_told_or_passed_over(name: str) -> None:

@@ -10,6 +10,7 @@ import difflib
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import known_regions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._zones import VPC_LINKS
 
 
 class Account(Checks):
@@ -27,6 +28,14 @@ class Account(Checks):
         elif region not in known:
             nearest = difflib.get_close_matches(region, sorted(known), n=1, cutoff=0)[0]
             yield Problem("mlflow_aws_region", region, f"boto3 knows no such region: did you mean {nearest}? One that is new needs a newer boto3")
+
+    def suits(self) -> None:
+        """Whether it is known that a stack can be in the region: its VPC link cannot be in all."""
+        if self.aws.region not in VPC_LINKS:
+            self.aws.module.warn(
+                f"mlflow_aws_region: this collection does not know whether API Gateway makes VPC links in {self.aws.region}, without which there is no "
+                "stack; https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html has AWS's list"
+            )
 
     def elsewhere(self) -> Problems:
         """What has to be in the region of the stack, and by its ARN is in another one."""
