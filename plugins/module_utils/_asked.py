@@ -12,6 +12,14 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 
 Document = dict[str, t.Any]
 
+LOAD_BALANCER_NAME = 32
+"""The most characters of the name of a load balancer or a target group."""
+
+
+def api_load_balancer(name: str) -> str:
+    """What the load balancer for programs is called, of a stack that has one beside that of people."""
+    return f"{name}-api"
+
 
 def load_balancer(aws: Aws, name: str) -> Document | None:
     describe = aws.client("elbv2").describe_load_balancers

@@ -14,6 +14,8 @@ import typing as t
 from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
+    LOAD_BALANCER_NAME,
+    api_load_balancer,
     domain_names,
     load_balancer,
     record_sets,
@@ -31,7 +33,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs impo
 Document = dict[str, t.Any]
 Question = t.Callable[[], t.Any]
 
-SECURITY_GROUPS = ("load-balancer", "service", "database", "vpc-link")
+SECURITY_GROUPS = ("load-balancer", "service", "database", "vpc-link", "load-balancer-api")
 LOGS = {"aurora-mysql": ("error", "slowquery"), "aurora-postgresql": ("postgresql",)}
 """What the database writes into log groups, by engine."""
 
@@ -70,16 +72,22 @@ class Survey:
         ids = [group["GroupId"] for group in self.groups(vpc_id)]
         self.aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=[{"Name": "group-id", "Values": ids}])
 
-    def target_group(self) -> None:
+    def load_balancers(self, also: bool) -> t.Iterator[Question]:
+        """C(also): whether to ask for the one of programs, too."""
+        for name in [self.name, *([api_load_balancer(self.name)] if also else [])]:
+            yield partial(self.target_group, name)
+            yield partial(self.load_balancer, name)
+
+    def target_group(self, name: str) -> None:
         elbv2 = self.aws.client("elbv2")
-        (group,) = elbv2.describe_target_groups(Names=[self.name])["TargetGroups"]
+        (group,) = elbv2.describe_target_groups(Names=[name])["TargetGroups"]
         arn = group["TargetGroupArn"]
         self._all(
             partial(elbv2.describe_target_group_attributes, TargetGroupArn=arn), partial(elbv2.describe_tags, ResourceArns=[arn])
         )
 
-    def load_balancer(self) -> None:
-        elbv2, balancer = self.aws.client("elbv2"), load_balancer(self.aws, self.name)
+    def load_balancer(self, name: str) -> None:
+        elbv2, balancer = self.aws.client("elbv2"), load_balancer(self.aws, name)
         if not balancer:
             return
         arn = balancer["LoadBalancerArn"]
@@ -156,8 +164,7 @@ class Deployment(Survey):
         yield partial(self.security_groups, self.inputs["mlflow_vpc_id"])
         yield from (partial(self.log_group, name) for name in self.log_groups())
         yield from self.database()
-        yield self.target_group
-        yield self.load_balancer
+        yield from self.load_balancers(also=not self.inputs.get("mlflow_load_balancer_is_internal", True))
         yield partial(self.record, self.inputs["mlflow_zone_id"], people)
         yield partial(self.record, self.inputs["mlflow_api_zone_id"], programs)
         yield from self.bucket()
@@ -252,8 +259,7 @@ class Removal(Survey):
         yield self.subnet_group
         yield self.parameter_groups
         yield self.instances
-        yield self.target_group
-        yield self.load_balancer
+        yield from self.load_balancers(also=len(api_load_balancer(self.name)) <= LOAD_BALANCER_NAME)
         yield partial(self.record, self.where["zone_id"], self.where["host"])
         yield partial(self.record, self.where["api_zone_id"], self.where["api_host"])
         for role in self.roles():

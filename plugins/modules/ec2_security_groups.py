@@ -72,6 +72,17 @@ options:
             description: What the rule is for, at most 255 characters.
             type: str
             default: ""
+  superseded:
+    description:
+      - Names of groups that are wanted no more and may still be in use. With O(state=present) those of the stack are left as they are,
+        with all rules that name them, and RV(superseded) says which they are, until O(remove_superseded) is true.
+    type: list
+    elements: str
+    default: []
+  remove_superseded:
+    description: Whether the groups of O(superseded), and the rules that name them, are removed.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -111,6 +122,12 @@ security_groups:
   sample:
     mlflow-team-x-database:
       id: sg-0a1b2c3d4e5f67890
+superseded:
+  description: Names of the groups of O(superseded) that are there and of the stack, and that this run has not removed.
+  type: list
+  elements: str
+  returned: success
+  sample: []
 changes:
   description: What the run changed, or would change in check mode.
   type: list
@@ -243,6 +260,10 @@ class Tagged(Resource):
 class Group(Tagged):
     kind = "ec2_security_group"
     immutable = frozenset({"description"})
+    superseded: t.Sequence[Group] = ()
+    """The groups of this run that are wanted no more."""
+    kept = False
+    """Of such a group: whether it stays for now, with the rules that name it."""
 
     def __init__(
         self, aws: Aws, vpc_id: str, spec: State, siblings: dict[str, Group], tags: dict[str, str], absent: bool
@@ -318,10 +339,15 @@ class Group(Tagged):
         ids = {name: group["id"] for name, group in self._groups_before().items()}
         before = {} if self.fresh() else {identity(rule): rule for rule in self._rules_before()}
         wanted = [(spec, identity(wanted_rule(spec, ids))) for spec in self.spec["rules"]]
-        kept = {key for _spec, key in wanted}
+        stray = [rule for key, rule in before.items() if key not in {key for _spec, key in wanted}]
+        superseded = {ids[group.name]: group for group in self.superseded}
         return [
             *(Rule(self, spec, before.get(key)) for spec, key in wanted),
-            *(Rule(self, None, rule, absent=True) for key, rule in before.items() if key not in kept),
+            *(
+                Rule(self, None, rule, absent=True, needs=[group] if group else [])
+                for rule, group in ((rule, superseded.get(rule["peer"])) for rule in stray)
+                if not (group and group.kept)
+            ),
         ]
 
     def rules_to_remove(self) -> list[Rule]:
@@ -406,17 +432,32 @@ class Rule(Tagged):
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
-    absent = params["state"] == "absent"
+    absent, tags = params["state"] == "absent", params["tags"]
     groups: dict[str, Group] = {}
     for spec in params["security_groups"]:
         if not absent and not spec["description"]:
             raise AwsError(f"ec2_security_group {spec['name']}: description is required: EC2 makes no group without it")
         spec = {**spec, "rules": single_rules(spec["rules"])}
-        groups[spec["name"]] = Group(aws, params["vpc_id"], spec, groups, params["tags"], absent)
+        groups[spec["name"]] = Group(aws, params["vpc_id"], spec, groups, tags, absent)
     rules = [rule for group in groups.values() for rule in group.rules_to_remove()] if absent else []
-    return [*rules, *groups.values()], lambda: {
-        "security_groups": {g.name: {"id": g.state["id"]} for g in groups.values() if g.state}
+    wanted = list(groups.values())
+    going = () if absent else _superseded(aws, params, groups)
+    for group in wanted:
+        group.superseded = group.needs = going  # which go after it, and after its rules that name them
+    keep = not params["remove_superseded"]
+    for group in going:
+        group.kept = keep
+    return [*rules, *wanted, *([] if keep else going)], lambda: {
+        "security_groups": {g.name: {"id": g.state["id"]} for g in wanted if g.state},
+        "superseded": [group.name for group in going if keep],
     }
+
+
+def _superseded(aws: Aws, params: dict[str, t.Any], groups: dict[str, Group]) -> tuple[Group, ...]:
+    """The groups that are wanted no more and are there and ours. They are put among C(groups), which are read together."""
+    more = {name: Group(aws, params["vpc_id"], {"name": name}, groups, params["tags"], True) for name in params["superseded"]}
+    groups.update(more)
+    return tuple(group for group in more.values() if (state := group.peek()) and not group._foreign(state))
 
 
 def main() -> None:
@@ -451,6 +492,8 @@ def main() -> None:
                     },
                 },
             },
+            "superseded": {"type": "list", "elements": "str", "default": []},
+            "remove_superseded": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},
         },

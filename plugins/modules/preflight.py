@@ -95,6 +95,12 @@ restore:
     endpoint: mlflow-team-x.cluster-abcdefg.eu-west-1.rds.amazonaws.com
     engine_version: 8.0.mysql_aurora.3.10.3
     fixed: {master_username: mlflow_admin, database_name: mlflow, storage_encrypted: true}
+api_load_balancer_subnet_ids:
+  description: The subnets of the load balancer for programs, one in each zone. Empty where they come through that of people.
+  type: list
+  elements: str
+  returned: success and O(scope=site) or O(scope=restore)
+  sample: []
 lease:
   description: What the action plugins of this collection tell all modules of the run, so that two runs never change one stack at the same time.
   type: dict
@@ -245,6 +251,8 @@ def main() -> None:
             problems = problems_with(preflight, scope)
             if not problems:
                 facts, problems = task_of(preflight, scope)
+            if not problems and scope in ("site", "restore"):
+                facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
         if not problems:
             if aws.record:
                 aws.record.save()

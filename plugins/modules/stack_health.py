@@ -20,6 +20,11 @@ options:
     description: Name of the stack, which its resources carry.
     type: str
     required: true
+  load_balancers:
+    description: Names of the stack's load balancers, each with a target group of the same name. Default is one with O(name).
+    type: list
+    elements: str
+    default: []
   domain_name:
     description: Host name of the API.
     type: str
@@ -78,6 +83,7 @@ import os
 import typing as t
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -128,13 +134,13 @@ class Health:
         prepared = tags.get(PREPARED_TAG) not in (None, UPGRADING)
         return judge(prepared, of if prepared else f"not prepared (it was {of})")
 
-    def load_balancer(self) -> Outcome:
-        balancer = self.aws.client("elbv2").describe_load_balancers(Names=[self.name])["LoadBalancers"][0]
+    def load_balancer(self, name: str) -> Outcome:
+        balancer = self.aws.client("elbv2").describe_load_balancers(Names=[name])["LoadBalancers"][0]
         return judge(balancer["State"]["Code"] == "active", balancer["State"]["Code"])
 
-    def targets(self) -> Outcome:
+    def targets(self, name: str) -> Outcome:
         elb = self.aws.client("elbv2")
-        group = elb.describe_target_groups(Names=[self.name])["TargetGroups"][0]["TargetGroupArn"]
+        group = elb.describe_target_groups(Names=[name])["TargetGroups"][0]["TargetGroupArn"]
         states = [t["TargetHealth"]["State"] for t in elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]]
         wanted = self._service()["desiredCount"]
         healthy = states.count("healthy")
@@ -190,12 +196,19 @@ class Health:
 def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
     """All checks, made at the same time, in a fixed order."""
     health = Health(aws, params)
+    balancers = params["load_balancers"] or [params["name"]]
+
+    def of_each(what: str, check: t.Callable[[str], Outcome]) -> t.Iterator[tuple[str, t.Callable[[], Outcome]]]:
+        """The check of each load balancer; the first needs no name."""
+        for name in balancers:
+            yield what if name == balancers[0] else f"{what} {name}", partial(check, name)
+
     named: list[tuple[str, t.Callable[[], Outcome]]] = [
         ("database", health.database),
         ("schema of the database", health.schema),
-        ("load balancer", health.load_balancer),
+        *of_each("load balancer", health.load_balancer),
         ("service", health.service),
-        ("targets", health.targets),
+        *of_each("targets", health.targets),
         ("API", health.api),
         ("VPC link", health.vpc_link),
         ("API domain name", health.domain_name),
@@ -222,6 +235,7 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "name": {"type": "str", "required": True},
+            "load_balancers": {"type": "list", "elements": "str", "default": []},
             "domain_name": {"type": "str", "required": True},
             "api_uri": {"type": "str"},
             "certificate_arns": {"type": "list", "elements": "str", "default": []},

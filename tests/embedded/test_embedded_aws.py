@@ -727,7 +727,7 @@ class Balancer:
     """An internal ALB with a target group and a plain listener that refuses everything."""
 
     def __init__(self, aws: EmbeddedAWS, network: Network) -> None:
-        self.elb = aws.client("elbv2")
+        self.elb, self.subnets = aws.client("elbv2"), network.subnets
         (self.description,) = self.elb.create_load_balancer(
             Name="b", Scheme="internal", Subnets=network.subnets, SecurityGroups=[network.group]
         )["LoadBalancers"]
@@ -783,6 +783,8 @@ def test_load_balancer(aws: EmbeddedAWS, network: Network) -> None:
     (described,) = elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
     assert {each["SubnetId"] for each in described["AvailabilityZones"]} == set(network.subnets[:2])
     refused("DuplicateLoadBalancerName", elb.create_load_balancer, Name="b", Subnets=network.subnets)
+    refused("ValidationError", elb.create_load_balancer, Name="c", Subnets=network.subnets[:1])
+    refused("InvalidConfigurationRequest", elb.create_load_balancer, Name="c", Subnets=[network.subnets[0]] * 2)
 
 
 def test_target_groups(balancer: Balancer) -> None:
@@ -802,6 +804,11 @@ def test_target_groups(balancer: Balancer) -> None:
 
     assert described()["LoadBalancerArns"] == [balancer.arn]
     refused("ResourceInUse", elb.delete_target_group, TargetGroupArn=group)
+    description = elb.create_load_balancer(Name="c", Subnets=balancer.subnets)["LoadBalancers"][0]
+    refuse = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}]
+    (other,) = elb.create_listener(LoadBalancerArn=description["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=refuse)["Listeners"]
+    here = {"ListenerArn": other["ListenerArn"], "Priority": 1, "Conditions": [{"Field": "host-header", "Values": ["a.example"]}]}
+    refused("TargetGroupAssociationLimit", elb.create_rule, **here, Actions=[balancer.forward])
     elb.delete_rule(RuleArn=rule["RuleArn"])
     refused("RuleNotFound", elb.delete_rule, RuleArn=rule["RuleArn"])
     assert described()["LoadBalancerArns"] == []

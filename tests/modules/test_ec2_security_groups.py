@@ -255,3 +255,23 @@ def test_description_of_a_group_stays(aws: EmbeddedAWS, params: dict[str, t.Any]
     params["security_groups"][2]["description"] = "Other"
     with pytest.raises(ModuleFailed, match="description cannot be changed on an existing ec2_security_group"):
         run_module("ec2_security_groups", params, aws)
+
+
+def test_a_superseded_group_stays_with_its_rules_until_it_is_told_to_go(aws: EmbeddedAWS, params: dict[str, t.Any]) -> None:
+    """x-front goes, to which x-back has a rule; a group of that name that is somebody else's does not."""
+    run_module("ec2_security_groups", params, aws)
+    theirs = aws.client("ec2").create_security_group(GroupName="x-theirs", Description="Theirs", VpcId=params["vpc_id"])["GroupId"]
+    wanted = [{**group, "rules": []} for group in params["security_groups"][1:]]
+    after = {**params, "security_groups": wanted, "superseded": ["x-front", "x-theirs", "x-none"]}
+    mark = aws.mark()
+    kept = run_module("ec2_security_groups", after, aws)
+    assert (kept["changed"], kept["superseded"], aws.mutating(mark)) == (False, ["x-front"], [])
+
+    gone = [("delete", RULE, "x-back/ingress tcp 5000 x-front"), ("delete", GROUP, "x-front")]
+    plan = run_module("ec2_security_groups", {**after, "remove_superseded": True}, aws, check=True)
+    done = run_module("ec2_security_groups", {**after, "remove_superseded": True}, aws)
+    assert actions(plan) == actions(done) == gone and done["superseded"] == []
+    assert [call["operation"] for call in aws.mutating(mark)] == ["RevokeSecurityGroupIngress", "DeleteSecurityGroup"]
+    named = {group["GroupName"]: group["GroupId"] for group in aws.client("ec2").describe_security_groups()["SecurityGroups"]}
+    assert "x-front" not in named and named["x-theirs"] == theirs
+    assert run_module("ec2_security_groups", after, aws)["superseded"] == []

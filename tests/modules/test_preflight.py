@@ -94,3 +94,31 @@ def test_a_place_that_a_command_says_is_not_lost_either(aws, command):
         run_module("preflight", {"inputs": {"mlflow_unique_name": "team-x"}}, aws)
     there = {"mlflow_artifact_bucket_id": "the-artifacts", "mlflow_artifact_bucket_path": "/mlflow"}
     run_module("preflight", {"inputs": {"mlflow_unique_name": "team-x", **there}}, aws)
+
+
+def test_programs_get_their_load_balancer_into_one_subnet_of_each_zone_of_the_servers(aws):
+    inputs, ec2 = prerequisites(aws), aws.client("ec2")
+    servers = inputs["mlflow_service_subnet_ids"]
+    zone = ec2.describe_subnets(SubnetIds=servers[:1])["Subnets"][0]["AvailabilityZone"]
+    twin = ec2.create_subnet(VpcId=inputs["mlflow_vpc_id"], CidrBlock="10.0.90.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+    given = {"mlflow_vpc_id": inputs["mlflow_vpc_id"], "mlflow_service_subnet_ids": [servers[0], twin, *servers[1:]]}
+    assert run_module("preflight", {"inputs": given}, aws)["api_load_balancer_subnet_ids"] == []
+    facing = {**given, "mlflow_load_balancer_is_internal": False}
+    assert run_module("preflight", {"inputs": facing}, aws)["api_load_balancer_subnet_ids"] == servers
+
+
+@pytest.mark.parametrize(
+    ("length", "internal", "scope", "refused"),
+    [(28, False, "site", False), (29, False, "site", True), (32, True, "site", False), (32, False, "destroy", False), (32, False, "backup", False)],
+)
+def test_a_name_has_to_leave_room_for_that_of_programs_load_balancer(aws, length, internal, scope, refused):
+    """Not where a stack of before is backed up or removed."""
+    inputs = prerequisites(aws)
+    given = {name: inputs[name] for name in ("mlflow_vpc_id", "mlflow_service_subnet_ids")}
+    given |= {"mlflow_unique_name": "x" * length, "mlflow_load_balancer_is_internal": internal}
+    try:
+        run_module("preflight", {"inputs": given, "scope": scope}, aws)
+        problems = []
+    except ModuleFailed as error:
+        problems = [p for p in error.result["problems"] if "with mlflow_load_balancer_is_internal false it may have 28 characters" in p]
+    assert [problem.partition("=")[0].partition(" ")[0].rstrip(":") for problem in problems] == ["mlflow_unique_name"] * refused

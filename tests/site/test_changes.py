@@ -352,12 +352,33 @@ CASES = [
             "mlflow_load_balancer_subnet_ids": g.public_subnets,
             "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "0.0.0.0/0", "::/0"],
         },
-        "create ec2_security_group_rule*4, delete ec2_security_group_rule*2, replace elbv2_load_balancer, replace elbv2_listener*3, "
-        "replace elbv2_listener_rule*3, update route53_record, update apigatewayv2_integration",
-        "ec2:AuthorizeSecurityGroupIngress*4, ec2:RevokeSecurityGroupIngress*2, elbv2:DeleteLoadBalancer, elbv2:CreateLoadBalancer, "
-        "elbv2:ModifyLoadBalancerAttributes, elbv2:CreateListener*3, elbv2:CreateRule*3, route53:ChangeResourceRecordSets, "
-        "apigatewayv2:UpdateIntegration",
-        ("opens the group to the internet", "opens the load balancer to the internet", "requests fail for minutes"),
+        "create ec2_security_group, create ec2_security_group_rule*8, delete ec2_security_group_rule*4, "
+        "create elbv2_target_group, create elbv2_load_balancer, create elbv2_listener, create elbv2_listener_rule*2, "
+        "replace elbv2_load_balancer, replace elbv2_listener*2, replace elbv2_listener_rule, delete elbv2_listener, "
+        "delete elbv2_listener_rule*2, update route53_record, update ecs_service, update apigatewayv2_integration",
+        "ec2:CreateSecurityGroup, ec2:AuthorizeSecurityGroupIngress*6, ec2:AuthorizeSecurityGroupEgress*2, "
+        "ec2:RevokeSecurityGroupIngress*3, ec2:RevokeSecurityGroupEgress*3, elbv2:CreateTargetGroup, elbv2:CreateLoadBalancer*2, "
+        "elbv2:ModifyTargetGroupAttributes, elbv2:ModifyLoadBalancerAttributes*2, elbv2:DeleteLoadBalancer, elbv2:CreateListener*3, "
+        "elbv2:CreateRule*3, route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
+        ("opens the group to the internet", "opens the load balancer to the internet", "requests fail for minutes",
+         "nobody can connect to this port any more"),
+    ),
+    Case(
+        "back from the internet",
+        lambda g: {
+            "mlflow_load_balancer_is_internal": True,
+            "mlflow_load_balancer_subnet_ids": g.inputs["mlflow_load_balancer_subnet_ids"],
+            "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24"],
+        },
+        "create ec2_security_group_rule*2, delete ec2_security_group_rule*6, delete ec2_security_group, "
+        "replace elbv2_load_balancer, replace elbv2_listener*2, replace elbv2_listener_rule, create elbv2_listener, "
+        "create elbv2_listener_rule*2, update route53_record, update ecs_service, update apigatewayv2_integration, "
+        "delete elbv2_target_group, delete elbv2_load_balancer, delete elbv2_listener, delete elbv2_listener_rule*2",
+        "ec2:AuthorizeSecurityGroupIngress, ec2:AuthorizeSecurityGroupEgress, ec2:RevokeSecurityGroupIngress*5, "
+        "ec2:RevokeSecurityGroupEgress, ec2:DeleteSecurityGroup, elbv2:DeleteLoadBalancer*2, elbv2:CreateLoadBalancer, "
+        "elbv2:ModifyLoadBalancerAttributes, elbv2:CreateListener*3, elbv2:CreateRule*3, elbv2:DeleteTargetGroup, "
+        "route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
+        ("requests fail for minutes",),
     ),
 ]
 

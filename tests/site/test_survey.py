@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from modules.run_module import ModuleFailed, run_module
-from stack import PASSWORD, Run, Stack
+from stack import PASSWORD, Run, Stack, public_subnets
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _answers, _aws, _lease
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ANSWERS
@@ -49,7 +49,9 @@ def test_a_plan_of_an_empty_account_asks_all_at_once(stack: Stack) -> None:
 
 
 def test_where_nothing_is_to_be_done_all_is_asked_at_once_with_other_choices(stack: Stack) -> None:
-    stack.apply(mlflow_database_engine="aurora-postgresql", mlflow_api_authorizer="jwt", mlflow_service_max_capacity=4)
+    stack.apply(mlflow_database_engine="aurora-postgresql", mlflow_api_authorizer="jwt", mlflow_service_max_capacity=4,
+                mlflow_load_balancer_is_internal=False,
+                mlflow_load_balancer_subnet_ids=public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"]))
     assert_all_is_asked_at_once(stack)
 
 

@@ -15,8 +15,9 @@ from account import Listing, listing, pages
 from cloudformation import findings
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from permissions import statements
+from plans import departures
 from runtime.doors.doors import Doors
-from runtime.doors.request import Request, Source
+from runtime.doors.request import Answer, Forward, Request, Source
 from stack import Run, Stack, certificate, prerequisites, public_subnets, zone
 
 NAME = "mlflow-team-x"
@@ -36,6 +37,7 @@ SIDECAR = {
 
 
 class Variant(t.NamedTuple):
+    stack: Stack
     run: Run
     again: Run
     account: Listing
@@ -59,7 +61,7 @@ class Variant(t.NamedTuple):
 
 
 def _deploy(stack: Stack, **inputs: t.Any) -> Variant:
-    return Variant(stack.apply(**inputs), stack.run("site"), listing(stack.aws))
+    return Variant(stack, stack.apply(**inputs), stack.run("site"), listing(stack.aws))
 
 
 def _assert_settled(variant: Variant) -> None:
@@ -192,7 +194,63 @@ def test_a_sidecar_runs_beside_mlflow_as_it_was_given(postgres: Variant) -> None
     assert port["containerPort"] == 9090
     task = next(s for (k, _i), s in postgres.account.items() if k == "task_definition" and s["family"] == NAME)
     assert task["runtimePlatform"]["cpuArchitecture"] == "ARM64"
-    assert postgres.one("load_balancer")["Scheme"] == "internet-facing"
+
+
+def test_programs_have_an_internal_load_balancer_beside_an_internet_facing_one(postgres: Variant, aws_server: EmbeddedAWS) -> None:
+    """API Gateway's VPC link reaches private addresses only."""
+    found = {kind: [s for (k, _i), s in postgres.account.items() if k == kind] for kind in ("load_balancer", "listener", "security_group_rule")}
+    balancers = {balancer["LoadBalancerName"]: balancer for balancer in found["load_balancer"]}
+    assert {name: b["Scheme"] for name, b in balancers.items()} == {NAME: "internet-facing", f"{NAME}-api": "internal"}
+    names = {b["LoadBalancerArn"]: name for name, b in balancers.items()}
+    assert {(names[s["LoadBalancerArn"]], s["Port"]) for s in found["listener"]} == {(NAME, 80), (NAME, 443), (f"{NAME}-api", 8443)}
+    groups = {i: s["GroupName"].removeprefix(f"{NAME}-") for (k, i), s in postgres.account.items() if k == "security_group"}
+    assert [groups[i] for name in (NAME, f"{NAME}-api") for i in balancers[name]["SecurityGroups"]] == ["load-balancer", "load-balancer-api"]
+    rules = {(groups[r["GroupId"]], r["IsEgress"], r["FromPort"], groups.get(r.get("ReferencedGroupInfo", {}).get("GroupId"))) for r in found["security_group_rule"]}
+    assert {rule for rule in rules if rule[2] == 8443} == {("vpc-link", True, 8443, "load-balancer-api"), ("load-balancer-api", False, 8443, "vpc-link")}
+    assert {rule[3] for rule in rules if rule[:3] == ("service", False, 5000)} == {"load-balancer", "load-balancer-api"}
+    assert len(postgres.one("ecs_service")["loadBalancers"]) == 2
+
+    doors, host = Doors(aws_server), f"mlflow.{postgres.stack.inputs['mlflow_api_zone_name']}"
+    request = Request(Source("203.0.113.5"), f"https://{host}/api/2.0/mlflow/runs/search", {"host": host})
+    integration = postgres.one("api_integration")
+    assert isinstance(doors.gateway.integrate(integration, request), Forward)
+    to_people = next(s["ListenerArn"] for s in found["listener"] if s["Port"] == 443)
+    unreached = doors.gateway.integrate({**integration, "IntegrationUri": to_people}, request)
+    assert isinstance(unreached, Answer) and unreached.status == 503
+
+
+def test_people_keep_their_way_in_while_programs_get_a_load_balancer(postgres: Variant) -> None:
+    """First it is made a stack of before, when one load balancer was for both; then `site` brings it up to date; then all of it goes."""
+    stack = postgres.stack
+    before = stack.run("site", "-e", json.dumps(dict.fromkeys(("__alb_has_api_load_balancer", "network_has_api_load_balancer"), False)))
+    assert before.status == 0, before.messages
+    elb = stack.aws.client("elbv2")
+
+    def people() -> tuple[t.Any, ...]:
+        """All of their load balancer but the listener that was for programs."""
+        (balancer,) = elb.describe_load_balancers(Names=[NAME])["LoadBalancers"]
+        listeners = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        kept = [listener for listener in listeners if listener["Port"] != 8443]
+        return balancer, kept, [elb.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"] for listener in kept]
+
+    assert [b["LoadBalancerName"] for b in elb.describe_load_balancers()["LoadBalancers"]] == [NAME]
+    there = people()
+    planned, run = stack.plan_and_apply()
+    assert departures(planned, run.changes) == []
+    assert people() == there
+    assert not [c for c in run.changes if c["kind"] in ("elbv2_load_balancer", "route53_record") and c["name"] == NAME]
+    order = [call["operation"] for call in run.calls if call["mutating"] and call["service"] in ("elbv2", "ecs", "apigatewayv2")]
+    steps = [order.index(step) for step in ("CreateLoadBalancer", "CreateRule", "UpdateService", "UpdateIntegration")]
+    assert steps == sorted(steps) and "DeleteLoadBalancer" not in order
+    assert stack.run("site").mutating == []
+    health = stack.run("verify").text
+    assert f"load balancer {NAME}-api" in health and f"targets {NAME}-api" in health
+
+    elb.modify_load_balancer_attributes(
+        LoadBalancerArn=stack.outputs["api_load_balancer_arn"], Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}]
+    )
+    stack.destroy()
+    assert elb.describe_load_balancers()["LoadBalancers"] == elb.describe_target_groups()["TargetGroups"] == []
 
 
 # An existing bucket

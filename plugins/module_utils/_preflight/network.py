@@ -7,8 +7,15 @@ from __future__ import annotations
 
 import ipaddress
 import typing as t
+from collections import Counter
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import Document, load_balancer, vpc_links
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
+    LOAD_BALANCER_NAME,
+    Document,
+    api_load_balancer,
+    load_balancer,
+    vpc_links,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._zones import VPC_LINKS, is_known, lacks
@@ -26,6 +33,7 @@ class Network(Checks):
             (self.zones, (), (SERVICE,)),
             (self.addresses, (), ("mlflow_vpc_id",)),
             (self.way_out, (), ("mlflow_vpc_id",)),
+            (self.name_of_api_load_balancer, (), ("mlflow_unique_name",)),
         ]
 
     def subnets(self) -> Problems:
@@ -63,16 +71,20 @@ class Network(Checks):
     def addresses(self) -> Problems:
         """Whether what the run makes anew has room. What is there has its addresses already."""
         known, (balanced, linked) = self.known(), self.placed()
-        new = [i for i in self.inputs.get(LOAD_BALANCER) or [] if i in known and i not in balanced]
-        for subnet in new:
+        new = [(LOAD_BALANCER, i) for i in self.inputs.get(LOAD_BALANCER) or [] if i in known and i not in balanced]
+        programs = self.of_api_load_balancer()
+        placed = self.api_load_balancer_placed() if programs else set()
+        new += [(SERVICE, subnet) for subnet in programs if subnet not in placed]
+        taken = Counter({subnet: FREE * times for subnet, times in Counter(subnet for _name, subnet in new).items()})
+        for name, subnet in new:
             free, size = known[subnet]["AvailableIpAddressCount"], ipaddress.ip_network(known[subnet]["CidrBlock"]).prefixlen
             if size > 27:
-                yield self.problem(LOAD_BALANCER, f"{subnet} is a /{size}: a load balancer takes subnets of /27 and larger")
-            elif free < FREE:
-                yield self.problem(LOAD_BALANCER, f"{subnet} has {free} free addresses, and a load balancer takes {FREE} in each: {_MORE}")
+                yield self.problem(name, f"{subnet} is a /{size}: a load balancer takes subnets of /27 and larger")
+            elif free < taken[subnet]:
+                yield self.problem(name, f"{subnet} has {free} free addresses, and a load balancer takes {FREE} in each: {_MORE}")
         if linked:
             return
-        left = {i: known[i]["AvailableIpAddressCount"] - FREE * (i in new) for i in self.inputs.get(SERVICE) or [] if i in known}
+        left = {i: known[i]["AvailableIpAddressCount"] - taken[i] for i in self.inputs.get(SERVICE) or [] if i in known}
         full = [subnet for subnet, free in left.items() if free < 1]
         tasks = max(1, self.inputs.get("mlflow_service_min_capacity") or 0)
         if full:
@@ -83,6 +95,34 @@ class Network(Checks):
         instances = 1 + (self.inputs.get("mlflow_database_reader_count") or 0)
         if free and sum(free) < instances:
             yield self.problem(DATABASE, f"they have {sum(free)} free addresses, and the database takes {instances}: {_MORE}")
+
+    def of_api_load_balancer(self) -> list[str]:
+        """The subnets of the load balancer for programs, which takes one in each zone: the first of those of the servers."""
+        if self.inputs.get("mlflow_load_balancer_is_internal", True):
+            return []
+        known = self.known()
+        first: dict[str, str] = {}
+        for subnet in self.inputs.get(SERVICE) or []:
+            if subnet in known:
+                first.setdefault(known[subnet]["AvailabilityZone"], subnet)
+        return list(first.values())
+
+    def api_load_balancer_placed(self) -> set[str]:
+        """The subnets that it has already."""
+        name = api_load_balancer(self.inputs.get("mlflow_unique_name") or "")
+        balancer = load_balancer(self.aws, name) if len(name) <= LOAD_BALANCER_NAME else None
+        return {zone["SubnetId"] for zone in balancer["AvailabilityZones"]} if balancer else set()
+
+    def name_of_api_load_balancer(self) -> Problems:
+        """It is not among the rules for the inputs, since what was deployed before there was this load balancer can still be removed."""
+        name = self.inputs["mlflow_unique_name"]
+        if not self.inputs.get("mlflow_load_balancer_is_internal", True) and len(api_load_balancer(name)) > LOAD_BALANCER_NAME:
+            yield self.problem(
+                "mlflow_unique_name",
+                f"with mlflow_load_balancer_is_internal false it may have {LOAD_BALANCER_NAME - len(api_load_balancer(''))} characters, since programs "
+                f"come through a second load balancer, {api_load_balancer('<unique_name>')}, of whose name AWS takes {LOAD_BALANCER_NAME}: "
+                "give a shorter one, or set mlflow_load_balancer_is_internal to true",
+            )
 
     def way_out(self) -> Problems:
         """Where the default routes lead. That there is none is only warned of: not every network shows its way out in its route tables."""

@@ -9,7 +9,13 @@ import ipaddress
 import typing as t
 from functools import partial
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import domain_names, load_balancer, vpc_links
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
+    LOAD_BALANCER_NAME,
+    api_load_balancer,
+    domain_names,
+    load_balancer,
+    vpc_links,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import BotoCoreError, ClientError, error_code, found, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 
@@ -58,9 +64,13 @@ class Quotas(Checks):
             yield from self.room(VPC_LINKS, len(links))
 
     def load_balancers(self) -> Problems:
-        if not load_balancer(self.aws, self.name):
+        wanted, programs = [self.name], api_load_balancer(self.name)
+        if not self.inputs.get("mlflow_load_balancer_is_internal", True) and len(programs) <= LOAD_BALANCER_NAME:
+            wanted.append(programs)
+        more = [name for name in wanted if not load_balancer(self.aws, name)]
+        if more:
             every = self.aws.pages("elbv2", "describe_load_balancers", "LoadBalancers")
-            yield from self.room(LOAD_BALANCERS, sum(each["Type"] == "application" for each in every))
+            yield from self.room(LOAD_BALANCERS, sum(each["Type"] == "application" for each in every), len(more))
 
     def domain_names(self) -> Problems:
         names = [each["DomainName"] for each in domain_names(self.aws)]
@@ -72,13 +82,12 @@ class Quotas(Checks):
         if self.is_new():
             yield from self.room(CLUSTERS, len(self.aws.pages("rds", "describe_db_clusters", "DBClusters")))
 
-    def room(self, quota: Quota, have: int) -> Problems:
-        """For one more."""
+    def room(self, quota: Quota, have: int, more: int = 1) -> Problems:
         limit = self.limit(quota)
-        if limit is not None and have >= limit:
+        if limit is not None and have + more > limit:
             yield self.problem(
                 "mlflow_unique_name",
-                f"the account has {have} {quota.what} in {self.aws.region} and may have {limit:g}, but the stack needs another one: "
+                f"the account has {have} {quota.what} in {self.aws.region} and may have {limit:g}, but the stack needs {'another one' if more == 1 else f'{more} more'}: "
                 f"{quota.raise_it()}, or remove one that nobody needs any more",
             )
 

@@ -166,6 +166,26 @@ def room_for_load_balancer(original: Any, self: Any, name: str, subnet_ids: list
     return original(self, name=name, subnet_ids=subnet_ids, **kwargs)
 
 
+@gap(models.ELBv2Backend, "create_load_balancer")
+def load_balancer_subnets(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """CreateLoadBalancer takes one subnet of each zone, for an Application Load Balancer of two zones or more."""
+    _check_zones(self, kwargs.get("subnet_ids") or [])
+    return original(self, *args, **kwargs)
+
+
+def _check_zones(backend: Any, subnet_ids: list[str]) -> None:
+    found = [backend.ec2_backend.get_subnet(subnet) for subnet in subnet_ids]
+    zones = [subnet.availability_zone for subnet in found if subnet]
+    if len(set(zones)) < len(zones):
+        raise exceptions.ELBClientError(
+            "InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
+        )
+    if len(zones) == 1:
+        raise exceptions.ELBClientError(
+            "ValidationError", "At least two subnets in two different Availability Zones must be specified"
+        )
+
+
 @gap(models.ELBv2Backend, "delete_load_balancer")
 def delete_load_balancer(original: Any, self: Any, arn: str) -> None:
     """DeleteLoadBalancer is refused with deletion protection: OperationNotPermitted."""
@@ -213,6 +233,21 @@ def validate_actions(original: Any, self: Any, actions: list[Any]) -> None:
 
 def _last_action(actions: list[Any]) -> int:
     return max(range(len(actions)), key=lambda index: (int(actions[index].data.get("Order", 1)), index))
+
+
+@gap(models.ELBv2Backend, "create_rule")
+def create_rule(original: Any, self: Any, listener_arn: str, conditions: Any, priority: int, actions: Any, **kwargs: Any) -> Any:
+    """CreateRule refuses a target group that another load balancer uses: TargetGroupAssociationLimit."""
+    forwards = [action for action in actions if action["Type"] == "forward"]
+    wanted = {arn for action in forwards for arn in self._get_target_group_arns_from(action_data=action)}
+    for balancer in self.load_balancers.values():
+        taken = [arn for arn in wanted if _uses(self, balancer, arn)]
+        if taken and listener_arn not in balancer.listeners:
+            raise exceptions.ELBClientError(
+                "TargetGroupAssociationLimit",
+                f"The following target groups cannot be associated with more than one load balancer: {', '.join(taken)}",
+            )
+    return original(self, listener_arn, conditions, priority, actions, **kwargs)
 
 
 @gap(models.FakeListenerRule, "__init__")

@@ -69,7 +69,7 @@ class ApiGateway:
         if route is None:
             return NOT_FOUND
         verdict = self._authorizers[api_id].check(route, request)
-        outcome = verdict.refused or self._integrate(parts["integrations"][route["Target"].removeprefix("integrations/")], request)
+        outcome = verdict.refused or self.integrate(parts["integrations"][route["Target"].removeprefix("integrations/")], request)
         for stage in parts["stages"].values():
             self._log(stage.get("AccessLogSettings", {}), route, request, verdict, outcome)
         return outcome
@@ -99,7 +99,7 @@ class ApiGateway:
             return NOT_FOUND
         return mapping["ApiId"]
 
-    def _integrate(self, integration: Document, request: Request) -> Outcome:
+    def integrate(self, integration: Document, request: Request) -> Outcome:
         """Send it through the VPC link to the listener that the integration names."""
         assert (integration["IntegrationType"], integration["ConnectionType"]) == ("HTTP_PROXY", "VPC_LINK")
         link = self._aws.client("apigatewayv2").get_vpc_link(VpcLinkId=integration["ConnectionId"])
@@ -107,6 +107,8 @@ class ApiGateway:
             return UNAVAILABLE
         listener = integration["IntegrationUri"]
         balancer = next(b for b in self._balancers if listener in {each["ListenerArn"] for each in b.listeners.values()})
+        if not balancer.is_internal:  # its name leads to public addresses, which a VPC link does not reach
+            return UNAVAILABLE
         port = balancer.port_of(listener)
         verified = integration.get("TlsConfig", {}).get("ServerNameToVerify")
         if verified and not balancer.certificate_covers(port, verified):

@@ -27,6 +27,7 @@ class LoadBalancer:
         self._aws, self._groups = aws, groups
         self.arn, self.dns_name = document["LoadBalancerArn"], document["DNSName"]
         self.security_groups = frozenset(document["SecurityGroups"])
+        self.is_internal = document["Scheme"] == "internal"
         self.attributes = tags(elb.describe_load_balancer_attributes(LoadBalancerArn=self.arn)["Attributes"])
         self.listeners = {
             listener["Port"]: listener for listener in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=self.arn)
