@@ -185,6 +185,7 @@ def modules() -> None:
 
 
 def site() -> None:
+    run("scripts/oldest_boto3")
     pytest("site", "-n", "2", "--dist", "loadfile", "tests/site")
 
 

@@ -126,7 +126,9 @@ options:
     type: list
     elements: str
   engine_lifecycle_support:
-    description: Whether the cluster is in the paid Extended Support after the end of standard support.
+    description:
+      - Whether the cluster is in the paid Extended Support after the end of standard support.
+      - With a boto3 older than 1.43.60 it is set when the cluster is made, and not changed on one that there is.
     type: str
     choices: [open-source-rds-extended-support, open-source-rds-extended-support-disabled]
   serverless_v2_scaling:
@@ -590,6 +592,7 @@ class Cluster(RdsResource):
         return {
             **{field: spec[field] for field in {**self.ARGUMENTS, **self.FIXED}},
             "engine_version": version,
+            "engine_lifecycle_support": None if current and not self._can_modify("EngineLifecycleSupport") else spec["engine_lifecycle_support"],
             # AWS may not tell that of a restored cluster.
             "database_name": None if current and current["database_name"] is None else spec["database_name"],
             "kms_key_id": self._key(),
@@ -601,6 +604,10 @@ class Cluster(RdsResource):
             "password_version": self._password_version(),
             "restored_from": self._origin(),
         }
+
+    def _can_modify(self, argument: str) -> bool:
+        """Whether this boto3 knows an argument that ModifyDBCluster has not always had."""
+        return argument in self.rds.meta.service_model.operation_model("ModifyDBCluster").input_shape.members
 
     def _origin(self) -> str | None:
         source = self.spec["restore_from"]
@@ -686,9 +693,9 @@ class Cluster(RdsResource):
         return {field: made[field] for field in (*self.unknown(), "pending_modified")}
 
     NOT_OF_A_RESTORE: t.ClassVar[tuple[str, ...]] = (
-        "MasterUsername", "StorageEncrypted", "PreferredMaintenanceWindow", "EngineVersion",
+        "MasterUsername", "StorageEncrypted", "PreferredMaintenanceWindow", "EngineVersion", "BackupRetentionPeriod", "PreferredBackupWindow",
     )  # fmt: skip
-    """What the operations that restore do not take; of the version both have an idea of their own."""
+    """What the operations that restore do not take, the last two of them not from every boto3; of the version both have an idea of their own."""
 
     def _restore(self, arguments: State, tags: dict[str, str]) -> State:
         """Make the cluster of a backup, and once it is available, give it the password and what a restore does not take."""

@@ -31,6 +31,7 @@ def main() -> None:
         "--creation-seconds", type=creation_seconds, default={}, metavar="rds=40,elb=25,vpclink=30",
         help="how long slow resources take to become available (default: no time)",
     )
+    parser.add_argument("--oldest-botocore", type=Path, help="folder of the oldest botocore that callers may have, to hold calls against its models")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process ends")
     parser.add_argument("--list-gaps", action="store_true", help="print what moto lacks and is closed here, and exit")
     arguments = parser.parse_args()
@@ -43,6 +44,7 @@ def main() -> None:
         latency_ms=arguments.latency_ms,
         creation_seconds=arguments.creation_seconds,
         exit_with_parent=arguments.exit_with_parent,
+        oldest_botocore=arguments.oldest_botocore,
     )
 
 

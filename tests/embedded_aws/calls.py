@@ -30,6 +30,8 @@ from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
 from embedded_aws.consistency import Consistency
+from embedded_aws.services import sts
+from embedded_aws.shapes import Judge
 
 # Credential scopes whose name is not the service's name in botocore.
 SERVICE_OF_SCOPE = {
@@ -258,8 +260,8 @@ class Replicas(Protocol):
 class Recorder:
     """WSGI middleware: calls pass one at a time, because moto's state knows no threads, and leave a trace."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], latency_ms: float = 0) -> None:
-        self._app = app
+    def __init__(self, app: Callable[..., Iterable[bytes]], latency_ms: float = 0, judge: Judge | None = None) -> None:
+        self._app, self.judge = app, judge
         self._start_latency_ms = latency_ms
         self.observer: Observer | None = None
         self.replicas: Replicas | None = None
@@ -298,13 +300,16 @@ class Recorder:
             call = Call(len(self.calls) + 1, service, operation, mutating, params, caller, time.time())
             self.calls.append(call)
             faults = [fault for fault in self.faults if fault.strikes(call)]
+        expired = sts.refusal(service, protocol_of(service), caller)
+        if self.judge:
+            self.judge.hear(service, operation, environ, body)
         time.sleep((self.latency_ms + sum(fault.latency_ms for fault in faults)) / 1000)
         for fault in faults:
             if fault.drop == "before":
                 return self._drop(call, environ)
             if fault.error and not fault.late:
                 return self._refuse(call, fault.answer(service), start_response)
-        if refusal := self.consistency.refusal(service, operation, environ["PATH_INFO"], body):
+        if refusal := expired or self.consistency.refusal(service, operation, environ["PATH_INFO"], body):
             return self._refuse(call, refusal, start_response)
         answered: dict[str, Any] = {}
 

@@ -125,6 +125,10 @@ class EmbeddedAWS:
         """The number of calls so far, to give to ``calls`` and ``mutating``."""
         return self._control("GET", "mark")
 
+    def objections(self) -> list[str]:
+        """What the service models do not allow of any call since the start, where the oldest botocore was given."""
+        return self._control("GET", "objections")
+
     def reset(self) -> None:
         """Empty the account, the call log, faults, results of tasks, latency and creation times."""
         self._control("POST", "reset")
@@ -158,6 +162,10 @@ class EmbeddedAWS:
         zone to be asked by the internet (delegation), a certificate to fail that is not validated (validation).
         """
         self._control("POST", "creation-seconds", seconds)
+
+    def session_seconds(self, seconds: float | None) -> None:
+        """How long the sessions last that STS gives from now on, whatever they were asked for; None: as long as that."""
+        self._control("POST", "session-seconds", {"seconds": seconds})
 
     def holdings(self) -> dict[str, int]:
         """How many things of each kind the account holds, as moto keeps them."""

@@ -38,6 +38,8 @@ from werkzeug.serving import BaseWSGIServer, make_server  # noqa: E402
 from embedded_aws import gaps, tasks, timing  # noqa: E402
 from embedded_aws.calls import Fault, Recorder  # noqa: E402
 from embedded_aws.consistency import Consistency  # noqa: E402
+from embedded_aws.services import sts  # noqa: E402
+from embedded_aws.shapes import Judge  # noqa: E402
 from embedded_aws.snapshots import Snapshots  # noqa: E402
 from embedded_aws.stale import Stale  # noqa: E402
 
@@ -47,8 +49,9 @@ CONTROL = "/_embedded/"
 class EmbeddedApplication:
     """WSGI application: ``/_embedded/*`` controls the server, everything else is an AWS API call."""
 
-    def __init__(self, latency_ms: float = 0) -> None:
-        self.recorder = Recorder(DomainDispatcherApplication(create_backend_app), latency_ms)
+    def __init__(self, latency_ms: float = 0, oldest_botocore: Path | None = None) -> None:
+        judge = Judge(oldest_botocore) if oldest_botocore else None
+        self.recorder = Recorder(DomainDispatcherApplication(create_backend_app), latency_ms, judge)
         self.snapshots = self.recorder.observer = Snapshots(self._serve_copy)
         self.stale = self.recorder.replicas = Stale(self._serve_replica)
 
@@ -72,6 +75,7 @@ class EmbeddedApplication:
         return {
             "GET calls": lambda: [vars(call) for call in self.recorder.calls[int(query.get("since", 0)):]],
             "GET mark": lambda: len(self.recorder.calls),
+            "GET objections": lambda: sorted(self.recorder.judge.objections) if self.recorder.judge else [],
             "POST reset": self._reset,
             "POST faults": lambda: self._set_faults(json.loads(body)),
             "POST task-results": lambda: tasks.set_results(json.loads(body)),
@@ -80,6 +84,7 @@ class EmbeddedApplication:
             "POST stale": lambda: setattr(self.stale, "seconds", float(json.loads(body)["seconds"])),
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
+            "POST session-seconds": lambda: sts.shorten(json.loads(body)["seconds"]),
             "GET holdings": holdings,
             "GET snapshots": lambda: [asdict(snapshot) for snapshot in self.snapshots.taken],
             "POST snapshots": lambda: self.snapshots.begin(**json.loads(body)),
@@ -98,6 +103,7 @@ class EmbeddedApplication:
         s3_backends.bucket_accounts.clear()  # S3 keeps who has which bucket beside its backends
         reset_model_data()
         timing.reset()
+        sts.shorten(None)
         tasks.set_results([])
         self.snapshots.drop()
         self.stale.drop()
@@ -147,7 +153,8 @@ def _server(app: EmbeddedApplication, port: int, fd: int | None = None) -> BaseW
 
 
 def serve(
-    port: int, ready_file: Path | None, latency_ms: float, creation_seconds: dict[str, float], exit_with_parent: bool
+    port: int, ready_file: Path | None, latency_ms: float, creation_seconds: dict[str, float], exit_with_parent: bool,
+    oldest_botocore: Path | None,
 ) -> None:
     """Serve on 127.0.0.1 until SIGTERM or SIGINT. ``port`` 0 takes a free one; raises OSError if it is taken."""
     default_user_config["lambda"] = {"use_docker": False}
@@ -155,7 +162,7 @@ def serve(
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     gaps.apply()
     timing.configure(creation_seconds)
-    server = _server(EmbeddedApplication(latency_ms), port)
+    server = _server(EmbeddedApplication(latency_ms, oldest_botocore), port)
     endpoint = f"http://127.0.0.1:{server.server_port}"
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))  # nothing is kept, so there is nothing to tidy up

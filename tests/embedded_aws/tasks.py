@@ -15,7 +15,7 @@ class TaskResult:
     """How tasks end that match.
 
     ``family`` and ``image`` are patterns, ``environment`` is what the overrides of RunTask set. ``exit_code`` is that of
-    the essential containers; None: the task does not start. They write the lines ``log``. ``times``: for so many tasks.
+    the essential containers; None: the task does not start, for the ``reason``. They write the lines ``log``. ``times``: for so many tasks.
     """
 
     family: str = "*"
@@ -24,6 +24,7 @@ class TaskResult:
     exit_code: int | None = 0
     log: list[str] = field(default_factory=list)
     times: int | None = None
+    reason: str = "CannotPullContainerError: pull image manifest has been retried 7 time(s)"
 
     def matches(self, definition: Any, overrides: dict[str, Any]) -> bool:
         given = [e for c in overrides.get("containerOverrides", []) for e in c.get("environment", [])]

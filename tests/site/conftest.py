@@ -3,11 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
 from stack import Stack, prerequisites
+
+
+@pytest.fixture(autouse=True)
+def valid_calls(aws_server: EmbeddedAWS) -> Iterator[None]:
+    """Each call is one that both the newest botocore and the oldest that the collection promises to run with can make."""
+    yield
+    assert aws_server.objections() == []
 
 
 @pytest.fixture

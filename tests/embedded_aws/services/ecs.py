@@ -450,7 +450,7 @@ def advance(_original: Any, self: Any) -> None:
     self.stopped_at = utcnow()
     if self.result.exit_code is None:
         self.stop_code = "TaskFailedToStart"
-        self.stopped_reason = "CannotPullContainerError: pull image manifest has been retried 7 time(s)"
+        self.stopped_reason = self.result.reason
         return
     self.stop_code, self.stopped_reason = "EssentialContainerExited", "Essential container in task exited"
     for container, definition in zip(self.containers, self.definition.container_definitions, strict=True):

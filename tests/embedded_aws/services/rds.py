@@ -552,7 +552,7 @@ def _restore(backend: Any, source: Any, given: dict[str, Any]) -> Any:
     """A new cluster with the data of ``source``: what is not given has its default, save what belongs to the data."""
     kept = (
         "engine_version", "engine_mode", "port", "database_name", "master_username", "storage_encrypted",
-        "backup_retention_period", "preferred_backup_window", "availability_zones",
+        "backup_retention_period", "availability_zones",
     )  # fmt: skip
     properties = {name: getattr(source, name) for name in kept}
     properties |= {"master_user_password": source._master_user_password}
