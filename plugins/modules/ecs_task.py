@@ -148,9 +148,11 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress im
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 
-ROLE_ATTEMPTS = 12
+ROLE_KNOWN = 120
 ROLE_PAUSE = 10
-"""Seconds. A just made role is not known everywhere at once: as long as nothing has run, a task is started again, for two minutes."""
+"""Seconds. A just made role is not known everywhere at once: as long as nothing has run, a task is started again, for two minutes
+in all. Each takes up to one of them to fail, and who is denied for good is to hear of it soon.
+"""
 
 
 class Task(Resource):
@@ -172,11 +174,9 @@ class Task(Resource):
         earlier = self._under_way()
         task = self._finished(earlier) if earlier else None
         if task is None or task["taskDefinitionArn"] != desired["task_definition"] or _environment(task) != self.spec["environment"]:
-            task = self._finished(self._start(desired))
             wait = Wait(f"the roles of {self.kind} {self.name}")
-            for _attempt in range(ROLE_ATTEMPTS):
-                if not _role_unknown(task):
-                    break
+            task = self._finished(self._start(desired))
+            while _role_unknown(task) and wait.seconds < ROLE_KNOWN:
                 wait.pause(ROLE_PAUSE, task["stoppedReason"])
                 task = self._finished(self._start(desired))
         return {"arn": task["taskArn"], **self._outcome(task)}

@@ -130,6 +130,27 @@ def test_a_task_that_never_ran_has_no_exit_status(aws, given):
     assert failure.value.result["exit_status"] is None and "CannotPullContainerError" in failure.value.result["msg"]
 
 
+DENIED = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret "
+    "from asm: AccessDeniedException: User: x is not authorized to perform: secretsmanager:GetSecretValue"
+)
+
+
+@pytest.mark.parametrize("times", [2, None], ids=["for a while", "for good"])
+def test_a_task_that_is_denied_is_started_again_for_two_minutes(aws, given, monkeypatch, times):
+    """Each attempt takes 20 seconds to fail, and each pause as long."""
+    clock = [1000.0]
+    monkeypatch.setattr("time.sleep", lambda seconds: clock.append(clock[-1] + 20))
+    monkeypatch.setattr("time.monotonic", lambda: clock[-1])
+    aws.task_results({"exit_code": None, "reason": DENIED, "times": times})
+    if times:
+        assert run_module(MODULE, given, aws)["exit_status"] == 0
+    else:
+        with pytest.raises(ModuleFailed, match="AccessDeniedException"):
+            run_module(MODULE, given, aws)
+    assert mutations(aws, 0).count("RunTask") == (3 if times else 4)
+
+
 def test_a_task_with_another_environment_is_another_task(aws, given):
     arn = start(aws, given)
     result = run_module(MODULE, {**given, "environment": {"MODE": "upgrade"}}, aws)
