@@ -57,7 +57,8 @@ HOSTILE = {
 
 FREE = {
     "mlflow_confirm_destroy", "mlflow_confirm_restore", "mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file", "mlflow_gunicorn_opts",
-    "mlflow_uvicorn_opts", "mlflow_aws_profile", "mlflow_load_balancer_oidc_client_id", "mlflow_load_balancer_oidc_scope",
+    "mlflow_uvicorn_opts", "mlflow_aws_profile", "mlflow_aws_assume_role_external_id", "mlflow_load_balancer_oidc_client_id",
+    "mlflow_load_balancer_oidc_scope",
 }
 """Strings without a grammar, or with one that takes some of the hostile ones."""
 
@@ -150,6 +151,8 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_aws_region", ("Ireland", "eu-west", "eu_west_1", "eu-west-1a", "eu-west-100")),
     ("mlflow_aws_profile", ("a\nb", "[default]", MANY)),
     ("mlflow_aws_assume_role_arn", ("role", ARN.format("iam", "user/x"), ARN.format("iam", "role/x"), "arn:aws:iam::123456789012:role/")),
+    ("mlflow_aws_assume_role_duration", (899, 43201)),
+    ("mlflow_aws_assume_role_external_id", ("a", "a b", "ä", "a" * 1225)),
     ("mlflow_load_balancer_ssl_policy", ("ELBSecurityPolicy-2016-08", "ELBSecurityPolicy-TLS13-1-0-2021-06", "x", "ELBSecurityPolicy-TLS-1-2-2017-01")),
     ("mlflow_load_balancer_idle_timeout", (0, 4001, -1)),
     ("mlflow_load_balancer_session_timeout", (0, 604801)),
@@ -274,7 +277,7 @@ CONTRADICTORY = (
     Broken("a variable of the server", {"mlflow_service_environment": {"MLFLOW_BACKEND_STORE_URI": "x"}}, ("mlflow_service_environment",)),
     Broken(
         "a variable of the server with readers",
-        {"mlflow_database_reader_count": 1, "mlflow_service_environment": {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "x"}},
+        {"mlflow_database_reader_count": 1, "mlflow_database_read_from_readers": True, "mlflow_service_environment": {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "x"}},
         ("mlflow_service_environment",),
     ),
     Broken(

@@ -38,6 +38,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._answers import Answers, Record
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._remedies import denied, with_remedy
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._role import KEYS, ROLE, Role
 
 MAX_IN_FLIGHT = 8
 """Calls that one module run has under way at most: more would hit the rate limits of IAM and API Gateway."""
@@ -210,17 +211,29 @@ def _loader() -> Loader:
     return Loader()
 
 
-def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str]) -> dict[str, t.Any]:
-    """Clients by service. C(connection) holds what get_aws_connection_info() says: region, endpoint, credentials."""
-    arguments = dict(connection)
+def _session(profile: str | None) -> Session:
     session = Session()
     session.register_component("data_loader", _loader())
-    if profile := arguments.pop("profile_name", None):
+    if profile:
         session.set_config_variable("profile", profile)
+    return session
+
+
+def _create_clients(
+    connection: dict[str, t.Any], services: t.Iterable[str], role: tuple[Role, str] | None = None
+) -> dict[str, t.Any]:
+    """Clients by service. C(connection) holds what get_aws_connection_info() says: region, endpoint, credentials."""
+    arguments = dict(connection)
+    profile = arguments.pop("profile_name", None)
+    session = _session(profile)
     own = arguments.pop("aws_config", None) or Config()
     config = Config(
         retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10
     ).merge(own)
+    if role:
+        given = {key: arguments.pop(key, None) for key in KEYS}
+        credentials = role[0].credentials(_session(profile), given, role[1], config=config, **arguments)
+        role[0].take_on(session, credentials)
     clients = {
         service: session.create_client(service, config=config.merge(Config(**_OPTIONAL)) if service in OPTIONAL else config, **arguments)
         for service in services
@@ -374,7 +387,8 @@ class Aws:
         self._lock = threading.Lock()
         self._given_up: set[tuple[str, str]] = set()
         self._connection = _connection(module)
-        reusable = (_prepared.connection, _prepared.environment) == (self._connection, _environment())
+        self._role = Role.noted(os.environ.get(ROLE))
+        reusable = not self._role and (_prepared.connection, _prepared.environment) == (self._connection, _environment())
         self._prepared = _prepared.clients if reusable else {}
 
     def client(self, service: str) -> t.Any:
@@ -382,7 +396,7 @@ class Aws:
         with self._lock:  # botocore makes clients in one thread only; a made client serves all
             if service not in self._clients:
                 try:
-                    client = self._prepared.get(service) or _create_clients(self._connection, [service])[service]
+                    client = self._prepared.get(service) or _create_clients(self._connection, [service], self._role)[service]
                 except NoRegionError:
                     raise AwsError(
                         "no region is set: give mlflow_aws_region (or the option region), or set AWS_DEFAULT_REGION"

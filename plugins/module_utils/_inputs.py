@@ -216,6 +216,7 @@ def _arn(service: str, resource: str, region: str = r"[a-z0-9-]+") -> Rule:
     return _matches(rf"arn:aws(-[a-z]+)*:{service}:{region}:\d{{12}}:{resource}")
 
 
+is_role_arn = _arn("iam", r"role/[\w+=,.@/-]{1,576}", region="")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"({_LABEL}\.)+{_LABEL}\.?"
 _ID = r"([0-9a-f]{8}|[0-9a-f]{17})"
@@ -249,7 +250,9 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_aws_account_id": (_matches(r"\d{12}"), "give the 12 digits of the account, in quotes"),
     "mlflow_aws_region": (_matches(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", 32), "give the code of a region, such as eu-west-1"),
     "mlflow_aws_profile": (_matches(r"[^\[\]\x00-\x1f]+", 256), "give the name of a profile of the AWS configuration files"),
-    "mlflow_aws_assume_role_arn": (_arn("iam", r"role/[\w+=,.@/-]{1,576}", region=""), "give the ARN of an IAM role"),
+    "mlflow_aws_assume_role_arn": (is_role_arn, "give the ARN of an IAM role"),
+    "mlflow_aws_assume_role_duration": (_between(900, 43200), "give 900 to 43200 seconds, at most the MaxSessionDuration of the role"),
+    "mlflow_aws_assume_role_external_id": (_matches(r"[\w+=,.@:/-]{2,1224}"), "give the external ID that the trust policy of the role asks for"),
     "mlflow_vpc_id": (_matches(rf"vpc-{_ID}"), "give the ID of a VPC, such as vpc-0a1b2c3d4e5f67890"),
     "mlflow_load_balancer_subnet_ids": _SUBNETS,
     "mlflow_service_subnet_ids": _SUBNETS,
@@ -522,7 +525,25 @@ SERVER_SECRETS = (
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
 )
 READER_SECRETS = ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI",)
-"""Variables that the role C(ecs) gives the server as secrets, those of the second kind where the database has readers."""
+"""Variables that the role C(ecs) gives the server as secrets, those of the second kind where it is to read from the readers."""
+
+
+def reads_from_readers(inputs: Inputs) -> bool:
+    """Whether MLflow is told to read from the readers of the database, and there are some."""
+    return bool(inputs.get("mlflow_database_read_from_readers") and inputs.get("mlflow_database_reader_count"))
+
+
+def most_servers(inputs: Inputs) -> int:
+    """How many servers may run at the same time, by the limits of their number and those that a schedule sets."""
+    actions = inputs.get("mlflow_service_scheduled_actions") or []
+    return max([inputs.get("mlflow_service_max_capacity") or 0, *(action.get("max_capacity") or 0 for action in actions)])
+
+
+def runs_jobs(inputs: Inputs) -> bool:
+    """Whether the servers run MLflow's jobs."""
+    given = (inputs.get("mlflow_service_environment") or {}).get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
+    return not inputs.get("mlflow_database_auto_pause") if given in (None, "") else str(given).lower() in ("true", "1")
+
 
 BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")
 """What C(bootstrap) cannot do without; the other required inputs are what it makes."""
@@ -647,7 +668,7 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
             if not have(f"mlflow_load_balancer_oidc_{part}"):
                 yield Problem(f"mlflow_load_balancer_oidc_{part}", "", "is missing: mlflow_load_balancer_sign_in is oidc")
     environment, secrets = (v.get(f"mlflow_service_{part}") or {} for part in ("environment", "secrets"))
-    twice = environment.keys() & {*secrets, *SERVER_SECRETS, *(READER_SECRETS if v.get("mlflow_database_reader_count") else ())}
+    twice = environment.keys() & {*secrets, *SERVER_SECRETS, *(READER_SECRETS if reads_from_readers(v) else ())}
     if twice:
         yield Problem("mlflow_service_environment", ", ".join(sorted(twice)),
                       "ECS takes no variable that is a secret of the server too: leave it out here")

@@ -25,6 +25,8 @@ REMEDIES: tuple[tuple[str, str], ...] = (
      f"check the network, the proxy and the region (mlflow_aws_region), {_AGAIN}"),
     (r"Throttl|RequestLimitExceeded|TooManyRequests|SlowDown|PriorRequestNotComplete|ServiceUnavailable|InternalFailure|InternalError",
      f"wait some minutes {_AGAIN}; if it stays, look for a full quota in Service Quotas"),
+    (r"MaxSessionDuration|session limit for roles",
+     "give at most the MaxSessionDuration of the role, and 3600 where a role assumes it: sessions are renewed"),
     # names, capacity and quotas
     (r"BucketAlready(Exists|OwnedByYou)",
      "bucket names are shared by all of AWS: choose another mlflow_unique_name, or give a bucket of your own as mlflow_artifact_bucket_id"),

@@ -33,10 +33,6 @@ options:
     description: Values of variables of the roles that AWS cannot change later. Filled in by the action plugin.
     type: dict
     default: {}
-  role_refusal:
-    description: What AWS said where it refused the role C(mlflow_aws_assume_role_arn). AWS is not asked anything else then.
-    type: str
-    default: ""
   survey:
     description:
       - Whether to ask AWS, at the same time, for all that the modules of a deployment will ask for. They take these answers until the
@@ -187,7 +183,7 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 
 def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
     """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
-    problems = list(preflight.region()) or list(preflight.account())
+    problems = list(preflight.region()) or list(preflight.role()) or list(preflight.account())
     if scope == "bootstrap" and not problems:
         preflight.suits()
     if problems or scope not in ("site", "restore"):
@@ -235,24 +231,20 @@ def main() -> None:
             "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
             "roles": {"type": "dict", "default": {}},
-            "role_refusal": {"type": "str", "default": ""},
             "survey": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    inputs, scope, refusal = (module.params[name] for name in ("inputs", "scope", "role_refusal"))
+    inputs, scope = module.params["inputs"], module.params["scope"]
     try:
-        if refusal:
-            problems = [Problem("mlflow_aws_assume_role_arn", inputs.get("mlflow_aws_assume_role_arn"), refusal)]
-        else:
-            aws = Aws(module, record=module.params["survey"])
-            aws.outdate()  # what a play before this one has read
-            preflight, facts = Preflight(aws, inputs), {}
-            problems = problems_with(preflight, scope)
-            if not problems:
-                facts, problems = task_of(preflight, scope)
-            if not problems and scope in ("site", "restore"):
-                facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
+        aws = Aws(module, record=module.params["survey"])
+        aws.outdate()  # what a play before this one has read
+        preflight, facts = Preflight(aws, inputs), {}
+        problems = problems_with(preflight, scope)
+        if not problems:
+            facts, problems = task_of(preflight, scope)
+        if not problems and scope in ("site", "restore"):
+            facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
         if not problems:
             if aws.record:
                 aws.record.save()

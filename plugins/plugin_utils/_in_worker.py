@@ -15,6 +15,7 @@ import importlib
 import io
 import json
 import os
+import re
 import sys
 import typing as t
 from pathlib import Path
@@ -30,6 +31,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ANSWERS, LEASE
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import is_role_arn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._role import ROLE, Role
 
 gc.disable()  # as long as only what stays is made
 try:
@@ -88,6 +91,7 @@ class InWorker(ActionBase):
     ) -> dict[str, t.Any]:
         name = module_name or self._task.action
         self._give_lease(task_vars or {})
+        self._give_role(task_vars or {})
         resolved = module_loader.find_plugin_with_context(name, collection_list=self._task.collections).plugin_resolved_name
         answers = _answers_of((task_vars or {}).get("inventory_hostname", ""))
         if not self._is_safe(resolved, task_vars or {}, kwargs):
@@ -111,6 +115,18 @@ class InWorker(ActionBase):
         """Tell the module which stack its run is to have for itself, once preflight has checked the inputs."""
         lease = None if self._task.check_mode else lease_of(task_vars)
         self._tell(LEASE, json.dumps(lease) if lease else "")
+
+    def _give_role(self, task_vars: dict[str, t.Any]) -> None:
+        """Tell the module the role that it has to take on, where the team file says one; preflight says what is wrong with it."""
+        name = "mlflow_aws_assume_role"
+        arn = self._templar.template(task_vars.get(f"{name}_arn", ""))
+        if not is_role_arn(arn):
+            return
+        stack = re.sub("[^a-z0-9-]", "", str(self._templar.template(task_vars.get("mlflow_unique_name", ""))))
+        duration, external_id = (self._templar.template(task_vars.get(f"{name}_{part}", "")) for part in ("duration", "external_id"))
+        directory = Path(C.DEFAULT_LOCAL_TMP, f"mlflow-role-{quote(task_vars.get('inventory_hostname', ''), safe='')}")
+        Role(arn, f"mlflow-{stack}"[:64], int(duration or 3600), external_id).note(directory)
+        self._tell(ROLE, str(directory))
 
     def _tell(self, variable: str, value: str) -> None:
         """Give the module a variable of the environment."""

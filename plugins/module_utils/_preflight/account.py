@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import known_regions
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError, explain, known_regions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._zones import VPC_LINKS
@@ -36,6 +37,17 @@ class Account(Checks):
                 f"mlflow_aws_region: this collection does not know whether API Gateway makes VPC links in {self.aws.region}, without which there is no "
                 "stack; https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html has AWS's list"
             )
+
+    def role(self) -> Problems:
+        """A role that the caller may not take on is told first: with it AWS refuses all calls alike."""
+        if self.inputs.get("mlflow_aws_assume_role_arn"):
+            try:
+                self.aws.account_id
+            except ClientError as error:
+                if error.operation_name != "AssumeRole":
+                    raise
+                too_long = re.search("MaxSessionDuration|session limit", str(error))
+                yield self.problem(f"mlflow_aws_assume_role_{'duration' if too_long else 'arn'}", explain(error))
 
     def elsewhere(self) -> Problems:
         """What has to be in the region of the stack, and by its ARN is in another one."""
