@@ -49,8 +49,8 @@ def test_a_program_that_finds_the_database_paused_goes_on(
     assert all(server.passes_its_own_health_check() for server in deployment.servers)
 
 
-def test_without_auto_pause_there_is_a_pool_and_reads_go_to_the_readers(deployment: Deployment) -> None:
-    deployment.apply(mlflow_database_auto_pause=False, mlflow_database_reader_count=1)
+def test_without_auto_pause_there_is_a_pool_and_reads_may_go_to_the_readers(deployment: Deployment) -> None:
+    deployment.apply(mlflow_database_auto_pause=False, mlflow_database_reader_count=1, mlflow_database_read_from_readers=True)
     with deployment.started() as (server,):
         environment = server.environment
         assert "NullPool" not in environment.values() and "MLFLOW_SERVER_ENABLE_JOB_EXECUTION" not in environment

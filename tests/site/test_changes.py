@@ -199,8 +199,8 @@ CASES = [
         ("the database can be deleted by mistake",),
     ),
     Case(
-        "a reader",
-        lambda g: {"mlflow_database_reader_count": 1},
+        "a reader to read from",
+        lambda g: {"mlflow_database_reader_count": 1, "mlflow_database_read_from_readers": True},
         f"create rds_instance, {OTHER_URIS}",
         f"rds:CreateDBInstance, {DEPLOY_OTHER_URIS}",
     ),
