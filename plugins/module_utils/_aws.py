@@ -561,14 +561,6 @@ def first(call: t.Callable[..., t.Any], result: str, *missing: str, **arguments:
     return next(iter(answer.get(result) or ()), None) if answer else None
 
 
-def first(call: t.Callable[..., t.Any], result: str, *missing: str, **arguments: t.Any) -> t.Any | None:
-    """The first of the list C(result) in an answer, or None where there is none: AWS may say so by one of the error codes
-    C(missing), and by an empty list.
-    """
-    answer = found(call, *missing, **arguments)
-    return next(iter(answer.get(result) or ()), None) if answer else None
-
-
 def eventually(
     call: t.Callable[..., t.Any], *codes: str, message: str = "", timeout: float = 120, **arguments: t.Any
 ) -> t.Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
+from itertools import dropwhile
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
@@ -22,8 +23,8 @@ STOPPED = re.compile(
 
 @pytest.fixture(scope="module")
 def neighbour(team: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """Another team in the same account."""
-    return Stack(team.aws, tmp_path_factory.mktemp("neighbour"), prerequisites(team.aws, "team-y", network=1))
+    """Another team in the same account, whose name begins as the first one's does."""
+    return Stack(team.aws, tmp_path_factory.mktemp("neighbour"), prerequisites(team.aws, "team-x-2", network=1))
 
 
 def leases(aws: EmbeddedAWS) -> dict[str, dict[str, t.Any]]:
@@ -42,7 +43,9 @@ def take(aws: EmbeddedAWS, number: int, **fields: t.Any) -> None:
 
 def waits_for_its_database(stack: str, calls: list[dict[str, t.Any]]) -> bool:
     """Whether the run that deploys the stack has come to where it only waits, by the calls that name the stack."""
-    services = [call["service"] for call in calls if stack in json.dumps(call["params"])]
+    named = re.compile(rf"{stack}(?!-2)")  # and not the neighbour
+    of_stack = [call for call in calls if named.search(json.dumps(call["params"]))]
+    services = [call["service"] for call in dropwhile(lambda call: not call["mutating"], of_stack)]  # preflight has asked for all
     return "s3" in services and services[-1] == "rds"
 
 
@@ -60,8 +63,8 @@ def test_the_second_run_on_a_stack_stops_and_no_other_does(team: Stack, neighbou
     aws.creation_seconds(rds=3600)  # all wait for their databases until this is taken back
     first, beside = team.start("site"), neighbour.start("site")
     first.until(lambda calls: waits_for_its_database("mlflow-team-x", calls))
-    beside.until(lambda calls: waits_for_its_database("mlflow-team-y", calls))
-    assert {name: lease["released"] for name, lease in leases(aws).items()} == {"mlflow-team-x 1": False, "mlflow-team-y 1": False}
+    beside.until(lambda calls: waits_for_its_database("mlflow-team-x-2", calls))
+    assert {name: lease["released"] for name, lease in leases(aws).items()} == {"mlflow-team-x 1": False, "mlflow-team-x-2 1": False}
 
     second = Stack(aws, neighbour.folder, team.inputs)
     who, playbook, pid, _id = stopped(second.run("site")).groups()
@@ -74,7 +77,7 @@ def test_the_second_run_on_a_stack_stops_and_no_other_does(team: Stack, neighbou
     for running in (first, beside):
         run = running.end()
         assert run.status == 0, run.messages
-    assert {name: lease["released"] for name, lease in leases(aws).items()} == {"mlflow-team-x 1": True, "mlflow-team-y 1": True}
+    assert {name: lease["released"] for name, lease in leases(aws).items()} == {"mlflow-team-x 1": True, "mlflow-team-x-2 1": True}
 
 
 def test_a_failed_run_takes_over_what_has_expired_and_gives_its_lease_back(team: Stack) -> None:
@@ -85,7 +88,7 @@ def test_a_failed_run_takes_over_what_has_expired_and_gives_its_lease_back(team:
     team.aws.faults()
     assert run.status != 0 and "u may not ecs:UpdateService" in run.messages[0]
     assert "took over the lease of the stack mlflow-team-x from ci@runner" in run.text and "it was not renewed in time" in run.text
-    assert {name: lease["released"] for name, lease in leases(team.aws).items() if "team-x" in name} == {"mlflow-team-x 3": True}
+    assert {name: lease["released"] for name, lease in leases(team.aws).items() if name.startswith("mlflow-team-x ")} == {"mlflow-team-x 3": True}
 
 
 def test_a_run_takes_over_from_one_that_was_killed_once_its_last_call_has_ended(team: Stack) -> None:
@@ -102,11 +105,15 @@ def test_a_run_takes_over_from_one_that_was_killed_once_its_last_call_has_ended(
     assert leases(team.aws).keys() >= {"mlflow-team-x 5"}
 
 
-def test_destroy_leaves_no_lease_behind_once_that_of_a_dead_run_is_broken(team: Stack) -> None:
+def test_destroy_leaves_no_lease_behind_once_that_of_a_dead_run_is_broken(team: Stack, neighbour: Stack) -> None:
     take(team.aws, 6)
     confirmed = ("-e", "mlflow_confirm_destroy=mlflow-team-x")
     told = stopped(team.run("destroy", *confirmed))
     assert told[1] == "ci@runner"
     run = team.destroy(mlflow_break_lease=told[4])
     assert "mlflow_break_lease says so" in run.text
-    assert leases(team.aws).keys() == {"mlflow-team-y 1"}
+    assert leases(team.aws).keys() == {"mlflow-team-x-2 1"}
+
+    assert neighbour.run("plan").changes == [], "nothing of the neighbour's went, though its names begin with the stack's"
+    families = team.aws.client("ecs").list_task_definitions()["taskDefinitionArns"]
+    assert {arn.rpartition("/")[2] for arn in families} == {"mlflow-team-x-2:1", "mlflow-team-x-2-prepare-database:1"}
