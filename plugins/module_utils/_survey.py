@@ -80,11 +80,10 @@ class Survey:
 
     def target_group(self, name: str) -> None:
         elbv2 = self.aws.client("elbv2")
-        (group,) = elbv2.describe_target_groups(Names=[name])["TargetGroups"]
-        arn = group["TargetGroupArn"]
-        self._all(
-            partial(elbv2.describe_target_group_attributes, TargetGroupArn=arn), partial(elbv2.describe_tags, ResourceArns=[arn])
-        )
+        for group in elbv2.describe_target_groups(Names=[name])["TargetGroups"]:
+            of_group = {"TargetGroupArn": group["TargetGroupArn"]}
+            tags = partial(elbv2.describe_tags, ResourceArns=[group["TargetGroupArn"]])
+            self._all(partial(elbv2.describe_target_group_attributes, **of_group), tags)
 
     def load_balancer(self, name: str) -> None:
         elbv2, balancer = self.aws.client("elbv2"), load_balancer(self.aws, name)
@@ -276,8 +275,8 @@ class Removal(Survey):
 
     def subnet_group(self) -> None:
         rds = self.aws.client("rds")
-        (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName=self.name)["DBSubnetGroups"]
-        rds.list_tags_for_resource(ResourceName=group["DBSubnetGroupArn"])
+        for group in rds.describe_db_subnet_groups(DBSubnetGroupName=self.name)["DBSubnetGroups"]:
+            rds.list_tags_for_resource(ResourceName=group["DBSubnetGroupArn"])
 
     def parameter_groups(self) -> None:
         every = self.aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")

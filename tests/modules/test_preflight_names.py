@@ -130,6 +130,9 @@ def test_what_is_not_needed_is_in_nobodys_way(aws: EmbeddedAWS) -> None:
     deploy_by_hand(aws, given, {})
     jwt = told(problems(aws, given, mlflow_api_authorizer="jwt", mlflow_artifact_bucket_id=f"{U}-123456789012-eu-west-1"))
     assert KINDS - jwt == {f"iam_role {U}-authorizer", f"lambda_function {U}-authorizer", f"s3_bucket {U}-123456789012-eu-west-1"}
+    aws.client("elbv2").create_target_group(Name=f"{U}-api", Protocol="HTTP", Port=80, VpcId=given["mlflow_vpc_id"], TargetType="ip")
+    assert f"elbv2_target_group {U}-api" not in told(problems(aws, given))
+    assert f"elbv2_target_group {U}-api" in told(problems(aws, given, mlflow_load_balancer_is_internal=False))
     beside = {**given, "mlflow_unique_name": "mlflow-team", "mlflow_record_name": "mlflow2"}
     assert not [line for line in problems(aws, beside) if "these exist" in line]
 

@@ -10,7 +10,7 @@ import typing as t
 from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import domain_names, load_balancer
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import api_load_balancer, domain_names, load_balancer
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, ClientError, error_code, found, tag_dict, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import revisions
@@ -35,6 +35,7 @@ class Names:
         self.aws, self.inputs, self.cluster = aws, inputs, cluster
         self.survey = Deployment(aws, inputs, cluster)
         self.name, self.owner = self.survey.name, owner(self.survey.name)
+        self.second_load_balancer = not inputs.get("mlflow_load_balancer_is_internal", True)
 
     def problems(self) -> list[Problem]:
         things, hosts = (self._foreign(*reads) for reads in (self.things(), self.hosts()))
@@ -69,7 +70,9 @@ class Names:
         """What is called by the stack's name."""
         if not self.cluster or foreign(tag_dict(self.cluster.get("TagList", [])), self.owner):
             yield from (self.databases, self.subnet_group, self.parameter_group)
-        yield from (self.security_groups, self.bucket, self.load_balancer, self.target_group)
+        yield from (self.security_groups, self.bucket)
+        for name in (self.name, api_load_balancer(self.name)) if self.second_load_balancer else (self.name,):
+            yield from (partial(self.load_balancer, name), partial(self.target_group, name))
         lambda_authorizer = self.inputs.get("mlflow_api_authorizer") != "jwt"
         yield from (partial(self.role, name) for name in self.survey.roles() if lambda_authorizer or name != self.survey.function)
         if lambda_authorizer:
@@ -111,7 +114,8 @@ class Names:
 
     def security_groups(self) -> Named:
         for group in self.survey.groups(self.inputs["mlflow_vpc_id"]):
-            yield "ec2_security_group", group["GroupName"], tag_dict(group.get("Tags", []))
+            if self.second_load_balancer or group["GroupName"] != f"{self.name}-load-balancer-api":
+                yield "ec2_security_group", group["GroupName"], tag_dict(group.get("Tags", []))
 
     def bucket(self) -> Named:
         if self.inputs.get("mlflow_artifact_bucket_id"):
@@ -127,14 +131,14 @@ class Names:
         answer = found(s3.get_bucket_tagging, "NoSuchTagSet", Bucket=name)
         yield "s3_bucket", name, tag_dict(answer["TagSet"] if answer else [])
 
-    def load_balancer(self) -> Named:
-        balancer = load_balancer(self.aws, self.name)
+    def load_balancer(self, name: str) -> Named:
+        balancer = load_balancer(self.aws, name)
         if balancer:
-            yield "elbv2_load_balancer", self.name, self._elb_tags(balancer["LoadBalancerArn"])
+            yield "elbv2_load_balancer", name, self._elb_tags(balancer["LoadBalancerArn"])
 
-    def target_group(self) -> Named:
-        for group in self.aws.client("elbv2").describe_target_groups(Names=[self.name])["TargetGroups"]:
-            yield "elbv2_target_group", self.name, self._elb_tags(group["TargetGroupArn"])
+    def target_group(self, name: str) -> Named:
+        for group in self.aws.client("elbv2").describe_target_groups(Names=[name])["TargetGroups"]:
+            yield "elbv2_target_group", name, self._elb_tags(group["TargetGroupArn"])
 
     def _elb_tags(self, arn: str) -> dict[str, str]:
         described = self.aws.client("elbv2").describe_tags(ResourceArns=[arn])["TagDescriptions"]
