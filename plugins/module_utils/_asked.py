@@ -26,6 +26,11 @@ def load_balancer(aws: Aws, name: str) -> Document | None:
     return aws.once(f"load balancer {name}", lambda: first(describe, "LoadBalancers", "LoadBalancerNotFound", Names=[name]))
 
 
+def db_cluster(aws: Aws, name: str) -> Document | None:
+    describe = aws.client("rds").describe_db_clusters
+    return aws.once(f"cluster {name}", lambda: first(describe, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=name))
+
+
 def vpc_links(aws: Aws) -> list[Document]:
     return aws.once("VPC links", lambda: aws.pages("apigatewayv2", "get_vpc_links", "Items"))
 

@@ -16,6 +16,7 @@ from stack import prerequisites, public_subnets
 LOAD_BALANCER, SERVICE = "mlflow_load_balancer_subnet_ids", "mlflow_service_subnet_ids"
 NETWORK = ("mlflow_vpc_id", LOAD_BALANCER, SERVICE, "mlflow_database_subnet_ids")
 NAME = "mlflow-team-x"
+OWN = [{"Key": "managed-by", "Value": "mlplatform.mlflow_aws"}, {"Key": "mlflow-stack", "Value": NAME}]
 
 
 def told(aws, inputs, **options):
@@ -83,7 +84,7 @@ def test_an_internal_load_balancer_needs_a_nat_gateway_to_sign_people_in(aws, in
     problems, warned = told(aws, {**public, "mlflow_load_balancer_sign_in": "oidc"})
     assert not problems and "leads to igw-" in warned
     # whoever has it already keeps it
-    aws.client("elbv2").create_load_balancer(Name=NAME, Scheme="internal", Subnets=public[LOAD_BALANCER])
+    aws.client("elbv2").create_load_balancer(Name=NAME, Scheme="internal", Subnets=public[LOAD_BALANCER], Tags=OWN)
     problems, warned = told(aws, public)
     assert not problems and "leads to igw-" in warned
 
@@ -158,7 +159,7 @@ def test_too_few_free_addresses_are_told(aws, inputs):
 
 
 def test_what_is_there_has_its_addresses(aws, inputs):
-    aws.client("elbv2").create_load_balancer(Name=NAME, Scheme="internal", Subnets=inputs[LOAD_BALANCER])
+    aws.client("elbv2").create_load_balancer(Name=NAME, Scheme="internal", Subnets=inputs[LOAD_BALANCER], Tags=OWN)
     aws.client("apigatewayv2").create_vpc_link(Name=NAME, SubnetIds=inputs[SERVICE])
     for subnet in (*inputs[LOAD_BALANCER], *inputs[SERVICE]):
         aws.client("ec2").create_network_interface(SubnetId=subnet, SecondaryPrivateIpAddressCount=249)
@@ -203,9 +204,11 @@ def test_a_quota_that_is_full_of_what_the_stack_has_is_none_of_its_business(aws,
     gateway.create_vpc_link(Name=NAME, SubnetIds=inputs[SERVICE])
     for n in range(9):
         gateway.create_vpc_link(Name=f"other-{n}", SubnetIds=inputs[SERVICE])
-    gateway.create_domain_name(DomainName=f"mlflow.{inputs['mlflow_api_zone_name']}")
-    aws.client("elbv2").create_load_balancer(Name=NAME, Scheme="internal", Subnets=inputs[LOAD_BALANCER])
-    aws.client("rds").create_db_cluster(DBClusterIdentifier=NAME, Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword="password1")
+    gateway.create_domain_name(DomainName=f"mlflow.{inputs['mlflow_api_zone_name']}", Tags={tag["Key"]: tag["Value"] for tag in OWN})
+    aws.client("elbv2").create_load_balancer(Name=NAME, Scheme="internal", Subnets=inputs[LOAD_BALANCER], Tags=OWN)
+    aws.client("rds").create_db_cluster(
+        DBClusterIdentifier=NAME, Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword="password1", Tags=OWN
+    )
     mark = aws.mark()
     assert "mlflow_unique_name" not in told(aws, quota_inputs(inputs))[0]
     assert not [call for call in aws.calls(mark) if call["service"] == "service-quotas"]

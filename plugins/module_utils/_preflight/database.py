@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import db_cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
     RESTORED_AT_TAG,
     RESTORED_FROM_TAG,
@@ -120,8 +121,7 @@ class Database(Checks):
         return self.aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"]
 
     def cluster(self, name: str) -> dict[str, t.Any] | None:
-        describe = self.aws.client("rds").describe_db_clusters
-        return self.aws.once(f"cluster {name}", lambda: first(describe, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=name))
+        return db_cluster(self.aws, name)
 
     def clusters(self) -> dict[str, dict[str, t.Any]]:
         """The stack's own clusters by name: the database, the one that is being restored, and those that restores have kept."""

@@ -12,11 +12,12 @@ from functools import partial
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
     LOAD_BALANCER_NAME,
     api_load_balancer,
+    db_cluster,
     domain_names,
     load_balancer,
     vpc_links,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import BotoCoreError, ClientError, error_code, found, together
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import BotoCoreError, ClientError, error_code, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 
 CIDRS, SUBNETS = "mlflow_load_balancer_ingress_cidr_blocks", "mlflow_service_subnet_ids"
@@ -145,5 +146,4 @@ class Quotas(Checks):
         return self.inputs["mlflow_unique_name"]
 
     def is_new(self) -> bool:
-        describe = partial(self.aws.client("rds").describe_db_clusters, DBClusterIdentifier=self.name)
-        return self.aws.once(f"cluster {self.name}", lambda: found(describe, "DBClusterNotFoundFault")) is None
+        return db_cluster(self.aws, self.name) is None
