@@ -74,6 +74,11 @@ def needs_more(call: dict[str, t.Any]) -> list[str]:
 def statements(document: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     """The statements of a policy document, with a list in place of each single action and resource."""
     return [
-        {name: [value] if name in ("Action", "Resource") and isinstance(value, str) else value for name, value in statement.items()}
+        {name: strings(value) if name in ("Action", "Resource") else value for name, value in statement.items()}
         for statement in document["Statement"]
     ]
+
+
+def strings(value: str | list[str]) -> list[str]:
+    """The values of a part of a policy that may be one or a list."""
+    return [value] if isinstance(value, str) else value

@@ -50,7 +50,7 @@ SHOWN = 15
 """Seconds after a change for which AWS may go on to show what was before: far longer than it takes as a rule."""
 
 _READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "BatchGet")
-_NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "403")
+NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "403")
 
 
 class AwsError(Exception):
@@ -92,7 +92,7 @@ def explain(error: BaseException) -> str:
         return with_remedy(f"{type(error).__name__}: {error}")
     code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "").strip()
-    if code in _NOT_ALLOWED:
+    if code in NOT_ALLOWED:
         return denied(code, operation, message)
     return with_remedy(f"AWS answered {code} to {operation}: {message}")
 
@@ -165,7 +165,7 @@ def lasts(operation: str, status: int, code: str) -> bool:
 def denies_new_role(aws: Aws, message: str) -> bool:
     """Whether an error denies passing a role that was made a moment ago, which may say nothing about the permission."""
     role = None if "explicit deny" in message else _PASS_ROLE.search(message)
-    answer = role and found(aws.client("iam").get_role, "NoSuchEntity", *_NOT_ALLOWED, RoleName=role[1])
+    answer = role and found(aws.client("iam").get_role, "NoSuchEntity", *NOT_ALLOWED, RoleName=role[1])
     if not answer:
         return False
     now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

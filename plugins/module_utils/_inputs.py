@@ -733,6 +733,24 @@ _RESERVED_USERS = {
 }
 """Names that a database's master user cannot have, by engine: of the engine's own users and roles, and reserved words of PostgreSQL."""
 
+
+def secret_arn(reference: str) -> str:
+    """The ARN in what a container definition says of a secret: without the JSON key, version stage and version that ECS takes with it."""
+    return ":".join(reference.split(":")[:7])
+
+
+def sidecar_secrets(sidecar: dict[str, t.Any]) -> list[tuple[str, t.Any]]:
+    """What a sidecar needs of Secrets Manager and Parameter Store to start, with the field that says so."""
+
+    def part(name: str, inside: str) -> t.Any:
+        return sidecar[name].get(inside) if isinstance(sidecar.get(name), dict) else None
+
+    lists = (("secrets", sidecar.get("secrets")), ("logConfiguration.secretOptions", part("logConfiguration", "secretOptions")))
+    found = [(field, each.get("valueFrom")) for field, given in lists if isinstance(given, list) for each in given if isinstance(each, dict)]
+    credentials = part("repositoryCredentials", "credentialsParameter")
+    return found if credentials is None else [*found, ("repositoryCredentials.credentialsParameter", credentials)]
+
+
 _CERTIFICATE_NAME = 64
 _SIDECARS = 8
 """Of the ten containers that a task definition takes, two are ours."""
@@ -764,6 +782,12 @@ def _containers(v: Inputs) -> t.Iterator[Problem]:
         for other in (d.get("containerName") for d in after if isinstance(d, dict)):
             if other not in known or other == name:
                 yield Problem(f"{where}.dependsOn", other, f"give one of the other containers: {', '.join(known)}")
+        for field, reference in sidecar_secrets(sidecar):
+            registry = field.startswith("repositoryCredentials")
+            if registry and not (isinstance(reference, str) and _SECRET[0](reference)):
+                yield Problem(f"{where}.{field}", None, _SECRET[1])
+            elif not registry and not _secret_reference(reference):
+                yield Problem(f"{where}.{field}", None, "give full ARNs in Secrets Manager or Parameter Store, which the role that starts the tasks may then read")
     inside = [v.get(part) or {} for part in ("mlflow_service_environment", "mlflow_service_secrets", given)]
     size = len(json.dumps(inside, default=str))
     if size > _TASK_DEFINITION:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import typing as t
 
 _LONGEST = {"aurora-mysql": 41, "aurora-postgresql": 99}
 _SHORTEST = 8
@@ -14,14 +15,30 @@ _REFUSED = '/"@ '
 
 def secret_password(value: str) -> str:
     """The password in the value of a secret: the field C(password) of a JSON object, or else the whole value."""
-    try:
-        fields = json.loads(value)
-    except ValueError:
-        return value
-    if not isinstance(fields, dict):
+    fields = _fields(value)
+    if fields is None:
         return value
     password = fields.get("password", "")
     return password if isinstance(password, str) else ""
+
+
+def secret_problem(value: str, engine: str) -> str | None:
+    """What is wrong with the value of a secret as the master password of C(engine) and the remedy, without the password; None if nothing."""
+    password = (_fields(value) or {}).get("password", "")
+    if not isinstance(password, str):
+        what = "no text" if isinstance(password, bool) or not isinstance(password, (int, float)) else "a number"
+        # ECS would hand 12345678 on as 1.2345678e+07.
+        return f"its field password is {what}, which ECS would hand to a container in another form: put it in quotes"
+    return password_problem(secret_password(value), engine)
+
+
+def _fields(value: str) -> dict[str, t.Any] | None:
+    """The fields of a value that is a JSON object."""
+    try:
+        fields = json.loads(value)
+    except ValueError:
+        return None
+    return fields if isinstance(fields, dict) else None
 
 
 def password_problem(password: str, engine: str) -> str | None:

@@ -52,7 +52,8 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     (r"KMS\w*(NotAccessible|Disabled|InvalidState|NotFound|AccessDenied)|DisabledException|KMSInvalidState|Access to KMS",
      f"enable the key (mlflow_key_arn, mlflow_database_kms_key_arn) and let its policy allow the caller and the service, {_AGAIN}"),
     (r"Access Denied for bucket",
-     "let the policy of mlflow_load_balancer_access_logs_bucket allow the log delivery of load balancers, or leave the input out"),
+     "let the policy of mlflow_load_balancer_access_logs_bucket allow the log delivery of load balancers, give it SSE-S3 (AES256) as its default "
+     "encryption, and see that it is in the region of the stack, or leave the input out"),
     (r"service.linked role", f"allow iam:CreateServiceLinkedRole in the caller's IAM policy, wait a minute {_AGAIN}"),
     # the tasks
     (r"CannotPullContainer",

@@ -74,6 +74,14 @@ mlflow:
   type: dict
   returned: success and O(scope=backup)
   sample: {version: v3.18.0-full, schema: 1bd49d398cd23}
+kms_keys:
+  description:
+    - The customer managed KMS keys of the secrets, the parameters and the buckets that inputs name, each by the ARN of the secret or the
+      parameter, or the name of the bucket. What is under no such key is not among them, nor what the caller may not see.
+  type: dict
+  returned: success and O(scope=site) or O(scope=restore)
+  sample:
+    arn:aws:secretsmanager:eu-west-1:123456789012:secret:programs-a1b2c3: arn:aws:kms:eu-west-1:123456789012:key/cb698b74-c034-43a4-bb11-93a029985f1d
 restore:
   description:
     - What a restore has to do. C(cluster) is the cluster that gets or has the data of C(origin), C(source) what it is made of, C(switch)
@@ -139,6 +147,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.b
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.buckets import Buckets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.host_names import HostNames
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.keys import Keys
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.names import Names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.quotas import Quotas
@@ -153,7 +162,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey impo
 class Preflight(Account, Restores):
     """All that preflight asks AWS, by subject."""
 
-    SUBJECTS = (Network, HostNames, Secrets, SignIn, Database, Buckets, Service)
+    SUBJECTS = (Network, HostNames, Secrets, Keys, SignIn, Database, Buckets, Service)
     """In the order in which their problems are told."""
 
     def checks(self) -> list[Check]:
@@ -245,6 +254,7 @@ def main() -> None:
             facts, problems = task_of(preflight, scope)
         if not problems and scope in ("site", "restore"):
             facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
+            facts["kms_keys"] = Keys(aws, inputs).keys()
         if not problems:
             if aws.record:
                 aws.record.save()

@@ -326,7 +326,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_list,
     together,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password, secret_problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
     UNKNOWN,
     Resource,
@@ -638,11 +638,11 @@ class Cluster(RdsResource):
     def _password(self, version: str) -> str:
         arn = self.spec["master_user_password_secret_arn"]
         answer = self.aws.client("secretsmanager").get_secret_value(SecretId=arn, VersionId=version)
-        password = secret_password(answer.get("SecretString", ""))
-        problem = password_problem(password, self.spec["engine"])
+        value = answer.get("SecretString", "")
+        problem = secret_problem(value, self.spec["engine"])
         if problem:
             raise AwsError(f"the secret {arn}: {problem}")
-        return password
+        return secret_password(value)
 
     def refuse_impossible(self) -> None:
         """Raise AwsError for what AWS cannot do to the existing cluster, before anything is changed for it."""

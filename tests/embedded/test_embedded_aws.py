@@ -787,6 +787,22 @@ def test_load_balancer(aws: EmbeddedAWS, network: Network) -> None:
     refused("InvalidConfigurationRequest", elb.create_load_balancer, Name="c", Subnets=[network.subnets[0]] * 2)
 
 
+def test_load_balancers_log_into_buckets_of_their_region_without_a_kms_key(aws: EmbeddedAWS, balancer: Balancer) -> None:
+    s3, far = aws.client("s3"), aws.client("s3", "eu-west-2")
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    for name, where, client in (("logs", REGION, s3), ("with-a-key", REGION, s3), ("far-away", "eu-west-2", far)):
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": where})
+    s3.put_bucket_encryption(Bucket="with-a-key", ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    def log(bucket: str) -> dict[str, Any]:
+        wanted = [{"Key": "access_logs.s3.enabled", "Value": "true"}, {"Key": "access_logs.s3.bucket", "Value": bucket}]
+        return {"LoadBalancerArn": balancer.arn, "Attributes": wanted}
+
+    for bucket in ("with-a-key", "far-away"):
+        refused("InvalidConfigurationRequest", balancer.elb.modify_load_balancer_attributes, **log(bucket))
+    balancer.elb.modify_load_balancer_attributes(**log("logs"))
+
+
 def test_target_groups(balancer: Balancer) -> None:
     elb, group = balancer.elb, balancer.group
     attributes = _pairs(elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"])
@@ -1508,6 +1524,61 @@ def test_new_buckets(aws: EmbeddedAWS) -> None:
     assert encryption() == [default]
     s3.put_object(Bucket="bbb", Key="k", Body=b"x")
     refused("BucketNotEmpty", s3.delete_bucket, Bucket="bbb")
+
+
+def test_a_bucket_says_where_it_is(aws: EmbeddedAWS) -> None:
+    """botocore follows a 301 to the bucket's region."""
+    aws.client("s3", "eu-west-2").create_bucket(Bucket="bbb", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    mark = aws.mark()
+    assert aws.client("s3").head_bucket(Bucket="bbb")["BucketRegion"] == "eu-west-2"
+    assert [call["status"] for call in aws.calls(mark)] == [301, 200]
+    with pytest.raises(ClientError) as error:
+        aws.client("s3", "eu-west-2").head_bucket(Bucket="bbb", ExpectedBucketOwner="210987654321")
+    answer = error.value.response["ResponseMetadata"]
+    assert (answer["HTTPStatusCode"], answer["HTTPHeaders"]["x-amz-bucket-region"]) == (403, "eu-west-2")
+
+
+def test_keys_that_aws_manages_say_so(aws: EmbeddedAWS) -> None:
+    kms = aws.client("kms")
+    managers = [kms.describe_key(KeyId=key)["KeyMetadata"]["KeyManager"] for key in ("alias/aws/ssm", kms.create_key()["KeyMetadata"]["KeyId"])]
+    assert managers == ["AWS", "CUSTOMER"]
+
+
+def test_a_task_starts_only_with_secrets_that_its_execution_role_may_read(aws: EmbeddedAWS, network: Network) -> None:
+    ecs, iam, secrets = aws.client("ecs"), aws.client("iam"), aws.client("secretsmanager")
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    secret = secrets.create_secret(Name="s", SecretString='{"k": "v"}', KmsKeyId=key)["ARN"]
+    aws.client("ssm").put_parameter(Name="/p/q", Value="v", Type="SecureString", KeyId=key)
+    parameter = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/p/q"
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))["Role"]["Arn"]
+    ecs.create_cluster(clusterName="c")
+    ecs.register_task_definition(
+        family="f", executionRoleArn=role, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+        containerDefinitions=[{
+            "name": "c", "image": "i", "secrets": [{"name": "S", "valueFrom": f"{secret}:k::"}, {"name": "P", "valueFrom": parameter}],
+        }],
+    )  # fmt: skip
+
+    where = {"awsvpcConfiguration": {"subnets": network.subnets[:1], "securityGroups": [network.group]}}
+
+    def stopped() -> str:
+        task = ecs.run_task(cluster="c", taskDefinition="f", launchType="FARGATE", networkConfiguration=where)["tasks"][0]["taskArn"]
+        return [ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0].get("stoppedReason", "") for _poll in range(3)][-1]
+
+    def allow(*statements: tuple[str, str, str]) -> None:
+        document = [
+            {"Effect": "Allow", "Action": action, "Resource": resource}
+            | ({"Condition": {"StringEquals": {"kms:ViaService": f"{via}.{REGION}.amazonaws.com"}}} if via else {})
+            for action, resource, via in statements
+        ]
+        iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": document}))
+
+    read = [("secretsmanager:GetSecretValue", secret, ""), ("ssm:GetParameters", parameter, "")]
+    assert "secretsmanager:GetSecretValue" in stopped()
+    allow(*read, ("kms:Decrypt", key, "secretsmanager"))
+    assert stopped().startswith("ResourceInitializationError") and f"kms:Decrypt on resource: {key}" in stopped()
+    allow(*read, *(("kms:Decrypt", key, via) for via in ("secretsmanager", "ssm")))
+    assert stopped() == "Essential container in task exited"
 
 
 def test_kms_keys_by_arn(aws: EmbeddedAWS) -> None:

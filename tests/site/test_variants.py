@@ -14,11 +14,11 @@ import pytest
 from account import Listing, listing, pages
 from cloudformation import findings
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
-from permissions import statements
+from permissions import statements, strings
 from plans import departures
 from runtime.doors.doors import Doors
 from runtime.doors.request import Answer, Forward, Request, Source
-from stack import Run, Stack, certificate, prerequisites, public_subnets, zone
+from stack import Inputs, Run, Stack, certificate, prerequisites, public_subnets, zone
 
 NAME = "mlflow-team-x"
 SERVICE = f"service/{NAME}/{NAME}"
@@ -264,13 +264,54 @@ def test_people_keep_their_way_in_while_programs_get_a_load_balancer(postgres: V
 EXISTING = "the-team-s-own-bucket"
 
 
+def _under_another_key(stack: Stack) -> tuple[str, Inputs]:
+    """A key beside mlflow_key_arn, what is under it, and a parameter under mlflow_key_arn; the inputs that name that."""
+    secrets, ssm, s3 = (stack.aws.client(service) for service in ("secretsmanager", "ssm", "s3"))
+    key, team = stack.aws.client("kms").create_key()["KeyMetadata"]["Arn"], stack.inputs["mlflow_key_arn"]
+    secrets.update_secret(SecretId=stack.inputs["mlflow_database_password_secret_arn"], KmsKeyId=key)
+    users, token = (
+        secrets.create_secret(Name=name, SecretString=value, KmsKeyId=key)["ARN"]
+        for name, value in (("users", json.dumps({"ci": "c" * 32})), ("token", '{"token": "t"}'))
+    )
+    for name, by in (("/team/x/openai", team), ("/team/x/other", key)):
+        ssm.put_parameter(Name=name, Value="s", Type="SecureString", KeyId=by)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    for bucket in (EXISTING, "their-data"):
+        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    parameters = [f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/team/x/{name}" for name in ("openai", "other")]
+    sidecar = {"name": "agent", "image": "agent:1", "essential": False, "secrets": [{"name": "P", "valueFrom": parameters[1]}]}
+    return key, {
+        "mlflow_api_credentials_secret_arn": users,
+        "mlflow_service_secrets": {"TOKEN": f"{token}:token::", "OPENAI_API_KEY": parameters[0]},
+        "mlflow_service_sidecar_container_definitions": [sidecar],
+    }
+
+
+def _decrypts(variant: Variant, role: str) -> set[tuple[str, str, str]]:
+    """What a role may do with which keys, through which service."""
+    policies = [s["PolicyDocument"] for (k, i), s in variant.account.items() if k == "role_policy" and i.startswith(f"{NAME}-{role}/")]
+    return {
+        (action, key, via)
+        for policy in policies
+        for statement in statements(policy)
+        for action in statement["Action"]
+        for key in statement["Resource"]
+        if action.startswith("kms:")
+        for via in strings(statement["Condition"]["StringEquals"]["kms:ViaService"])
+    }
+
+
 def test_an_existing_bucket_is_used_and_never_changed_and_mysql_is_verified_too(stack: Stack) -> None:
+    """Its key, and the keys of the secrets and parameters, are others than mlflow_key_arn: each role may use just those that it needs."""
     s3 = stack.aws.client("s3")
     s3.create_bucket(Bucket=EXISTING, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=EXISTING, Key="theirs.txt", Body=b"theirs")
+    s3.create_bucket(Bucket="their-data", CreateBucketConfiguration={"LocationConstraint": REGION})
+    key, inputs = _under_another_key(stack)
     before = listing(stack.aws)["bucket", EXISTING]
     variant = _deploy(
         stack,
+        **inputs,
         mlflow_artifact_bucket_id=EXISTING,
         mlflow_artifact_bucket_path="/team-x/mlflow",
         mlflow_database_ca_file=CERTIFICATES,
@@ -278,11 +319,11 @@ def test_an_existing_bucket_is_used_and_never_changed_and_mysql_is_verified_too(
     )
     _assert_settled(variant)
     assert f"ssl_ca={quote(CERTIFICATES, safe='')}" in _backend_store(stack.aws)
-    assert [i for (kind, i) in variant.account if kind == "bucket"] == [EXISTING]
+    assert {i for (kind, i) in variant.account if kind == "bucket"} == {EXISTING, "their-data"}
     assert stack.outputs["artifact_bucket_id"] == EXISTING
     assert variant.environment["MLFLOW_ARTIFACTS_DESTINATION"] == f"s3://{EXISTING}/team-x/mlflow"
     arn = f"arn:aws:s3:::{EXISTING}"
-    granted = {(action, resource) for s in variant.task_policy for action in s["Action"] for resource in s["Resource"]}
+    granted = {(a, resource) for s in variant.task_policy for a in s["Action"] for resource in s["Resource"] if a.startswith("s3:")}
     objects = ("AbortMultipartUpload", "DeleteObject", "GetObject", "ListMultipartUploadParts", "PutObject")
     assert granted == {
         ("s3:ListBucket", arn),
@@ -293,6 +334,11 @@ def test_an_existing_bucket_is_used_and_never_changed_and_mysql_is_verified_too(
         ("s3:GetObject", "arn:aws:s3:::their-data/*"),
         ("s3:GetObject", "arn:aws:s3:::shared-*/public/*"),
     }
+    team, (manager, store, s3_here) = stack.inputs["mlflow_key_arn"], (f"{s}.{REGION}.amazonaws.com" for s in ("secretsmanager", "ssm", "s3"))
+    assert _decrypts(variant, "ecs-execution") == {("kms:Decrypt", k, via) for k in (team, key) for via in (manager, store)}
+    assert _decrypts(variant, "ecs-prepare-execution") == {("kms:Decrypt", k, manager) for k in (team, key)}
+    assert _decrypts(variant, "authorizer") == {("kms:Decrypt", key, manager)}
+    assert _decrypts(variant, "ecs-task") == {(action, key, s3_here) for action in ("kms:Decrypt", "kms:GenerateDataKey")}
 
     gone = stack.destroy(mlflow_artifact_bucket_force_destroy=True)  # which is about the stack's own bucket
     assert "s3_bucket" not in {change["kind"] for change in gone.changes}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password, secret_problem
 
 MYSQL, POSTGRESQL = "aurora-mysql", "aurora-postgresql"
 
@@ -43,3 +43,22 @@ def test_password_problem(password, engine, problem):
     found = password_problem(password, engine)
     assert found is None if problem is None else problem in found
     assert len(password) < 9 or password not in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("12345678", None),  # the whole value is text for everybody
+        ('{"password": "12345678"}', None),
+        ('{"password": 12345678}', "is a number"),
+        ('{"password": 1.5e300}', "is a number"),
+        ('{"password": true}', "is no text"),
+        ('{"password": ["12345678"]}', "is no text"),
+        ('{"username": "u"}', "0 characters"),
+        ('["12345678"]', "refuses"),
+    ],
+)
+def test_secret_problem(value, problem):
+    found = secret_problem(value, POSTGRESQL)
+    assert found is None if problem is None else problem in found
+    assert "12345678" not in (found or "")

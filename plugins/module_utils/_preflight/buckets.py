@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError, error_code, explain, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import NOT_ALLOWED, ClientError, error_code, explain, found
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import artifact_places
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 
@@ -21,20 +21,49 @@ class Buckets(Checks):
         ]
 
     def bucket(self) -> Problems:
-        name = "mlflow_artifact_bucket_id"
+        name, s3 = "mlflow_artifact_bucket_id", self.aws.client("s3")
+        bucket, role = self.inputs[name], f"{self.inputs.get('mlflow_unique_name', '')}-ecs-task"
         try:
-            self.aws.client("s3").head_bucket(Bucket=self.inputs[name])
+            answer = found(s3.head_bucket, "403", Bucket=bucket, ExpectedBucketOwner=self.aws.account_id)
+            if answer is None:
+                answer = s3.head_bucket(Bucket=bucket)
+                self.aws.module.warn(f"{name}: {bucket} is of another account: its policy, and that of its key, have to let the role {role} in")
         except ClientError as error:
-            reason = {"404": "no such bucket", "403": "the caller may not see this bucket"}.get(error_code(error), explain(error))
-            yield self.problem(name, f"{reason}: give a bucket of this account, or leave the input out")
+            answer = error.response
+            if self.is_here(answer):
+                reason = {"404": "no such bucket", "403": "the caller may not see this bucket"}.get(error_code(error), explain(error))
+                yield self.problem(name, f"{reason}: give a bucket of this account, or leave the input out")
+        if not self.is_here(answer):
+            remedy = f"it is in the region {bucket_region(answer)}, but the stack is in {self.aws.region}: give a bucket of this region, or leave the input out"
+            yield self.problem(name, remedy)
 
     def access_logs(self) -> Problems:
-        name = "mlflow_load_balancer_access_logs_bucket"
+        """What the caller may not see may be in the account that keeps the logs."""
+        name, s3, facts = "mlflow_load_balancer_access_logs_bucket", self.aws.client("s3"), []
         try:
-            self.aws.client("s3").head_bucket(Bucket=self.inputs[name])
+            answer = s3.head_bucket(Bucket=self.inputs[name])
         except ClientError as error:
-            if error_code(error) == "404":  # what the caller may not see may be in the account that keeps the logs
+            answer = error.response
+            if error_code(error) == "404":
                 yield self.problem(name, "no such bucket: make it, with the policy that load balancers need, or leave the input out")
+                return
+        if not self.is_here(answer):
+            facts.append(f"it is in the region {bucket_region(answer)}")
+        unseen = ("ServerSideEncryptionConfigurationNotFoundError", *NOT_ALLOWED)
+        encryption = found(s3.get_bucket_encryption, *unseen, Bucket=self.inputs[name])
+        key = bucket_key(encryption)
+        if key is not None:
+            facts.append(f"it encrypts with the KMS key {key or 'aws/s3'}")
+        if facts:
+            yield self.problem(
+                name,
+                f"{' and '.join(facts)}: load balancers write their logs only into a bucket of their own region, {self.aws.region}, whose default "
+                "encryption is SSE-S3 (AES256). Give such a bucket, or leave the input out",
+            )
+
+    def is_here(self, answer: dict[str, t.Any]) -> bool:
+        """Whether a bucket is in the region of the stack, as far as an answer of HeadBucket says where it is."""
+        return bucket_region(answer) in ("", self.aws.region)
 
     def artifacts(self) -> Problems:
         """MLflow finds its artifacts below one place: another one that is empty would be the loss of all of them."""
@@ -64,3 +93,15 @@ class Buckets(Checks):
 
     def container(self, family: str) -> dict[str, t.Any]:
         return next((container for container in self.containers(family) if container["name"] == "mlflow"), {})
+
+
+def bucket_region(answer: dict[str, t.Any]) -> str:
+    """The region of a bucket, which S3 tells of any bucket that there is, also where it refuses; empty where it does not."""
+    return answer.get("BucketRegion") or answer["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
+
+
+def bucket_key(answer: dict[str, t.Any] | None) -> str | None:
+    """The KMS key with which a bucket encrypts by default, as GetBucketEncryption says it: empty for AWS's own, None for none."""
+    rules = answer["ServerSideEncryptionConfiguration"]["Rules"] if answer else []
+    defaults = [rule["ApplyServerSideEncryptionByDefault"] for rule in rules if "ApplyServerSideEncryptionByDefault" in rule]
+    return next((each.get("KMSMasterKeyID", "") for each in defaults if each["SSEAlgorithm"].startswith("aws:kms")), None)

@@ -1,16 +1,16 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the secrets and keys that inputs name."""
+"""PRIVATE: the values of the secrets that inputs name."""
 
 from __future__ import annotations
 
 import json
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError, error_code, found
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import password_problem, secret_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_problem
 
 
 class Secrets(Checks):
@@ -20,8 +20,7 @@ class Secrets(Checks):
             ("mlflow_api_credentials_secret_arn", credentials_reason),
             ("mlflow_load_balancer_oidc_client_secret_arn", lambda value: None),
         )
-        keys = ("mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn")
-        return [*((self.secret, row, row[:1]) for row in secrets), *((self.key, (name,), (name,)) for name in keys)]
+        return [(self.secret, row, row[:1]) for row in secrets]
 
     def secret(self, name: str, check: t.Callable[[str], str | None]) -> Problems:
         try:
@@ -36,14 +35,7 @@ class Secrets(Checks):
             yield self.problem(name, reason)
 
     def password_reason(self, value: str) -> str | None:
-        return password_problem(secret_password(value), self.inputs.get("mlflow_database_engine", "aurora-mysql"))
-
-    def key(self, name: str) -> Problems:
-        answer = found(self.aws.client("kms").describe_key, "NotFoundException", KeyId=self.inputs[name])
-        if answer is None:
-            yield self.problem(name, f"no such key in {self.aws.region}")
-        elif answer["KeyMetadata"]["KeyState"] != "Enabled":
-            yield self.problem(name, f"the key is {answer['KeyMetadata']['KeyState']}: enable it or give another one")
+        return secret_problem(value, self.inputs.get("mlflow_database_engine", "aurora-mysql"))
 
 
 MIN_PASSWORD = 20
@@ -56,6 +48,10 @@ def credentials_reason(value: str) -> str | None:
         users = json.loads(value)
     except ValueError:
         users = None
+    numbers = [user for user, password in users.items() if isinstance(password, (int, float))] if isinstance(users, dict) else []
+    if numbers:
+        named = ", ".join(map(repr, numbers))[:100]
+        return f"the password of {named} is no text but a number, true or false: put it in quotes in a JSON object of user name to password"
     if not isinstance(users, dict) or not users or not all(isinstance(p, str) and p for p in users.values()):
         return 'give the secret a JSON object of user name to password, such as {"ci": "..."}'
     if any(not user or ":" in user for user in users):

@@ -18,6 +18,7 @@ from moto.logs.models import logs_backends
 from moto.moto_api._internal import mock_random
 
 from embedded_aws.gaps import gap
+from embedded_aws.task_secrets import unreadable
 from embedded_aws.tasks import result_of
 from embedded_aws.timing import Elapsed
 
@@ -371,7 +372,7 @@ def _starts(service: Any) -> bool:
     """Whether the service's tasks, if it has any, stay up."""
     backend = models.ecs_backends[service._account_id][service.region_name]
     definition = backend.describe_task_definition(service.task_definition)
-    return service.desired_count == 0 or result_of(definition, {}, counted=False).exit_code == 0
+    return service.desired_count == 0 or (result_of(definition, {}, counted=False).exit_code == 0 and not unreadable(definition))
 
 
 def _give_up(service: Any) -> None:
@@ -441,16 +442,17 @@ def _container(task: Any, definition: dict[str, Any]) -> dict[str, Any]:
 
 @gap(models.Task, "advance")
 def advance(_original: Any, self: Any) -> None:
-    """A task that RunTask started is RUNNING, then STOPPED with the exit codes of its containers and their logs."""
+    """A task of RunTask is RUNNING, then STOPPED with exit codes and logs; one does not start whose execution role may not read its secrets."""
     self.times_described += 1
     if self.times_described < 2 or self.last_status == "STOPPED":
         return
     self.last_status = self.desired_status = "STOPPED"
     _release_interfaces(self)
     self.stopped_at = utcnow()
-    if self.result.exit_code is None:
+    refused = unreadable(self.definition)
+    if self.result.exit_code is None or refused:
         self.stop_code = "TaskFailedToStart"
-        self.stopped_reason = self.result.reason
+        self.stopped_reason = refused or self.result.reason
         return
     self.stop_code, self.stopped_reason = "EssentialContainerExited", "Essential container in task exited"
     for container, definition in zip(self.containers, self.definition.container_definitions, strict=True):

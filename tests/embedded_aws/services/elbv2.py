@@ -9,6 +9,7 @@ import copy
 from typing import Any
 
 from moto.elbv2 import exceptions, models, responses
+from moto.s3.models import s3_backends
 
 from embedded_aws.gaps import gap
 from embedded_aws.services.servicequotas import limit
@@ -123,6 +124,20 @@ def load_balancer_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) 
 def known_load_balancer_attributes() -> None:
     """ModifyLoadBalancerAttributes accepts every documented attribute."""
     models.FakeLoadBalancer.VALID_ATTRS |= ALB_ATTRIBUTES.keys()
+
+
+@gap(models.ELBv2Backend, "modify_load_balancer_attributes")
+def modify_load_balancer_attributes(original: Any, self: Any, arn: str, attrs: dict[str, str]) -> Any:
+    """ModifyLoadBalancerAttributes refuses a log bucket of another region, or whose default encryption is not SSE-S3."""
+    # "Requirements" of enable-access-logging; the words: terraform-aws-modules/terraform-aws-alb#61, aws/aws-cdk#21947
+    bucket = s3_backends[self.account_id][self.partition].buckets.get(attrs.get("access_logs.s3.bucket", ""))
+    if bucket:
+        default = bucket.encryption["Rule"]["ApplyServerSideEncryptionByDefault"]
+        if bucket.region_name != self.region_name or default["SSEAlgorithm"] != "AES256":
+            raise exceptions.ELBClientError(
+                "InvalidConfigurationRequest", f"Access Denied for bucket: {bucket.name}. Please check S3bucket permission"
+            )
+    return original(self, arn, attrs)
 
 
 @gap(models.FakeLoadBalancer, "activate")

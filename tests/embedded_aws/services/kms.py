@@ -22,3 +22,12 @@ def schedule_key_deletion(original: Any, self: Any, key_id: str, pending_window_
 def cancel_key_deletion(original: Any, self: Any, key_id: str) -> None:
     """CancelKeyDeletion takes a key's ARN as well as its id."""
     original(self, self.get_key_id(key_id))
+
+
+@gap(models.KmsBackend, "_generate_default_keys")
+def aws_managed_key(original: Any, self: Any, alias_name: str) -> str | None:
+    """DescribeKey says of the key of an alias aws/..., which AWS makes by itself, that AWS manages it."""
+    key_id = original(self, alias_name)
+    if key_id:
+        self.keys[key_id].key_manager = "AWS"
+    return key_id

@@ -55,11 +55,17 @@ def create_bucket(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
 
 @gap(responses.S3Response, "head_bucket")
 def head_bucket(original: Any, self: Any) -> Any:
-    """HeadBucket answers 403 for a bucket of another account than the caller expects."""
+    """HeadBucket answers 403 for a bucket of another account than the caller expects, and 301 in another region, both with its region."""
     status, headers, body = original(self)
+    if status != 200:
+        return status, headers, body
+    where = {"x-amz-bucket-region": headers["x-amz-bucket-region"]}
     expected = self.headers.get("x-amz-expected-bucket-owner")
-    if status == 200 and expected and self.backend.get_bucket(self.bucket_name).account_id != expected:
-        return 403, {}, ""
+    if expected and self.backend.get_bucket(self.bucket_name).account_id != expected:
+        return 403, where, ""
+    signed = re.search(r"Credential=[^/]+/\d+/([^/]+)/s3/", self.headers.get("Authorization", ""))
+    if signed and signed[1] != headers["x-amz-bucket-region"]:
+        return 301, where, ""
     return status, headers, body
 
 

@@ -1,0 +1,188 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The keys of the secrets, parameters and buckets that inputs name, and where these buckets are."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from ansible.module_utils.common import warnings as ansible_warnings
+from embedded_aws.client import ACCOUNT, REGION
+from modules.run_module import ModuleFailed, run_module
+
+USERS = json.dumps({"ci": "correct horse battery staple"})
+OTHER_ACCOUNT = "210987654321"
+
+
+@pytest.fixture
+def keyed(aws):
+    """A key, a secret, a parameter and two buckets under it; the inputs that name them."""
+    kms, ssm, secrets = (aws.client(service) for service in ("kms", "ssm", "secretsmanager"))
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    password, users, token = (
+        secrets.create_secret(Name=name, SecretString=value, KmsKeyId=by)["ARN"]
+        for name, value, by in (("password", "b" * 12, key), ("users", USERS, key.rpartition("/")[2]), ("token", "t", key))
+    )
+    ssm.put_parameter(Name="/team/x/openai", Value="s", Type="SecureString", KeyId=key)
+    ssm.put_parameter(Name="plain", Value="s", Type="String")
+    ssm.put_parameter(Name="/default", Value="s", Type="SecureString")
+    for name in ("artifacts-x", "data-x"):
+        bucket(aws, name, key)
+    arn = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/"
+    return key, {
+        "mlflow_unique_name": "mlflow-team-x",
+        "mlflow_database_password_secret_arn": password,
+        "mlflow_api_credentials_secret_arn": users,
+        "mlflow_service_secrets": {"A": f"{arn}team/x/openai", "B": f"{arn}plain", "C": f"{arn}default", "D": f"{token}:key::"},
+        "mlflow_artifact_bucket_id": "artifacts-x",
+        "mlflow_artifact_buckets_mlflow_will_read": ["arn:aws:s3:::data-x/public/*", "not-there-yet", "arn:aws:s3:::many-*"],
+    }
+
+
+def bucket(aws, name, key=None, region=REGION):
+    s3 = aws.client("s3", region)
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+    if key:
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+
+def sidecar(**fields):
+    return {"mlflow_service_sidecar_container_definitions": [{"name": "s", "image": "i", **fields}]}
+
+
+def denied(service):
+    code = "AccessDenied" if service == "s3" else "AccessDeniedException"
+    return {"code": code, "message": "not authorized", "status": 403 if service == "s3" else 400}
+
+
+def preflight(aws, **inputs):
+    """The keys that were found, and what was warned of."""
+    ansible_warnings._global_warnings.clear()  # those of the runs before in this process
+    answer = run_module("preflight", {"inputs": inputs}, aws)
+    return answer["kms_keys"], list(map(str, answer.get("warnings", [])))
+
+
+def problems(aws, **inputs):
+    mark = aws.mark()
+    with pytest.raises(ModuleFailed) as failed:
+        run_module("preflight", {"inputs": inputs}, aws)
+    assert aws.mutating(mark) == []
+    return failed.value.result["problems"]
+
+
+def test_the_key_of_everything_that_an_input_names_is_found(aws, keyed):
+    key, inputs = keyed
+    mark = aws.mark()
+    found, warnings = preflight(aws, **inputs)
+    names = ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn")
+    token = inputs["mlflow_service_secrets"]["D"].removesuffix(":key::")
+    assert found == dict.fromkeys(
+        [*(inputs[name] for name in names), token, inputs["mlflow_service_secrets"]["A"], "artifacts-x", "data-x"], key
+    )
+    assert not warnings
+    calls = [call for call in aws.calls(mark) if call["operation"].startswith("Describe") and call["service"] in ("secretsmanager", "ssm", "kms")]
+    asked = Counter((call["operation"], json.dumps(call["params"])) for call in calls)
+    assert set(asked.values()) == {1}, asked
+    assert [operation for operation, _params in asked].count("DescribeParameters") == 1
+
+
+def test_the_key_of_a_sidecar_s_secrets_is_found(aws, keyed):
+    key, inputs = keyed
+    password, users = (inputs[f"mlflow_{of}_secret_arn"] for of in ("database_password", "api_credentials"))
+    token = inputs["mlflow_service_secrets"]["A"]
+    given = sidecar(
+        secrets=[{"name": "A", "valueFrom": f"{password}:password::"}],
+        logConfiguration={"logDriver": "splunk", "secretOptions": [{"name": "splunk-token", "valueFrom": token}]},
+        repositoryCredentials={"credentialsParameter": users},
+    )
+    assert preflight(aws, **given)[0] == dict.fromkeys([password, token, users], key)
+
+
+def test_what_is_under_a_key_that_cannot_be_used_is_refused_and_both_are_named(aws, keyed):
+    key, inputs = keyed
+    del inputs["mlflow_database_password_secret_arn"], inputs["mlflow_api_credentials_secret_arn"]
+    aws.client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    said = problems(aws, **inputs)
+    named = ("'artifacts-x'", "'data-x'", "parameter/team/x/openai'", ":secret:token-")
+    assert len(said) == len(named) and all(any(name in line for line in said) for name in named)
+    assert all(f"it is under the key {key}, which is PendingDeletion" in line for line in said)
+
+
+def test_what_there_is_not_is_refused(aws, keyed):
+    _key, inputs = keyed
+    secret, parameter = inputs["mlflow_service_secrets"]["D"], f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/nowhere"
+    aws.client("secretsmanager").delete_secret(SecretId="token")
+    missing = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:nowhere-AbCdEf"
+    said = problems(aws, mlflow_service_secrets={"A": parameter, "B": missing, "C": secret})
+    assert len(said) == 3 and any("no such parameter" in p for p in said) and any("no such secret" in p for p in said)
+    assert any("scheduled for deletion" in p for p in said)
+
+
+@pytest.mark.parametrize(
+    ("operation", "service"),
+    [("DescribeSecret", "secretsmanager"), ("DescribeParameters", "ssm"), ("GetBucketEncryption", "s3"), ("DescribeKey", "kms")],
+)
+def test_what_the_caller_may_not_see_is_warned_of_and_changes_nothing(aws, keyed, operation, service):
+    key, inputs = keyed
+    aws.faults({"service": service, "operation": operation, "error": denied(service)})
+    found, warnings = preflight(aws, **inputs)
+    assert warnings and all(f"the caller may not {operation}" in warning and "mlflow-team-x-" in warning for warning in warnings)
+    if operation == "DescribeKey":  # what it does not resolve is a key's id
+        assert found[inputs["mlflow_database_password_secret_arn"]] == key
+
+
+def test_a_key_of_another_account_is_used_and_warned_of(aws, keyed):
+    """It is its policy that lets roles of this account use it."""
+    _key, inputs = keyed
+    theirs = f"arn:aws:kms:{REGION}:{OTHER_ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+    bucket(aws, "shared-x", theirs)
+    aws.faults({"service": "kms", "operation": "DescribeKey", "error": denied("kms")})
+    found, (warning,) = preflight(aws, mlflow_unique_name="mlflow-team-x", mlflow_artifact_bucket_id="shared-x")
+    assert found == {"shared-x": theirs}
+    assert theirs in warning and "has to let the role mlflow-team-x-ecs-task use it" in warning
+
+
+def test_secrets_elsewhere_are_warned_of(aws):
+    given = {"A": f"arn:aws:ssm:{REGION}:{OTHER_ACCOUNT}:parameter/a", "B": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:b-AbCdEf"}
+    found, warnings = preflight(aws, mlflow_service_secrets=given)
+    assert len(warnings) == 2 and found == {}
+
+
+# Where buckets are
+
+
+def test_an_artifact_bucket_of_another_region_is_refused(aws):
+    bucket(aws, "far-away", region="eu-west-2")
+    (line,) = problems(aws, mlflow_artifact_bucket_id="far-away")
+    assert line.startswith("mlflow_artifact_bucket_id: 'far-away': it is in the region eu-west-2, but the stack is in eu-west-1")
+
+
+def test_a_log_bucket_that_load_balancers_do_not_write_to_is_refused(aws, keyed):
+    key, _inputs = keyed
+    name = "mlflow_load_balancer_access_logs_bucket"
+    bucket(aws, "far-away", region="eu-west-2")
+    bucket(aws, "logs")
+    for given, reason in (("artifacts-x", f"it encrypts with the KMS key {key}"), ("far-away", "it is in the region eu-west-2")):
+        (line,) = problems(aws, **{name: given})
+        assert line.startswith(f"{name}: '{given}': {reason}: ") and "own region, eu-west-1, whose default encryption is SSE-S3 (AES256)" in line
+    assert preflight(aws, **{name: "logs"}) == ({}, [])
+
+
+# Secrets that hold numbers
+
+
+def test_a_number_in_a_secret_is_named(aws):
+    secrets = aws.client("secretsmanager")
+    whole, field, users = (
+        secrets.create_secret(Name=name, SecretString=value)["ARN"]
+        for name, value in (("whole", "12345678"), ("field", '{"password": 12345678}'), ("users", '{"ci": 12345678}'))
+    )
+    assert preflight(aws, mlflow_database_password_secret_arn=whole) == ({}, [])
+    (line,) = problems(aws, mlflow_database_password_secret_arn=field)
+    assert "its field password is a number" in line
+    (line,) = problems(aws, mlflow_api_credentials_secret_arn=users)
+    assert "the password of 'ci' is" in line and ": 12345678" not in line
