@@ -19,6 +19,7 @@ description:
     that no request is let through in between.
   - A Lambda authorizer's function gets the resource policy that lets this one authorizer call it, and nobody else.
   - The access log takes the caller the permissions for log delivery, C(logs:CreateLogDelivery) and its like.
+  - Whether AWS's own address of the API has IPv6 addresses too is not managed.
   - Several APIs can have one name; the one that carries one of the tags C(managed-by) and C(mlflow-stack) of O(tags) is
     ours.
 options:

@@ -13,6 +13,7 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Makes, changes and removes a regional custom domain name for HTTP APIs. No existing module does.
   - Mutual TLS is off, and API mappings say where a request goes; where somebody chose otherwise it is put back.
+  - Whether the domain name has IPv6 addresses too is not managed.
   - With O(state=absent) the API mappings of the domain name go with it.
   - A domain name cannot be renamed. After a change of O(name) the old one is in RV(superseded), for removal once the
     new one serves.

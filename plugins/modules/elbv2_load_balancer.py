@@ -14,6 +14,11 @@ description:
   - Makes, changes and removes one Application Load Balancer and everything that belongs to it, with the Elastic Load Balancing v2
     API (C(CreateLoadBalancer), C(CreateTargetGroup), C(CreateListener), C(CreateRule) and their siblings).
   - Listeners are told apart by their port and rules by their priority. Others than those given are removed.
+  - Transforms of rules, which rewrite the host or the path after a rule has matched, and the verification of client certificates by a
+    listener are taken away.
+  - Not managed, because to see it takes further calls for each listener on every run, are the attributes of listeners
+    (C(routing.http.response.*) and C(routing.http.request.*)) and further certificates of a listener. AWS cannot change the kind
+    of addresses, or the protocol version, of a target group.
   - Takes the place of M(amazon.aws.elb_application_lb) and M(community.aws.elb_target_group). The first takes defaults that AWS
     fills in for changes, fails with C(PriorityInUse) where rules change places, and can tag no listener; the second has no check
     mode, so that nothing that refers to the target group can be planned.
@@ -364,12 +369,14 @@ def read_listeners(aws: Aws, load_balancer_arn: str) -> dict[int, State]:
             "ssl_policy": listener.get("SslPolicy"),
             "certificate_arn": next((each["CertificateArn"] for each in listener.get("Certificates", [])), None),
             "default_actions": normal_actions(listener["DefaultActions"]),
+            "client_certificates": listener.get("MutualAuthentication", {}).get("Mode", "off"),
             "tags": tags[listener["ListenerArn"]],
             "rules": {
                 int(rule["Priority"]): {
                     "arn": rule["RuleArn"],
                     "conditions": normal_conditions(rule["Conditions"]),
                     "actions": normal_actions(rule["Actions"]),
+                    "transforms": rule.get("Transforms") or [],  # which an older boto3 does not know
                     "client_secret_version": tags[rule["RuleArn"]].pop(CLIENT_SECRET_VERSION, None),
                     "tags": tags[rule["RuleArn"]],
                 }
@@ -639,6 +646,7 @@ class Listener(Inside):
             "ssl_policy": self.spec["ssl_policy"],
             "certificate_arn": self.spec["certificate_arn"],
             "default_actions": self.routed(self.spec["default_actions"], self.parent.target_group),
+            "client_certificates": "off" if self.spec["protocol"] == "HTTPS" else None,
             "tags": self.parent.tags,
         }
 
@@ -654,7 +662,8 @@ class Listener(Inside):
     def update(self, before: State, changes: State) -> None:
         # HTTPS needs its certificate in the same call, also where the certificate is no change.
         desired = self.desired() if "protocol" in changes else changes
-        self.aws.client("elbv2").modify_listener(ListenerArn=before["arn"], **self._arguments(desired))
+        off = {"MutualAuthentication": {"Mode": "off"}} if "client_certificates" in changes else {}
+        self.aws.client("elbv2").modify_listener(ListenerArn=before["arn"], **self._arguments(desired), **off)
 
     @staticmethod
     def _arguments(desired: State) -> dict[str, t.Any]:
@@ -708,6 +717,7 @@ class Rule(Inside):
         return {
             "conditions": normal_conditions(self.spec["conditions"]),
             "actions": actions,
+            "transforms": [],
             "client_secret_version": client_secret_version(self.aws) if oidc else None,
             "tags": balancer.tags,
         }
@@ -735,6 +745,8 @@ class Rule(Inside):
             arguments["Conditions"] = sent_conditions(changes["conditions"])
         if changes.keys() & {"actions", "client_secret_version"}:
             arguments["Actions"] = sent_actions(desired["actions"], self._client_secret(desired))
+        if "transforms" in changes:
+            arguments["ResetTransforms"] = True
         if "client_secret_version" in changes:  # until it is known which one is in force, the tag names none
             elbv2.add_tags(ResourceArns=[before["arn"]], Tags=tag_list({CLIENT_SECRET_VERSION: "changing"}))
         elbv2.modify_rule(RuleArn=before["arn"], **arguments)

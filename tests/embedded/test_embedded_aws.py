@@ -831,6 +831,24 @@ def test_target_groups(balancer: Balancer) -> None:
     elb.delete_target_group(TargetGroupArn=group)
 
 
+def test_transforms_and_client_certificates(aws: EmbeddedAWS, balancer: Balancer) -> None:
+    elb, rule = balancer.elb, balancer.rule(1, balancer.forward)
+    rewrite = [{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "^/a", "Replace": "/b"}]}}]
+    for more, shown in (({"Transforms": rewrite}, rewrite), ({"Actions": [balancer.forward]}, rewrite), ({"ResetTransforms": True}, [])):
+        elb.modify_rule(RuleArn=rule["RuleArn"], **more)
+        described = elb.describe_rules(ListenerArn=balancer.listener)["Rules"][0]
+        assert described.get("Transforms", []) == shown and described["Actions"]
+
+    arn = aws.client("acm").request_certificate(DomainName="a.example")["CertificateArn"]
+    refuse = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}]
+    secure = {"Protocol": "HTTPS", "Port": 443, "Certificates": [{"CertificateArn": arn}], "DefaultActions": refuse}
+    (listener,) = elb.create_listener(LoadBalancerArn=balancer.arn, **secure)["Listeners"]
+    for more, mode in (({}, "off"), ({"MutualAuthentication": {"Mode": "passthrough"}}, "passthrough"), ({}, "passthrough")):
+        elb.modify_listener(ListenerArn=listener["ListenerArn"], SslPolicy="ELBSecurityPolicy-2016-08", **more)
+        (described,) = elb.describe_listeners(ListenerArns=[listener["ListenerArn"]])["Listeners"]
+        assert described["MutualAuthentication"]["Mode"] == mode
+
+
 COGNITO = {"UserPoolArn": "arn:p", "UserPoolClientId": "c", "UserPoolDomain": "d"}
 OIDC = {"Issuer": "https://i", "AuthorizationEndpoint": "https://a", "TokenEndpoint": "https://t",
         "UserInfoEndpoint": "https://u", "ClientId": "c"}  # fmt: skip

@@ -361,7 +361,7 @@ CASES = [
         "elbv2:ModifyTargetGroupAttributes, elbv2:ModifyLoadBalancerAttributes*2, elbv2:DeleteLoadBalancer, elbv2:CreateListener*3, "
         "elbv2:CreateRule*3, route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
         ("opens the group to the internet", "opens the load balancer to the internet", "requests fail for minutes",
-         "nobody can connect to this port any more"),
+         "nobody can connect to this port any more", "are cut"),
     ),
     Case(
         "back from the internet",
@@ -378,7 +378,7 @@ CASES = [
         "ec2:RevokeSecurityGroupEgress, ec2:DeleteSecurityGroup, elbv2:DeleteLoadBalancer*2, elbv2:CreateLoadBalancer, "
         "elbv2:ModifyLoadBalancerAttributes, elbv2:CreateListener*3, elbv2:CreateRule*3, elbv2:DeleteTargetGroup, "
         "route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
-        ("requests fail for minutes",),
+        ("requests fail for minutes", "are cut"),
     ),
 ]
 

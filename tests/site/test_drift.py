@@ -190,6 +190,32 @@ DRIFTS = (
         "ssl_policy",
     ),
     Drift(
+        "a listener verifies client certificates",
+        lambda h: h.elbv2.modify_listener(ListenerArn=h.listener(443)["ListenerArn"], MutualAuthentication={"Mode": "passthrough"}),
+        lambda h: h.listener(443)["MutualAuthentication"],
+        ("update", "elbv2_listener", NAME),
+        "client_certificates",
+    ),
+    Drift(
+        "a rule leads programs to people's paths",
+        lambda h: h.elbv2.modify_rule(
+            RuleArn=h.rule(8443, "1"),
+            Transforms=[{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "^/api/", "Replace": "/ajax-api/"}]}}],
+        ),
+        lambda h: h.rules(8443)[0],
+        ("update", "elbv2_listener_rule", NAME),
+        "transforms",
+    ),
+    Drift(
+        "the target group sends each to one server",
+        lambda h: h.elbv2.modify_target_group_attributes(
+            TargetGroupArn=h.targets, Attributes=[{"Key": "stickiness.enabled", "Value": "true"}]
+        ),
+        lambda h: h.elbv2.describe_target_group_attributes(TargetGroupArn=h.targets)["Attributes"],
+        ("update", "elbv2_target_group", NAME),
+        "attributes.stickiness",
+    ),
+    Drift(
         "people need not sign in",
         lambda h: h.elbv2.modify_rule(
             RuleArn=h.rule(443, "1"), Actions=[{"Type": "forward", "TargetGroupArn": h.targets}]

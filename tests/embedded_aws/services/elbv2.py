@@ -269,6 +269,7 @@ def create_rule(original: Any, self: Any, listener_arn: str, conditions: Any, pr
 def rule_conditions(original: Any, self: Any, listener_arn: str, arn: str, conditions: Any, *rest: Any) -> None:
     """Host and path conditions are echoed both as Values and as their Config."""
     original(self, listener_arn, arn, _both_forms(conditions), *rest)
+    self.transforms: list[dict[str, Any]] = []
 
 
 @gap(models.ELBv2Backend, "modify_rule")
@@ -324,6 +325,30 @@ def set_rule_priorities(_original: Any, self: Any, rule_priorities: list[dict[st
     return [rules[arn] for arn in arns]
 
 
+@gap(responses.ELBV2Response, "modify_rule")
+def modify_transforms(original: Any, self: Any) -> Any:
+    """ModifyRule replaces the transforms of a rule, or takes them away."""
+    params = self._get_params()
+    wanted = [] if params.get("ResetTransforms") else params.get("Transforms")
+    if wanted is None:
+        return original(self)
+    if params.get("Conditions") or params.get("Actions"):
+        original(self)
+    (rule,) = self.elbv2_backend.describe_rules(None, [params["RuleArn"]])
+    rule.transforms = wanted
+    return responses.ActionResult({"Rules": [rule]})
+
+
+@gap(responses.ELBV2Response, "modify_listener")
+def modify_mutual_authentication(original: Any, self: Any) -> Any:
+    """ModifyListener says whether an HTTPS listener verifies client certificates; without a word about it that stays as it is."""
+    wanted = self._get_params().get("MutualAuthentication")
+    (listener,) = self.elbv2_backend.describe_listeners(None, [self._get_param("ListenerArn")])
+    if wanted and listener.protocol == "HTTPS":
+        listener.mutual_authentication = wanted
+    return original(self)
+
+
 @gap(models.FakeListener, "__init__")
 def listener_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
     """Only a secure listener has a TLS policy; an ALB's listener has the header attributes."""
@@ -334,6 +359,7 @@ def listener_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) -> No
         self.attributes = {"routing.http.response.server.enabled": "true"}
         self.attributes |= {f"routing.http.response.{header}.header_value": "" for header in RESPONSE_HEADERS}
     if self.protocol == "HTTPS":
+        self.mutual_authentication = {"Mode": "off"}
         self.attributes |= {
             f"routing.http.request.{header}.header_name": "-".join(part.title() for part in header.split("_"))
             for header in REQUEST_HEADERS
