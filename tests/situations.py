@@ -70,6 +70,7 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
                   {"scheme": "internet-facing", "listeners": []}),
         Situation("route53_records", {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.1"], "ttl": 60}]},
                   {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.2"], "ttl": 60}]}),
+        Situation("route53_hosted_zone", {"name": "zone.example.com"}, {"comment": "other"}),
         Situation("ecs_cluster", {"name": "x"}, {"container_insights": "enabled", "capacity_providers": ["FARGATE"]}),
         Situation("ecs_task_definition", {"family": "x", "container_definitions": [CONTAINER], "cpu": 256, "memory": 512}, {"cpu": 512, "memory": 1024}),
         Situation("ecs_task", {"name": "x", **placed}, {}),

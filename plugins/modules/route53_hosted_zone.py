@@ -1,0 +1,234 @@
+#!/usr/bin/python
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: route53_hosted_zone
+version_added: 1.0.0
+short_description: Manage a public hosted zone of one's own
+author: mlplatform contributors (@mlplatform)
+description:
+  - Makes, changes and removes a public hosted zone. It is told from others of its name by its owner tags.
+  - A name of which there is a public zone already, that is somebody else's, is refused, also where both are made at the same time;
+    Route 53 itself would make a second one, and the two would compete for the name. Private zones are in nobody's way.
+  - With O(state=absent) a zone of somebody else is left alone, and one that holds records is refused.
+  - The module P(amazon.aws.route53_zone#module) takes over whatever zone has the name, and removes it.
+options:
+  name:
+    description: Name of the zone.
+    type: str
+    required: true
+  comment:
+    description: Comment of the zone. By this comment a zone whose tags a run that died did not come to set is known again.
+    type: str
+    default: ""
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - mlplatform.mlflow_aws.attributes
+  - mlplatform.mlflow_aws.attributes.state
+  - mlplatform.mlflow_aws.attributes.tags
+"""
+
+EXAMPLES = r"""
+- name: Ensure the hosted zone of the data teams
+  mlplatform.mlflow_aws.route53_hosted_zone:
+    name: ml.example.com
+    comment: data teams
+    tags:
+      managed-by: mlplatform.mlflow_aws
+      mlflow-stack: mlflow-team-x-bootstrap
+"""
+
+RETURN = r"""
+hosted_zone:
+  description: The zone as it is after the run. With O(state=absent) the one that was removed, empty where there was none.
+  type: dict
+  returned: success
+  contains:
+    id:
+      description: ID of the zone.
+      type: str
+      sample: Z0123456789ABCDEFGHIJ
+    name:
+      description: Name of the zone.
+      type: str
+changes:
+  description: What the run changed, or would change in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    action:
+      description: V(create), V(update) or V(delete).
+      type: str
+    kind:
+      description: Kind of the resource.
+      type: str
+      sample: route53_hosted_zone
+    name:
+      description: Name of the resource.
+      type: str
+    fields:
+      description: What differs, each with C(name), C(before) and C(after).
+      type: list
+      elements: dict
+    warnings:
+      description: What the change costs, such as downtime.
+      type: list
+      elements: str
+"""
+
+import hashlib
+import itertools
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
+    SHOWN,
+    Aws,
+    AwsError,
+    ClientError,
+    OutOfDate,
+    error_code,
+    found,
+    intervals,
+    tag_list,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._hosted_zones import public_zones
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, UNKNOWN, Resource, State, owner_tags, run
+
+REFERENCE = "mlplatform.mlflow_aws"
+"""How the caller references of our zones begin."""
+TAGS_AT_ONCE = 10
+"""As many tags as ChangeTagsForResource sets, and as many as it removes."""
+
+
+class HostedZone(Resource):
+    kind = "route53_hosted_zone"
+    ours: State | None = None
+    """The one of them that is ours, as it was read."""
+
+    def describe(self) -> State | None:
+        """Ours where there is one, or else one that is in its way."""
+        zones = [
+            {
+                "id": zone["Id"],
+                "comment": zone.get("Config", {}).get("Comment", ""),
+                "reference": zone["CallerReference"],
+                "tags": zone["Tags"],
+            }
+            for zone in public_zones(self.aws, self.name)
+        ]
+        self.ours = next((zone for zone in zones if not self._foreign(zone)), None)
+        return self.ours or (zones[0] if zones else None)
+
+    def _foreign(self, before: State) -> bool:
+        unfinished = before.get("reference", "").startswith(REFERENCE) and not owner_tags(before["tags"])
+        if unfinished and before["comment"] == self.spec["comment"]:
+            return False  # the run that made it has died before it could tag it
+        return super()._foreign(before)
+
+    def _check_owner(self, before: State | None) -> None:
+        if before is not None and self._foreign(before):
+            owner = ", ".join(f"{k}={v}" for k, v in owner_tags(before["tags"]).items()) or "none of the tags " + ", ".join(OWNER_TAGS)
+            raise AwsError(
+                f"there is a public zone of this name already, {before['id']} ({owner}), and a second one would compete with it: use it "
+                "by its ID (bootstrap: mlflow_bootstrap_zone_id, mlflow_bootstrap_api_zone_id), or choose another name"
+            )
+
+    def desired(self) -> State:
+        return {"comment": self.spec["comment"]}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        """Route 53 makes any number of zones of one name, but takes a caller reference once only: so whoever makes a zone of this name
+        with this module takes the same one, and one of them gets it. It stays taken when the zone is gone; then it is the next one's turn.
+        """
+        digest = hashlib.sha256(self.name.lower().rstrip(".").encode()).hexdigest()[:32]
+        for number in itertools.count():
+            try:
+                zone = self.aws.client("route53").create_hosted_zone(
+                    Name=self.name,
+                    CallerReference=f"{REFERENCE} {digest} {number}",
+                    HostedZoneConfig={"Comment": desired["comment"], "PrivateZone": False},
+                )["HostedZone"]
+                break
+            except ClientError as error:
+                if error_code(error) != "HostedZoneAlreadyExists":
+                    raise
+            self._wait_shown()
+        state = {"id": zone["Id"].rpartition("/")[2]}
+        self.retag({**state, "tags": {}}, desired["tags"], [])
+        return state
+
+    def _wait_shown(self) -> None:
+        """Start over once AWS shows who has taken the reference. Where it shows nobody, that zone is gone."""
+        wait = Wait(f"{self.kind} {self.name}")
+        for pause in intervals():
+            if public_zones(self.aws, self.name):
+                raise OutOfDate("another run has just made it")
+            if wait.seconds >= SHOWN:
+                return
+            wait.pause(min(pause, SHOWN), "another run may have just made it")
+
+    def update(self, before: State, changes: State) -> None:
+        self.aws.client("route53").update_hosted_zone_comment(Id=before["id"], Comment=changes["comment"])
+
+    def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
+        change = self.aws.client("route53").change_tags_for_resource
+        tags = tag_list({**owner_tags(to_set), **to_set})  # those that say whose it is first
+        for start in range(0, max(len(tags), len(to_unset)), TAGS_AT_ONCE):
+            part = slice(start, start + TAGS_AT_ONCE)
+            given = {"AddTags": tags[part], "RemoveTagKeys": to_unset[part]}
+            change(ResourceType="hostedzone", ResourceId=before["id"], **{k: v for k, v in given.items() if v})
+
+    def delete(self, before: State) -> None:
+        try:
+            found(self.aws.client("route53").delete_hosted_zone, "NoSuchHostedZone", Id=before["id"])
+        except ClientError as error:
+            if error_code(error) != "HostedZoneNotEmpty":
+                raise
+            raise AwsError(
+                f"the zone {before['id']} holds records of others, {self._records(before)}: have them removed, or leave the zone to those "
+                f"who use it, by taking its tags {', '.join(OWNER_TAGS)} off, and run the same command again"
+            ) from error
+
+    def _records(self, before: State) -> str:
+        records = self.aws.pages("route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=before["id"])
+        apex = f"{self.name.lower().rstrip('.')}."
+        names = [f"{each['Type']} {each['Name']}" for each in records if each["Name"] != apex or each["Type"] not in ("NS", "SOA")]
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    zone = HostedZone(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
+    def results() -> dict[str, t.Any]:
+        state = zone.ours if zone.absent else zone.state
+        return {"hosted_zone": {"id": state["id"], "name": zone.name} if state else {}}
+
+    return [zone], results
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "comment": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    run(module, build)
+
+
+if __name__ == "__main__":
+    main()
