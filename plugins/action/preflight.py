@@ -25,6 +25,8 @@ FIXED = ("rds_master_username", "rds_database_name", "s3_bucket_name")
 """Variables of the roles that AWS cannot change later."""
 NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_stack_tags")
 """The names with our prefix that are no inputs: what the role C(mlflow) exports to others, and the fact that a run leaves."""
+WRITTEN = b"# Written by mlplatform.mlflow_aws.bootstrap"
+"""How the team file begins that bootstrap writes."""
 ASKING = ("mlflow_aws_", "mlflow_run_in_worker")
 """How the inputs begin without which AWS cannot be asked."""
 
@@ -71,6 +73,8 @@ class ActionModule(InWorker):
         if self._task.check_mode:  # a plan
             problems += self._twins(variables, given, "mlflow_plan_path", variables.get("ansible_play_hosts_all", []))
         problems += [*_unwritable(inputs, scope), *_two_credentials(inputs)]
+        if scope == "bootstrap" and inputs.get("mlflow_bootstrap_state") == "present":
+            problems += _others_file(inputs)
         removal = scope == "destroy" or (scope == "bootstrap" and inputs.get("mlflow_bootstrap_state") == "absent")
         if removal and not self._task.check_mode:
             problems += _confirmation(inputs, "mlflow_confirm_destroy", "to remove everything that is called so")
@@ -174,6 +178,14 @@ def _unwritable(inputs: _inputs.Inputs, scope: str) -> t.Iterator[_inputs.Proble
             yield _inputs.Problem(name, inputs[name], "this is a folder: give the path of a file in it")
         elif len(os.fsencode(file)) > 255 or not os.access(folder, os.W_OK | os.X_OK):
             yield _inputs.Problem(name, inputs[name], "no such file can be written: make its folder, or give another path")
+
+
+def _others_file(inputs: _inputs.Inputs) -> t.Iterator[_inputs.Problem]:
+    """The file that bootstrap would write, where somebody else wrote it: it may be the very file that the inputs are in."""
+    name = "mlflow_bootstrap_team_file"
+    path = Path(_absolute(inputs[name])) if inputs.get(name) else None
+    if path and path.is_file() and WRITTEN not in path.read_bytes()[:200]:
+        yield _inputs.Problem(name, inputs[name], "bootstrap did not write this file: give the path of another one, which it may write")
 
 
 def _two_credentials(inputs: _inputs.Inputs) -> t.Iterator[_inputs.Problem]:

@@ -365,6 +365,8 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_gunicorn_opts": _OPTIONS,
     "mlflow_uvicorn_opts": _OPTIONS,
     "mlflow_bootstrap_vpc_cidr": (_vpc_cidr, "give a /16, such as 10.0.0.0/16"),
+    "mlflow_bootstrap_zone_id": _ZONE_ID,
+    "mlflow_bootstrap_api_zone_id": _ZONE_ID,
     "mlflow_bootstrap_cognito_domain": (
         lambda v: re.fullmatch(_LABEL, v) is not None and not _reserved_by_cognito(v),
         "give 1 to 63 lower-case letters, digits and hyphens, without the words aws, amazon and cognito",
@@ -683,6 +685,9 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
         same = [other for other in paths[:index] if v[other] == v[name]]
         if same:
             yield Problem(name, v[name], f"{same[0]} is this file too: give another one")
+    for given, of_stack in (("mlflow_bootstrap_zone_id", "mlflow_zone_id"), ("mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id")):
+        if bootstrap and have(given, of_stack) and v[given] != v[of_stack]:
+            yield Problem(given, v[given], f"{of_stack} is {v[of_stack]}: leave one of the two out")
     if bootstrap and have("mlflow_unique_name") and not v.get("mlflow_bootstrap_cognito_domain"):
         if _reserved_by_cognito(v["mlflow_unique_name"]):
             yield Problem("mlflow_bootstrap_cognito_domain", None,

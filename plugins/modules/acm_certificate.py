@@ -133,6 +133,8 @@ class Certificate(Resource):
         """Certificates have no names: it is the one with the owner tags and exactly these names. All of those, where they are to go."""
         if self.absent:
             return self._remains()
+        if self.state:  # while it is waited for, whatever comes of it
+            return self._state_of(self.state["arn"])
         return next(self._ours(self._list("ISSUED", "PENDING_VALIDATION")), None)
 
     def _list(self, *statuses: str) -> list[dict[str, t.Any]]:
@@ -142,17 +144,24 @@ class Certificate(Resource):
         return sorted(listed, key=lambda summary: statuses.index(summary["Status"])) if statuses else listed
 
     def _ours(self, summaries: list[dict[str, t.Any]]) -> t.Iterator[State]:
-        acm = self.aws.client("acm")
         for summary in summaries:
-            if summary.get("DomainName") != self.name:
-                continue
-            arn = summary["CertificateArn"]
-            answer = found(acm.describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
-            tags = tag_dict(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]) if answer else {}
-            names = sorted((answer or {}).get("Certificate", {}).get("SubjectAlternativeNames", []))
-            if answer and names == self._names() and owner_tags(self.tags).items() <= tags.items():
-                certificate = answer["Certificate"]
-                yield {"arn": arn, "names": names, "status": certificate["Status"], "tags": tags, "records": _records_of(certificate)}
+            state = self._state_of(summary["CertificateArn"]) if summary.get("DomainName") == self.name else None
+            if state and state["names"] == self._names() and owner_tags(self.tags).items() <= state["tags"].items():
+                yield state
+
+    def _state_of(self, arn: str) -> State | None:
+        acm = self.aws.client("acm")
+        answer = found(acm.describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
+        if answer is None:
+            return None
+        certificate = answer["Certificate"]
+        return {
+            "arn": arn,
+            "names": sorted(certificate.get("SubjectAlternativeNames", [])),
+            "status": certificate["Status"],
+            "tags": tag_dict(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]),
+            "records": _records_of(certificate),
+        }
 
     def _remains(self) -> State | None:
         """All that is to go: certificates of any status, and the records that prove no other certificate's names."""
@@ -191,8 +200,8 @@ class Certificate(Resource):
         bases = {_base(name) for name in self._names()}
         proving: set[Record] = set()
         for summary in summaries:
-            names = {summary["DomainName"], *summary.get("SubjectAlternativeNameSummaries", [])}
-            used = summary["Status"] in ("PENDING_VALIDATION", "ISSUED", "INACTIVE") and summary["CertificateArn"] not in ours
+            names = {summary.get("DomainName", ""), *summary.get("SubjectAlternativeNameSummaries", [])}
+            used = summary.get("Status") in ("PENDING_VALIDATION", "ISSUED", "INACTIVE") and summary["CertificateArn"] not in ours
             if used and (summary.get("HasAdditionalSubjectAlternativeNames") or bases & {_base(name) for name in names}):
                 describe = self.aws.client("acm").describe_certificate
                 answer = found(describe, "ResourceNotFoundException", CertificateArn=summary["CertificateArn"])

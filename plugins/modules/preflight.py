@@ -19,8 +19,8 @@ description:
 options:
   scope:
     description:
-      - What the inputs are checked for. With V(site) and V(restore) also what they name in AWS, with the others only that the account
-        is the expected one.
+      - What the inputs are checked for. With V(site) and V(restore) also what they name in AWS, with V(bootstrap) what is in its way, with the
+        others only that the account is the expected one.
       - With V(backup) and V(restore) what there is to save, and what a restore has to do, is found out too.
     type: str
     choices: [site, backup, restore, destroy, bootstrap]
@@ -150,6 +150,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.h
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.keys import Keys
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.names import Names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.prerequisites import Prerequisites
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.quotas import Quotas
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.restores import Restores
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.secrets import Secrets
@@ -171,10 +172,10 @@ class Preflight(Account, Restores):
 
 def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
     """All that AWS says is wrong with the inputs, in the order of the checks. A call that AWS refuses is a problem too."""
-    elsewhere = list(preflight.elsewhere())
+    elsewhere = list(preflight.elsewhere()) if scope != "bootstrap" else []
     wrong = {problem.variable for problem in elsewhere}
     preflight = Preflight(preflight.aws, {name: value for name, value in preflight.inputs.items() if name not in wrong})
-    checks = preflight.checks()
+    checks = Prerequisites(preflight.aws, preflight.inputs).checks() if scope == "bootstrap" else preflight.checks()
     if scope == "site":
         checks.append((preflight.database, (), ("mlflow_unique_name",)))
         checks += Quotas(preflight.aws, preflight.inputs).checks()
@@ -193,10 +194,11 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
     """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
     problems = list(preflight.region()) or list(preflight.role()) or list(preflight.account())
-    if scope == "bootstrap" and not problems:
-        preflight.suits()
-    if problems or scope not in ("site", "restore"):
+    if problems or scope not in ("site", "restore", "bootstrap"):
         return problems
+    if scope == "bootstrap":
+        preflight.suits()
+        return problems_with_aws(preflight, scope)
     problems, taken = together(partial(problems_with_aws, preflight, scope), partial(look_at_all, preflight))
     return problems + taken
 

@@ -132,7 +132,7 @@ class HostedZone(Resource):
         unfinished = before.get("reference", "").startswith(REFERENCE) and not owner_tags(before["tags"])
         if unfinished and before["comment"] == self.spec["comment"]:
             return False  # the run that made it has died before it could tag it
-        return super()._foreign(before)
+        return not owner_tags(self.tags).items() <= before["tags"].items()
 
     def _check_owner(self, before: State | None) -> None:
         if before is not None and self._foreign(before):

@@ -1,0 +1,84 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is in the way of bootstrap. tests/site/test_bootstrap.py has what others have under its names."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import tag_list
+from embedded_aws.client import EmbeddedAWS
+from modules.run_module import ModuleFailed, run_module
+
+OURS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "team-x-bootstrap"}
+INPUTS = {
+    "mlflow_unique_name": "team-x", "mlflow_record_name": "mlflow", "mlflow_zone_name": "ml.example.com", "mlflow_api_zone_name": "api.ml.example.com",
+    "mlflow_bootstrap_state": "present", "mlflow_bootstrap_vpc_cidr": "10.0.0.0/16", "mlflow_bootstrap_internet_access": "nat_gateway",
+    "mlflow_bootstrap_api_users": ["ci"], "mlflow_bootstrap_zone_id": "", "mlflow_bootstrap_api_zone_id": "", "mlflow_bootstrap_cognito_domain": "",
+}  # fmt: skip
+
+
+def problems(aws: EmbeddedAWS, **inputs: t.Any) -> list[str]:
+    try:
+        run_module("preflight", {"scope": "bootstrap", "inputs": {**INPUTS, **inputs}}, aws)
+    except ModuleFailed as failure:
+        return failure.result["problems"]
+    return []
+
+
+def tagged(kind: str, tags: dict[str, str]) -> list[dict[str, t.Any]]:
+    return [{"ResourceType": kind, "Tags": tag_list(tags)}]
+
+
+def made(aws: EmbeddedAWS) -> str:
+    """What an earlier version of bootstrap made. Returns the ID of the VPC."""
+    ec2, route53, cognito = (aws.client(service) for service in ("ec2", "route53", "cognito-idp"))
+    for name in ("ml.example.com", "api.ml.example.com"):
+        config = {"Comment": "team-x", "PrivateZone": False}
+        zone = route53.create_hosted_zone(Name=name, CallerReference=f"{name}-1", HostedZoneConfig=config)["HostedZone"]["Id"].rpartition("/")[2]
+        route53.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone, AddTags=tag_list(OURS))
+    pool = cognito.create_user_pool(PoolName="team-x", UserPoolTags=OURS)["UserPool"]["Id"]
+    cognito.create_user_pool_domain(Domain="team-x-123456789012", UserPoolId=pool)
+    key = aws.client("kms").create_key(Tags=[{"TagKey": k, "TagValue": v} for k, v in OURS.items()])["KeyMetadata"]["KeyId"]
+    aws.client("kms").create_alias(AliasName="alias/team-x", TargetKeyId=key)
+    for part in ("database-password", "api-credentials"):
+        aws.client("secretsmanager").create_secret(Name=f"team-x-{part}", SecretString="x", Tags=tag_list(OURS))
+    return ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc", {**OURS, "Name": "team-x"}))["Vpc"]["VpcId"]
+
+
+def test_what_an_earlier_version_made_is_ones_own(aws: EmbeddedAWS) -> None:
+    ec2, vpc = aws.client("ec2"), made(aws)
+    ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", TagSpecifications=tagged("subnet", OURS))
+    ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc", {"Name": "team-x"}))
+    aws.client("cognito-idp").create_user_pool(PoolName="team-x")
+    assert problems(aws) == []
+
+
+def test_what_others_have_put_where_bootstrap_needs_it(aws: EmbeddedAWS) -> None:
+    ec2, vpc = aws.client("ec2"), made(aws)
+    inside = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.10.128/25")["Subnet"]["SubnetId"]
+    outside = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.99.0/24")["Subnet"]["SubnetId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=outside, AllocationId=address)["NatGateway"]["NatGatewayId"]
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=vpc, VpcEndpointType="Interface", ServiceName="com.amazonaws.eu-west-1.logs", SubnetIds=[outside]
+    )["VpcEndpoint"]["VpcEndpointId"]
+    said = problems(aws)
+    assert all(line.startswith("mlflow_unique_name: 'team-x': there is ") for line in said) and len(said) == 3
+    assert [any(each in line for line in said) for each in (inside, outside, gateway, nat, endpoint)] == [True, False, True, True, False]
+    said = problems(aws, mlflow_bootstrap_internet_access="vpc_endpoints")
+    assert [any(each in line for line in said) for each in (inside, outside, gateway, nat, endpoint)] == [True, False, True, False, True]
+    assert problems(aws, mlflow_bootstrap_state="absent") == []
+
+
+@pytest.mark.parametrize("other", ["team-y-bootstrap", "team-x"])
+def test_what_another_team_or_the_stack_itself_has_is_not_ones_own(aws: EmbeddedAWS, other: str) -> None:
+    tags = {**OURS, "mlflow-stack": other}
+    aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc", {**tags, "Name": "team-x"}))
+    aws.client("secretsmanager").create_secret(Name="team-x-api-credentials", SecretString="x", Tags=tag_list(tags))
+    assert len(problems(aws)) == 2
+    assert len(problems(aws, mlflow_bootstrap_api_users=[])) == 1
