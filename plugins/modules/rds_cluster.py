@@ -254,7 +254,9 @@ instances:
   returned: success
   sample: [mlflow-team-x-1]
 reboot_pending:
-  description: Names of the instances that need a reboot before changed parameters take effect. No run reboots one.
+  description:
+    - Names of the instances that need a reboot before changed parameters take effect. No run reboots one, but for a new one that
+      does not have all parameters yet.
   type: list
   elements: str
   returned: success
@@ -322,10 +324,12 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     AwsError,
     eventually,
     first,
+    intervals,
     tag_dict,
     tag_list,
     together,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password, secret_problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
     UNKNOWN,
@@ -928,6 +932,22 @@ class Instance(RdsResource):
             DBInstanceIdentifier=self.name,
             SkipFinalSnapshot=True,
         )
+
+    def wait_ready(self) -> None:
+        """Until it is available, and as a new one has all parameters of its cluster, whose group may have been too new for it."""
+        super().wait_ready()
+        if self.fresh() and self._lacks_parameters():  # nobody uses it yet
+            eventually(self.rds.reboot_db_instance, "InvalidDBInstanceState", timeout=900, DBInstanceIdentifier=self.name)
+            wait = Wait(f"the parameters of {self.kind} {self.name}")
+            for pause in intervals():
+                super().wait_ready()
+                if not self._lacks_parameters() or wait.seconds > self.timeout:
+                    return
+                wait.pause(pause, "rebooting")
+
+    def _lacks_parameters(self) -> bool:
+        answer = self.rds.describe_db_clusters(DBClusterIdentifier=self.parent.name)
+        return self.name in Cluster._read(answer["DBClusters"][0])["reboot_pending"]
 
     def pending(self, state: State) -> bool:
         problem = failure(state["status"], self.parent.name)

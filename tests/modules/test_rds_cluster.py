@@ -252,6 +252,16 @@ def test_changed_by_hand_is_put_back(aws, made):
     assert run(aws, made)["changes"] == []
 
 
+def test_a_new_instance_that_lacks_parameters_is_rebooted_before_anybody_uses_it(aws, params):
+    aws.creation_seconds(rds=1, parameters=600)
+    assert run(aws, params)["reboot_pending"] == []
+    assert mutations(aws, 0).count("RebootDBInstance") == 1
+    (member,) = aws.client("rds").describe_db_clusters()["DBClusters"][0]["DBClusterMembers"]
+    assert member["DBClusterParameterGroupStatus"] == "in-sync"
+    since = aws.mark()
+    assert run(aws, params)["changes"] == [] and mutations(aws, since) == []
+
+
 def test_readers(aws, made):
     assert lines(run(aws, made, reader_count=2)) == [("create", "rds_instance", "x-2"), ("create", "rds_instance", "x-3")]
     assert run(aws, made, reader_count=2)["instances"] == ["x-1", "x-2", "x-3"]

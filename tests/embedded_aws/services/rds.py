@@ -196,6 +196,33 @@ def _need_two_zones(subnets: list[Any]) -> None:
 # --- cluster parameter groups ----------------------------------------------------------------------------------------
 
 
+@gap(models.DBClusterParameterGroup, "__init__")
+def parameter_group_age(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """A new cluster parameter group may not be known yet to an instance that is made within minutes: it needs a reboot."""
+    original(self, *args, **kwargs)
+    self.since_creation = Elapsed("parameters")
+
+
+@gap(models.DBCluster, "db_cluster_members")
+def cluster_members(original: Any, self: Any) -> Any:
+    """A member says pending-reboot until it has all parameters of its cluster."""
+    members = original(self)
+    for member in members:
+        if getattr(self.backend.databases[member["DBInstanceIdentifier"]], "lacks_parameters", False):
+            member["DBClusterParameterGroupStatus"] = "pending-reboot"
+    return members
+
+
+@gap(models.RDSBackend, "reboot_db_instance")
+def reboot_db_instance(_original: Any, self: Any, db_instance_identifier: str) -> Any:
+    """RebootDBInstance needs an available instance, which then has all parameters."""
+    instance = self.describe_db_instances(db_instance_identifier)[0]
+    if instance.status != "available":
+        raise RDSError("InvalidDBInstanceState", f"Database instance is not in available state: {instance.status}")
+    instance.lacks_parameters, instance.status, instance.since_creation = False, "rebooting", Elapsed("rds")
+    return instance
+
+
 @gap(models.DBClusterParameterGroup, "update_cluster_parameters")
 def update_cluster_parameters(_original: Any, self: Any, new_parameters: Any) -> None:
     """A parameter that was set has the source user, unless to its default value."""
@@ -577,7 +604,7 @@ def _forget_deleted(backend: Any) -> None:
     for identifier, instance in list(backend.databases.items()):
         if instance.since_deletion and instance.since_deletion.over():
             del backend.databases[identifier]
-        elif instance.status == "creating" and instance.since_creation.over():
+        elif instance.status in ("creating", "rebooting") and instance.since_creation.over():
             instance.status = "available"
     for identifier, cluster in list(backend.clusters.items()):
         if cluster.since_deletion and cluster.since_deletion.over():
@@ -637,6 +664,8 @@ def create_db_instance(original: Any, self: Any, db_kwargs: Any) -> Any:
     instance.status = "creating"
     if cluster:
         _export_logs(self, cluster)
+        group = self.db_cluster_parameter_groups.get(cluster.parameter_group)
+        instance.lacks_parameters = group is not None and not group.since_creation.over()
     return instance
 
 
