@@ -253,6 +253,10 @@ CONTRADICTORY = (
     }, ("mlflow_database_master_username",)) for engine, version, user in (
         ("aurora-postgresql", "17.7", "admin"), ("aurora-postgresql", "17.7", "postgres"), ("aurora-postgresql", "17.7", "pg_me"),
         ("aurora-postgresql", "17.7", "User"), ("aurora-mysql", "8.0.mysql_aurora.3.10.3", "root"))),
+    *(Broken(f"{field} of a sidecar by name", {SIDECAR: [{"name": "s", "image": "i", **fields}]}, (f"{SIDECAR}[0].{field}",)) for field, fields in (
+        ("secrets", {"secrets": [{"name": "S", "valueFrom": "/team/x"}]}),
+        ("logConfiguration.secretOptions", {"logConfiguration": {"logDriver": "splunk", "secretOptions": [{"name": "t", "valueFrom": "token"}]}}),
+        ("repositoryCredentials.credentialsParameter", {"repositoryCredentials": {"credentialsParameter": "registry"}}))),
     Broken("too much memory for the CPU", {"mlflow_service_cpu": 256}, ("mlflow_service_memory",)),
     Broken("memory that Fargate does not have", {"mlflow_service_memory": 4097}, ("mlflow_service_memory",)),
     Broken("least tasks above most", {"mlflow_service_min_capacity": 3}, ("mlflow_service_min_capacity",)),

@@ -148,7 +148,7 @@ class Keys(Checks):
         if key is None:
             raise Unusable(f"it is under the key {key_id}, which there is not: encrypt it with another one")
         arn, theirs = key["Arn"], key["AWSAccountId"] != self.aws.account_id
-        if key["KeyState"] != "Enabled":
+        if key["KeyState"] != "Enabled" and arn not in map(self.inputs.get, NAMED):  # of which named() tells
             raise Unusable(f"it is under the key {arn}, which is {key['KeyState']}: enable the key, or encrypt it with another one")
         if key["KeyManager"] == "AWS":
             if theirs:
