@@ -39,6 +39,10 @@ def domain_names(aws: Aws) -> list[Document]:
     return aws.once("domain names", lambda: aws.pages("apigatewayv2", "get_domain_names", "Items"))
 
 
+def db_instances(aws: Aws) -> list[Document]:
+    return aws.once("database instances", lambda: aws.pages("rds", "describe_db_instances", "DBInstances"))
+
+
 def record_sets(aws: Aws, zone_id: str, host: str) -> list[Document]:
     """Those of a name, and of the names below it, which come right after it, as far as they are on one page."""
     listed = partial(aws.client("route53").list_resource_record_sets, HostedZoneId=zone_id, MaxItems="20", StartRecordName=host)

@@ -16,6 +16,7 @@ from functools import partial
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
     LOAD_BALANCER_NAME,
     api_load_balancer,
+    db_instances,
     domain_names,
     load_balancer,
     record_sets,
@@ -208,7 +209,7 @@ class Deployment(Survey):
             yield partial(rds.list_tags_for_resource, ResourceName=f"{arn}:subgrp:{self.name}")
         else:  # or a check has asked
             yield partial(rds.describe_db_subnet_groups, DBSubnetGroupName=self.name)
-            yield partial(self.aws.pages, "rds", "describe_db_instances", "DBInstances")
+            yield partial(db_instances, self.aws)
         for member in self.cluster.get("DBClusterMembers", []):
             yield partial(rds.describe_db_instances, DBInstanceIdentifier=member["DBInstanceIdentifier"])
         for secret in (f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):  # of the password's a check has asked

@@ -164,6 +164,10 @@ def test_what_is_there_has_its_addresses(aws, inputs):
     for subnet in (*inputs[LOAD_BALANCER], *inputs[SERVICE]):
         aws.client("ec2").create_network_interface(SubnetId=subnet, SecondaryPrivateIpAddressCount=249)
     assert told(aws, network(inputs))[0] == {}
+    # but another subnet takes an address of its own
+    small = aws.client("ec2").create_subnet(VpcId=inputs["mlflow_vpc_id"], CidrBlock="10.0.60.0/28", AvailabilityZone="eu-west-1b")["Subnet"]["SubnetId"]
+    aws.client("ec2").create_network_interface(SubnetId=small, SecondaryPrivateIpAddressCount=10)
+    assert list(told(aws, network(inputs, **{SERVICE: [*inputs[SERVICE][:1], small]}))[0]) == [SERVICE]
 
 
 # Quotas
@@ -190,7 +194,7 @@ def test_full_quotas_are_told_all_at_once(aws, inputs):
     lines = problems.pop("mlflow_unique_name")
     assert not problems and len(lines) == 3
     for line, of in zip(lines, ("10 VPC links", "50 Application Load Balancers", "120 custom domain names of API Gateway"), strict=True):
-        assert f"the account has {of} in eu-west-1 and may have {of.split()[0]}" in line and "in Service Quotas, or remove one" in line
+        assert f"the account has {of} in eu-west-1 and may have {of.split()[0]}" in line and "in Service Quotas, or remove what nobody needs" in line and "needs 1 more" in line
     assert "raise the quota L-608BDCD4 of apigateway" in lines[0]
 
     for service, code in (("apigateway", "L-608BDCD4"), ("apigateway", "L-A93447B8"), ("elasticloadbalancing", "L-53DA6B97")):

@@ -82,14 +82,14 @@ class Network(Checks):
                 yield self.problem(name, f"{subnet} is a /{size}: a load balancer takes subnets of /27 and larger")
             elif free < taken[subnet]:
                 yield self.problem(name, f"{subnet} has {free} free addresses, and a load balancer takes {FREE} in each: {_MORE}")
-        if linked:
-            return
-        left = {i: known[i]["AvailableIpAddressCount"] - taken[i] for i in self.inputs.get(SERVICE) or [] if i in known}
+        left = {i: known[i]["AvailableIpAddressCount"] - taken[i] for i in self.inputs.get(SERVICE) or [] if i in known and i not in linked}
         full = [subnet for subnet, free in left.items() if free < 1]
-        tasks = max(1, self.inputs.get("mlflow_service_min_capacity") or 0)
         if full:
             yield self.problem(SERVICE, f"{', '.join(full)} has no free address for the VPC link: {_MORE}")
-        elif left and sum(left.values()) - len(left) < tasks:
+        if linked:
+            return
+        tasks = max(1, self.inputs.get("mlflow_service_min_capacity") or 0)
+        if left and not full and sum(left.values()) - len(left) < tasks:
             yield self.problem(SERVICE, f"they have {sum(left.values())} free addresses, and VPC link and tasks take {len(left) + tasks}: {_MORE}")
         free = [known[i]["AvailableIpAddressCount"] for i in self.inputs.get(DATABASE) or [] if i in known]
         instances = 1 + (self.inputs.get("mlflow_database_reader_count") or 0)

@@ -13,6 +13,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked impor
     LOAD_BALANCER_NAME,
     api_load_balancer,
     db_cluster,
+    db_instances,
     domain_names,
     load_balancer,
     vpc_links,
@@ -41,6 +42,7 @@ DOMAIN_NAMES = Quota("apigateway", "L-A93447B8", "custom domain names of API Gat
 LOAD_BALANCERS = Quota("elasticloadbalancing", "L-53DA6B97", "Application Load Balancers", 50)
 VCPUS = Quota("fargate", "L-3032A538", "vCPUs of Fargate On-Demand", 6)
 CLUSTERS = Quota("rds", "L-952B80B8", "database clusters", 40)
+INSTANCES = Quota("rds", "L-7B6409FD", "database instances", 40)
 RULES = Quota("vpc", "L-0EA8095F", "inbound rules in a security group", 60)
 
 
@@ -81,15 +83,19 @@ class Quotas(Checks):
 
     def clusters(self) -> Problems:
         if self.is_new():
-            yield from self.room(CLUSTERS, len(self.aws.pages("rds", "describe_db_clusters", "DBClusters")))
+            clusters, instances = together(
+                lambda: self.aws.pages("rds", "describe_db_clusters", "DBClusters"), lambda: db_instances(self.aws)
+            )
+            yield from self.room(CLUSTERS, len(clusters))
+            yield from self.room(INSTANCES, len(instances), 1 + (self.inputs.get("mlflow_database_reader_count") or 0))
 
     def room(self, quota: Quota, have: int, more: int = 1) -> Problems:
         limit = self.limit(quota)
         if limit is not None and have + more > limit:
             yield self.problem(
                 "mlflow_unique_name",
-                f"the account has {have} {quota.what} in {self.aws.region} and may have {limit:g}, but the stack needs {'another one' if more == 1 else f'{more} more'}: "
-                f"{quota.raise_it()}, or remove one that nobody needs any more",
+                f"the account has {have} {quota.what} in {self.aws.region} and may have {limit:g}, but the stack needs {more} more: "
+                f"{quota.raise_it()}, or remove what nobody needs any more",
             )
 
     def vcpus(self) -> Problems:

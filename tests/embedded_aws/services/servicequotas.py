@@ -19,6 +19,7 @@ QUOTAS = {
     ("apigateway", "L-A93447B8"): ("Custom Domain Names", 120),
     ("elasticloadbalancing", "L-53DA6B97"): ("Application Load Balancers per Region", 50),
     ("fargate", "L-3032A538"): ("Fargate On-Demand vCPU resource count", 6),
+    ("rds", "L-7B6409FD"): ("DB instances", 40),
     ("rds", "L-952B80B8"): ("DB clusters", 40),
 }
 """Service code and quota code: name, and what a new account has."""
