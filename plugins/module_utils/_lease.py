@@ -194,6 +194,13 @@ def begun_bucket(stack: str) -> str:
     return f"/mlplatform/mlflow_aws/{stack}/bucket"
 
 
+def was_begun(aws: Aws, stack: str, bucket: str) -> bool:
+    """Whether an earlier run of the stack has made the bucket, and died before it had tags."""
+    name = begun_bucket(stack)
+    notes = aws.pages("ssm", "get_parameters_by_path", "Parameters", Path=name.rpartition("/")[0])
+    return any((note["Name"], note["Value"]) == (name, bucket) for note in notes)
+
+
 class Keeper:
     """Takes the lease before the first change of a run, and keeps it. Each module of the run has a keeper of its own.
 

@@ -13,6 +13,8 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Checks the C(mlflow_*) inputs of a host, first by themselves (types, ranges, forms, unknown names), then with AWS (the subnets
     exist, lie in the VPC and in two availability zones or more; the certificates are issued and cover the names; and so on).
+  - Tells whatever has a name that the stack needs and is somebody else's, of all layers at once. Of a stack whose database is there it asks
+    that only with O(survey).
   - Reports all problems at once, each with the variable, its value and the remedy, and changes nothing.
   - The inputs are gathered from the variables of the host by an action plugin of the same name. It removes the file C(mlflow_plan_path),
     so that a plan that lies there is always of the last run.

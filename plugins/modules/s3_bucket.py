@@ -159,7 +159,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     tag_list,
     together,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import begun_bucket
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import begun_bucket, was_begun
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, Resource, State, run
 
@@ -345,11 +345,7 @@ class Bucket(Resource):
 
     def _was_begun(self) -> bool:
         """Whether an earlier run of the stack has made it, and died before it had tags."""
-        if STACK not in self.tags:
-            return False
-        name = begun_bucket(self.tags[STACK])
-        notes = self.aws.pages("ssm", "get_parameters_by_path", "Parameters", Path=name.rpartition("/")[0])
-        return any((note["Name"], note["Value"]) == (name, self.name) for note in notes)
+        return STACK in self.tags and was_begun(self.aws, self.tags[STACK], self.name)
 
     def update(self, before: State, changes: State) -> None:
         for name in self.settings:

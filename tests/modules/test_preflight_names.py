@@ -144,3 +144,11 @@ def test_a_revision_that_somebody_registered_by_hand_takes_no_family(aws: Embedd
     assert problems(aws, given) == []
     ecs.deregister_task_definition(taskDefinition=f"{U}:1")
     assert told(problems(aws, given)) == {f"ecs_task_definition {U}"}
+
+
+def test_a_bucket_that_a_run_began_and_died_before_it_was_tagged_is_the_stacks(aws: EmbeddedAWS) -> None:
+    given, bucket = prerequisites(aws), f"{U}-123456789012-eu-west-1"
+    aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    assert told(problems(aws, given)) == {f"s3_bucket {bucket}"}
+    aws.client("ssm").put_parameter(Name=f"/mlplatform/mlflow_aws/{U}/bucket", Value=bucket, Type="String")
+    assert problems(aws, given) == []

@@ -15,6 +15,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs, Problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import was_begun
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import foreign, owner
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey import Deployment
 
@@ -129,7 +130,9 @@ class Names:
                 yield "s3_bucket", f"{name} (of another account)", {}
             return
         answer = found(s3.get_bucket_tagging, "NoSuchTagSet", Bucket=name)
-        yield "s3_bucket", name, tag_dict(answer["TagSet"] if answer else [])
+        tags = tag_dict(answer["TagSet"] if answer else [])
+        if tags or not was_begun(self.aws, self.name, name):
+            yield "s3_bucket", name, tags
 
     def load_balancer(self, name: str) -> Named:
         balancer = load_balancer(self.aws, name)
