@@ -84,7 +84,7 @@ class Answers:
         return _stand_in(answer)
 
     def _load(self) -> None:
-        with contextlib.suppress(FileNotFoundError), self._file.open("rb") as file:
+        with contextlib.suppress(Exception), self._file.open("rb") as file:  # a file that cannot be read counts for nothing
             since, removal, known = pickle.load(file)
             if time.time() - since < LASTING:
                 self.since, self._removal, self._known = since, removal, known

@@ -221,7 +221,7 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
             return check()
         except (ClientError, BotoCoreError) as error:
             return "failed", explain(error)
-        except IndexError:
+        except LookupError:
             return "failed", "not found"
 
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:

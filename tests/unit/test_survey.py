@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import pickle
+import time
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _survey
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._answers import Answers
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError, first
 
 NO_AWS = t.cast(t.Any, None)
@@ -50,3 +54,13 @@ def test_the_first_of_a_list_that_may_be_empty() -> None:
     assert first(lambda **_names: {"TargetGroups": [{"Port": 1}]}, "TargetGroups", Names=["x"]) == {"Port": 1}
     for answer in ({"TargetGroups": []}, {"TargetGroups": None}, {}):
         assert first(lambda **_names: answer, "TargetGroups", "TargetGroupNotFound", Names=["x"]) is None  # noqa: B023
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps(("odd", None)), pickle.dumps((time.time(), False, {}))[:-3]])
+def test_answers_that_cannot_be_read_count_for_nothing(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "answers"
+    file.write_bytes(content)
+    answers = Answers(str(file))
+    assert answers.since is None
+    answers.end()
+    assert not file.exists()
