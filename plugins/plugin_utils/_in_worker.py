@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible.module_utils import _internal, basic
 from ansible.module_utils.ansible_release import __version__
 from ansible.plugins.action import ActionBase
@@ -117,15 +118,21 @@ class InWorker(ActionBase):
         self._tell(LEASE, json.dumps(lease) if lease else "")
 
     def _give_role(self, task_vars: dict[str, t.Any]) -> None:
-        """Tell the module the role that it has to take on, where the team file says one; preflight says what is wrong with it."""
+        """Tell the module the role that it has to take on, where the team file names one. What is wrong with it, preflight says."""
         name = "mlflow_aws_assume_role"
-        arn = self._templar.template(task_vars.get(f"{name}_arn", ""))
-        if not is_role_arn(arn):
+        try:
+            arn, duration, external_id, stack = (
+                self._templar.template(task_vars.get(variable, ""))
+                for variable in (f"{name}_arn", f"{name}_duration", f"{name}_external_id", "mlflow_unique_name")
+            )
+            if not isinstance(arn, str) or not is_role_arn(arn):
+                return
+            session = "mlflow-" + re.sub("[^a-z0-9-]", "", str(stack))
+            role = Role(arn, session[:64], int(duration or 3600), str(external_id or ""))
+        except (AnsibleError, TypeError, ValueError):
             return
-        stack = re.sub("[^a-z0-9-]", "", str(self._templar.template(task_vars.get("mlflow_unique_name", ""))))
-        duration, external_id = (self._templar.template(task_vars.get(f"{name}_{part}", "")) for part in ("duration", "external_id"))
         directory = Path(C.DEFAULT_LOCAL_TMP, f"mlflow-role-{quote(task_vars.get('inventory_hostname', ''), safe='')}")
-        Role(arn, f"mlflow-{stack}"[:64], int(duration or 3600), external_id).note(directory)
+        role.note(directory)
         self._tell(ROLE, str(directory))
 
     def _tell(self, variable: str, value: str) -> None:

@@ -60,6 +60,13 @@ def test_bootstrap_works_as_the_role(aws: EmbeddedAWS, stack: Stack, tmp_path: P
     assert_all_calls_are_the_roles(Stack(aws, tmp_path, inputs).run("bootstrap", **ROLE))
 
 
+def test_a_role_that_is_no_role_is_told_once(stack: Stack) -> None:
+    """The task that gives the lease back comes after it."""
+    run = stack.run("site", **{**ROLE, "mlflow_aws_assume_role_duration": "an hour"})
+    assert run.status != 0 and run.calls == []
+    assert [message.count("mlflow_aws_assume_role_duration: 'an hour': give a whole number") for message in run.messages] == [1]
+
+
 def test_a_refused_role_is_told(stack: Stack) -> None:
     run = stack.run("plan", **{**ROLE, "mlflow_aws_assume_role_external_id": "another"})
     assert run.status != 0 and {call["operation"] for call in run.calls} == {"AssumeRole"}
