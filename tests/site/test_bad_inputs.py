@@ -217,8 +217,8 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
     text = stack.run("plan", *(argument for name, value in values.items() for argument in ("-e", f"{name}={str(value).lower()}")))
     assert typed.status == text.status == 0, text.messages
     assert typed.changes == text.changes
-    scheme = [f for c in text.changes for f in c["fields"] if f["name"] == "scheme"]
-    assert scheme == [{"name": "scheme", "before": None, "after": "internet-facing"}]
+    schemes = {c["name"]: f["after"] for c in text.changes for f in c["fields"] if f["name"] == "scheme"}
+    assert schemes == {"mlflow-team-x": "internet-facing", "mlflow-team-x-api": "internal"}
 
 
 def test_false_on_the_command_line_keeps_the_snapshot(stack: Stack) -> None:

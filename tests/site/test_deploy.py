@@ -409,6 +409,7 @@ def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> N
         "database_cluster_id": NAME,
         "database_endpoint": deployed.one("db_cluster")["Endpoint"],
         "log_group_name": f"/ecs/{NAME}",
+        "api_load_balancer_arn": balancer["LoadBalancerArn"],
     }
     for shown in (f"https://{HOST}", f"MLFLOW_TRACKING_URI=https://{API_HOST}", BUCKET):
         assert shown in deployed.run.text
