@@ -207,6 +207,8 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_api_throttling_rate_limit": 7.5,
         "mlflow_artifact_bucket_noncurrent_days": 7,
         "mlflow_plan_detailed_exitcode": False,
+        "mlflow_allow_self_sign_up": False,
+        "mlflow_database_read_from_readers": False,
     }
     assert {name for name, option in SPEC.items() if option.get("type") == "bool"} - set(values) == {
         "mlflow_run_in_worker", "mlflow_database_skip_final_snapshot", "mlflow_artifact_bucket_force_destroy",
