@@ -282,7 +282,10 @@ CONTRADICTORY = (
     Broken("a variable of the server", {"mlflow_service_environment": {"MLFLOW_BACKEND_STORE_URI": "x"}}, ("mlflow_service_environment",)),
     Broken(
         "a variable of the server with readers",
-        {"mlflow_database_reader_count": 1, "mlflow_database_read_from_readers": True, "mlflow_service_environment": {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "x"}},
+        {
+            "mlflow_database_reader_count": 1, "mlflow_database_read_from_readers": True,
+            "mlflow_service_environment": {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "x"},
+        },
         ("mlflow_service_environment",),
     ),
     Broken(

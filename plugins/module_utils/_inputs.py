@@ -792,7 +792,8 @@ def _containers(v: Inputs) -> t.Iterator[Problem]:
             if registry and not (isinstance(reference, str) and _SECRET[0](reference)):
                 yield Problem(f"{where}.{field}", None, _SECRET[1])
             elif not registry and not _secret_reference(reference):
-                yield Problem(f"{where}.{field}", None, "give full ARNs in Secrets Manager or Parameter Store, which the role that starts the tasks may then read")
+                remedy = "give full ARNs in Secrets Manager or Parameter Store, which the role that starts the tasks may then read"
+                yield Problem(f"{where}.{field}", None, remedy)
     inside = [v.get(part) or {} for part in ("mlflow_service_environment", "mlflow_service_secrets", given)]
     size = len(json.dumps(inside, default=str))
     if size > _TASK_DEFINITION:

@@ -311,7 +311,6 @@ class Bucket(Resource):
         return {"arn": self.arn}
 
     def create(self, desired: State) -> None:
-        s3 = self.aws.client("s3")
         configuration: dict[str, t.Any] = {}
         if self.aws.region != "us-east-1":  # which has no name as a location
             configuration["LocationConstraint"] = self.aws.region

@@ -85,7 +85,8 @@ def test_policies_are_sent_as_they_are_given_and_compared_by_their_meaning(aws: 
     assert not run_module("iam_roles", wanted, aws)["changed"]
 
     other = {**TRUST, "Statement": [{**trust, "Sid": "Tasks"}]}
-    run_module("iam_roles", params(assume_role_policy=other, inline_policies={"artifacts": {"Version": "2012-10-17", "Statement": [{**single, "Sid": "S"}]}}), aws)
+    named = {"artifacts": {"Version": "2012-10-17", "Statement": [{**single, "Sid": "S"}]}}
+    run_module("iam_roles", params(assume_role_policy=other, inline_policies=named), aws)
     assert kept() == (other, [{**single, "Sid": "S"}])
 
 

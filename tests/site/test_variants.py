@@ -211,7 +211,10 @@ def test_programs_have_an_internal_load_balancer_beside_an_internet_facing_one(p
     assert {(names[s["LoadBalancerArn"]], s["Port"]) for s in found["listener"]} == {(NAME, 80), (NAME, 443), (f"{NAME}-api", 8443)}
     groups = {i: s["GroupName"].removeprefix(f"{NAME}-") for (k, i), s in postgres.account.items() if k == "security_group"}
     assert [groups[i] for name in (NAME, f"{NAME}-api") for i in balancers[name]["SecurityGroups"]] == ["load-balancer", "load-balancer-api"]
-    rules = {(groups[r["GroupId"]], r["IsEgress"], r["FromPort"], groups.get(r.get("ReferencedGroupInfo", {}).get("GroupId"))) for r in found["security_group_rule"]}
+    rules = {
+        (groups[r["GroupId"]], r["IsEgress"], r["FromPort"], groups.get(r.get("ReferencedGroupInfo", {}).get("GroupId")))
+        for r in found["security_group_rule"]
+    }
     assert {rule for rule in rules if rule[2] == 8443} == {("vpc-link", True, 8443, "load-balancer-api"), ("load-balancer-api", False, 8443, "vpc-link")}
     assert {rule[3] for rule in rules if rule[:3] == ("service", False, 5000)} == {"load-balancer", "load-balancer-api"}
     assert len(postgres.one("ecs_service")["loadBalancers"]) == 2

@@ -65,7 +65,8 @@ class Network(Checks):
         if unknown:
             self.aws.module.warn(
                 f"{SERVICE}: this collection does not know whether API Gateway makes VPC links in {', '.join(unknown)} ({region}): where it does not, "
-                "the run will stop after the security groups; https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html has AWS's list"
+                "the run will stop after the security groups; AWS's list is in "
+                "https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html"
             )
 
     def addresses(self) -> Problems:
