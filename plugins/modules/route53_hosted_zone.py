@@ -210,6 +210,7 @@ class HostedZone(Resource):
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     zone = HostedZone(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
+
     def results() -> dict[str, t.Any]:
         state = zone.ours if zone.absent else zone.state
         return {"hosted_zone": {"id": state["id"], "name": zone.name} if state else {}}
