@@ -99,7 +99,7 @@ def test_the_same_schema_is_an_ordinary_deployment(deployed: Stack) -> None:
 def test_what_mlflow_cannot_use_is_refused_before_a_server_stops(deployed: Stack, status: int, reason: str) -> None:
     deployed.aws.task_results(answer(status, "a1", "a0", reason))
     before = state(deployed.aws)
-    run = deployed.run("site", mlflow_service_image_tag="v0")
+    run = deployed.run("site", mlflow_service_image_tag=f"v0-{status}")
     assert run.status != 0 and state(deployed.aws) == before
     assert steps(run) == ["ecs:RegisterTaskDefinition", "ecs:RunTask"]
     (message,) = run.messages
