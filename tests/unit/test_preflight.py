@@ -55,7 +55,7 @@ def test_the_version_must_do_what_is_asked_of_it(version, pause, most, problems)
     ],
 )
 def test_a_load_balancer_takes_one_subnet_in_each_zone(zones, problems):
-    known = [{"SubnetId": f"subnet-{n}", "VpcId": "vpc-1", "AvailabilityZone": zone} for n, zone in enumerate(zones)]
+    known = [{"SubnetId": f"subnet-{n}", "VpcId": "vpc-1", "AvailabilityZone": zone, "CidrBlock": "10.0.0.0/24"} for n, zone in enumerate(zones)]
     ids = [subnet["SubnetId"] for subnet in known]
     check = preflight(Network, known, mlflow_vpc_id="vpc-1", mlflow_load_balancer_subnet_ids=ids, mlflow_service_subnet_ids=ids)
     assert [problem.variable for problem in check.subnets()] == problems
@@ -90,3 +90,11 @@ def test_the_secret_of_http_basic_is_told_by_its_users_and_never_by_a_password(u
 def test_the_authorizer_takes_what_preflight_takes():
     code = Path(__file__).parents[2] / "roles/apigw/files/authorizer/basic_credentials.py"
     assert re.findall(r"^MIN_PASSWORD = (\d+)", code.read_text(encoding="utf-8"), re.MULTILINE) == [str(MIN_PASSWORD)]
+
+
+def test_a_subnet_without_ipv4_addresses_is_refused():
+    known = [{"SubnetId": f"subnet-{zone}", "VpcId": "vpc-1", "AvailabilityZone": zone} for zone in "ab"]
+    known[0]["CidrBlock"] = "10.0.0.0/24"
+    check = preflight(Network, known, mlflow_vpc_id="vpc-1", mlflow_service_subnet_ids=["subnet-a", "subnet-b"])
+    (problem,) = check.subnets()
+    assert problem.variable == "mlflow_service_subnet_ids" and problem.remedy.startswith("subnet-b has IPv6 addresses only")

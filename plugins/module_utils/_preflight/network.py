@@ -47,6 +47,9 @@ class Network(Checks):
             if elsewhere:
                 yield self.problem(name, f"{', '.join(elsewhere)} not in mlflow_vpc_id {vpc}: give subnets of this VPC")
             zones = {known[i]["AvailabilityZone"] for i in ids if i in known}
+            without = [i for i in ids if i in known and not known[i].get("CidrBlock")]
+            if without:
+                yield self.problem(name, f"{', '.join(without)} has IPv6 addresses only: give subnets with an IPv4 CIDR block")
             if ids and not missing and len(zones) < 2:
                 yield self.problem(name, f"all lie in the zone {', '.join(zones)}: give subnets in two availability zones or more")
             elif not missing and len(zones) < len(ids) and name == LOAD_BALANCER:
@@ -76,6 +79,7 @@ class Network(Checks):
         programs = self.of_api_load_balancer()
         placed = self.api_load_balancer_placed() if programs else set()
         new += [(SERVICE, subnet) for subnet in programs if subnet not in placed]
+        new = [(name, subnet) for name, subnet in new if known[subnet].get("CidrBlock")]  # else it is refused for that
         taken = Counter({subnet: FREE * times for subnet, times in Counter(subnet for _name, subnet in new).items()})
         for name, subnet in new:
             free, size = known[subnet]["AvailableIpAddressCount"], ipaddress.ip_network(known[subnet]["CidrBlock"]).prefixlen

@@ -118,10 +118,12 @@ class Quotas(Checks):
             )
 
     def rules(self) -> Problems:
-        """Two for each block, of port 80 and 443, and one for API Gateway, which counts as IPv4 and as IPv6."""
+        """Two for each block, of port 80 and 443, and one for API Gateway, which counts as IPv4 and as IPv6, where it comes by this load balancer."""
+        gateway = int(self.inputs.get("mlflow_load_balancer_is_internal", True))
         for version in (4, 6):
             blocks = sum(ipaddress.ip_network(cidr).version == version for cidr in self.inputs[CIDRS])
-            yield from self.fits(CIDRS, RULES, 2 * blocks + 1, f"{blocks} IPv{version} blocks take {2 * blocks + 1} rules", "give fewer, larger blocks")
+            rules = 2 * blocks + gateway
+            yield from self.fits(CIDRS, RULES, rules, f"{blocks} IPv{version} blocks take {rules} rules", "give fewer, larger blocks")
 
     def link_subnets(self) -> Problems:
         many = len(self.inputs[SUBNETS])
