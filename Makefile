@@ -27,7 +27,7 @@ $(STEPS:%=test-%) test-faults: test-%:
 	@scripts/install .venv runtime demo test checks
 	@.venv/bin/python scripts/run_tests.py $*
 
-bench: ## measures the speed table of the README beside Terraform, where that is here (40 minutes; ARGS=--one-stack: 20, --quick: 3)
+bench: ## measures the table of docs/performance.md beside Terraform, where that is here (40 minutes; ARGS=--one-stack: 20, --quick: 3)
 	@scripts/install .venv runtime demo
 	@.venv/bin/python scripts/bench.py $(ARGS)
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures what a deployment takes, side by side with Terraform where that is here, and writes down what came out.
 
-The figures go to benchmarks/results.json, and from there to the table in README.md and the picture docs/benchmark.svg; those
-of --stacks to benchmarks/many-stacks.json and docs/many-stacks.md. What is not the whole measurement (--quick, fewer than 3
+The figures go to benchmarks/results.json, and from there to the table in docs/performance.md and the picture
+docs/benchmark.svg; those of --stacks to benchmarks/many-stacks.json and docs/many-stacks.md. What is not the whole measurement (--quick, fewer than 3
 repetitions, no Terraform) is only shown.
 """
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".cache" / "bench"
 RESULTS = ROOT / "benchmarks" / "results.json"
 MANY_RESULTS = ROOT / "benchmarks" / "many-stacks.json"
-README, PICTURE, MANY = ROOT / "README.md", ROOT / "docs" / "benchmark.svg", ROOT / "docs" / "many-stacks.md"
+TABLE, PICTURE, MANY = ROOT / "docs" / "performance.md", ROOT / "docs" / "benchmark.svg", ROOT / "docs" / "many-stacks.md"
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from speed import chart, limits, report  # noqa: E402
@@ -196,7 +196,7 @@ def publish() -> None:
     """Bring the documents up to date with the results that are written down."""
     if RESULTS.exists():
         results = json.loads(RESULTS.read_text(encoding="utf-8"))
-        write(README, "speed", f"![Time of each step, as a share of Terraform's](docs/benchmark.svg)\n\n{report.markdown(results)}")
+        write(TABLE, "speed", f"![Time of each step, as a share of Terraform's](benchmark.svg)\n\n{report.markdown(results)}")
         PICTURE.write_text(chart.svg(results), encoding="utf-8")
     if MANY_RESULTS.exists():
         results = json.loads(MANY_RESULTS.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the table of the inputs into README.md, from the argument spec and the defaults of the role mlflow.
+"""Write the table of the inputs into docs/inputs.md, from the argument spec and the defaults of the role mlflow.
 
 With --check, change nothing and fail where the table is not up to date.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "inputs.md"
 ROLE = ROOT / "roles" / "mlflow"
 BEGIN, END = "<!-- inputs: written by scripts/readme_tables.py -->", "<!-- end of inputs -->"
 
@@ -47,14 +47,14 @@ def table() -> str:
 
 
 def main() -> int:
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     new = f"{text[:start]}\n{table()}\n{text[end:]}"
     if "--check" in sys.argv:
         if new != text:
-            print("README.md: the table of the inputs is not up to date: run scripts/readme_tables.py")
+            print("docs/inputs.md: the table of the inputs is not up to date: run scripts/readme_tables.py")
         return int(new != text)
-    README.write_text(new, encoding="utf-8")
+    PAGE.write_text(new, encoding="utf-8")
     return 0
 
 

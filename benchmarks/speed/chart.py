@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from speed.report import STEPS, WALL, number
+from speed.report import STEPS, number
 
 WIDTH, LEFT, BAR, RIGHT = 920, 340, 420, 776  # the bars are from LEFT to LEFT + BAR, their figures begin at RIGHT
 LINE, THICK, TOP = 22, 14, 64
@@ -18,15 +18,15 @@ LICENSE = "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->"
 STYLE = """
 text { font-family: system-ui, sans-serif; font-size: 13px; fill: #1f2328; }
 .title { font-size: 15px; font-weight: 600; } .note { font-size: 12px; fill: #57606a; }
-.theirs { fill: #d0d7de; } .ours { fill: #0969da; } .goal { stroke: #1a7f37; stroke-width: 2; } .all { stroke: #57606a; }
+.theirs { fill: #d0d7de; } .ours { fill: #0969da; } .all { stroke: #57606a; }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3; } .note { fill: #9198a1; } .theirs { fill: #3d444d; } .ours { fill: #4493f8; } .goal { stroke: #3fb950; } .all { stroke: #9198a1; }
+text { fill: #e6edf3; } .note { fill: #9198a1; } .theirs { fill: #3d444d; } .ours { fill: #4493f8; } .all { stroke: #9198a1; }
 }
 """
 
 
 def svg(results: dict[str, Any]) -> str:
-    """One bar for each row: grey up to the thin line is Terraform's time, blue ours, the green tick the goal."""
+    """One bar for each row: grey up to the thin line is Terraform's time, blue ours."""
     rows = sorted(
         (row for row in results["rows"] if row["terraform"]),
         key=lambda row: (list(STEPS).index(row["step"]), row["latency"]),
@@ -40,18 +40,16 @@ def svg(results: dict[str, Any]) -> str:
             parts.append(_text(16, y + THICK - 2, STEPS[row["step"]]))
         last = row["step"]
         ours, theirs = row["ours"]["wall"], row["terraform"]["wall"]
-        goal = WALL[row["step"]][row["latency"]]
         parts += [
             _text(LEFT - 8, y + THICK - 2, f"{row['latency']} ms", "note", "end"),
             _bar(y, BAR / longest, "theirs"),
             _bar(y, BAR * ours / theirs / longest, "ours"),
-            _tick(y, BAR / longest, "all"),
-            _tick(y, BAR * goal / longest, "goal"),
+            _tick(y, BAR / longest),
             _text(RIGHT, y + THICK - 2, f"{number(ours, 'wall')} s : {number(theirs, 'wall')} s"),
         ]
         y += LINE
     title = "Time of each step, as a share of Terraform's"
-    note = f"blue: this collection; grey: Terraform; green: the goal; at 0 and 100 ms per API call; {results['conditions']['date']}"
+    note = f"blue: this collection; grey: Terraform; at 0 and 100 ms per API call; {results['conditions']['date']}"
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 12}" role="img" aria-label={quoteattr(title)}>',
         LICENSE,
@@ -71,5 +69,5 @@ def _bar(y: int, width: float, kind: str) -> str:
     return f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{width:.1f}" height="{THICK}" rx="2"/>'
 
 
-def _tick(y: int, at: float, kind: str) -> str:
-    return f'<path class="{kind}" d="M{LEFT + at:.1f} {y - 3} V{y + THICK + 3}"/>'
+def _tick(y: int, at: float) -> str:
+    return f'<path class="all" d="M{LEFT + at:.1f} {y - 3} V{y + THICK + 3}"/>'
