@@ -1,0 +1,99 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the pages for people link to exists, and what they list is all there is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = "https://github.com/mlplatform/mlflow_aws/"
+IN_REPOSITORY = re.compile(re.escape(REPOSITORY) + r"(?:blob|tree)/main/([^\s)\"'>]+)")
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), *sorted((ROOT / "roles").glob("*/README.md")), ROOT / "tests/embedded_aws/README.md"]
+LINKS = DOCS / "docsite" / "links.yml"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^\s)]+)\)", page.read_text(encoding="utf-8"))
+
+
+def broken(page: Path) -> list[str]:
+    """The links of a page to files and headings of this repository that do not exist."""
+    found = []
+    for link in links(page):
+        if inside := IN_REPOSITORY.fullmatch(link):
+            target, base = inside[1], ROOT
+        elif ":" in link:
+            continue
+        else:
+            target, base = link, page.parent
+        name, _, anchor = target.partition("#")
+        file = base / name if name else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert not broken(page)
+
+
+def test_a_broken_link_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    wrong = ["missing.md", "#no-such-heading", f"{REPOSITORY}blob/main/docs/missing.md", f"{REPOSITORY}blob/main/docs/restore.md#missing"]
+    right = ["#a-heading-that-is-there", "page.md", f"{REPOSITORY}blob/main/docs/restore.md#4-go-back", "https://example.com/missing"]
+    page.write_text("# A heading, that `is` there\n" + "".join(f"[x]({link})\n" for link in (*wrong, *right)), encoding="utf-8")
+    assert broken(page) == wrong
+
+
+def test_the_readme_links_by_whole_addresses() -> None:
+    """Galaxy shows the README alone."""
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert not [link for link in re.findall(r"\]\(([^\s)]+)\)", text) if not link.startswith("https://")]
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in DOCS.glob("*.md") if f"{REPOSITORY}blob/main/docs/{page.name})" not in readme] == []
+
+
+def test_the_docs_site_links_to_what_there_is() -> None:
+    inside = IN_REPOSITORY.findall(LINKS.read_text(encoding="utf-8"))
+    assert inside and all((ROOT / path).exists() for path in inside)
+
+
+def test_messages_name_pages_that_there_are() -> None:
+    named = {
+        name
+        for folder in ("plugins", "roles", "playbooks")
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in (".py", ".yml")
+        for name in re.findall(r"\bdocs/[\w-]+\.(?:md|json)\b", file.read_text(encoding="utf-8"))
+    }
+    assert named and all((ROOT / name).exists() for name in named)
+
+
+def test_the_table_of_the_inputs_is_up_to_date() -> None:
+    subprocess.run([sys.executable, ROOT / "scripts" / "readme_tables.py", "--check"], check=True)
+
+
+def test_every_output_is_documented() -> None:
+    outputs = yaml.safe_load((ROOT / "roles/mlflow/vars/main.yml").read_text(encoding="utf-8"))["__mlflow_outputs"]
+    rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "outputs.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(outputs)
