@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/mlplatform/mlflow_aws/"
 IN_REPOSITORY = re.compile(re.escape(REPOSITORY) + r"(?:blob|tree)/main/([^\s)\"'>]+)")
 DOCS = ROOT / "docs"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), *sorted((ROOT / "roles").glob("*/README.md")), ROOT / "tests/embedded_aws/README.md"]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "roles").glob("*/README.md")), ROOT / "tests/embedded_aws/README.md"]
 LINKS = DOCS / "docsite" / "links.yml"
 
 
