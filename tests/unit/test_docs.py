@@ -73,6 +73,10 @@ def test_every_page_is_found_from_the_readme() -> None:
     assert [page.name for page in DOCS.glob("*.md") if f"{REPOSITORY}blob/main/docs/{page.name})" not in readme] == []
 
 
+def test_every_design_page_is_found_from_that_of_developers() -> None:
+    assert [page.name for page in (DOCS / "design").glob("*.md") if f"docs/design/{page.name}" not in links(ROOT / "DEVELOPERS.md")] == []
+
+
 def test_the_docs_site_links_to_what_there_is() -> None:
     inside = IN_REPOSITORY.findall(LINKS.read_text(encoding="utf-8"))
     assert inside and all((ROOT / path).exists() for path in inside)
