@@ -5,6 +5,10 @@
 
 Ansible's controller imports an action plugin before it forks a worker for the task, so what is imported here is loaded once
 for all tasks. A module still is an ordinary module, and runs as one wherever it is not certain that this makes no difference.
+
+Each module has an action plugin of its own, of 12 lines. One for all, by ``plugin_routing.action.<module>.redirect``, does not work: all modules
+then resolve to one action, and Ansible applies the ``module_defaults`` of one module to every other ("Unsupported parameters for iam_roles:
+ca_file", which roles/ecs/tasks/prepare.yml gives to mlflow_backend_store). A module without an action plugin gets no lease, and changes nothing.
 """
 
 from __future__ import annotations
