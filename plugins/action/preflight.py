@@ -183,6 +183,8 @@ def _unwritable(inputs: _inputs.Inputs, scope: str) -> t.Iterator[_inputs.Proble
 def _others_file(inputs: _inputs.Inputs) -> t.Iterator[_inputs.Problem]:
     """The file that bootstrap would write, where somebody else wrote it: it may be the very file that the inputs are in."""
     name = "mlflow_bootstrap_team_file"
+    if inputs.get(name) == "":
+        yield _inputs.Problem(name, "", "it is empty: give the path of the file that bootstrap is to write")
     path = Path(_absolute(inputs[name])) if inputs.get(name) else None
     if path and path.is_file() and WRITTEN not in path.read_bytes()[:200]:
         yield _inputs.Problem(name, inputs[name], "bootstrap did not write this file: give the path of another one, which it may write")

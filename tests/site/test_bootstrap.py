@@ -133,7 +133,7 @@ def test_what_others_have_under_the_same_names(aws: EmbeddedAWS, tmp_path: Path)
     kms.create_alias(AliasName="alias/team-x", TargetKeyId=key)
     for part in ("database-password", "api-credentials"):
         secrets.create_secret(Name=f"team-x-{part}", SecretString="theirs")
-    stack = Stack(aws, tmp_path, {**choices("team-x"), "mlflow_bootstrap_team_file": str(tmp_path / "mine.yml")})
+    stack = Stack(aws, tmp_path, {**choices("team-x"), "mlflow_bootstrap_team_file": "mine.yml"})
     (tmp_path / "mine.yml").write_text("mlflow_tags: {}\n", encoding="utf-8")
     before = left(aws)
 

@@ -22,7 +22,7 @@ CHOICES = {
 
 def test_bootstrap_chooses_zones_that_have_all(aws: EmbeddedAWS, tmp_path: Path) -> None:
     """In Paris one of three zones has no VPC links."""
-    stack = Stack(aws, tmp_path, {**CHOICES, "mlflow_bootstrap_team_file": str(tmp_path / "made.yml")})
+    stack = Stack(aws, tmp_path, {**CHOICES, "mlflow_bootstrap_team_file": "made.yml"})
     run = stack.run("bootstrap")
     assert run.status == 0, run.messages or run.text
     ec2 = boto3.client("ec2", region_name="eu-west-3", endpoint_url=aws.endpoint, aws_access_key_id="a", aws_secret_access_key="b")
