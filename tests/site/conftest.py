@@ -10,12 +10,15 @@ import pytest
 from embedded_aws.client import EmbeddedAWS
 from stack import Stack, prerequisites
 
+ONLY_NEWER = {f"elbv2 ModifyRule {member}: unknown to the oldest" for member in ("Transforms", "ResetTransforms")}
+"""What a boto3 that does not know it is never asked to send: it does not show that a rule has transforms."""
+
 
 @pytest.fixture(autouse=True)
 def valid_calls(aws_server: EmbeddedAWS) -> Iterator[None]:
     """Each call is one that both the newest botocore and the oldest that the collection promises to run with can make."""
     yield
-    assert aws_server.objections() == []
+    assert set(aws_server.objections()) - ONLY_NEWER == set()
 
 
 @pytest.fixture
