@@ -463,10 +463,10 @@ class Aws:
         client = self.client(service)
         if not client.can_paginate(operation):  # botocore knows no paginator for some that do answer in pages
             page = getattr(client, operation)(**arguments)
-            items = list(page[result])
+            items = list(page.get(result) or [])
             while token := page.get("NextToken"):
                 page = getattr(client, operation)(**arguments, NextToken=token)
-                items += page[result]
+                items += page.get(result) or []
             return items
         return [
             item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(result) or []

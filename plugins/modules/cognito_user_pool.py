@@ -192,7 +192,7 @@ class UserPool(Resource):
         if "SmsConfiguration" not in kept:
             kept.pop("MfaConfiguration", None)
         wanted = _settings({**before, **changes})
-        wanted["AdminCreateUserConfig"] = {**described["AdminCreateUserConfig"], **wanted["AdminCreateUserConfig"]}
+        wanted["AdminCreateUserConfig"] = {**described.get("AdminCreateUserConfig", {}), **wanted["AdminCreateUserConfig"]}
         wanted["AdminCreateUserConfig"].pop("UnusedAccountValidityDays", None)  # Cognito refuses it beside the password policy
         secured = described.get("MfaConfiguration", "OFF") != "OFF" and not self.absent
         factors = cognito.get_user_pool_mfa_config(UserPoolId=before["id"]) if secured else {}

@@ -187,6 +187,9 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
             return list(check(*arguments))
         except (ClientError, BotoCoreError) as error:
             return [Problem(needs[0], None, f"it cannot be checked: {explain(error)}")]
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            odd = f"{type(error).__name__} {error if isinstance(error, LookupError) else ''}".strip()  # other texts may hold a value
+            return [Problem(needs[0], None, f"it cannot be checked, since AWS answered in a way that nobody expects ({odd}): please report this")]
 
     possible = [row for row in checks if all(preflight.inputs.get(n) not in (None, "", []) for n in row[2])]
     answers = together(*(partial(attempt, *row) for row in possible))

@@ -133,6 +133,10 @@ def test_what_is_not_needed_is_in_nobodys_way(aws: EmbeddedAWS) -> None:
     aws.client("elbv2").create_target_group(Name=f"{U}-api", Protocol="HTTP", Port=80, VpcId=given["mlflow_vpc_id"], TargetType="ip")
     assert f"elbv2_target_group {U}-api" not in told(problems(aws, given))
     assert f"elbv2_target_group {U}-api" in told(problems(aws, given, mlflow_load_balancer_is_internal=False))
+    aws.client("rds").create_db_cluster(
+        DBClusterIdentifier="mlflow-team-rds", Engine="aurora-mysql", MasterUsername="x", MasterUserPassword="Secret-123",
+        Tags=pairs({**OWNER, "mlflow-stack": "mlflow-team-rds"}),
+    )  # fmt: skip
     beside = {**given, "mlflow_unique_name": "mlflow-team", "mlflow_record_name": "mlflow2"}
     assert not [line for line in problems(aws, beside) if "these exist" in line]
 

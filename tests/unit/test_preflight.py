@@ -11,9 +11,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.buckets import Buckets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.host_names import HostNames
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.keys import Keys, Thing, Unusable
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.prerequisites import Prerequisites
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.quotas import Quotas
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.secrets import MIN_PASSWORD, credentials_reason
+from ansible_collections.mlplatform.mlflow_aws.plugins.modules.preflight import Preflight, problems_with_aws
 
 
 def preflight(checks, answer, **inputs):
@@ -98,3 +105,109 @@ def test_a_subnet_without_ipv4_addresses_is_refused():
     check = preflight(Network, known, mlflow_vpc_id="vpc-1", mlflow_service_subnet_ids=["subnet-a", "subnet-b"])
     (problem,) = check.subnets()
     assert problem.variable == "mlflow_service_subnet_ids" and problem.remedy.startswith("subnet-b has IPv6 addresses only")
+
+
+class Asked:
+    """An AWS that gives the answers that a test says, by the operation."""
+
+    region, account_id = "eu-west-1", "123456789012"
+
+    def __init__(self, **answers):
+        self.answers, self.warnings = answers, []
+        self.module = SimpleNamespace(warn=self.warnings.append, params={"roles": {}})
+
+    def once(self, _key, read):
+        return read()
+
+    def pages(self, _service, operation, *_result, **_arguments):
+        return self.answers.get(operation, [])
+
+    def client(self, _service):
+        return SimpleNamespace(**{operation: lambda answer=answer, **_arguments: answer for operation, answer in self.answers.items()})
+
+
+UNKNOWN_QUOTA = ClientError({"Error": {"Code": "NoSuchResourceException"}}, "GetServiceQuota")
+
+
+@pytest.mark.parametrize(
+    ("quota", "links", "full"),
+    [
+        ({"Value": 20.0}, 19, False),
+        ({"Value": 20.0}, 20, True),
+        ({"Value": 20.0}, 21, True),
+        (UNKNOWN_QUOTA, 10, True),
+        (UNKNOWN_QUOTA, 11, False),  # which shows that the account may have more than the default
+        ({"ErrorReason": {"ErrorCode": "DEPENDENCY_ACCESS_DENIED_ERROR"}}, 10, False),
+    ],
+)
+def test_a_quota_that_aws_does_not_say_is_not_full(quota, links, full):
+    def ask(**_arguments):
+        if quota is UNKNOWN_QUOTA:
+            raise quota
+        return {"Quota": quota}
+
+    aws = Asked(get_vpc_links=[{"Name": f"other-{n}", "SubnetIds": ["subnet-1"]} for n in range(links)])
+    aws.client = lambda _service: SimpleNamespace(get_service_quota=ask)
+    assert bool(list(Quotas(aws, {"mlflow_unique_name": "team-x"}).vpc_links())) == full
+
+
+def test_a_load_balancer_of_another_kind_has_no_scheme():
+    link = {"Name": "team-x", "SubnetIds": ["subnet-1"]}
+    check = Network(Asked(describe_load_balancers={"LoadBalancers": [{"Type": "gateway"}]}, get_vpc_links=[link]), {"mlflow_unique_name": "team-x"})
+    assert check.placed() == (set(), {"subnet-1"})
+    assert check.known() == {}, "EC2 is not asked for no subnets"
+
+
+def test_subnets_without_ipv4_and_endpoints_without_a_service_are_not_in_the_way_of_bootstrap():
+    subnets = [{"SubnetId": "subnet-1"}, {"SubnetId": "subnet-2", "CidrBlock": "10.0.0.0/24"}]
+    endpoints = [{"VpcEndpointId": "vpce-1", "VpcEndpointType": "Resource"}]
+    check = Prerequisites(
+        Asked(describe_subnets=subnets, describe_vpc_endpoints=endpoints), {"mlflow_unique_name": "team-x", "mlflow_bootstrap_vpc_cidr": "10.0.0.0/16"}
+    )
+    (problem,) = check.inside("vpc-1")
+    assert "subnet-2 with 10.0.0.0/24" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:eu-west-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
+        ("alias/team", "arn:aws:kms:eu-west-1:210987654321:alias/team"),
+        ("arn:aws:kms:eu-west-1:210987654321:key/1234", "arn:aws:kms:eu-west-1:210987654321:key/1234"),
+        ("alias/aws/secretsmanager", None),
+        ("", None),
+    ],
+)
+def test_the_key_of_another_accounts_secret_is_of_that_account(given, key):
+    """Secrets Manager tells the key as whoever made the secret has named it."""
+    check = Keys(Asked(describe_secret={"KmsKeyId": given} if given else {}), {})
+    thing = Thing("mlflow_service_secrets", "arn:aws:secretsmanager:eu-west-1:210987654321:secret:token-AbCdEf", "role")
+    if key:
+        assert check.key_of_secret(thing) == key
+    else:
+        with pytest.raises(Unusable, match="which nobody here can use"):
+            check.key_of_secret(thing)
+
+
+def test_a_place_with_a_variable_that_nobody_knows_is_no_place_of_artifacts():
+    container = {"name": "mlflow", "command": ["sh", "-c", "mlflow server --default-artifact-root s3://$BUCKET/x"]}
+    check = Buckets(Asked(describe_task_definition={"taskDefinition": {"containerDefinitions": [container]}}), {"mlflow_unique_name": "team-x"})
+    assert list(check.artifacts()) == []
+
+
+@pytest.mark.parametrize(("balancer", "refused"), [("team-x", False), ("team-x-api", False), ("team-xy", True)])
+def test_a_private_certificate_that_the_stack_uses_already_is_only_warned_of(balancer, refused):
+    used = [f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{balancer}/0123456789abcdef"]
+    aws = Asked(describe_certificate={"Certificate": {"Type": "PRIVATE", "InUseBy": used}})
+    check = HostNames(aws, {"mlflow_unique_name": "team-x", "mlflow_api_cert_arn": "arn:1"})
+    assert (len(list(check.trusted())), len(aws.warnings)) == (refused, not refused)
+
+
+def test_an_answer_that_nobody_expects_ends_no_check_with_a_traceback():
+    def odd(**_arguments):
+        raise KeyError("Odd")
+
+    aws = Asked()
+    aws.client = lambda _service: SimpleNamespace(describe_ssl_policies=odd)
+    (problem,) = problems_with_aws(Preflight(aws, {"mlflow_load_balancer_ssl_policy": "x"}), "restore")
+    assert problem.variable == "mlflow_load_balancer_ssl_policy" and "(KeyError 'Odd'): please report this" in problem.remedy

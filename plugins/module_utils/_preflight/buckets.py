@@ -73,7 +73,9 @@ class Buckets(Checks):
         own = roles.get("s3_bucket_name") or f"{name}-{self.aws.account_id}-{self.aws.region}"
         place = (self.inputs.get("mlflow_artifact_bucket_id") or own, (self.inputs.get("mlflow_artifact_bucket_path") or "").strip("/"))
         want = "s3://" + "/".join(part for part in place if part)
-        if not have or not have.startswith("s3://") or have == want or not self.holds_objects(have) or self.holds_objects(want):
+        if not have or not have.startswith("s3://") or "$" in have:  # of a variable that the environment does not have
+            return
+        if have == want or not self.holds_objects(have) or self.holds_objects(want):
             return
         variable = "mlflow_artifact_bucket_path" if have.split("/")[2] == place[0] else "mlflow_artifact_bucket_id"
         yield self.problem(variable, f"the artifacts are in {have}: put it back, or copy them first, with aws s3 sync {have} {want}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import Document, record_sets
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import Document, api_load_balancer, record_sets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import found
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
@@ -45,7 +45,9 @@ class HostNames(Checks):
             f"its issuer is {certificate.get('Issuer') or 'a private certificate authority'}, which API Gateway does not trust: behind the VPC link every "
             "program would get a 503. Request a public certificate in ACM, or import one of a public authority"
         )
-        if any(f":loadbalancer/app/{self.inputs.get('mlflow_unique_name')}/" in arn for arn in certificate.get("InUseBy", [])):
+        stack = self.inputs.get("mlflow_unique_name", "")
+        ours = [f":loadbalancer/app/{balancer}/" for balancer in (stack, api_load_balancer(stack))]
+        if any(balancer in arn for arn in certificate.get("InUseBy", []) for balancer in ours):
             self.aws.module.warn(f"{name}: {reason}")
         else:
             yield self.problem(name, reason)

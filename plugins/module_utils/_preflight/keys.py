@@ -168,9 +168,12 @@ class Keys(Checks):
                 return ""
             raise Unusable("it is scheduled for deletion: restore it, or give another one" if secret else f"there is no such secret in {self.aws.region}")
         key = secret.get("KmsKeyId", "")
-        if not key and thing.account != self.aws.account_id:
+        if thing.account == self.aws.account_id or key.startswith("arn:"):
+            return key
+        if key in ("", "alias/aws/secretsmanager"):
             raise Unusable("it is of another account, under AWS's key for Secrets Manager there, which nobody here can use: encrypt it with a customer key")
-        return key
+        partition = thing.name.split(":")[1]
+        return f"arn:{partition}:kms:{thing.region}:{thing.account}:{'' if key.startswith('alias/') else 'key/'}{key}"  # an ID or alias of that account
 
     def key_of_parameter(self, thing: Thing) -> str:
         parameter = self.parameters().get(parameter_name(thing.name))

@@ -96,7 +96,9 @@ class Names:
         for name in (self.name, f"{self.name}-rds"):
             answer = found(self.aws.client("rds").describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=name)
             for cluster in answer["DBClusters"] if answer else []:
-                yield "rds_cluster", name, tag_dict(cluster.get("TagList", []))
+                tags = tag_dict(cluster.get("TagList", []))
+                if name == self.name or foreign(tags, owner(name)):  # else it is that of a stack which is called so
+                    yield "rds_cluster", name, tags
 
     def subnet_group(self) -> Named:
         for group in self.aws.client("rds").describe_db_subnet_groups(DBSubnetGroupName=self.name)["DBSubnetGroups"]:

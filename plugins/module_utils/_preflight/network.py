@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 from collections import Counter
+from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
     LOAD_BALANCER_NAME,
@@ -58,7 +59,7 @@ class Network(Checks):
     def zones(self) -> Problems:
         """Where AWS makes no VPC link, or runs no tasks. A link that is there knows better than a list that may be old."""
         known, region = self.known(), self.aws.region
-        proved = {subnet for link in vpc_links(self.aws) if link["VpcLinkStatus"] != "FAILED" for subnet in link["SubnetIds"]}
+        proved = {subnet for link in vpc_links(self.aws) if link.get("VpcLinkStatus") != "FAILED" for subnet in link["SubnetIds"]}
         zone_ids = {i: known[i].get("AvailabilityZoneId", "") for i in self.inputs[SERVICE] if i in known and i not in proved}
         for subnet, zone in zone_ids.items():
             if lacks(zone):
@@ -116,7 +117,7 @@ class Network(Checks):
         """The subnets that it has already."""
         name = api_load_balancer(self.inputs.get("mlflow_unique_name") or "")
         balancer = load_balancer(self.aws, name) if len(name) <= LOAD_BALANCER_NAME else None
-        return {zone["SubnetId"] for zone in balancer["AvailabilityZones"]} if balancer else set()
+        return {zone["SubnetId"] for zone in balancer.get("AvailabilityZones", [])} if balancer else set()
 
     def name_of_api_load_balancer(self) -> Problems:
         """It is not among the rules for the inputs, since what was deployed before there was this load balancer can still be removed."""
@@ -192,7 +193,8 @@ class Network(Checks):
         """What AWS says of the subnets that there are."""
         wanted = sorted({subnet for name in NAMES for subnet in self.inputs.get(name) or []})
         filters = [{"Name": "subnet-id", "Values": wanted}]
-        every = self.aws.once("subnets", lambda: self.aws.pages("ec2", "describe_subnets", "Subnets", Filters=filters))
+        ask = partial(self.aws.pages, "ec2", "describe_subnets", "Subnets", Filters=filters)
+        every = self.aws.once("subnets", ask) if wanted else []  # EC2 takes no filter without values
         return {subnet["SubnetId"]: subnet for subnet in every}
 
     def placed(self) -> tuple[set[str], set[str]]:
@@ -202,8 +204,8 @@ class Network(Checks):
             return set(), set()
         balancer, links = together(lambda: load_balancer(self.aws, name), lambda: vpc_links(self.aws))
         scheme = "internal" if self.inputs.get("mlflow_load_balancer_is_internal", True) else "internet-facing"
-        zones: list[dict[str, t.Any]] = balancer["AvailabilityZones"] if balancer and balancer["Scheme"] == scheme else []
-        ours = [link for link in links if link["Name"] == name and link["VpcLinkStatus"] not in ("DELETING", "FAILED")]
+        zones: list[dict[str, t.Any]] = balancer.get("AvailabilityZones", []) if balancer and balancer.get("Scheme") == scheme else []
+        ours = [link for link in links if link["Name"] == name and link.get("VpcLinkStatus") not in ("DELETING", "FAILED")]
         return {zone["SubnetId"] for zone in zones}, {subnet for link in ours for subnet in link["SubnetIds"]}
 
 

@@ -101,8 +101,8 @@ class Prerequisites(Checks):
         first = ".".join(cidr.split(".")[:2]) if cidr else ""
         planned = [ipaddress.ip_network(f"{first}.{offset + n}.0/24") for offset in OFFSETS for n in range(3)] if first else []
         for subnet in self.aws.pages("ec2", "describe_subnets", "Subnets", Filters=here):
-            block = ipaddress.ip_network(subnet["CidrBlock"])
-            if self.theirs(tag_dict(subnet.get("Tags", []))) and any(block.overlaps(each) for each in planned):
+            block = ipaddress.ip_network(subnet["CidrBlock"]) if subnet.get("CidrBlock") else None  # as of one of IPv6 only
+            if block and self.theirs(tag_dict(subnet.get("Tags", []))) and any(block.overlaps(each) for each in planned):
                 yield self.taken(variable, f"the subnet {subnet['SubnetId']} with {block} {where}", remedy)
         attached = [{"Name": "attachment.vpc-id", "Values": [vpc]}]
         for gateway in self.aws.pages("ec2", "describe_internet_gateways", "InternetGateways", Filters=attached):
@@ -114,8 +114,9 @@ class Prerequisites(Checks):
                 yield self.taken(variable, f"the NAT gateway {gateway['NatGatewayId']} {where}", remedy)
         for endpoint in self.aws.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=here):
             interface = endpoint["VpcEndpointType"] == "Interface"
-            if self.theirs(tag_dict(endpoint.get("Tags", []))) and (self._has("vpc_endpoints") if interface else endpoint["ServiceName"].endswith(".s3")):
-                yield self.taken(variable, f"the endpoint {endpoint['VpcEndpointId']} of {endpoint['ServiceName']} {where}", remedy)
+            service = endpoint.get("ServiceName", "")  # which endpoints of resources and of service networks have none of
+            if self.theirs(tag_dict(endpoint.get("Tags", []))) and (self._has("vpc_endpoints") if interface else service.endswith(".s3")):
+                yield self.taken(variable, f"the endpoint {endpoint['VpcEndpointId']} of {service} {where}", remedy)
 
     def _has(self, access: str) -> bool:
         return self.inputs.get("mlflow_bootstrap_internet_access") == access

@@ -73,7 +73,7 @@ class Quotas(Checks):
         more = [name for name in wanted if not load_balancer(self.aws, name)]
         if more:
             every = self.aws.pages("elbv2", "describe_load_balancers", "LoadBalancers")
-            yield from self.room(LOAD_BALANCERS, sum(each["Type"] == "application" for each in every), len(more))
+            yield from self.room(LOAD_BALANCERS, sum(each.get("Type") == "application" for each in every), len(more))
 
     def domain_names(self) -> Problems:
         names = [each["DomainName"] for each in domain_names(self.aws)]
@@ -90,7 +90,7 @@ class Quotas(Checks):
             yield from self.room(INSTANCES, len(instances), 1 + (self.inputs.get("mlflow_database_reader_count") or 0))
 
     def room(self, quota: Quota, have: int, more: int = 1) -> Problems:
-        limit = self.limit(quota)
+        limit = self.limit(quota, have)
         if limit is not None and have + more > limit:
             yield self.problem(
                 "mlflow_unique_name",
@@ -139,13 +139,16 @@ class Quotas(Checks):
         elif many > (limit or quota.default):
             yield self.problem(name, f"{count}, and AWS takes {limit or quota.default:g} {quota.what}: {remedy}, or {quota.raise_it()}")
 
-    def limit(self, quota: Quota) -> float | None:
-        """What the account may have; None where AWS cannot be asked: the caller may not, or Service Quotas is out of reach."""
+    def limit(self, quota: Quota, have: int = 0) -> float | None:
+        """What the account may have; None where AWS does not say: the caller may not ask, Service Quotas is out of reach, or it gives an
+        error of the service (`ErrorReason`) in place of a value.
+        """
         ask = partial(self.aws.client("service-quotas").get_service_quota, ServiceCode=quota.service, QuotaCode=quota.code)
         try:
-            return float(ask()["Quota"]["Value"])
-        except ClientError as error:  # Service Quotas knows no value other than the default
-            return quota.default if error_code(error) == "NoSuchResourceException" else None
+            value = ask()["Quota"].get("Value")
+            return None if value is None else float(value)
+        except ClientError as error:  # Service Quotas knows no value other than the default, which may have been raised elsewhere
+            return quota.default if error_code(error) == "NoSuchResourceException" and have <= quota.default else None
         except BotoCoreError:
             return None
 
