@@ -14,10 +14,17 @@ description:
   - Waits until all the given things are ready, all at the same time, with one describe for each kind and poll. The pauses between
     polls grow from 1 to 12 seconds.
   - Fails with AWS's reason as soon as one of them can no longer become ready.
-  - Changes nothing. In check mode it returns at once, because what a plan would make does not exist.
+  - Changes nothing but what O(new_db_instances) says. In check mode it returns at once, because what a plan would make does not exist.
 options:
   db_clusters:
     description: Identifiers of Aurora clusters, which are ready with all their instances.
+    type: list
+    elements: str
+    default: []
+  new_db_instances:
+    description:
+      - Instances of O(db_clusters) that were just made, so that nobody uses them yet. Those that lack parameters of their cluster,
+        whose parameter group may have been too new for them, are rebooted once they are available, and waited for.
     type: list
     elements: str
     default: []
@@ -68,6 +75,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+rebooted:
+  description: Those of O(new_db_instances) that were rebooted.
+  type: list
+  elements: str
+  returned: success
+  sample: []
 waited:
   description: Seconds until each thing was ready, by its kind and name. Empty in check mode.
   type: dict
@@ -90,6 +103,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
     BotoCoreError,
     ClientError,
     LeaseError,
+    eventually,
     explain,
     found,
     intervals,
@@ -231,6 +245,29 @@ def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterato
             wait.pause(pause, "; ".join(f"{_label(*key)}: {s.text}" for key, s in waiting.items()))
 
 
+def lacking_parameters(aws: Aws, clusters: list[str], new: list[str]) -> list[str]:
+    """Those of the instances C(new) that do not have all parameters of their cluster until they are rebooted."""
+    described = aws.pages("rds", "describe_db_clusters", "DBClusters", Filters=[{"Name": "db-cluster-id", "Values": clusters}])
+    members = [member for cluster in described for member in cluster.get("DBClusterMembers", [])]
+    pending = {m["DBInstanceIdentifier"] for m in members if m.get("DBClusterParameterGroupStatus") == "pending-reboot"}
+    return sorted(pending & {*new})
+
+
+def give_parameters(aws: Aws, clusters: list[str], new: list[str], timeout: float) -> list[str]:
+    """Reboot those of the instances C(new) that lack parameters, and wait until they have them. Returns their names."""
+    rebooted = lacking_parameters(aws, clusters, new) if new else []
+    for name in rebooted:
+        eventually(aws.client("rds").reboot_db_instance, "InvalidDBInstanceState", timeout=900, DBInstanceIdentifier=name)
+    wait = Wait("the parameters of the database")
+    for pause in intervals() if rebooted else ():
+        for _statuses in watch(aws, {"db_cluster": clusters}, timeout):
+            pass
+        if not lacking_parameters(aws, clusters, rebooted) or wait.seconds > timeout:
+            break
+        wait.pause(pause, "rebooting")
+    return rebooted
+
+
 def _label(kind: str, name: t.Any) -> str:
     return f"{kind} {name if isinstance(name, str) else name[-1]}"
 
@@ -240,6 +277,7 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "db_clusters": strings,
+            "new_db_instances": strings,
             "load_balancers": strings,
             "vpc_links": strings,
             "ecs_services": {
@@ -257,17 +295,20 @@ def main() -> None:
     things = {kind: params[f"{kind}s"] for kind in READERS}
     things["ecs_service"] = [(service["cluster"], service["service"]) for service in params["ecs_services"]]
     waited: dict[str, float] = {}
+    rebooted: list[str] = []
     started = time.monotonic()
     try:
         if not module.check_mode and any(things.values()):
-            for statuses in watch(Aws(module), things, params["timeout"]):
+            aws = Aws(module)
+            for statuses in watch(aws, things, params["timeout"]):
                 seconds = round(time.monotonic() - started, 1)
                 waited |= {label: seconds for label, status in statuses.items() if status.ready}
+            rebooted = give_parameters(aws, params["db_clusters"], params["new_db_instances"], params["timeout"])
     except (AwsError, LeaseError) as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
         module.fail_json(msg=explain(error))
-    module.exit_json(changed=False, waited=waited)
+    module.exit_json(changed=bool(rebooted), rebooted=rebooted, waited=waited)
 
 
 if __name__ == "__main__":

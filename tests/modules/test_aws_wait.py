@@ -13,7 +13,7 @@ from modules.run_module import ModuleFailed, run_module
 MODULE = "aws_wait"
 
 
-def _database(aws, name):
+def _database(aws, name, **more):
     rds = aws.client("rds")
     rds.create_db_cluster(
         DBClusterIdentifier=name,
@@ -21,11 +21,28 @@ def _database(aws, name):
         MasterUsername="admin",
         MasterUserPassword="first-Passw0rd",
         ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1},
+        **more,
     )
     for n in (1, 2):
         rds.create_db_instance(
             DBInstanceIdentifier=f"{name}-{n}", DBClusterIdentifier=name, Engine="aurora-mysql", DBInstanceClass="db.serverless"
         )
+
+
+def test_a_new_instance_that_lacks_parameters_is_rebooted_and_others_are_not(aws):
+    rds = aws.client("rds")
+    aws.creation_seconds(rds=1, parameters=600)
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="x", DBParameterGroupFamily="aurora-mysql8.0", Description="x")
+    _database(aws, "x", DBClusterParameterGroupName="x")
+    since = aws.mark()
+    result = run_module(MODULE, {"db_clusters": ["x"], "new_db_instances": ["x-1", "y-1"]}, aws)
+    assert result["changed"] and result["rebooted"] == ["x-1"]
+    assert [call["operation"] for call in aws.mutating(since)] == ["RebootDBInstance"]
+    members = rds.describe_db_clusters()["DBClusters"][0]["DBClusterMembers"]
+    assert {m["DBInstanceIdentifier"]: m["DBClusterParameterGroupStatus"] for m in members} == {"x-1": "in-sync", "x-2": "pending-reboot"}
+    assert {i["DBInstanceStatus"] for i in rds.describe_db_instances()["DBInstances"]} == {"available"}
+    result = run_module(MODULE, {"db_clusters": ["x"], "new_db_instances": ["x-1"]}, aws)
+    assert not result["changed"] and result["rebooted"] == []
 
 
 def _load_balancer(aws, name):
