@@ -54,6 +54,7 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
     **{("servicequotas:GetServiceQuota", other): None for other in (
         "autoscaling:DescribeAccountLimits", "cloudformation:DescribeAccountLimits", "dynamodb:DescribeLimits", "iam:GetAccountSummary",
         "kinesis:DescribeLimits", "route53:GetAccountLimit",
+        "elasticloadbalancing:DescribeAccountLimits", "rds:DescribeAccountAttributes",  # bootstrap, unlike site
     )},
     # The documentation of CreateKey names kms:CreateKey and kms:TagResource as all that is required.
     ("kms:CreateKey", "kms:PutKeyPolicy"): None,

@@ -761,7 +761,7 @@ _SIDECARS = 8
 """Of the ten containers that a task definition takes, two are ours."""
 _SCHEDULED_ACTIONS = 200
 """Of a scalable target (Application Auto Scaling)."""
-_ARNS_IN_POLICY = 8 * 1024
+_ARNS_IN_POLICY = 9 * 1024
 """Characters of ARNs that inputs put into the inline policy of a role, of which IAM takes 10,240 in all, without blanks."""
 _TASK_DEFINITION = 48 * 1024
 """Characters of the inputs in a task definition, of which ECS takes 64 KiB in all."""

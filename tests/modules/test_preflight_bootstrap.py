@@ -82,3 +82,28 @@ def test_what_another_team_or_the_stack_itself_has_is_not_ones_own(aws: Embedded
     aws.client("secretsmanager").create_secret(Name="team-x-api-credentials", SecretString="x", Tags=tag_list(tags))
     assert len(problems(aws)) == 2
     assert len(problems(aws, mlflow_bootstrap_api_users=[])) == 1
+
+
+def test_quotas_that_are_full_are_told_at_once(aws: EmbeddedAWS) -> None:
+    ec2 = aws.client("ec2")
+    while len(ec2.describe_vpcs()["Vpcs"]) < 5:
+        ec2.create_vpc(CidrBlock="172.16.0.0/16")
+    ec2.allocate_address(Domain="vpc")
+    assert [line for line in problems(aws) if "VPCs" in line and "may have 5" in line and "L-F678F1CE" in line] == problems(aws)
+    for _address in range(4):
+        ec2.allocate_address(Domain="vpc")
+    _vpc, address = problems(aws)
+    assert "the account has 5 Elastic IP addresses in eu-west-1 and may have 5" in address
+    assert len(problems(aws, mlflow_bootstrap_internet_access="vpc_endpoints")) == 1  # which takes no address
+    assert problems(aws, mlflow_bootstrap_state="absent") == []
+
+
+def test_what_bootstrap_has_already_counts_for_no_quota(aws: EmbeddedAWS) -> None:
+    ec2 = aws.client("ec2")
+    made(aws)
+    ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip", OURS))
+    while len(ec2.describe_vpcs()["Vpcs"]) < 5:
+        ec2.create_vpc(CidrBlock="172.16.0.0/16")
+    for _address in range(4):
+        ec2.allocate_address(Domain="vpc")
+    assert not [line for line in problems(aws) if "quota" in line]

@@ -12,10 +12,13 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._hosted_zones import public_zones
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.quotas import ADDRESSES, VPCS, Quotas
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS
 
 OFFSETS = (0, 10, 20)
-"""The third bytes of the first subnet of each kind, as the role C(bootstrap) has them. Each kind has up to three."""
+"""The third bytes of the first subnet of each kind, as the role `bootstrap` has them."""
+ZONES = 6
+"""The most zones of a region: a subnet has the number of its zone."""
 
 
 NOT_OURS = ", which bootstrap did not make"
@@ -29,7 +32,7 @@ class Prerequisites(Checks):
             (self.zones, (f"mlflow_bootstrap_{kind}zone_id", f"mlflow_{kind}zone_id", f"mlflow_{kind}zone_name"), (f"mlflow_{kind}zone_name",))
             for kind in ("", "api_")
         ]
-        names = [self.vpc, self.user_pool, self.domain, self.key, *([] if absent else [self.secrets])]
+        names = [self.vpc, self.user_pool, self.domain, self.key, *([] if absent else [self.secrets, self.address])]
         rows += [(check, (), ("mlflow_unique_name",)) for check in names]
         return [(self._said, row[:2], row[2]) for row in rows] if absent else rows
 
@@ -89,6 +92,8 @@ class Prerequisites(Checks):
             yield from self.inside(ours[0]["VpcId"])
         elif vpcs:
             yield self.taken("mlflow_unique_name", f"a VPC of this name already, {', '.join(vpc['VpcId'] for vpc in vpcs)}")
+        elif self.inputs.get("mlflow_bootstrap_state") != "absent":
+            yield from Quotas(self.aws, self.inputs).room(VPCS, len(self.aws.pages("ec2", "describe_vpcs", "Vpcs")))
 
     def inside(self, vpc: str) -> Problems:
         """What others have put into our VPC in a place that bootstrap needs. The modules of amazon.aws would take it over."""
@@ -99,7 +104,7 @@ class Prerequisites(Checks):
         remedy = "have it removed from there"
         cidr = self.inputs.get("mlflow_bootstrap_vpc_cidr")
         first = ".".join(cidr.split(".")[:2]) if cidr else ""
-        planned = [ipaddress.ip_network(f"{first}.{offset + n}.0/24") for offset in OFFSETS for n in range(3)] if first else []
+        planned = [ipaddress.ip_network(f"{first}.{offset + n}.0/24") for offset in OFFSETS for n in range(ZONES)] if first else []
         for subnet in self.aws.pages("ec2", "describe_subnets", "Subnets", Filters=here):
             block = ipaddress.ip_network(subnet["CidrBlock"]) if subnet.get("CidrBlock") else None  # as of one of IPv6 only
             if block and self.theirs(tag_dict(subnet.get("Tags", []))) and any(block.overlaps(each) for each in planned):
@@ -117,6 +122,13 @@ class Prerequisites(Checks):
             service = endpoint.get("ServiceName", "")  # which endpoints of resources and of service networks have none of
             if self.theirs(tag_dict(endpoint.get("Tags", []))) and (self._has("vpc_endpoints") if interface else service.endswith(".s3")):
                 yield self.taken(variable, f"the endpoint {endpoint['VpcEndpointId']} of {service} {where}", remedy)
+
+    def address(self) -> Problems:
+        """Of the NAT gateway."""
+        if self._has("nat_gateway"):
+            addresses = self.aws.client("ec2").describe_addresses()["Addresses"]
+            if all(self.theirs(tag_dict(address.get("Tags", []))) for address in addresses):
+                yield from Quotas(self.aws, self.inputs).room(ADDRESSES, len(addresses))
 
     def _has(self, access: str) -> bool:
         return self.inputs.get("mlflow_bootstrap_internet_access") == access

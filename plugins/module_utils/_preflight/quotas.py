@@ -43,6 +43,8 @@ LOAD_BALANCERS = Quota("elasticloadbalancing", "L-53DA6B97", "Application Load B
 VCPUS = Quota("fargate", "L-3032A538", "vCPUs of Fargate On-Demand", 6)
 CLUSTERS = Quota("rds", "L-952B80B8", "database clusters", 40)
 INSTANCES = Quota("rds", "L-7B6409FD", "database instances", 40)
+VPCS = Quota("vpc", "L-F678F1CE", "VPCs", 5)
+ADDRESSES = Quota("ec2", "L-0263D0A3", "Elastic IP addresses", 5)
 RULES = Quota("vpc", "L-0EA8095F", "inbound rules in a security group", 60)
 
 
