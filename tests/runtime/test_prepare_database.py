@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import backend_store_uri, derive_password
 from runtime.containers import MLFLOW_VENV
-from runtime.databases import Database, running
+from runtime.databases import ENGINES, Database, running
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = (ROOT / "roles" / "ecs" / "files" / "prepare_database.py").read_text()
@@ -228,59 +228,60 @@ def test_a_schema_that_this_mlflow_does_not_know_is_refused(stack: Stack, name: 
     assert stack.tables(name) == before
 
 
-@pytest.fixture
-def mysql(stack: Stack) -> Stack:
-    if stack.database.engine != "aurora-mysql":
-        pytest.skip("in PostgreSQL all tables of a database have its character set")
-    return stack
+# In PostgreSQL all tables of a database have its character set.
+in_mysql = pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine == "aurora-mysql"], indirect=True)
 
 
+@in_mysql
 @pytest.mark.parametrize("characters", ["latin1", "utf8mb3"])
-def test_an_upgrade_that_mysql_could_not_end_is_refused(mysql: Stack, characters: str) -> None:
+def test_an_upgrade_that_mysql_could_not_end_is_refused(stack: Stack, characters: str) -> None:
     """Not begun, and refused before that is allowed, too, while the servers run."""
     name = f"old_{characters}"
-    mysql.make_empty(name)
-    mysql.database.execute(f"ALTER DATABASE {name} CHARACTER SET {characters}")
-    mysql.python(mysql.uri(name), SCHEMA_OF_1_30)
-    before = mysql.tables(name), mysql.revision(name)
+    stack.make_empty(name)
+    stack.database.execute(f"ALTER DATABASE {name} CHARACTER SET {characters}")
+    stack.python(stack.uri(name), SCHEMA_OF_1_30)
+    before = stack.tables(name), stack.revision(name)
     for more in ({}, {"SCHEMA_UPGRADE": "true"}):
-        status, output = mysql.prepare(mysql.uri(name), **more)
+        status, output = stack.prepare(stack.uri(name), **more)
         answer = json.loads(output.splitlines()[-1])
         assert status == 6 and answer["schema"] == "97727af70f4d", output
         assert f"is in {characters}, and" in answer["reason"] and "experiment_tags, experiments," in answer["reason"]
         assert "docs/moving-in.md" in answer["reason"]
-        assert (mysql.tables(name), mysql.revision(name)) == before
+        assert (stack.tables(name), stack.revision(name)) == before
 
 
-def test_a_table_of_somebody_else_is_in_no_upgrades_way(mysql: Stack) -> None:
-    mysql.make_empty("other_tables")
-    mysql.python(mysql.uri("other_tables"), SCHEMA_OF_1_30)
-    mysql.database.execute("CREATE TABLE keepsake (name VARCHAR(9)) CHARACTER SET latin1; ALTER DATABASE other_tables CHARACTER SET latin1", "other_tables")
-    assert mysql.prepare(mysql.uri("other_tables"))[0] == 3
-    status, output = mysql.prepare(mysql.uri("other_tables"), SCHEMA_UPGRADE="true")
+@in_mysql
+def test_a_table_of_somebody_else_is_in_no_upgrades_way(stack: Stack) -> None:
+    stack.make_empty("other_tables")
+    stack.python(stack.uri("other_tables"), SCHEMA_OF_1_30)
+    stack.database.execute("CREATE TABLE keepsake (name VARCHAR(9)) CHARACTER SET latin1; ALTER DATABASE other_tables CHARACTER SET latin1", "other_tables")
+    assert stack.prepare(stack.uri("other_tables"))[0] == 3
+    status, output = stack.prepare(stack.uri("other_tables"), SCHEMA_UPGRADE="true")
     assert status == 0, output
-    assert {collation.partition("_")[0] for collation in mysql.collations("other_tables")} == {"latin1", "utf8mb4"}
-    mysql.database.execute("DROP TABLE keepsake", "other_tables")
-    assert mysql.tables("other_tables") == mysql.tables("first")
+    assert {collation.partition("_")[0] for collation in stack.collations("other_tables")} == {"latin1", "utf8mb4"}
+    stack.database.execute("DROP TABLE keepsake", "other_tables")
+    assert stack.tables("other_tables") == stack.tables("first")
 
 
-def test_new_tables_are_like_those_that_they_refer_to(mysql: Stack) -> None:
+@in_mysql
+def test_new_tables_are_like_those_that_they_refer_to(stack: Stack) -> None:
     """Whatever the database was made with: MySQL refuses a foreign key between two collations."""
-    mysql.make_empty("collated")
-    mysql.database.execute("ALTER DATABASE collated COLLATE utf8mb4_unicode_520_ci")
-    mysql.python(mysql.uri("collated"), SCHEMA_OF_1_30)
-    mysql.database.execute("ALTER DATABASE collated COLLATE utf8mb4_general_ci")
-    status, output = mysql.prepare(mysql.uri("collated"), SCHEMA_UPGRADE="true")
+    stack.make_empty("collated")
+    stack.database.execute("ALTER DATABASE collated COLLATE utf8mb4_unicode_520_ci")
+    stack.python(stack.uri("collated"), SCHEMA_OF_1_30)
+    stack.database.execute("ALTER DATABASE collated COLLATE utf8mb4_general_ci")
+    status, output = stack.prepare(stack.uri("collated"), SCHEMA_UPGRADE="true")
     assert status == 0, output
-    assert mysql.collations("collated") <= {"utf8mb4_unicode_520_ci", "utf8mb4_bin"}
+    assert stack.collations("collated") <= {"utf8mb4_unicode_520_ci", "utf8mb4_bin"}
 
 
-def test_an_empty_database_of_whatever_characters_gets_utf8mb4(mysql: Stack) -> None:
-    mysql.make_empty("empty_latin1")
-    mysql.database.execute("ALTER DATABASE empty_latin1 CHARACTER SET latin1")
-    status, output = mysql.prepare(mysql.uri("empty_latin1"))
+@in_mysql
+def test_an_empty_database_of_whatever_characters_gets_utf8mb4(stack: Stack) -> None:
+    stack.make_empty("empty_latin1")
+    stack.database.execute("ALTER DATABASE empty_latin1 CHARACTER SET latin1")
+    status, output = stack.prepare(stack.uri("empty_latin1"))
     assert status == 0, output
-    assert mysql.collations("empty_latin1") == mysql.collations("first")
+    assert stack.collations("empty_latin1") == stack.collations("first")
 
 
 def test_it_waits_for_a_database_that_resumes(stack: Stack) -> None:
