@@ -405,7 +405,10 @@ def test_apigateway_vpc_links_have_zones_and_quotas(aws: EmbeddedAWS, network: N
 
 def test_load_balancers_need_room(aws: EmbeddedAWS, network: Network) -> None:
     ec2, elbv2 = aws.client("ec2"), aws.client("elbv2")
-    room = lambda: [s["AvailableIpAddressCount"] for s in ec2.describe_subnets(SubnetIds=network.subnets)["Subnets"]]  # noqa: E731
+
+    def room() -> list[int]:
+        return [s["AvailableIpAddressCount"] for s in ec2.describe_subnets(SubnetIds=network.subnets)["Subnets"]]
+
     assert room() == [251] * 3
     create = elbv2.create_load_balancer
     assert "no internet gateway" in refused("InvalidSubnet", create, Name="b", Scheme="internet-facing", Subnets=network.subnets)

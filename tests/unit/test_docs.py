@@ -42,7 +42,7 @@ def broken(page: Path) -> list[str]:
             continue
         else:
             target, base = link, page.parent
-        name, _, anchor = target.partition("#")
+        name, _hash, anchor = target.partition("#")
         file = base / name if name else page
         if not file.exists() or (anchor and anchor not in anchors(file)):
             found.append(link)

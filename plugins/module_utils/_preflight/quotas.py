@@ -149,10 +149,8 @@ class Quotas(Checks):
         try:
             value = ask()["Quota"].get("Value")
             return None if value is None else float(value)
-        except ClientError as error:  # Service Quotas knows no value other than the default, which may have been raised elsewhere
+        except (ClientError, BotoCoreError) as error:  # Service Quotas may know the default only, which may have been raised elsewhere
             return quota.default if error_code(error) == "NoSuchResourceException" and have <= quota.default else None
-        except BotoCoreError:
-            return None
 
     @property
     def name(self) -> str:
