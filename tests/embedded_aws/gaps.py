@@ -81,5 +81,6 @@ def apply() -> None:
 
 def as_markdown() -> str:
     """The table for the README: service and what AWS does."""
-    rows = [f"| {each.service} | {each.aws_does} |" for each in load()]
+    by_service = sorted(load(), key=lambda each: each.service)  # in whatever order they were imported
+    rows = [f"| {each.service} | {each.aws_does} |" for each in by_service]
     return "\n".join(["| Service | What AWS does, and now the embedded AWS too |", "|---|---|", *rows])
