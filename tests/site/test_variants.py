@@ -426,9 +426,8 @@ def _access_log(team: Stack, *headers: dict[str, str]) -> list[dict[str, str]]:
     for each in headers:
         doors.decide(_call(team, each))
     (group,) = team.aws.client("logs").describe_log_groups(logGroupNamePrefix="/aws/vendedlogs/apigateway/")["logGroups"]
-    (name,) = doors.gateway.access_logs
-    assert (name, name) == (group["logGroupName"], f"/aws/vendedlogs/apigateway/{NAME}")
-    lines = doors.gateway.access_logs[name]
+    assert list(doors.gateway.access_logs) == [group["logGroupName"]] == [f"/aws/vendedlogs/apigateway/{NAME}"]
+    lines = doors.gateway.access_logs[group["logGroupName"]]
     assert not any(each["authorization"] in line for each in headers for line in lines)
     return [json.loads(line) for line in lines]
 
