@@ -42,10 +42,6 @@ def spoil_prerequisites(team: Stack) -> None:
     secrets.update_secret(SecretId=inputs["mlflow_database_password_secret_arn"], Description=TOUCH, SecretString=PASSWORD)
     users = secrets.create_secret(Name="users", SecretString=json.dumps({TOUCH: HOSTILE, "ci": PASSWORD}), Description=TOUCH)
     client = secrets.create_secret(Name="oidc", SecretString=HOSTILE)
-    cognito, pool = aws.client("cognito-idp"), inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
-    known = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=inputs["mlflow_aws_cognito_user_pool_client_id"])["UserPoolClient"]
-    settable = cognito.meta.service_model.operation_model("UpdateUserPoolClient").input_shape.members
-    cognito.update_user_pool_client(**{**{k: v for k, v in known.items() if k in settable}, "ClientName": "{{ 7 * 7 }}"})
     team.inputs |= {
         "mlflow_api_credentials_secret_arn": users["ARN"],
         "mlflow_load_balancer_oidc_client_secret_arn": client["ARN"],
