@@ -185,7 +185,7 @@ def test_server_ends_on_sigterm_and_with_its_parent(tmp_path: Path) -> None:
     starter.kill()
     starter.wait()
     deadline = time.monotonic() + 30
-    with pytest.raises(urllib.error.URLError):
+    with pytest.raises(OSError):  # refused, or cut off in the middle of an answer
         while time.monotonic() < deadline:
             _get(f"{endpoint}/_embedded/calls")
             time.sleep(0.2)
