@@ -41,13 +41,7 @@ BUSY = 0.5
 """The load average above which seconds mean little."""
 CREATION_SECONDS = {"rds": 40, "elb": 25, "vpclink": 30}
 # The steps of one stack's life in order: its name, what is run, and whether nothing may change.
-LIFE = (
-    ("plan_empty", "plan", False),
-    ("deploy", "deploy", False),
-    ("again", "again", True),
-    ("plan", "plan", True),
-    ("destroy", "destroy", False),
-)
+LIFE = (("plan_empty", "plan", False), ("deploy", "deploy", False), ("again", "again", True), ("plan", "plan", True), ("destroy", "destroy", False))
 TEN = (("ten_again", "again", True), ("ten_plan", "plan", True))
 
 Taken = dict[tuple[str, int], dict[str, list[Sample]]]
@@ -57,8 +51,11 @@ Taken = dict[tuple[str, int], dict[str, list[Sample]]]
 def run(peer: Peer, step: str, what: str, idle: bool, latency: int) -> Sample:
     peer.aws.latency(latency)
     sample = peer.run(step, idle)
-    print(f"  {time.strftime('%H:%M:%S')} {what}, {latency} ms, {peer.name}: {sample.wall:.1f} s, CPU {sample.cpu:.1f} s, "
-          f"{sample.memory:.0f} MB, {sample.calls} calls", flush=True)  # fmt: skip
+    print(
+        f"  {time.strftime('%H:%M:%S')} {what}, {latency} ms, {peer.name}: {sample.wall:.1f} s, CPU {sample.cpu:.1f} s, "
+        f"{sample.memory:.0f} MB, {sample.calls} calls",
+        flush=True,
+    )
     return sample
 
 
@@ -117,16 +114,16 @@ def measure_many(counts: list[int], repetitions: int) -> dict[str, Any]:
 
 
 def conditions(repetitions: int, load: float, peer: Terraform | None) -> dict[str, Any]:
-    processor = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
+    processor = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), platform.machine())
     amazon = Path(sysconfig.get_path("purelib"), "ansible_collections", "amazon", "aws", "MANIFEST.json")
     versions = [
-        f"Python {platform.python_version()}", f"ansible-core {version('ansible-core')}",
-        f"amazon.aws {json.loads(amazon.read_text())['collection_info']['version']}", f"boto3 {version('boto3')}",
-        f"moto {version('moto')}", *([peer.versions()] if peer else []),
-    ]  # fmt: skip
+        f"Python {platform.python_version()}",
+        f"ansible-core {version('ansible-core')}",
+        f"amazon.aws {json.loads(amazon.read_text())['collection_info']['version']}",
+        f"boto3 {version('boto3')}",
+        f"moto {version('moto')}",
+        *([peer.versions()] if peer else []),
+    ]
     git = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
     return {
         "date": time.strftime("%Y-%m-%d"),

@@ -124,17 +124,13 @@ def copy_of_the_tree(step: str) -> Path:
     for name in ("amazon/aws", "community/aws"):
         (collections / name).parent.mkdir()
         (collections / name).symlink_to(Path(sysconfig.get_path("purelib")) / "ansible_collections" / name)
-    names = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout
+    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, names.split("\0")):
         if (ROOT / name).exists():  # not when it was deleted, and that is not yet committed
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, destination / name, follow_symlinks=False)
     for command in ("init", "add --all"):
-        subprocess.run(["git", "-c", "init.defaultBranch=main", *command.split()], cwd=destination, check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(["git", "-c", "init.defaultBranch=main", *command.split()], cwd=destination, check=True, stdout=subprocess.DEVNULL)
     return destination
 
 
@@ -143,8 +139,7 @@ def lint() -> None:
     run("ansible-lint", "--nocolor", cwd=tree)
     # "all" are the collections beside the tree. To read every one that is installed takes minutes.
     env = environment(ANSIBLE_COLLECTIONS_PATH=str(tree.parents[2]), ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="false")
-    run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".",
-        cwd=tree, env=env)
+    run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".", cwd=tree, env=env)
     run("antsibull-changelog", "lint", cwd=tree)
     run("python", "scripts/readme_tables.py", "--check", cwd=tree)
     run("reuse", "lint", "--lines", cwd=tree)
@@ -164,10 +159,17 @@ def sanity() -> None:
             (home / name).symlink_to(Path.home() / name)
     env = environment(HOME=str(home))
     pip = subprocess.run(
-        ["python", "-c", "from ansible_test._internal.python_requirements import get_venv_packages as packages;"
-         "from types import SimpleNamespace as Python; import sys;"
-         "print(packages(Python(version='%d.%d' % sys.version_info[:2]))['pip'])"],
-        env=env, capture_output=True, text=True, check=True,
+        [
+            "python",
+            "-c",
+            "from ansible_test._internal.python_requirements import get_venv_packages as packages;"
+            "from types import SimpleNamespace as Python; import sys;"
+            "print(packages(Python(version='%d.%d' % sys.version_info[:2]))['pip'])",
+        ],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     installer = home / ".ansible" / "test" / "cache" / f"get_pip_{pip.replace('.', '_')}.py"
     installer.parent.mkdir(parents=True, exist_ok=True)
@@ -197,6 +199,7 @@ def faults() -> None:
 
 def has_runtime_programs() -> bool:
     """Whether MariaDB, PostgreSQL and Chromium are on this machine; on Debian root installs them."""
+
     def found() -> bool:
         path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *glob.glob("/usr/lib/postgresql/*/bin")])
         programs = ("mariadbd", "mariadb", "postgres", "psql", "chromium")
@@ -258,9 +261,7 @@ def package() -> None:
     pytest("package", "-m", "package", "tests", env=env | {"PYTHONPATH": str(collections)})
 
 
-STEPS: dict[str, Callable[[], None]] = {
-    step.__name__: step for step in (lint, sanity, unit, modules, site, faults, runtime, molecule, versions, package)
-}
+STEPS: dict[str, Callable[[], None]] = {step.__name__: step for step in (lint, sanity, unit, modules, site, faults, runtime, molecule, versions, package)}
 
 
 ONE_CORE = ("runtime", "versions", "lint", "sanity", "molecule", "package")
@@ -282,6 +283,7 @@ def run_steps(names: list[str]) -> None:
 
 def run_side_by_side(names: list[str]) -> None:
     """Runs steps two at a time in processes of their own, and adds what they have shown to `results`."""
+
     def run_alone(name: str) -> tuple[str, Path]:
         report = CACHE / "results" / f"{name}.json"
         report.unlink(missing_ok=True)
@@ -312,8 +314,7 @@ def main(names: list[str]) -> int:
         print(f"FAILED: {failure}")
     for reason in results.not_run:
         print(f"NOT RUN: {reason}")
-    print(f"=== {results.passed} passed, {len(results.failed)} failed, {len(results.not_run)} not run "
-          f"in {time.monotonic() - start:.0f} s ===")
+    print(f"=== {results.passed} passed, {len(results.failed)} failed, {len(results.not_run)} not run in {time.monotonic() - start:.0f} s ===")
     return int(bool(results.failed or (results.not_run and os.environ.get("CI"))))
 
 

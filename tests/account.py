@@ -18,12 +18,36 @@ Listing = dict[tuple[str, str], State]
 """Kind and identifier to what AWS says of it, with C(tags), a dict, where AWS can tag such a thing."""
 
 NOT_STATE = {
-    "ResponseMetadata", "CreatedDate", "CreatedTime", "CreateTime", "creationTime", "CreationDate", "LastModified",
-    "LastModifiedTime", "LastModifiedDate", "LastAccessedDate", "LastUpdatedDate", "EarliestRestorableTime",
-    "LatestRestorableTime", "RoleLastUsed", "storedBytes", "events", "createdAt", "updatedAt",
-    "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp", "ClusterCreateTime", "InstanceCreateTime", "SnapshotCreateTime",
-    "LastChangedDate", "registeredAt", "CreateDate", "CreationTime", "StateTransitionedTimestamp",
-    "runningTasksCount", "pendingTasksCount",
+    "ResponseMetadata",
+    "CreatedDate",
+    "CreatedTime",
+    "CreateTime",
+    "creationTime",
+    "CreationDate",
+    "LastModified",
+    "LastModifiedTime",
+    "LastModifiedDate",
+    "LastAccessedDate",
+    "LastUpdatedDate",
+    "EarliestRestorableTime",
+    "LatestRestorableTime",
+    "RoleLastUsed",
+    "storedBytes",
+    "events",
+    "createdAt",
+    "updatedAt",
+    "StateUpdatedTimestamp",
+    "AlarmConfigurationUpdatedTimestamp",
+    "ClusterCreateTime",
+    "InstanceCreateTime",
+    "SnapshotCreateTime",
+    "LastChangedDate",
+    "registeredAt",
+    "CreateDate",
+    "CreationTime",
+    "StateTransitionedTimestamp",
+    "runningTasksCount",
+    "pendingTasksCount",
 }
 """Times and counters: they move by themselves."""
 
@@ -119,10 +143,14 @@ def _rds(aws: EmbeddedAWS) -> Found:
         ("db_cluster", "describe_db_clusters", "DBClusters", "DBClusterIdentifier", "DBClusterArn"),
         ("db_instance", "describe_db_instances", "DBInstances", "DBInstanceIdentifier", "DBInstanceArn"),
         ("db_subnet_group", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName", "DBSubnetGroupArn"),
-        ("db_cluster_parameter_group", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups",
-         "DBClusterParameterGroupName", "DBClusterParameterGroupArn"),
-        ("db_cluster_snapshot", "describe_db_cluster_snapshots", "DBClusterSnapshots",
-         "DBClusterSnapshotIdentifier", "DBClusterSnapshotArn"),
+        (
+            "db_cluster_parameter_group",
+            "describe_db_cluster_parameter_groups",
+            "DBClusterParameterGroups",
+            "DBClusterParameterGroupName",
+            "DBClusterParameterGroupArn",
+        ),
+        ("db_cluster_snapshot", "describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterSnapshotIdentifier", "DBClusterSnapshotArn"),
     ):
         for item in pages(rds, operation, key):
             item.pop("TagList", None)
@@ -284,15 +312,36 @@ def _leases(aws: EmbeddedAWS) -> Found:
 
 
 READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
-    _ec2, _s3, _rds, _elbv2, _route53, _ecs, _application_autoscaling, _logs, _iam, _lambda, _apigatewayv2,
-    _secrets_and_certificates, _cognito, _leases,
+    _ec2,
+    _s3,
+    _rds,
+    _elbv2,
+    _route53,
+    _ecs,
+    _application_autoscaling,
+    _logs,
+    _iam,
+    _lambda,
+    _apigatewayv2,
+    _secrets_and_certificates,
+    _cognito,
+    _leases,
 )
 
 NAMES = {
-    "security_group": "GroupName", "load_balancer": "LoadBalancerName", "target_group": "TargetGroupName", "listener": "Port",
-    "api": "Name", "vpc_link": "Name", "api_authorizer": "Name", "api_integration": "IntegrationMethod", "api_route": "RouteKey",
-    "api_mapping": "ApiMappingKey", "secret": "Name", "user_pool_client": "ClientName",
-}  # fmt: skip
+    "security_group": "GroupName",
+    "load_balancer": "LoadBalancerName",
+    "target_group": "TargetGroupName",
+    "listener": "Port",
+    "api": "Name",
+    "vpc_link": "Name",
+    "api_authorizer": "Name",
+    "api_integration": "IntegrationMethod",
+    "api_route": "RouteKey",
+    "api_mapping": "ApiMappingKey",
+    "secret": "Name",
+    "user_pool_client": "ClientName",
+}
 """What tells those apart that other resources refer to by an id that AWS chose."""
 CHOSEN_BY_AWS = re.compile(
     r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:eni|sgr)-[0-9a-f]+|[0-9a-f]{16,}|d-[0-9a-f]{10}|AROA[A-Z0-9]{17}"

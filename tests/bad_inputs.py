@@ -56,16 +56,21 @@ HOSTILE = {
 """Strings that no grammar takes, but for a few inputs that take some of them."""
 
 FREE = {
-    "mlflow_confirm_destroy", "mlflow_confirm_restore", "mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file", "mlflow_gunicorn_opts",
-    "mlflow_uvicorn_opts", "mlflow_aws_profile", "mlflow_aws_assume_role_external_id", "mlflow_load_balancer_oidc_client_id",
+    "mlflow_confirm_destroy",
+    "mlflow_confirm_restore",
+    "mlflow_outputs_path",
+    "mlflow_plan_path",
+    "mlflow_bootstrap_team_file",
+    "mlflow_gunicorn_opts",
+    "mlflow_uvicorn_opts",
+    "mlflow_aws_profile",
+    "mlflow_aws_assume_role_external_id",
+    "mlflow_load_balancer_oidc_client_id",
     "mlflow_load_balancer_oidc_scope",
 }
 """Strings without a grammar, or with one that takes some of the hostile ones."""
 
-TAKEN = {
-    "mlflow_api_groups": {"quotes", "flag", "traversal", "unicode", "digits", "emoji", "arn"},
-    "mlflow_api_scopes": {"flag", "traversal", "arn"},
-}
+TAKEN = {"mlflow_api_groups": {"quotes", "flag", "traversal", "unicode", "digits", "emoji", "arn"}, "mlflow_api_scopes": {"flag", "traversal", "arn"}}
 """Hostile strings that items of these lists take, because AWS does."""
 
 GRAMMAR = [name for name, option in SPEC.items() if option.get("type") == "str" and name not in FREE]
@@ -125,25 +130,59 @@ def _hostile() -> t.Iterator[Broken]:
 
 
 BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
-    ("mlflow_unique_name", (
-        "Team", "-a", "a-", "a--b", "1a", "a_b", "a" * 33, "internal-x", "sg-x", "sthree-x", "default", "a b", "a\n", "ä", 5, "a.b")),
+    ("mlflow_unique_name", ("Team", "-a", "a-", "a--b", "1a", "a_b", "a" * 33, "internal-x", "sg-x", "sthree-x", "default", "a b", "a\n", "ä", 5, "a.b")),
     ("mlflow_vpc_id", ("vpc", "vpc-XYZ", "subnet-00000001", "vpc-00000001;x", "vpc-000000012", "VPC-00000001")),
-    *((f"mlflow_{of}_subnet_ids", (
-        [], ["subnet-00000001"], ["subnet-00000001"] * 2, ["x", "y"], [f"subnet-{n:08}" for n in range(17)], ["subnet-00000001", "vpc-00000001"]))
-      for of in ("load_balancer", "service", "database")),
-    ("mlflow_load_balancer_ingress_cidr_blocks", (
-        [], ["10.0.0.1/8"], ["10.0.0.0"], ["10.0.0.0/33"], ["::/129"], ["x"], [1], ["10.0.0.0/255.0.0.0"], ["010.0.0.0/8"],
-        ["2001:DB8::/32"], ["10.0.0.0/8", "10.0.0.0/8"], ["fe80::%eth0/64"], ["10.0.0.0/8 "], ["10.0.0.0/٨"])),
+    *(
+        (
+            f"mlflow_{of}_subnet_ids",
+            ([], ["subnet-00000001"], ["subnet-00000001"] * 2, ["x", "y"], [f"subnet-{n:08}" for n in range(17)], ["subnet-00000001", "vpc-00000001"]),
+        )
+        for of in ("load_balancer", "service", "database")
+    ),
+    (
+        "mlflow_load_balancer_ingress_cidr_blocks",
+        (
+            [],
+            ["10.0.0.1/8"],
+            ["10.0.0.0"],
+            ["10.0.0.0/33"],
+            ["::/129"],
+            ["x"],
+            [1],
+            ["10.0.0.0/255.0.0.0"],
+            ["010.0.0.0/8"],
+            ["2001:DB8::/32"],
+            ["10.0.0.0/8", "10.0.0.0/8"],
+            ["fe80::%eth0/64"],
+            ["10.0.0.0/8 "],
+            ["10.0.0.0/٨"],
+        ),
+    ),
     ("mlflow_record_name", ("a_b", "-a", "a..b", "A", "a" * 64, "*", "a.", ".a")),
-    *((f"mlflow_{of}zone_name", ("example", "Example.com", "ex ample.com", ".example.com", "https://example.com", "a." * 127 + "com", "exämple.com"))
-      for of in ("", "api_")),
+    *(
+        (f"mlflow_{of}zone_name", ("example", "Example.com", "ex ample.com", ".example.com", "https://example.com", "a." * 127 + "com", "exämple.com"))
+        for of in ("", "api_")
+    ),
     *((f"mlflow_{of}zone_id", ("/hostedzone/Z1", "z1", "Z" * 33, "ZЖ")) for of in ("", "api_")),
-    *((name, (
-        "x", ARN.format("iam", "server-certificate/x"), "arn:aws:acm:eu-west-1:1:certificate/x", "arn:aws:acm:eu-west-1:123456789012:certificate/",
-        "arn:aws:acm::123456789012:certificate/x", "arn:aws:acm:eu-west-1:١٢٣٤٥٦٧٨٩٠١٢:certificate/x", ARN.format("acm", "certificate/x ")))
-      for name in ("mlflow_certificate_arn", "mlflow_api_cert_arn")),
-    ("mlflow_aws_cognito_user_pool_arn", (
-        "eu-west-1_AbCdEfGhI", ARN.format("cognito-idp", "userpool/x"), ARN.format("cognito-idp", "userpool/us-east-1_AbCdEfGhI"))),
+    *(
+        (
+            name,
+            (
+                "x",
+                ARN.format("iam", "server-certificate/x"),
+                "arn:aws:acm:eu-west-1:1:certificate/x",
+                "arn:aws:acm:eu-west-1:123456789012:certificate/",
+                "arn:aws:acm::123456789012:certificate/x",
+                "arn:aws:acm:eu-west-1:١٢٣٤٥٦٧٨٩٠١٢:certificate/x",
+                ARN.format("acm", "certificate/x "),
+            ),
+        )
+        for name in ("mlflow_certificate_arn", "mlflow_api_cert_arn")
+    ),
+    (
+        "mlflow_aws_cognito_user_pool_arn",
+        ("eu-west-1_AbCdEfGhI", ARN.format("cognito-idp", "userpool/x"), ARN.format("cognito-idp", "userpool/us-east-1_AbCdEfGhI")),
+    ),
     ("mlflow_break_lease", ("0a1b2c3", "0A1B2C3D", "0a1b2c3d4", "the other")),
     ("mlflow_aws_cognito_user_pool_domain", ("https://team-x", "Team", "a/b", "-a", "a" * 64)),
     ("mlflow_aws_cognito_user_pool_client_id", ("a b", "a" * 129, "a-b")),
@@ -159,8 +198,10 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_load_balancer_sign_in", ("none", "Cognito")),
     ("mlflow_load_balancer_access_logs_bucket", ("Bucket", "a", "s3://bucket", "192.168.0.1", "a..b", "a" * 64, "a.-b")),
     ("mlflow_load_balancer_access_logs_prefix", ("/a", "a/", "AWSLogs", "a/AWSLogs/b", "a//b", "..", "a" * 513)),
-    *((f"mlflow_load_balancer_oidc_{part}", ("http://idp.example.com", "idp.example.com", "https://", "https://a b", "https://{x}", "https://ä"))
-      for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint")),
+    *(
+        (f"mlflow_load_balancer_oidc_{part}", ("http://idp.example.com", "idp.example.com", "https://", "https://a b", "https://{x}", "https://ä"))
+        for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint")
+    ),
     ("mlflow_load_balancer_oidc_client_id", ("a b", "ä", "a\tb")),
     ("mlflow_load_balancer_oidc_scope", ("email", "openid  email", "openid\nemail", 'openid "x"', " openid")),
     ("mlflow_api_authorizer", ("none", "basic", "Lambda")),
@@ -171,11 +212,14 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_api_throttling_burst_limit", (0, 5001)),
     ("mlflow_database_engine", ("mysql", "aurora", "Aurora-mysql")),
     ("mlflow_rds_cluster_engine_version", ("latest", "8.0;x", "8.0 ", "v17.7")),
-    *((name, (
-        "hunter2", ARN.format("secretsmanager", "secret:x"), ARN.format("ssm", "parameter/x"), ARN.format("secretsmanager", "secret:x-a1b2c3:key::")))
-      for name in ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn", "mlflow_load_balancer_oidc_client_secret_arn")),
-    *((name, ("alias/x", "cb698b74", ARN.format("s3", "key/x"), ARN.format("kms", "alias/x")))
-      for name in ("mlflow_key_arn", "mlflow_artifact_bucket_encryption_key_arn")),
+    *(
+        (name, ("hunter2", ARN.format("secretsmanager", "secret:x"), ARN.format("ssm", "parameter/x"), ARN.format("secretsmanager", "secret:x-a1b2c3:key::")))
+        for name in ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn", "mlflow_load_balancer_oidc_client_secret_arn")
+    ),
+    *(
+        (name, ("alias/x", "cb698b74", ARN.format("s3", "key/x"), ARN.format("kms", "alias/x")))
+        for name in ("mlflow_key_arn", "mlflow_artifact_bucket_encryption_key_arn")
+    ),
     ("mlflow_database_kms_key_arn", ("alias/x", "cb698b74", ARN.format("kms", "grant/x"))),
     ("mlflow_database_master_username", ("1a", "_a", "a-b", "a" * 17, "mlflow", "MLflow", "rdsadmin", "a b", "ä", 5)),
     ("mlflow_database_min_capacity", (-0.5, 0.7, 257)),
@@ -184,8 +228,10 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_database_reader_count", (-1, 16)),
     ("mlflow_database_backup_retention_days", (0, 36)),
     ("mlflow_database_ca_file", ("bundle.pem", "/a b", "/etc/", "//etc/a", "https://example.com/bundle.pem")),
-    *((name, ("Team", "-a", "a-", "a--b", "1a", "a" * 64, ARN.format("rds", "cluster-snapshot:x")))
-      for name in ("mlflow_backup_name", "mlflow_restore_cluster", "mlflow_restore_discard")),
+    *(
+        (name, ("Team", "-a", "a-", "a--b", "1a", "a" * 64, ARN.format("rds", "cluster-snapshot:x")))
+        for name in ("mlflow_backup_name", "mlflow_restore_cluster", "mlflow_restore_discard")
+    ),
     ("mlflow_restore_snapshot", ("Team", "1a", "a" * 256, "a b", "rds_a")),
     ("mlflow_restore_time", ("yesterday", "2026-11-22", "2026-11-22T22:15:00", "2026-02-30T00:00:00Z", "Latest")),
     ("mlflow_artifact_bucket_id", ("arn:aws:s3:::bucket", "B", "xn--x", "bucket-s3alias", "sthree-x", "ab")),
@@ -205,27 +251,92 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_service_log_retention_in_days", (0, 2, 91)),
     ("mlflow_service_health_check_grace_period_seconds", (-1, 2147483648)),
     ("mlflow_service_container_insights", ("on", "Enabled")),
-    ("mlflow_service_environment", (
-        ["A=1"], {"1A": "x"}, {"A": [1]}, {"A": None}, {"A": True}, {"A": 1.10}, {"A-B": "x"}, {"": "x"}, {"Ä": "x"}, {1: "x"}, {"A": "a\0b"},
-        {"A\n": "x"}, {"A": {"b": "c"}}, {"A" * 256: "x"})),
-    ("mlflow_service_secrets", (
-        {"A": "plain"}, ["x"], {"A": ARN.format("secretsmanager", "secret:x")}, {"A": ARN.format("kms", "key/x")}, {"A": None}, {"A": 1},
-        {"A B": ARN.format("ssm", "parameter/a")}, {"A": ARN.format("ssm", "parameter/a b")}, {"A": {"arn": ARN.format("ssm", "parameter/a")}})),
+    (
+        "mlflow_service_environment",
+        (
+            ["A=1"],
+            {"1A": "x"},
+            {"A": [1]},
+            {"A": None},
+            {"A": True},
+            {"A": 1.10},
+            {"A-B": "x"},
+            {"": "x"},
+            {"Ä": "x"},
+            {1: "x"},
+            {"A": "a\0b"},
+            {"A\n": "x"},
+            {"A": {"b": "c"}},
+            {"A" * 256: "x"},
+        ),
+    ),
+    (
+        "mlflow_service_secrets",
+        (
+            {"A": "plain"},
+            ["x"],
+            {"A": ARN.format("secretsmanager", "secret:x")},
+            {"A": ARN.format("kms", "key/x")},
+            {"A": None},
+            {"A": 1},
+            {"A B": ARN.format("ssm", "parameter/a")},
+            {"A": ARN.format("ssm", "parameter/a b")},
+            {"A": {"arn": ARN.format("ssm", "parameter/a")}},
+        ),
+    ),
     ("mlflow_service_sidecar_container_definitions", ({}, ["x"], [None], [{1: 2}])),
-    ("mlflow_service_scheduled_actions", (
-        [{"name": "x"}], [{"name": "x", "schedule": "rate(1 day)", "min": 1}], [{"schedule": "rate(1 day)"}], "x", ["x"],
-        [{"name": "x", "schedule": "rate(1 day)", "min_capacity": "many"}], [{"name": ["x"], "schedule": "rate(1 day)", "min_capacity": 1}])),
+    (
+        "mlflow_service_scheduled_actions",
+        (
+            [{"name": "x"}],
+            [{"name": "x", "schedule": "rate(1 day)", "min": 1}],
+            [{"schedule": "rate(1 day)"}],
+            "x",
+            ["x"],
+            [{"name": "x", "schedule": "rate(1 day)", "min_capacity": "many"}],
+            [{"name": ["x"], "schedule": "rate(1 day)", "min_capacity": 1}],
+        ),
+    ),
     ("mlflow_gunicorn_opts", ("--x '", '"', "\\")),
     ("mlflow_uvicorn_opts", ("--x '",)),
-    ("mlflow_tags", (
-        ["a"], {"aws:x": "1"}, {"AWS:x": "1"}, {"rds:x": "1"}, {"managed-by": "me"}, {"Managed-By": "me"}, {"mlflow-stack": "x"},
-        {"mlflow-database-snapshot": "x"}, {"mlflow-desired-count": "1"},
-        {"mlflow-dns-records": "x"}, {"mlflow-version": "x"}, {"a": "x" * 257},
-        {"a" * 129: "x"}, {"": "x"}, {"a<": "x"}, {"a": True}, {"a": None}, {1: "x"}, {"a": "x\ty"}, {"a": 1.10}, {"a": ["x"]}, {"a": "{{ 1 }}"},
-        {"a": "aws:x"}, {"a": "x\u202ey"}, {"a": "x\ny"}, {"a": "🦊"}, {"Team": "x", "team": "y"}, {f"k{n}": "x" for n in range(41)})),
+    (
+        "mlflow_tags",
+        (
+            ["a"],
+            {"aws:x": "1"},
+            {"AWS:x": "1"},
+            {"rds:x": "1"},
+            {"managed-by": "me"},
+            {"Managed-By": "me"},
+            {"mlflow-stack": "x"},
+            {"mlflow-database-snapshot": "x"},
+            {"mlflow-desired-count": "1"},
+            {"mlflow-dns-records": "x"},
+            {"mlflow-version": "x"},
+            {"a": "x" * 257},
+            {"a" * 129: "x"},
+            {"": "x"},
+            {"a<": "x"},
+            {"a": True},
+            {"a": None},
+            {1: "x"},
+            {"a": "x\ty"},
+            {"a": 1.10},
+            {"a": ["x"]},
+            {"a": "{{ 1 }}"},
+            {"a": "aws:x"},
+            {"a": "x\u202ey"},
+            {"a": "x\ny"},
+            {"a": "🦊"},
+            {"Team": "x", "team": "y"},
+            {f"k{n}": "x" for n in range(41)},
+        ),
+    ),
     ("mlflow_bootstrap_state", ("gone",)),
-    ("mlflow_bootstrap_vpc_cidr", (
-        "10.0.0.0/8", "10.0.1.0/16", "x", "999.1.0.0/16", "127.0.0.0/16", "169.254.0.0/16", "224.0.0.0/16", "0.0.0.0/16", "2001::/16")),
+    (
+        "mlflow_bootstrap_vpc_cidr",
+        ("10.0.0.0/8", "10.0.1.0/16", "x", "999.1.0.0/16", "127.0.0.0/16", "169.254.0.0/16", "224.0.0.0/16", "0.0.0.0/16", "2001::/16"),
+    ),
     ("mlflow_bootstrap_internet_access", ("none",)),
     *((name, ("x", "ml.example.com", "Z-1", "/hostedzone/Z0123456789ABCDEFGHIJ")) for name in ("mlflow_bootstrap_zone_id", "mlflow_bootstrap_api_zone_id")),
     ("mlflow_bootstrap_cognito_domain", ("my-aws", "amazon1", "cognito", "A", "a" * 64, "a.b")),
@@ -248,15 +359,28 @@ CONTRADICTORY = (
     Broken("a host name of 129 characters", {"mlflow_record_name": ".".join(["a" * 63] * 2)}, ("mlflow_record_name",)),
     Broken("a version of no engine", {"mlflow_rds_cluster_engine_version": "8.0"}, ("mlflow_rds_cluster_engine_version",)),
     Broken("a version of the other engine", {"mlflow_rds_cluster_engine_version": "17.7"}, ("mlflow_rds_cluster_engine_version",)),
-    *(Broken(f"the user {user} of {engine}", {
-        "mlflow_database_engine": engine, "mlflow_rds_cluster_engine_version": version, "mlflow_database_master_username": user,
-    }, ("mlflow_database_master_username",)) for engine, version, user in (
-        ("aurora-postgresql", "17.7", "admin"), ("aurora-postgresql", "17.7", "postgres"), ("aurora-postgresql", "17.7", "pg_me"),
-        ("aurora-postgresql", "17.7", "User"), ("aurora-mysql", "8.0.mysql_aurora.3.10.3", "root"))),
-    *(Broken(f"{field} of a sidecar by name", {SIDECAR: [{"name": "s", "image": "i", **fields}]}, (f"{SIDECAR}[0].{field}",)) for field, fields in (
-        ("secrets", {"secrets": [{"name": "S", "valueFrom": "/team/x"}]}),
-        ("logConfiguration.secretOptions", {"logConfiguration": {"logDriver": "splunk", "secretOptions": [{"name": "t", "valueFrom": "token"}]}}),
-        ("repositoryCredentials.credentialsParameter", {"repositoryCredentials": {"credentialsParameter": "registry"}}))),
+    *(
+        Broken(
+            f"the user {user} of {engine}",
+            {"mlflow_database_engine": engine, "mlflow_rds_cluster_engine_version": version, "mlflow_database_master_username": user},
+            ("mlflow_database_master_username",),
+        )
+        for engine, version, user in (
+            ("aurora-postgresql", "17.7", "admin"),
+            ("aurora-postgresql", "17.7", "postgres"),
+            ("aurora-postgresql", "17.7", "pg_me"),
+            ("aurora-postgresql", "17.7", "User"),
+            ("aurora-mysql", "8.0.mysql_aurora.3.10.3", "root"),
+        )
+    ),
+    *(
+        Broken(f"{field} of a sidecar by name", {SIDECAR: [{"name": "s", "image": "i", **fields}]}, (f"{SIDECAR}[0].{field}",))
+        for field, fields in (
+            ("secrets", {"secrets": [{"name": "S", "valueFrom": "/team/x"}]}),
+            ("logConfiguration.secretOptions", {"logConfiguration": {"logDriver": "splunk", "secretOptions": [{"name": "t", "valueFrom": "token"}]}}),
+            ("repositoryCredentials.credentialsParameter", {"repositoryCredentials": {"credentialsParameter": "registry"}}),
+        )
+    ),
     Broken("too much memory for the CPU", {"mlflow_service_cpu": 256}, ("mlflow_service_memory",)),
     Broken("memory that Fargate does not have", {"mlflow_service_memory": 4097}, ("mlflow_service_memory",)),
     Broken("least tasks above most", {"mlflow_service_min_capacity": 3}, ("mlflow_service_min_capacity",)),
@@ -276,14 +400,20 @@ CONTRADICTORY = (
         {"mlflow_api_client_ids": [f"{n:02}" + "a" * 48 for n in range(49)], "mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(20)]},
         ("mlflow_api_client_ids",),
     ),
-    Broken("OIDC without a provider", {"mlflow_load_balancer_sign_in": "oidc"}, tuple(
-        f"mlflow_load_balancer_oidc_{part}"
-        for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn"))),
+    Broken(
+        "OIDC without a provider",
+        {"mlflow_load_balancer_sign_in": "oidc"},
+        tuple(
+            f"mlflow_load_balancer_oidc_{part}"
+            for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn")
+        ),
+    ),
     Broken("a variable of the server", {"mlflow_service_environment": {"MLFLOW_BACKEND_STORE_URI": "x"}}, ("mlflow_service_environment",)),
     Broken(
         "a variable of the server with readers",
         {
-            "mlflow_database_reader_count": 1, "mlflow_database_read_from_readers": True,
+            "mlflow_database_reader_count": 1,
+            "mlflow_database_read_from_readers": True,
             "mlflow_service_environment": {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "x"},
         },
         ("mlflow_service_environment",),
@@ -322,15 +452,44 @@ CONTRADICTORY = (
         {SIDECAR: [{"name": "x", "image": "x", "dependsOn": [{"containerName": "y", "condition": "START"}]}]},
         (f"{SIDECAR}[0].dependsOn",),
     ),
-    *(Broken(f"schedule {schedule}", {ACTION: [{**DAILY, "schedule": schedule}]}, (f"{ACTION}[0].schedule",)) for schedule in (
-        "daily", "cron(x)", "cron(0 20 * * *)", "cron(0 20 * * * *)", "cron(0 20 ? * ? *)", "cron(60 20 * * ? *)", "cron(0 24 * * ? *)",
-        "cron(0 20 32 * ? *)", "cron(0 20 * 13 ? *)", "cron(0 20 ? * 8 *)", "cron(0 20 ? * FUN *)", "cron(0 20 * * ? 1969)", "cron(0/0 20 * * ? *)",
-        "cron(0 20 * * ? *", "rate(0 days)", "rate(1 week)", "rate(1)", "rate(-1 days)", "at(2030-01-31)", "at(2030-02-31T00:00:00)",
-        "at(2030-01-31T00:00:00Z)", "at(tomorrow)", "", "()", ")")),
-    *(Broken(f"time zone {zone}", {ACTION: [{**DAILY, "timezone": zone}]}, (f"{ACTION}[0].timezone",)) for zone in (
-        "Madrid", "Europe/Madird", "europe/madrid", "../../etc/passwd", "/etc/localtime", "GMT+1 ", "")),
-    *(Broken(f"action {name!r}", {ACTION: [{**DAILY, "name": name}]}, (f"{ACTION}[0].name",)) for name in (
-        "", " x", "x ", "a:b", "a/b", "a|b", "a\nb", "a" * 201)),
+    *(
+        Broken(f"schedule {schedule}", {ACTION: [{**DAILY, "schedule": schedule}]}, (f"{ACTION}[0].schedule",))
+        for schedule in (
+            "daily",
+            "cron(x)",
+            "cron(0 20 * * *)",
+            "cron(0 20 * * * *)",
+            "cron(0 20 ? * ? *)",
+            "cron(60 20 * * ? *)",
+            "cron(0 24 * * ? *)",
+            "cron(0 20 32 * ? *)",
+            "cron(0 20 * 13 ? *)",
+            "cron(0 20 ? * 8 *)",
+            "cron(0 20 ? * FUN *)",
+            "cron(0 20 * * ? 1969)",
+            "cron(0/0 20 * * ? *)",
+            "cron(0 20 * * ? *",
+            "rate(0 days)",
+            "rate(1 week)",
+            "rate(1)",
+            "rate(-1 days)",
+            "at(2030-01-31)",
+            "at(2030-02-31T00:00:00)",
+            "at(2030-01-31T00:00:00Z)",
+            "at(tomorrow)",
+            "",
+            "()",
+            ")",
+        )
+    ),
+    *(
+        Broken(f"time zone {zone}", {ACTION: [{**DAILY, "timezone": zone}]}, (f"{ACTION}[0].timezone",))
+        for zone in ("Madrid", "Europe/Madird", "europe/madrid", "../../etc/passwd", "/etc/localtime", "GMT+1 ", "")
+    ),
+    *(
+        Broken(f"action {name!r}", {ACTION: [{**DAILY, "name": name}]}, (f"{ACTION}[0].name",))
+        for name in ("", " x", "x ", "a:b", "a/b", "a|b", "a\nb", "a" * 201)
+    ),
     Broken("an action without effect", {ACTION: [{"name": "x", "schedule": "rate(1 day)"}]}, (f"{ACTION}[0]",)),
     Broken("least above most of an action", {ACTION: [{**DAILY, "min_capacity": 2, "max_capacity": 1}]}, (f"{ACTION}[0].min_capacity",)),
     Broken("a negative capacity of an action", {ACTION: [{**DAILY, "min_capacity": -1}]}, (f"{ACTION}[0].min_capacity",)),

@@ -93,12 +93,10 @@ def _bucket(name: str, state: State) -> State:
         "BucketName": name,
         "VersioningConfiguration": state["versioning"],
         "BucketEncryption": encryption and {"ServerSideEncryptionConfiguration": encryption["ServerSideEncryptionConfiguration"]["Rules"]},
-        "LifecycleConfiguration": lifecycle and {
-            "Rules": rules, "TransitionDefaultMinimumObjectSize": lifecycle.get("TransitionDefaultMinimumObjectSize"),
-        },
+        "LifecycleConfiguration": lifecycle and {"Rules": rules, "TransitionDefaultMinimumObjectSize": lifecycle.get("TransitionDefaultMinimumObjectSize")},
         "OwnershipControls": state["ownership_controls"] and state["ownership_controls"]["OwnershipControls"],
         "PublicAccessBlockConfiguration": state["public_access_block"] and state["public_access_block"]["PublicAccessBlockConfiguration"],
-    }  # fmt: skip
+    }
     return {key: value for key, value in found.items() if value}
 
 
@@ -145,13 +143,30 @@ KINDS: dict[str, Kind] = {
     "db_cluster": Kind(
         "AWS::RDS::DBCluster",
         {
-            "DBClusterParameterGroup": "DBClusterParameterGroupName", "DBSubnetGroup": "DBSubnetGroupName",
-            "EnabledCloudwatchLogsExports": "EnableCloudwatchLogsExports", "HttpEndpointEnabled": "EnableHttpEndpoint",
+            "DBClusterParameterGroup": "DBClusterParameterGroupName",
+            "DBSubnetGroup": "DBSubnetGroupName",
+            "EnabledCloudwatchLogsExports": "EnableCloudwatchLogsExports",
+            "HttpEndpointEnabled": "EnableHttpEndpoint",
             "IAMDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",
             **_nothing(
-                "AllocatedStorage", "AvailabilityZones", "Status", "Endpoint", "ReaderEndpoint", "MultiAZ", "ReadReplicaIdentifiers",
-                "DBClusterMembers", "VpcSecurityGroups", "DbClusterResourceId", "DBClusterArn", "CrossAccountClone", "DomainMemberships",
-                "GlobalWriteForwardingRequested", "PubliclyAccessible", "ActivityStreamStatus", "EarliestRestorableTime", "AssociatedRoles",
+                "AllocatedStorage",
+                "AvailabilityZones",
+                "Status",
+                "Endpoint",
+                "ReaderEndpoint",
+                "MultiAZ",
+                "ReadReplicaIdentifiers",
+                "DBClusterMembers",
+                "VpcSecurityGroups",
+                "DbClusterResourceId",
+                "DBClusterArn",
+                "CrossAccountClone",
+                "DomainMemberships",
+                "GlobalWriteForwardingRequested",
+                "PubliclyAccessible",
+                "ActivityStreamStatus",
+                "EarliestRestorableTime",
+                "AssociatedRoles",
             ),
         },
         _cluster,
@@ -161,12 +176,34 @@ KINDS: dict[str, Kind] = {
         {
             "PerformanceInsightsEnabled": "EnablePerformanceInsights",
             **_nothing(
-                "DBInstanceStatus", "Endpoint", "VpcSecurityGroups", "DBParameterGroups", "DBSubnetGroup", "ReadReplicaDBInstanceIdentifiers",
-                "OptionGroupMemberships", "DbInstancePort", "DbiResourceId", "DomainMemberships", "DBInstanceArn", "AvailabilityZone",
+                "DBInstanceStatus",
+                "Endpoint",
+                "VpcSecurityGroups",
+                "DBParameterGroups",
+                "DBSubnetGroup",
+                "ReadReplicaDBInstanceIdentifiers",
+                "OptionGroupMemberships",
+                "DbInstancePort",
+                "DbiResourceId",
+                "DomainMemberships",
+                "DBInstanceArn",
+                "AvailabilityZone",
                 # the cluster's
-                "MasterUsername", "DBName", "AllocatedStorage", "BackupRetentionPeriod", "PreferredBackupWindow", "StorageEncrypted",
-                "KmsKeyId", "EnabledCloudwatchLogsExports", "DeletionProtection", "StorageType", "DBSecurityGroups", "MultiAZ",
-                "ReadReplicaSourceDBInstanceIdentifier", "CopyTagsToSnapshot", "IAMDatabaseAuthenticationEnabled",
+                "MasterUsername",
+                "DBName",
+                "AllocatedStorage",
+                "BackupRetentionPeriod",
+                "PreferredBackupWindow",
+                "StorageEncrypted",
+                "KmsKeyId",
+                "EnabledCloudwatchLogsExports",
+                "DeletionProtection",
+                "StorageType",
+                "DBSecurityGroups",
+                "MultiAZ",
+                "ReadReplicaSourceDBInstanceIdentifier",
+                "CopyTagsToSnapshot",
+                "IAMDatabaseAuthenticationEnabled",
             ),
         },
         _instance,
@@ -185,34 +222,24 @@ KINDS: dict[str, Kind] = {
         "AWS::ECS::Cluster",
         {
             "Settings": "ClusterSettings",
-            **_nothing(
-                "ClusterArn", "Status", "RegisteredContainerInstancesCount", "ActiveServicesCount", "Statistics", "Attachments",
-                "AttachmentsStatus",
-            ),
+            **_nothing("ClusterArn", "Status", "RegisteredContainerInstancesCount", "ActiveServicesCount", "Statistics", "Attachments", "AttachmentsStatus"),
         },
     ),
     "ecs_service": Kind(
         "AWS::ECS::Service",
         {
-            "ClusterArn": "Cluster", "PlacementStrategy": "PlacementStrategies",
-            **_nothing(
-                "ServiceArn", "Status", "RunningCount", "PendingCount", "PlatformFamily", "TaskSets", "Deployments", "RoleArn", "CreatedBy",
-            ),
+            "ClusterArn": "Cluster",
+            "PlacementStrategy": "PlacementStrategies",
+            **_nothing("ServiceArn", "Status", "RunningCount", "PendingCount", "PlatformFamily", "TaskSets", "Deployments", "RoleArn", "CreatedBy"),
         },
     ),
     "task_definition": Kind(
         "AWS::ECS::TaskDefinition",
-        _nothing(
-            "TaskDefinitionArn", "Revision", "Status", "Compatibilities", "RegisteredBy", "RegisteredAt", "RequiresAttributes",
-            "DeregisteredAt",
-        ),
+        _nothing("TaskDefinitionArn", "Revision", "Status", "Compatibilities", "RegisteredBy", "RegisteredAt", "RequiresAttributes", "DeregisteredAt"),
     ),
     "load_balancer": Kind(
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
-        {
-            "LoadBalancerName": "Name",
-            **_nothing("LoadBalancerArn", "DNSName", "CanonicalHostedZoneId", "VpcId", "State", "AvailabilityZones"),
-        },
+        {"LoadBalancerName": "Name", **_nothing("LoadBalancerArn", "DNSName", "CanonicalHostedZoneId", "VpcId", "State", "AvailabilityZones")},
         _load_balancer,
     ),
     "listener": Kind("AWS::ElasticLoadBalancingV2::Listener", _nothing("ListenerArn"), _listener),
@@ -227,14 +254,15 @@ KINDS: dict[str, Kind] = {
     "api_integration": Kind("AWS::ApiGatewayV2::Integration", _nothing("IntegrationId"), _of_api),
     "api_route": Kind("AWS::ApiGatewayV2::Route", _nothing("RouteId"), _of_api),
     "api_authorizer": Kind("AWS::ApiGatewayV2::Authorizer", _nothing("AuthorizerId"), _of_api),
-    "vpc_link": Kind(
-        "AWS::ApiGatewayV2::VpcLink", _nothing("VpcLinkId", "VpcLinkStatus", "VpcLinkStatusMessage", "VpcLinkVersion"), tags=_as_map
-    ),
+    "vpc_link": Kind("AWS::ApiGatewayV2::VpcLink", _nothing("VpcLinkId", "VpcLinkStatus", "VpcLinkStatusMessage", "VpcLinkVersion"), tags=_as_map),
     "api_domain_name": Kind(
         "AWS::ApiGatewayV2::DomainName",
         _nothing(
-            "ApiMappingSelectionExpression", "DomainNameArn", "DomainNameConfigurations.ApiGatewayDomainName",
-            "DomainNameConfigurations.DomainNameStatus", "DomainNameConfigurations.HostedZoneId",
+            "ApiMappingSelectionExpression",
+            "DomainNameArn",
+            "DomainNameConfigurations.ApiGatewayDomainName",
+            "DomainNameConfigurations.DomainNameStatus",
+            "DomainNameConfigurations.HostedZoneId",
             "DomainNameConfigurations.DomainNameStatusMessage",
         ),
         tags=_as_map,
@@ -242,10 +270,7 @@ KINDS: dict[str, Kind] = {
     "api_mapping": Kind("AWS::ApiGatewayV2::ApiMapping", _nothing("ApiMappingId"), _mapping),
     "function": Kind(
         "AWS::Lambda::Function",
-        _nothing(
-            "FunctionArn", "CodeSize", "CodeSha256", "Version", "State", "LastUpdateStatus", "RevisionId", "Policy",
-            "SnapStart.OptimizationStatus",
-        ),
+        _nothing("FunctionArn", "CodeSize", "CodeSha256", "Version", "State", "LastUpdateStatus", "RevisionId", "Policy", "SnapStart.OptimizationStatus"),
         _function,
     ),
     "role": Kind("AWS::IAM::Role", _nothing("RoleId", "Arn"), _role),
@@ -258,10 +283,7 @@ KINDS: dict[str, Kind] = {
     "secret": Kind("AWS::SecretsManager::Secret", _nothing("ARN", "SecretVersionsToStages", "DeletedDate")),
     "security_group": Kind(
         "AWS::EC2::SecurityGroup",
-        {
-            "Description": "GroupDescription",
-            **_nothing("GroupId", "IpPermissions", "IpPermissionsEgress", "SecurityGroupArn", "OwnerId"),
-        },
+        {"Description": "GroupDescription", **_nothing("GroupId", "IpPermissions", "IpPermissionsEgress", "SecurityGroupArn", "OwnerId")},
     ),
     "security_group_ingress": Kind("AWS::EC2::SecurityGroupIngress", RULE, _security_group_rule),
     "security_group_egress": Kind("AWS::EC2::SecurityGroupEgress", RULE, _security_group_rule),
@@ -269,20 +291,29 @@ KINDS: dict[str, Kind] = {
     "user_pool": Kind(
         "AWS::Cognito::UserPool",
         {
-            "Name": "UserPoolName", "Tags": "UserPoolTags",
+            "Name": "UserPoolName",
+            "Tags": "UserPoolTags",
             **_nothing("Id", "Arn", "EstimatedNumberOfUsers", "Domain", "SchemaAttributes"),  # of the attributes all are Cognito's own
         },
         tags=_as_map,
     ),
     "user_pool_client": Kind("AWS::Cognito::UserPoolClient", _nothing("ClientId", "ClientSecret")),
-}  # fmt: skip
+}
 NOT_JUDGED = {
     # What AWS makes by itself, or the prerequisites of the tests
-    "alarm", "db_cluster_snapshot", "network_interface", "vpc", "subnet", "route_table", "internet_gateway", "hosted_zone", "certificate",
+    "alarm",
+    "db_cluster_snapshot",
+    "network_interface",
+    "vpc",
+    "subnet",
+    "route_table",
+    "internet_gateway",
+    "hosted_zone",
+    "certificate",
     "key",
     # The lease: a parameter whose value is not in the listing
     "lease",
-}  # fmt: skip
+}
 
 
 def _named(value: t.Any, names: t.Mapping[str, str | None], path: str = "") -> t.Any:

@@ -51,14 +51,22 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
     ("rds:ModifyDBInstance", "secretsmanager:RotateSecret"): ("ModifyDBInstance", "RotateMasterUserPassword"),
     ("lambda:CreateFunction", "lambda:PassCapacityProvider"): ("CreateFunction", "CapacityProviderConfig"),
     # Of services whose quotas nobody asks for
-    **{("servicequotas:GetServiceQuota", other): None for other in (
-        "autoscaling:DescribeAccountLimits", "cloudformation:DescribeAccountLimits", "dynamodb:DescribeLimits", "iam:GetAccountSummary",
-        "kinesis:DescribeLimits", "route53:GetAccountLimit",
-        "elasticloadbalancing:DescribeAccountLimits", "rds:DescribeAccountAttributes",  # bootstrap, unlike site
-    )},
+    **{
+        ("servicequotas:GetServiceQuota", other): None
+        for other in (
+            "autoscaling:DescribeAccountLimits",
+            "cloudformation:DescribeAccountLimits",
+            "dynamodb:DescribeLimits",
+            "iam:GetAccountSummary",
+            "kinesis:DescribeLimits",
+            "route53:GetAccountLimit",
+            "elasticloadbalancing:DescribeAccountLimits",
+            "rds:DescribeAccountAttributes",  # bootstrap, unlike site
+        )
+    },
     # The documentation of CreateKey names kms:CreateKey and kms:TagResource as all that is required.
     ("kms:CreateKey", "kms:PutKeyPolicy"): None,
-}  # fmt: skip
+}
 """An action and one that the reference says it depends on: the operation and the parameter without which it does not."""
 
 
@@ -74,10 +82,7 @@ def needs_more(call: dict[str, t.Any]) -> list[str]:
 
 def statements(document: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     """The statements of a policy document, with a list in place of each single action and resource."""
-    return [
-        {name: strings(value) if name in ("Action", "Resource") else value for name, value in statement.items()}
-        for statement in document["Statement"]
-    ]
+    return [{name: strings(value) if name in ("Action", "Resource") else value for name, value in statement.items()} for statement in document["Statement"]]
 
 
 def strings(value: str | list[str]) -> list[str]:

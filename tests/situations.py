@@ -41,13 +41,21 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
     rules = [{"direction": "ingress", "from_port": 80, "cidrs": ["192.0.2.0/24"]}]
     listener = {"port": 80, "protocol": "HTTP", "default_actions": [FORWARD], "rules": [{"priority": 1, "conditions": [HOST], "actions": [FORWARD]}]}
     database = {
-        "engine": "aurora-mysql", "engine_version": "8.0.mysql_aurora.3.10.3", "master_username": "admin",
-        "master_user_password_secret_arn": inputs["mlflow_database_password_secret_arn"], "subnet_ids": subnets, "reader_count": 1,
+        "engine": "aurora-mysql",
+        "engine_version": "8.0.mysql_aurora.3.10.3",
+        "master_username": "admin",
+        "master_user_password_secret_arn": inputs["mlflow_database_password_secret_arn"],
+        "subnet_ids": subnets,
+        "reader_count": 1,
         "serverless_v2_scaling": {"min_capacity": 0.5, "max_capacity": 1},
     }
     store = {
-        "master_secret_arn": inputs["mlflow_database_password_secret_arn"], "engine": "aurora-mysql", "host": "h", "port": "1",
-        "database": "d", "unique_name": "x",
+        "master_secret_arn": inputs["mlflow_database_password_secret_arn"],
+        "engine": "aurora-mysql",
+        "host": "h",
+        "port": "1",
+        "database": "d",
+        "unique_name": "x",
     }
     placed = {"subnets": subnets, "security_groups": ["sg-1"], "cluster": "x", "task_definition": TASK}
     api = {
@@ -55,43 +63,62 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
         "authorizer": {"name": "x", "type": "REQUEST", "function_name": "x", "uri": "arn:function"},
     }
     return [
-        Situation("ec2_security_groups", {"vpc_id": vpc, "security_groups": [{"name": "x", "description": "x", "rules": rules}]},
-                  {"security_groups": [{"name": "x", "description": "x", "rules": []}]}),
-        Situation("iam_roles", {"roles": [{"name": "x", "assume_role_policy": TRUST, "inline_policies": {"p": POLICY}, "managed_policies": []}]},
-                  {"roles": [{"name": "x", "assume_role_policy": TRUST, "managed_policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}]}),
+        Situation(
+            "ec2_security_groups",
+            {"vpc_id": vpc, "security_groups": [{"name": "x", "description": "x", "rules": rules}]},
+            {"security_groups": [{"name": "x", "description": "x", "rules": []}]},
+        ),
+        Situation(
+            "iam_roles",
+            {"roles": [{"name": "x", "assume_role_policy": TRUST, "inline_policies": {"p": POLICY}, "managed_policies": []}]},
+            {"roles": [{"name": "x", "assume_role_policy": TRUST, "managed_policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}]},
+        ),
         Situation("logs_log_groups", {"log_groups": [{"name": "x", "retention_in_days": 30}]}, {"log_groups": [{"name": "x", "retention_in_days": 7}]}),
-        Situation("s3_bucket", {"name": "x-bucket", "versioning": True, "policy": {}, "lifecycle_rules": [], "force_empty": True},
-                  {"versioning": False, "public_access_block": True}),
+        Situation(
+            "s3_bucket",
+            {"name": "x-bucket", "versioning": True, "policy": {}, "lifecycle_rules": [], "force_empty": True},
+            {"versioning": False, "public_access_block": True},
+        ),
         Situation("secretsmanager_secret", {"name": "x", "value": "v"}, {"value": "w"}),
         Situation("mlflow_backend_store", {"name": "x-store", **store}, {"host": "other", "prepared": True}),
         Situation("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0}),
-        Situation("elbv2_load_balancer",
-                  {"name": "x", "subnets": subnets, "target_group": {"name": "x", "port": 80, "vpc_id": vpc}, "listeners": [listener]},
-                  {"scheme": "internet-facing", "listeners": []}),
-        Situation("route53_records", {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.1"], "ttl": 60}]},
-                  {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.2"], "ttl": 60}]}),
+        Situation(
+            "elbv2_load_balancer",
+            {"name": "x", "subnets": subnets, "target_group": {"name": "x", "port": 80, "vpc_id": vpc}, "listeners": [listener]},
+            {"scheme": "internet-facing", "listeners": []},
+        ),
+        Situation(
+            "route53_records",
+            {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.1"], "ttl": 60}]},
+            {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.2"], "ttl": 60}]},
+        ),
         Situation("route53_hosted_zone", {"name": "zone.example.com"}, {"comment": "other"}),
         Situation("ecs_cluster", {"name": "x"}, {"container_insights": "enabled", "capacity_providers": ["FARGATE"]}),
         Situation("ecs_task_definition", {"family": "x", "container_definitions": [CONTAINER], "cpu": 256, "memory": 512}, {"cpu": 512, "memory": 1024}),
         Situation("ecs_task", {"name": "x", **placed}, {}),
         Situation("ecs_service", {"name": "x", **placed}, {"enable_execute_command": True}),
-        Situation("application_autoscaling_target",
-                  {"resource_id": "service/x/x", "min_capacity": 1, "max_capacity": 2, "policies": [{"name": "x", "target_tracking": TRACKING}]},
-                  {"min_capacity": 0, "policies": [], "scheduled_actions": [{"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}]}),
+        Situation(
+            "application_autoscaling_target",
+            {"resource_id": "service/x/x", "min_capacity": 1, "max_capacity": 2, "policies": [{"name": "x", "target_tracking": TRACKING}]},
+            {"min_capacity": 0, "policies": [], "scheduled_actions": [{"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}]},
+        ),
         Situation("lambda_function", {"name": "x", "source": source, "handler": "a.b", "role": ROLE}, {"memory_size": 256, "architectures": ["x86_64"]}),
         Situation("apigatewayv2_vpc_link", {"name": "x", "subnet_ids": subnets}, {"subnet_ids": subnets[:2]}),
         Situation("apigatewayv2_domain_name", {"name": "x.example.com", "certificate_arn": "arn:1"}, {"certificate_arn": "arn:2"}),
-        Situation("apigatewayv2_api", {"name": "x", **api, "domain_name": "x.example.com"},
-                  {"route_keys": ["GET /"], "authorizer": {"name": "y", "type": "JWT", "issuer": "https://i.example.com"}}),
+        Situation(
+            "apigatewayv2_api",
+            {"name": "x", **api, "domain_name": "x.example.com"},
+            {"route_keys": ["GET /"], "authorizer": {"name": "y", "type": "JWT", "issuer": "https://i.example.com"}},
+        ),
         Situation("acm_certificate", {"domain_name": "x.team-x.example.com", "zone_id": zone}, {"subject_alternative_names": ["y.team-x.example.com"]}),
-        Situation("cognito_user_pool",
-                  {"name": "x", "domain": "x-pool", "clients": [{"name": "c"}]},
-                  {"deletion_protection": False, "clients": [{"name": "c", "callback_urls": ["https://x.example.com"]}, {"name": "d"}]}),
-    ]  # fmt: skip
+        Situation(
+            "cognito_user_pool",
+            {"name": "x", "domain": "x-pool", "clients": [{"name": "c"}]},
+            {"deletion_protection": False, "clients": [{"name": "c", "callback_urls": ["https://x.example.com"]}, {"name": "d"}]},
+        ),
+    ]
 
 
 def other_cluster(aws: EmbeddedAWS) -> None:
     """Make the cluster that takes the place of another."""
-    aws.client("rds").create_db_cluster(
-        DBClusterIdentifier="y", Engine="aurora-mysql", Tags=tag_list(TAGS), MasterUsername="a", MasterUserPassword="b" * 12
-    )
+    aws.client("rds").create_db_cluster(DBClusterIdentifier="y", Engine="aurora-mysql", Tags=tag_list(TAGS), MasterUsername="a", MasterUserPassword="b" * 12)

@@ -19,10 +19,7 @@ from embedded_aws.client import EmbeddedAWS
 from plans import read_plan
 
 Inputs = dict[str, t.Any]
-LOSSES = {
-    "rds:DeleteDBCluster", "rds:DeleteDBClusterSnapshot", "rds:DeleteDBClusterAutomatedBackup", "s3:DeleteBucket", "s3:DeleteObject",
-    "s3:DeleteObjects",
-}  # fmt: skip
+LOSSES = {"rds:DeleteDBCluster", "rds:DeleteDBClusterSnapshot", "rds:DeleteDBClusterAutomatedBackup", "s3:DeleteBucket", "s3:DeleteObject", "s3:DeleteObjects"}
 """The calls that lose data. No run makes one as a side effect."""
 ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 PASSWORD = "correct-horse:battery%staple'\\&"
@@ -232,9 +229,7 @@ def run_ansible(aws: EmbeddedAWS, folder: Path, command: list[str], environment:
 class Running:
     """A command of Ansible with the JSON callback, under way."""
 
-    def __init__(
-        self, aws: EmbeddedAWS, folder: Path, command: list[str], environment: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, aws: EmbeddedAWS, folder: Path, command: list[str], environment: dict[str, str] | None = None) -> None:
         env = {
             **os.environ,
             **aws.env,
@@ -247,9 +242,7 @@ class Running:
         }
         self.aws, self.mark = aws, aws.mark()
         self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def until(self, reached: t.Callable[[list[dict[str, t.Any]]], bool]) -> None:
         """Wait until the calls since its start are as asked for."""

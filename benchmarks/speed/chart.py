@@ -27,10 +27,7 @@ text { fill: #e6edf3; } .note { fill: #9198a1; } .theirs { fill: #3d444d; } .our
 
 def svg(results: dict[str, Any]) -> str:
     """One bar for each row: grey up to the thin line is Terraform's time, blue ours."""
-    rows = sorted(
-        (row for row in results["rows"] if row["terraform"]),
-        key=lambda row: (list(STEPS).index(row["step"]), row["latency"]),
-    )
+    rows = sorted((row for row in results["rows"] if row["terraform"]), key=lambda row: (list(STEPS).index(row["step"]), row["latency"]))
     # Where ours takes longer, its bar is the longest and Terraform's is short.
     longest = max([1.0, *(row["ours"]["wall"] / row["terraform"]["wall"] for row in rows)])
     parts, y, last = [], TOP, None
@@ -50,15 +47,17 @@ def svg(results: dict[str, Any]) -> str:
         y += LINE
     title = "Time of each step, as a share of Terraform's"
     note = f"blue: this collection; grey: Terraform; at 0 and 100 ms per API call; {results['conditions']['date']}"
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 12}" role="img" aria-label={quoteattr(title)}>',
-        LICENSE,
-        f"<style>{STYLE}</style>",
-        _text(16, 26, title, "title"),
-        _text(16, 46, note, "note"),
-        *parts,
-        "</svg>\n",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 12}" role="img" aria-label={quoteattr(title)}>',
+            LICENSE,
+            f"<style>{STYLE}</style>",
+            _text(16, 26, title, "title"),
+            _text(16, 46, note, "note"),
+            *parts,
+            "</svg>\n",
+        ]
+    )
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:

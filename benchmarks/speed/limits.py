@@ -90,12 +90,9 @@ def faults() -> list[dict[str, Any]]:
     """The limits as rules for the embedded AWS, which then throttles as AWS does."""
     throttled = {"code": "ThrottlingException", "status": 400, "message": "Rate exceeded"}
     return [
-        {
-            "service": each.service, "operation": each.operations, "rate": each.rate, "burst": each.burst,
-            "error": throttled | _ERRORS.get(each.service, {}),
-        }
+        {"service": each.service, "operation": each.operations, "rate": each.rate, "burst": each.burst, "error": throttled | _ERRORS.get(each.service, {})}
         for each in LIMITS
-    ]  # fmt: skip
+    ]
 
 
 def table(steps: Mapping[str, Mapping[str, int]]) -> str:

@@ -47,8 +47,13 @@ def measure(command: list[str], cwd: Path, env: Mapping[str, str], log: Path) ->
     with log.open("wb") as output:
         subprocess.run(
             [sys.executable, "-I", __file__, str(result), *command],
-            cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=True,
-        )  # fmt: skip
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=True,
+        )
     return Cost(**json.loads(result.read_text(encoding="utf-8")))
 
 

@@ -22,9 +22,13 @@ from speed.measure import measure
 ROOT = Path(__file__).parents[2]
 FORKS = 10
 QUOTAS = (
-    ("apigateway", "L-608BDCD4"), ("apigateway", "L-A93447B8"), ("elasticloadbalancing", "L-53DA6B97"), ("fargate", "L-3032A538"), ("rds", "L-952B80B8"),
+    ("apigateway", "L-608BDCD4"),
+    ("apigateway", "L-A93447B8"),
+    ("elasticloadbalancing", "L-53DA6B97"),
+    ("fargate", "L-3032A538"),
+    ("rds", "L-952B80B8"),
     ("rds", "L-7B6409FD"),
-)  # fmt: skip
+)
 """Service and code of those that many stacks fill: VPC links, domain names, load balancers, vCPUs, databases."""
 
 
@@ -100,7 +104,7 @@ class Ours(Peer):
 
     def configure(self, teams: dict[str, dict[str, Any]]) -> None:
         if len(teams) == 1:
-            (name, inputs), = teams.items()
+            ((name, inputs),) = teams.items()
             _write(self.folder / "team.yml", inputs)
             self._which = ["-e", "@team.yml"]
             self._confirmation = ["-e", f"mlflow_confirm_destroy={name}"]
@@ -133,10 +137,7 @@ class Terraform(Peer):
             self.env["TF_CLI_CONFIG_FILE"] = str(settings)
         elif "TF_CLI_CONFIG_FILE" in os.environ:
             self.env["TF_CLI_CONFIG_FILE"] = os.environ["TF_CLI_CONFIG_FILE"]
-        done = subprocess.run(
-            ["terraform", "init", "-input=false", "-no-color"],
-            cwd=folder, env=self.env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = subprocess.run(["terraform", "init", "-input=false", "-no-color"], cwd=folder, env=self.env, capture_output=True, text=True, check=False)
         if done.returncode:
             self.aws.stop()
             raise Unavailable(f"terraform is here, but not its AWS provider: {done.stderr.strip()}")
@@ -147,10 +148,7 @@ class Terraform(Peer):
         super().start(stacks)
 
     def configure(self, teams: dict[str, dict[str, Any]]) -> None:
-        stacks = {
-            name: {k.removeprefix("mlflow_"): v for k, v in inputs.items() if k != "mlflow_unique_name"}
-            for name, inputs in teams.items()
-        }
+        stacks = {name: {k.removeprefix("mlflow_"): v for k, v in inputs.items() if k != "mlflow_unique_name"} for name, inputs in teams.items()}
         variables = {"stacks": stacks, "authorizer_package": self._package}
         (self.folder / "terraform.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
 
@@ -159,9 +157,7 @@ class Terraform(Peer):
         return ["terraform", *verb, "-input=false", "-no-color"]
 
     def versions(self) -> str:
-        answer = subprocess.run(
-            ["terraform", "version", "-json"], cwd=self.folder, env=self.env, capture_output=True, check=True
-        )
+        answer = subprocess.run(["terraform", "version", "-json"], cwd=self.folder, env=self.env, capture_output=True, check=True)
         versions = json.loads(answer.stdout)
         (provider,) = versions["provider_selections"].values()
         return f"Terraform {versions['terraform_version']} with its AWS provider {provider}"
@@ -185,10 +181,34 @@ def find_mirror() -> Path | None:
     init`` gets the provider from the registry.
     """
     found = subprocess.run(
-        ["find", "/", "-maxdepth", "6", "(", "-path", "/proc", "-o", "-path", "/sys", "-o", "-path", "/dev", ")", "-prune",
-         "-o", "-type", "d", "-path", "*/registry.terraform.io", "-print", "-prune"],
-        capture_output=True, text=True, check=False,
-    ).stdout.splitlines()  # fmt: skip
+        [
+            "find",
+            "/",
+            "-maxdepth",
+            "6",
+            "(",
+            "-path",
+            "/proc",
+            "-o",
+            "-path",
+            "/sys",
+            "-o",
+            "-path",
+            "/dev",
+            ")",
+            "-prune",
+            "-o",
+            "-type",
+            "d",
+            "-path",
+            "*/registry.terraform.io",
+            "-print",
+            "-prune",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.splitlines()
     mirrors = (Path(path).parent for path in found if Path(path, "hashicorp", "aws").is_dir())
     # Not a folder that `terraform init` has filled for some project.
     return next((path for path in sorted(mirrors) if ".terraform" not in path.parts), None)

@@ -99,10 +99,7 @@ def waits(results: dict[str, Any]) -> tuple[float, float]:
 
 def markdown(results: dict[str, Any]) -> str:
     """The table, with the conditions that it was measured under. It says what was measured; the goals are for `make bench` to show."""
-    lines = [
-        "| step | latency | seconds | CPU seconds | memory, MB | API calls |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = ["| step | latency | seconds | CPU seconds | memory, MB | API calls |", "|---|---|---|---|---|---|"]
     for row in sorted(results["rows"], key=lambda row: (list(STEPS).index(row["step"]), row["latency"])):
         cells = [_cell(row, figure) for figure in FIGURES]
         lines.append(f"| {STEPS[row['step']]} | {row['latency']} ms | {' | '.join(cells)} |")
@@ -133,9 +130,8 @@ def _legend(results: dict[str, Any]) -> str:
     measured = {row["step"] for row in results["rows"]}
     missing = [name for step, name in STEPS.items() if step not in measured] + ([] if results["waits"] else ["creation times"])
     compared = "This collection : Terraform = ratio. " if any(row["terraform"] for row in results["rows"]) else ""
-    return (
-        f"{compared}The latency is added to every API call; memory is the highest sum of the PSS of all processes."
-        + (f" Not measured this time: {', '.join(missing)}." if missing else "")
+    return f"{compared}The latency is added to every API call; memory is the highest sum of the PSS of all processes." + (
+        f" Not measured this time: {', '.join(missing)}." if missing else ""
     )
 
 
@@ -174,10 +170,17 @@ def many(results: dict[str, Any]) -> str:
     for row in results["rows"]:
         n, figures, limited = row["stacks"], row["ours"], row["limited"]
         cells = (
-            n, STEPS[row["step"]], row["runs"], f"{figures['wall']:.1f}", f"{figures['wall'] / n:.2f}", f"{figures['cpu'] / n:.2f}",
-            f"{figures['memory']:.0f}", f"{figures['memory'] / n:.1f}", f"{figures['calls'] / n:.0f}",
+            n,
+            STEPS[row["step"]],
+            row["runs"],
+            f"{figures['wall']:.1f}",
+            f"{figures['wall'] / n:.2f}",
+            f"{figures['cpu'] / n:.2f}",
+            f"{figures['memory']:.0f}",
+            f"{figures['memory'] / n:.1f}",
+            f"{figures['calls'] / n:.0f}",
             f"{limited['wall']:.1f} s, {limited['calls'] / n:.0f} calls",
-        )  # fmt: skip
+        )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, "", conditions(results["conditions"])])
 

@@ -42,13 +42,7 @@ class ActionModule(ActionBase):
         return {**result, "changed": changed}
 
 
-def summary(
-    stack: str,
-    outputs: dict[str, t.Any],
-    path: str,
-    basic_credentials: bool,
-    notes: list[str],
-) -> t.Iterator[str]:
+def summary(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials: bool, notes: list[str]) -> t.Iterator[str]:
     """What a person wants to know after a deployment, line by line. No line holds a secret."""
     yield ""
     yield f"MLflow {stack} is deployed."

@@ -100,9 +100,7 @@ def version_change(have: str, want: str, *, auto_minor: bool) -> str | None:
     return None if auto_minor or (len(want_numbers) > 2 and have_numbers[:2] == want_numbers[:2]) else "downgrade"
 
 
-def members(
-    cluster: str, existing: t.Mapping[str, bool], count: int, taken: t.Collection[str] = ()
-) -> tuple[list[str], list[str]]:
+def members(cluster: str, existing: t.Mapping[str, bool], count: int, taken: t.Collection[str] = ()) -> tuple[list[str], list[str]]:
     """The names of the instances that a cluster keeps or gets, and of those that it loses.
 
     C(existing) maps the names of its instances to whether they are the writer, which is kept longest. Only instances

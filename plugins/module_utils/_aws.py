@@ -108,18 +108,18 @@ _EXISTS = re.compile(r"already exist|not idempotent", re.IGNORECASE)
 _GONE = re.compile(r"NotFound|NoSuch")
 _CHANGED = re.compile(
     r"NotActive|ContainsServices|BucketNotEmpty|already being deleted|because it was (marked for )?delet|do not match the current values"
-    r"|has a domain configured", re.IGNORECASE
+    r"|has a domain configured",
+    re.IGNORECASE,
 )
 """Of codes and messages: that what was read is no more as it was."""
-_BUSY = re.compile(
-    r"OperationAborted|ConcurrentModification|ConcurrentUpdate|concurrent (modification|update)|cannot be performed at this time", re.IGNORECASE
-)
+_BUSY = re.compile(r"OperationAborted|ConcurrentModification|ConcurrentUpdate|concurrent (modification|update)|cannot be performed at this time", re.IGNORECASE)
 """Of codes and messages: of IAM, Cognito, S3, CloudWatch Logs and Application Auto Scaling, of API Gateway, and of Lambda."""
 _NOT_THERE = ("404", "ClientException")  # of HeadBucket, and of DescribeTaskDefinition
 _UNKNOWN = re.compile(
     r"not found|(do|does) not exist|doesn't exist|cannot be (found|assumed)|unable to (assume|retrieve listener)"
     r"|does not have an associated load balancer|^Invalid (security group|[\w ]+ identifier specified)|^Role is not valid"
-    r"|^Missing necessary credentials|create service linked role\. Otherwise wait|invalid for CreateGrant", re.IGNORECASE
+    r"|^Missing necessary credentials|create service linked role\. Otherwise wait|invalid for CreateGrant",
+    re.IGNORECASE,
 )
 """Of messages whose codes say nothing. A service that makes its service-linked role cannot use it at once, and KMS gives a function with
 a new role nothing to decrypt its environment with.
@@ -196,9 +196,7 @@ def change_tags(client: t.Any, resource: str, to_set: dict[str, str], to_unset: 
             getattr(client, xform_name(operation))(**{which: resource, what: tags})
 
 
-SERVICES = (
-    "acm apigatewayv2 application-autoscaling cognito-idp ec2 ecs elbv2 iam kms lambda logs rds route53 s3 secretsmanager sts"
-).split()
+SERVICES = ("acm apigatewayv2 application-autoscaling cognito-idp ec2 ecs elbv2 iam kms lambda logs rds route53 s3 secretsmanager sts").split()
 
 OPTIONAL = ("service-quotas",)
 """Services without which a run is as good: where there is no way to them, nobody waits for it."""
@@ -219,17 +217,13 @@ def _session(profile: str | None) -> Session:
     return session
 
 
-def _create_clients(
-    connection: dict[str, t.Any], services: t.Iterable[str], role: tuple[Role, str] | None = None
-) -> dict[str, t.Any]:
+def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str], role: tuple[Role, str] | None = None) -> dict[str, t.Any]:
     """Clients by service. C(connection) holds what get_aws_connection_info() says: region, endpoint, credentials."""
     arguments = dict(connection)
     profile = arguments.pop("profile_name", None)
     session = _session(profile)
     own = arguments.pop("aws_config", None) or Config()
-    config = Config(
-        retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10
-    ).merge(own)
+    config = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10).merge(own)
     if role:
         given = {key: arguments.pop(key, None) for key in KEYS}
         credentials = role[0].credentials(_session(profile), given, role[1], config=config, **arguments)
@@ -285,9 +279,7 @@ def _repeat_for_another(response: tuple[t.Any, dict[str, t.Any]] | None, attempt
     return random.uniform(pause / 2, pause)
 
 
-def _refuse_to_repeat(
-    operation: t.Any, response: tuple[t.Any, dict[str, t.Any]] | None, caught_exception: Exception | None, **_kwargs: t.Any
-) -> None:
+def _refuse_to_repeat(operation: t.Any, response: tuple[t.Any, dict[str, t.Any]] | None, caught_exception: Exception | None, **_kwargs: t.Any) -> None:
     """Keep botocore from asking again for a change that AWS may have made: it would make a twin, or be told that it exists.
 
     What AWS refuses, as it does where it throttles, and what never reached it, botocore may send again; and what has an
@@ -398,9 +390,7 @@ class Aws:
                 try:
                     client = self._prepared.get(service) or _create_clients(self._connection, [service], self._role)[service]
                 except NoRegionError:
-                    raise AwsError(
-                        "no region is set: give mlflow_aws_region (or the option region), or set AWS_DEFAULT_REGION"
-                    ) from None
+                    raise AwsError("no region is set: give mlflow_aws_region (or the option region), or set AWS_DEFAULT_REGION") from None
                 if self.check_mode:
                     client.meta.events.register("before-call", _refuse_change)
                 else:
@@ -414,9 +404,7 @@ class Aws:
                 self._clients[service] = client
             return self._clients[service]
 
-    def _repeat_until_taken(
-        self, operation: t.Any, response: tuple[t.Any, dict[str, t.Any]] | None, attempts: int, **_kwargs: t.Any
-    ) -> float | None:
+    def _repeat_until_taken(self, operation: t.Any, response: tuple[t.Any, dict[str, t.Any]] | None, attempts: int, **_kwargs: t.Any) -> float | None:
         """Have botocore send a change again, after the seconds returned, that AWS refused because it does not know something, or is busy.
 
         It has changed nothing, so nothing has to be read again. Only what is to be removed may be gone for good.
@@ -468,9 +456,7 @@ class Aws:
                 page = getattr(client, operation)(**arguments, NextToken=token)
                 items += page.get(result) or []
             return items
-        return [
-            item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(result) or []
-        ]
+        return [item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(result) or []]
 
     def read_late_enough(self, what: str, made: float = 0) -> None:
         """Wait and start over where C(what) was not found, but may be there: when that was read, AWS may not have shown yet what the
@@ -561,9 +547,7 @@ def first(call: t.Callable[..., t.Any], result: str, *missing: str, **arguments:
     return next(iter(answer.get(result) or ()), None) if answer else None
 
 
-def eventually(
-    call: t.Callable[..., t.Any], *codes: str, message: str = "", timeout: float = 120, **arguments: t.Any
-) -> t.Any:
+def eventually(call: t.Callable[..., t.Any], *codes: str, message: str = "", timeout: float = 120, **arguments: t.Any) -> t.Any:
     """The answer of a call that AWS may refuse for a while, for another reason than that it does not know something yet.
 
     Repeats while AWS answers with one of the error codes C(codes) (and C(message) is part of its message), up to

@@ -38,9 +38,7 @@ def derive_password(master_password: str, unique_name: str) -> str:
     return hashlib.scrypt(master_password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
 
 
-def backend_store_uri(
-    *, engine: str, user: str, password: str, host: str, port: int, database: str, ca_file: str = ""
-) -> str:
+def backend_store_uri(*, engine: str, user: str, password: str, host: str, port: int, database: str, ca_file: str = "") -> str:
     """Return the SQLAlchemy URI of MLflow's backend store; the connection is always encrypted.
 
     :arg engine: ``aurora-mysql`` or ``aurora-postgresql``; anything else raises ``KeyError``.

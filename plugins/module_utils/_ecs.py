@@ -123,9 +123,7 @@ def _log(aws: Aws, task_arn: str, container: str, definition: dict[str, t.Any]) 
     # The documented name of the stream: prefix/container/task id, the last part of the task's ARN.
     stream = f"{options['awslogs-stream-prefix']}/{container}/{task_arn.rpartition('/')[2]}"
     try:
-        events = aws.client("logs").get_log_events(
-            logGroupName=options["awslogs-group"], logStreamName=stream, limit=LOG_LINES, startFromHead=False
-        )["events"]
+        events = aws.client("logs").get_log_events(logGroupName=options["awslogs-group"], logStreamName=stream, limit=LOG_LINES, startFromHead=False)["events"]
     except (ClientError, BotoCoreError):
         return None
     return [event["message"].rstrip() for event in events]

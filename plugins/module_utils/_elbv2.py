@@ -18,13 +18,7 @@ AUTHENTICATION_DEFAULTS = {
     "SessionTimeout": 604800,
     "OnUnauthenticatedRequest": "authenticate",
 }
-REDIRECT_DEFAULTS = {
-    "Protocol": "#{protocol}",
-    "Port": "#{port}",
-    "Host": "#{host}",
-    "Path": "/#{path}",
-    "Query": "#{query}",
-}
+REDIRECT_DEFAULTS = {"Protocol": "#{protocol}", "Port": "#{port}", "Host": "#{host}", "Path": "/#{path}", "Query": "#{query}"}
 CONDITION_CONFIGS = {
     "host-header": "HostHeaderConfig",
     "http-header": "HttpHeaderConfig",
@@ -110,10 +104,7 @@ def sent_actions(actions: t.Sequence[Document], client_secret: str | None = None
 
 def sent_conditions(conditions: t.Sequence[Document]) -> list[Document]:
     """Normal conditions as AWS wants to be told them."""
-    return [
-        {"Field": each["Field"], CONDITION_CONFIGS[each["Field"]]: {k: v for k, v in each.items() if k != "Field"}}
-        for each in conditions
-    ]
+    return [{"Field": each["Field"], CONDITION_CONFIGS[each["Field"]]: {k: v for k, v in each.items() if k != "Field"}} for each in conditions]
 
 
 def _given(config: Document) -> Document:

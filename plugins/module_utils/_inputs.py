@@ -232,10 +232,7 @@ _URL = (_matches(r"https://[\w.~:/?#\[\]@!$&()*+,;=%-]+"), "give a URL that begi
 _CLIENT_ID = (_matches(r"[\w+]{1,128}"), "give the ID of an app client of the Cognito user pool")
 _SCOPE = _matches(r"[!#-\[\]-~]{1,513}")
 _BUCKET = (_bucket, "give the name of a bucket, not an ARN or a URL")
-_SNAPSHOT = (
-    _matches(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"),
-    "give 1 to 63 lower-case letters, digits and single hyphens, beginning with a letter",
-)
+_SNAPSHOT = (_matches(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"), "give 1 to 63 lower-case letters, digits and single hyphens, beginning with a letter")
 _PATH = r"(?!\.\.?(/|$))[\w!.'()-]+(/(?!\.\.?(/|$))[\w!.'()-]+)*"
 _OPTIONS = (_options, "close each quote: MLflow splits the options as a shell does")
 _ACU = "give Aurora capacity units in steps of 0.5"
@@ -324,16 +321,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_database_seconds_until_auto_pause": (_between(300, 86400), "give 300 to 86400 seconds"),
     "mlflow_database_reader_count": (_between(0, 15), "give 0 to 15 readers"),
     "mlflow_database_backup_retention_days": (_between(1, 35), "give 1 to 35 days"),
-    "mlflow_database_ca_file": (
-        _matches(r"(/[\w.@+-]+)+"),
-        "give the full path of a file in the image, such as /etc/ssl/rds-global-bundle.pem",
-    ),
+    "mlflow_database_ca_file": (_matches(r"(/[\w.@+-]+)+"), "give the full path of a file in the image, such as /etc/ssl/rds-global-bundle.pem"),
     "mlflow_backup_name": _SNAPSHOT,
     "mlflow_restore_snapshot": (_matches(r"[a-z][a-z0-9:-]{0,254}"), "give the name of a cluster snapshot, not its ARN"),
-    "mlflow_restore_time": (
-        lambda v: v == "latest" or _time(v),
-        "give a time with its zone, such as 2026-11-22T22:15:00Z, or latest",
-    ),
+    "mlflow_restore_time": (lambda v: v == "latest" or _time(v), "give a time with its zone, such as 2026-11-22T22:15:00Z, or latest"),
     "mlflow_restore_cluster": _SNAPSHOT,
     "mlflow_restore_discard": _SNAPSHOT,
     "mlflow_artifact_bucket_id": _BUCKET,
@@ -357,10 +348,7 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_service_min_capacity": (_between(0, 1000), "give 0 to 1000 tasks"),
     "mlflow_service_max_capacity": (_between(0, 1000), "give 0 to 1000 tasks"),
     "mlflow_service_cpu_target": (_between(0, 100), "give 1 to 100 percent, or 0 for none"),
-    "mlflow_service_log_retention_in_days": (
-        lambda v: v in LOG_RETENTION,
-        f"give one of the retentions of CloudWatch: {', '.join(map(str, LOG_RETENTION))}",
-    ),
+    "mlflow_service_log_retention_in_days": (lambda v: v in LOG_RETENTION, f"give one of the retentions of CloudWatch: {', '.join(map(str, LOG_RETENTION))}"),
     "mlflow_service_health_check_grace_period_seconds": (_between(0, 2147483647), "give 0 to 2147483647 seconds"),
     "mlflow_gunicorn_opts": _OPTIONS,
     "mlflow_uvicorn_opts": _OPTIONS,
@@ -520,12 +508,7 @@ def unusable(value: t.Any, depth: int = 0) -> str | None:
     return next(filter(None, (unusable(item, depth + 1) for item in inside)), None)
 
 
-SERVER_SECRETS = (
-    "MLFLOW_BACKEND_STORE_URI",
-    "MLFLOW_CRYPTO_KEK_PASSPHRASE",
-    "MLFLOW_FLASK_SERVER_SECRET_KEY",
-    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
-)
+SERVER_SECRETS = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
 READER_SECRETS = ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI",)
 """Variables that the role C(ecs) gives the server as secrets, those of the second kind where it is to read from the readers."""
 
@@ -634,36 +617,41 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
         if v["mlflow_service_memory"] not in memory:
             offered = ", ".join(map(str, memory))
             yield Problem(
-                "mlflow_service_memory",
-                v["mlflow_service_memory"],
-                f"Fargate offers these MiB with mlflow_service_cpu {v['mlflow_service_cpu']}: {offered}",
+                "mlflow_service_memory", v["mlflow_service_memory"], f"Fargate offers these MiB with mlflow_service_cpu {v['mlflow_service_cpu']}: {offered}"
             )
-    for least, most in (("mlflow_database_min_capacity", "mlflow_database_max_capacity"),
-                        ("mlflow_service_min_capacity", "mlflow_service_max_capacity")):
+    for least, most in (("mlflow_database_min_capacity", "mlflow_database_max_capacity"), ("mlflow_service_min_capacity", "mlflow_service_max_capacity")):
         if have(least, most) and v[least] > v[most]:
             yield Problem(least, v[least], f"give at most {most}, which is {v[most]}")
     if have("mlflow_database_engine", "mlflow_rds_cluster_engine_version"):
         version = v["mlflow_rds_cluster_engine_version"]
         if (v["mlflow_database_engine"] == "aurora-mysql") != (".mysql_aurora." in version):
-            yield Problem("mlflow_rds_cluster_engine_version", version,
-                          f"this is no version of {v['mlflow_database_engine']}: give one such as "
-                          "8.0.mysql_aurora.3.10.3 for aurora-mysql, 17.7 for aurora-postgresql")
+            yield Problem(
+                "mlflow_rds_cluster_engine_version",
+                version,
+                f"this is no version of {v['mlflow_database_engine']}: give one such as 8.0.mysql_aurora.3.10.3 for aurora-mysql, 17.7 for aurora-postgresql",
+            )
     if v.get("mlflow_database_engine") in _RESERVED_USERS and have("mlflow_database_master_username"):
         user = v["mlflow_database_master_username"].lower()
         if user in _RESERVED_USERS[v["mlflow_database_engine"]] or (user.startswith("pg_") and v["mlflow_database_engine"] == "aurora-postgresql"):
-            yield Problem("mlflow_database_master_username", v["mlflow_database_master_username"],
-                          f"{v['mlflow_database_engine']} keeps this name for itself: give another one, such as mlflow_admin")
+            yield Problem(
+                "mlflow_database_master_username",
+                v["mlflow_database_master_username"],
+                f"{v['mlflow_database_engine']} keeps this name for itself: give another one, such as mlflow_admin",
+            )
     if v.get("mlflow_database_auto_pause") is False and have("mlflow_database_min_capacity"):
         if v["mlflow_database_min_capacity"] < 0.5:
-            yield Problem("mlflow_database_min_capacity", v["mlflow_database_min_capacity"],
-                          "give 0.5 or more, or set mlflow_database_auto_pause to true")
+            yield Problem("mlflow_database_min_capacity", v["mlflow_database_min_capacity"], "give 0.5 or more, or set mlflow_database_auto_pause to true")
     if v.get("mlflow_artifact_bucket_encryption_algorithm") == "aws:kms" and not have("mlflow_artifact_bucket_encryption_key_arn"):
         if not have("mlflow_artifact_bucket_id"):
-            yield Problem("mlflow_artifact_bucket_encryption_key_arn", "",
-                          "is missing: give the key, since mlflow_artifact_bucket_encryption_algorithm is aws:kms")
+            yield Problem(
+                "mlflow_artifact_bucket_encryption_key_arn", "", "is missing: give the key, since mlflow_artifact_bucket_encryption_algorithm is aws:kms"
+            )
     if v.get("mlflow_api_authorizer") == "jwt" and have("mlflow_api_credentials_secret_arn"):
-        yield Problem("mlflow_api_credentials_secret_arn", v["mlflow_api_credentials_secret_arn"],
-                      "HTTP Basic needs mlflow_api_authorizer lambda: leave this input out, or choose lambda")
+        yield Problem(
+            "mlflow_api_credentials_secret_arn",
+            v["mlflow_api_credentials_secret_arn"],
+            "HTTP Basic needs mlflow_api_authorizer lambda: leave this input out, or choose lambda",
+        )
     yield from _callers(v)
     if v.get("mlflow_load_balancer_sign_in") == "oidc":
         for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn"):
@@ -672,8 +660,7 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
     environment, secrets = (v.get(f"mlflow_service_{part}") or {} for part in ("environment", "secrets"))
     twice = environment.keys() & {*secrets, *SERVER_SECRETS, *(READER_SECRETS if reads_from_readers(v) else ())}
     if twice:
-        yield Problem("mlflow_service_environment", ", ".join(sorted(twice)),
-                      "ECS takes no variable that is a secret of the server too: leave it out here")
+        yield Problem("mlflow_service_environment", ", ".join(sorted(twice)), "ECS takes no variable that is a secret of the server too: leave it out here")
     if have("mlflow_gunicorn_opts", "mlflow_uvicorn_opts"):
         yield Problem("mlflow_gunicorn_opts", v["mlflow_gunicorn_opts"], "MLflow takes one server: leave out this or mlflow_uvicorn_opts")
     if have("mlflow_service_image", "mlflow_service_image_tag"):
@@ -690,8 +677,11 @@ def _together(v: Inputs, bootstrap: bool) -> t.Iterator[Problem]:
             yield Problem(given, v[given], f"{of_stack} is {v[of_stack]}: leave one of the two out")
     if bootstrap and have("mlflow_unique_name") and not v.get("mlflow_bootstrap_cognito_domain"):
         if _reserved_by_cognito(v["mlflow_unique_name"]):
-            yield Problem("mlflow_bootstrap_cognito_domain", None,
-                          f"is missing: give one without the words aws, amazon and cognito, which mlflow_unique_name {v['mlflow_unique_name']} holds")
+            yield Problem(
+                "mlflow_bootstrap_cognito_domain",
+                None,
+                f"is missing: give one without the words aws, amazon and cognito, which mlflow_unique_name {v['mlflow_unique_name']} holds",
+            )
     yield from _containers(v)
     yield from _policies(v)
     yield from _scheduled_actions(v)
@@ -705,8 +695,9 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
     """Which users of the pool may use the API."""
     jwt, groups, scopes = v.get("mlflow_api_authorizer") == "jwt", v.get("mlflow_api_groups") or [], v.get("mlflow_api_scopes") or []
     if jwt and groups:
-        yield Problem("mlflow_api_groups", groups,
-                      "mlflow_api_authorizer jwt is API Gateway itself, which checks no groups: leave this input out, or choose lambda")
+        yield Problem(
+            "mlflow_api_groups", groups, "mlflow_api_authorizer jwt is API Gateway itself, which checks no groups: leave this input out, or choose lambda"
+        )
     for scope in scopes:
         if jwt and len(scope) > 64:
             yield Problem("mlflow_api_scopes", scope, "with mlflow_api_authorizer jwt give scopes of at most 64 characters, which API Gateway takes")
@@ -721,9 +712,12 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
     size = len(json.dumps(environment))
     if not jwt and size > _FUNCTION_ENVIRONMENT:
         largest = max(lists, key=lambda name: len(json.dumps(lists[name])))
-        yield Problem(largest, lists[largest],
-                      f"app clients, groups and scopes take {size} bytes of the authorizer's environment, and AWS Lambda takes "
-                      f"{_FUNCTION_ENVIRONMENT}: give fewer, or shorter ones")
+        yield Problem(
+            largest,
+            lists[largest],
+            f"app clients, groups and scopes take {size} bytes of the authorizer's environment, and AWS Lambda takes "
+            f"{_FUNCTION_ENVIRONMENT}: give fewer, or shorter ones",
+        )
 
 
 _RESERVED_USERS = {
@@ -798,8 +792,12 @@ def _containers(v: Inputs) -> t.Iterator[Problem]:
     size = len(json.dumps(inside, default=str))
     if size > _TASK_DEFINITION:
         largest = max(zip(map(len, map(str, inside)), ("mlflow_service_environment", "mlflow_service_secrets", given)))[1]
-        yield Problem(largest, None, f"environment, secrets and sidecars are {size} characters together, and ECS takes {_TASK_DEFINITION}: "
-                                     "keep what is long in S3 or in Parameter Store")
+        yield Problem(
+            largest,
+            None,
+            f"environment, secrets and sidecars are {size} characters together, and ECS takes {_TASK_DEFINITION}: "
+            "keep what is long in S3 or in Parameter Store",
+        )
 
 
 def _policies(v: Inputs) -> t.Iterator[Problem]:
@@ -829,9 +827,12 @@ def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
         if action["name"] in (a["name"] for a in actions[:index]):
             yield Problem(f"{where}.name", action["name"], "another action has this name: give each its own")
         if not _schedule(action["schedule"]):
-            yield Problem(f"{where}.schedule", action["schedule"],
-                          "give cron(minutes hours day-of-month month day-of-week year) with ? for one of the two days, such as cron(0 20 * * ? *), "
-                          "or rate(2 hours), or at(2030-01-31T06:00:00)")
+            yield Problem(
+                f"{where}.schedule",
+                action["schedule"],
+                "give cron(minutes hours day-of-month month day-of-week year) with ? for one of the two days, such as cron(0 20 * * ? *), "
+                "or rate(2 hours), or at(2030-01-31T06:00:00)",
+            )
         if "timezone" in action and not _timezone(action["timezone"]):
             yield Problem(f"{where}.timezone", action["timezone"], "give a time zone of IANA, such as Europe/Madrid")
         least, most = action.get("min_capacity"), action.get("max_capacity")

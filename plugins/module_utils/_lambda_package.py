@@ -19,11 +19,7 @@ def build_zip(directory: str | Path) -> bytes:
     Names are relative to `directory`; bytecode is left out. Raises ValueError when there is no file.
     """
     root = Path(directory)
-    files = {
-        path.relative_to(root).as_posix(): path
-        for path in root.rglob("*")
-        if path.is_file() and "__pycache__" not in path.relative_to(root).parts
-    }
+    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.relative_to(root).parts}
     if not files:
         raise ValueError(f"no file to package under {root}")
     buffer = io.BytesIO()

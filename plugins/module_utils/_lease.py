@@ -107,9 +107,7 @@ class Verdict(enum.Enum):
     CHANGED = "another run had it since this one began to read"
 
 
-def decide(
-    last: Lease | None, me: Holder, *, began: float, now: float, broken: str | None, gone: t.Callable[[Holder], bool]
-) -> Verdict:
+def decide(last: Lease | None, me: Holder, *, began: float, now: float, broken: str | None, gone: t.Callable[[Holder], bool]) -> Verdict:
     """Whether C(me), which began to read the stack at C(began), may take the next lease at C(now), both by AWS's clock."""
     if last is None:
         return Verdict.FREE
@@ -325,9 +323,7 @@ class Keeper:
             last = max(leases, default=None)
             if again and not last:
                 return
-            verdict = decide(
-                last, self._me, began=now - (time.time() - self._option["began"]), now=now, broken=self._option["break"], gone=gone
-            )
+            verdict = decide(last, self._me, began=now - (time.time() - self._option["began"]), now=now, broken=self._option["break"], gone=gone)
             if verdict is Verdict.HELD:
                 raise LeaseError(
                     f"another run has the lease of the stack {stack}: {last}. This run has changed nothing. Wait for the other to end; "
@@ -335,8 +331,7 @@ class Keeper:
                 )
             if verdict is Verdict.CHANGED:
                 raise LeaseError(
-                    f"another run has changed the stack {stack} while this one was reading it: {last}. "
-                    "This run has changed nothing. Run the same command again"
+                    f"another run has changed the stack {stack} while this one was reading it: {last}. This run has changed nothing. Run the same command again"
                 )
             numbers = [lease.number for lease in leases]
             self.changed_before = self._last_change([lease for lease in leases if lease.id not in tried], now)
@@ -385,12 +380,16 @@ class Keeper:
         self._store(lease)
 
     def _put(self, lease: Lease, *, new: bool = False) -> None:
-        how = {"Overwrite": True} if not new else {
-            "Type": "String",
-            "Tier": "Standard",
-            "Description": "Who changes the stack, or changed it last",
-            "Tags": tag_list({k: str(v) for k, v in self._option["tags"].items()}),
-        }
+        how = (
+            {"Overwrite": True}
+            if not new
+            else {
+                "Type": "String",
+                "Tier": "Standard",
+                "Description": "Who changes the stack, or changed it last",
+                "Tags": tag_list({k: str(v) for k, v in self._option["tags"].items()}),
+            }
+        )
         self._aws.client("ssm").put_parameter(Name=f"{self._path}/{lease.number}", Value=lease.value(), **how)
 
     def _delete(self, numbers: list[int], *others: str) -> None:

@@ -21,11 +21,7 @@ def normal_policy(document: dict[str, t.Any]) -> dict[str, t.Any]:
     Only to compare: what is sent is the document itself, because scanners of policies understand fewer spellings than AWS.
     """
     statements = document.get("Statement", [])
-    return {
-        "Version": "2008-10-17",
-        **document,
-        "Statement": [_statement(s) for s in (statements if isinstance(statements, list) else [statements])],
-    }
+    return {"Version": "2008-10-17", **document, "Statement": [_statement(s) for s in (statements if isinstance(statements, list) else [statements])]}
 
 
 def _statement(statement: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -36,15 +32,9 @@ def _statement(statement: dict[str, t.Any]) -> dict[str, t.Any]:
     for name in ("Principal", "NotPrincipal"):
         if name in normal:
             principals = {"AWS": "*"} if normal[name] == "*" else normal[name]
-            normal[name] = {
-                kind: sorted(_ACCOUNT_ROOT.sub(r"\1", who) for who in _strings(names))
-                for kind, names in principals.items()
-            }
+            normal[name] = {kind: sorted(_ACCOUNT_ROOT.sub(r"\1", who) for who in _strings(names)) for kind, names in principals.items()}
     if "Condition" in normal:
-        normal["Condition"] = {
-            operator: {key: _strings(values) for key, values in keys.items()}
-            for operator, keys in normal["Condition"].items()
-        }
+        normal["Condition"] = {operator: {key: _strings(values) for key, values in keys.items()} for operator, keys in normal["Condition"].items()}
     return normal
 
 

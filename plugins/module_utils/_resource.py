@@ -363,13 +363,7 @@ class Resource:
         return self.goes_with_parent and self.parent is not None and (self.parent.absent or bool(replaced))
 
     def _note(self, action: str, before: State | None, changes: State) -> None:
-        self.change = Change(
-            action=action,
-            kind=self.kind,
-            name=self.name,
-            fields=fields(before, changes, self.secret),
-            warnings=self.warn(before, changes),
-        )
+        self.change = Change(action=action, kind=self.kind, name=self.name, fields=fields(before, changes, self.secret), warnings=self.warn(before, changes))
 
     def _foreign(self, before: State) -> bool:
         return foreign(before.get("tags") or {}, self.tags or {})
@@ -377,10 +371,7 @@ class Resource:
     def _check_owner(self, before: State | None) -> None:
         if before is not None and self._foreign(before):
             owner = ", ".join(f"{k}={v}" for k, v in owner_tags(self.tags).items())
-            raise AwsError(
-                "it exists already and is not of this stack. Choose another name, or, to hand it over to the stack, "
-                f"give it the tags {owner}"
-            )
+            raise AwsError(f"it exists already and is not of this stack. Choose another name, or, to hand it over to the stack, give it the tags {owner}")
 
     def busy(self) -> bool:
         """Whether AWS is still at work on it or on anything inside it."""
@@ -491,10 +482,7 @@ def _shown(state: State, names: t.Collection[str], secret: t.Collection[str]) ->
     return ", ".join(f"{n}={SENSITIVE if n in secret else state.get(n)!r}" for n in sorted(names))
 
 
-def run(
-    module: t.Any,
-    build: t.Callable[[Aws, dict[str, t.Any]], tuple[t.Sequence[Resource], t.Callable[[], dict[str, t.Any]]]],
-) -> t.NoReturn:
+def run(module: t.Any, build: t.Callable[[Aws, dict[str, t.Any]], tuple[t.Sequence[Resource], t.Callable[[], dict[str, t.Any]]]]) -> t.NoReturn:
     """Run a module: C(build) gives its resources and a function that returns its results once they are settled.
 
     Where it is not known whether AWS has made a change, the module starts over: a second run of it would make up for a
@@ -529,12 +517,7 @@ def run(
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
         module.fail_json(msg=explain(error))
-    module.exit_json(
-        changed=bool(changes),
-        changes=changes,
-        diff=[_diff(change) for change in changes],
-        **returned,
-    )
+    module.exit_json(changed=bool(changes), changes=changes, diff=[_diff(change) for change in changes], **returned)
 
 
 def in_all(before: list[Change], more: list[Change]) -> list[Change]:

@@ -14,12 +14,7 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import is_kept, origin, restored_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs, Problem
 
-REQUESTS = {
-    "mlflow_restore_snapshot": "snapshot",
-    "mlflow_restore_time": "time",
-    "mlflow_restore_cluster": "cluster",
-    "mlflow_restore_discard": "discard",
-}
+REQUESTS = {"mlflow_restore_snapshot": "snapshot", "mlflow_restore_time": "time", "mlflow_restore_cluster": "cluster", "mlflow_restore_discard": "discard"}
 """The inputs that say what the playbook C(restore) is to do, of which it takes one."""
 
 

@@ -59,9 +59,13 @@ class Role(t.NamedTuple):
             raise NoCredentialsError
         external_id = {"ExternalId": self.external_id} if self.external_id else {}
         fetcher = AssumeRoleCredentialFetcher(
-            partial(source.create_client, **how), own, self.arn, cache=_Sessions(directory), expiry_window_seconds=SPARE,
+            partial(source.create_client, **how),
+            own,
+            self.arn,
+            cache=_Sessions(directory),
+            expiry_window_seconds=SPARE,
             extra_args={"RoleSessionName": self.session_name, "DurationSeconds": self.duration, **external_id},
-        )  # fmt: skip
+        )
         return DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
 
     def take_on(self, session: t.Any, credentials: t.Any) -> None:

@@ -10,13 +10,7 @@ import json
 import secrets
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    eventually,
-    found,
-    tag_dict,
-    tag_list,
-    together,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import eventually, found, tag_dict, tag_list, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State
 
 GENERATORS: dict[str, t.Callable[[], str]] = {

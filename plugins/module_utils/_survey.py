@@ -22,11 +22,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked impor
     record_sets,
     vpc_links,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
-    is_parameter_group,
-    parameter_group_family,
-    parameter_group_name,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import is_parameter_group, parameter_group_family, parameter_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Inputs
@@ -187,8 +183,10 @@ class Deployment(Survey):
     def log_groups(self) -> list[str]:
         return [
             *(f"/aws/rds/cluster/{self.name}/{log}" for log in LOGS[self.inputs["mlflow_database_engine"]]),
-            f"/ecs/{self.name}", f"/aws/vendedlogs/apigateway/{self.name}", f"/aws/lambda/{self.function}",
-        ]  # fmt: skip
+            f"/ecs/{self.name}",
+            f"/aws/vendedlogs/apigateway/{self.name}",
+            f"/aws/lambda/{self.function}",
+        ]
 
     def log_group(self, name: str) -> None:
         listed = partial(self.aws.pages, "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
@@ -225,9 +223,14 @@ class Deployment(Survey):
         s3, bucket = self.aws.client("s3"), f"{self.name}-{self.aws.account_id}-{self.aws.region}"
         yield partial(s3.head_bucket, Bucket=bucket, ExpectedBucketOwner=self.aws.account_id)
         for part in (
-            "bucket_tagging", "bucket_policy", "bucket_ownership_controls", "bucket_encryption", "bucket_versioning",
-            "bucket_lifecycle_configuration", "public_access_block",
-        ):  # fmt: skip
+            "bucket_tagging",
+            "bucket_policy",
+            "bucket_ownership_controls",
+            "bucket_encryption",
+            "bucket_versioning",
+            "bucket_lifecycle_configuration",
+            "public_access_block",
+        ):
             yield partial(getattr(s3, f"get_{part}"), Bucket=bucket)
 
     def cluster_arn(self) -> str:

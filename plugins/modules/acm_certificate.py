@@ -190,9 +190,7 @@ class Certificate(Resource):
             (each["Name"], "CNAME", record["Value"])
             for each in sets
             for record in each.get("ResourceRecords", [])
-            if each["Type"] == "CNAME"
-            and re.fullmatch(rf"_\w+\.({bases})\.", each["Name"])
-            and record["Value"].rstrip(".").endswith(".acm-validations.aws")
+            if each["Type"] == "CNAME" and re.fullmatch(rf"_\w+\.({bases})\.", each["Name"]) and record["Value"].rstrip(".").endswith(".acm-validations.aws")
         }
 
     def _proving_others(self, summaries: list[dict[str, t.Any]], ours: set[str]) -> set[Record]:
@@ -220,11 +218,7 @@ class Certificate(Resource):
     def create(self, desired: State) -> State:
         token = hashlib.sha256(repr((desired["names"], desired["tags"])).encode()).hexdigest()[:32]
         answer = self.aws.client("acm").request_certificate(
-            DomainName=self.name,
-            SubjectAlternativeNames=desired["names"],
-            ValidationMethod="DNS",
-            IdempotencyToken=token,
-            Tags=tag_list(desired["tags"]),
+            DomainName=self.name, SubjectAlternativeNames=desired["names"], ValidationMethod="DNS", IdempotencyToken=token, Tags=tag_list(desired["tags"])
         )
         return {"arn": answer["CertificateArn"], "status": "PENDING_VALIDATION"}
 
@@ -285,9 +279,7 @@ class Certificate(Resource):
     def _prove(self) -> None:
         records = self._records()
         changes = [{"Action": "UPSERT", "ResourceRecordSet": _record_set(record)} for record in sorted(records)]
-        self.aws.client("route53").change_resource_record_sets(
-            HostedZoneId=self.spec["zone_id"], ChangeBatch={"Comment": "ACM validation", "Changes": changes}
-        )
+        self.aws.client("route53").change_resource_record_sets(HostedZoneId=self.spec["zone_id"], ChangeBatch={"Comment": "ACM validation", "Changes": changes})
 
     def _records(self) -> set[Record]:
         """The validation records, which ACM names some seconds after the request. Two names may share one."""

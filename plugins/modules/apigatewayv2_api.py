@@ -273,10 +273,7 @@ class Api(ApiGatewayResource):
             self.call("update_api", ApiId=before["id"], **self._arguments(), **version)
 
     def _arguments(self) -> dict[str, t.Any]:
-        return {
-            "Description": self.spec["description"],
-            "DisableExecuteApiEndpoint": self.spec["disable_execute_api_endpoint"],
-        }
+        return {"Description": self.spec["description"], "DisableExecuteApiEndpoint": self.spec["disable_execute_api_endpoint"]}
 
     def path(self, state: State) -> str:
         return f"apis/{state['id']}"
@@ -300,10 +297,7 @@ class Api(ApiGatewayResource):
         integration = Integration(self, next(iter(integrations), None))
         authorizers = {a["Name"]: a for a in parts["authorizers"]}
         authorizer = Authorizer(self, authorizers.pop(self.spec["authorizer"]["name"], None))
-        unused = [
-            *(Integration(self, i, spare=True, absent=True) for i in integrations[1:]),
-            *(Authorizer(self, a, absent=True) for a in authorizers.values()),
-        ]
+        unused = [*(Integration(self, i, spare=True, absent=True) for i in integrations[1:]), *(Authorizer(self, a, absent=True) for a in authorizers.values())]
 
         statements = {s["Sid"]: s for s in parts["statements"]}
         permissions = []
@@ -317,10 +311,7 @@ class Api(ApiGatewayResource):
         # authorizer that works.
         there = {r["RouteKey"]: r for r in parts["routes"]}
         needs = [integration, authorizer, *permissions, *unused]
-        routes = [
-            Route(self, there.pop(key, None), key, integration, authorizer, needs=needs)
-            for key in self.spec["route_keys"]
-        ]
+        routes = [Route(self, there.pop(key, None), key, integration, authorizer, needs=needs) for key in self.spec["route_keys"]]
         stray_routes = [Route(self, r, key, needs=unused, absent=True) for key, r in there.items()]
 
         stages = {s["StageName"]: s for s in parts["stages"]}
@@ -331,10 +322,7 @@ class Api(ApiGatewayResource):
         mapping = mappings.pop("", None)
         wanted = [Mapping(self, mapping, needs=[stage, *stray_stages])] if self.spec["domain_name"] else []
         stray_mappings = [Mapping(self, m, needs=stray_stages, absent=True) for m in self._own(mappings.values())]
-        return [
-            integration, authorizer, *permissions, *routes, stage, *wanted,
-            *stray_mappings, *stray_stages, *stray_routes, *unused,
-        ]  # fmt: skip
+        return [integration, authorizer, *permissions, *routes, stage, *wanted, *stray_mappings, *stray_stages, *stray_routes, *unused]
 
     def _parts(self) -> dict[str, list[Document]]:
         """What belongs to the API, all read at the same time."""
@@ -370,9 +358,7 @@ class Part(ApiGatewayResource):
     unused: t.ClassVar[dict[str, tuple[str, t.Any]]] = {}
     """Settings that stay empty, as API Gateway calls them and as it answers them then: somebody may have filled them."""
 
-    def __init__(
-        self, api: Api, document: Document | None, name: str, *, needs: t.Sequence[Resource] = (), absent: bool = False
-    ) -> None:
+    def __init__(self, api: Api, document: Document | None, name: str, *, needs: t.Sequence[Resource] = (), absent: bool = False) -> None:
         super().__init__(api.aws, name, needs=needs, parent=api, absent=absent)
         self.api, self.document = api, document
 
@@ -415,11 +401,7 @@ class Integration(Part):
 
     kind = "apigatewayv2_integration"
     twins = True
-    unused = {
-        "description": ("Description", ""),
-        "credentials_arn": ("CredentialsArn", ""),
-        "response_parameters": ("ResponseParameters", {}),
-    }
+    unused = {"description": ("Description", ""), "credentials_arn": ("CredentialsArn", ""), "response_parameters": ("ResponseParameters", {})}
 
     def __init__(self, api: Api, document: Document | None, *, spare: bool = False, absent: bool = False) -> None:
         name = f"{api.name}/{document['IntegrationId']}" if spare and document else api.name
@@ -524,11 +506,7 @@ class Authorizer(Part):
 
     def _arguments(self) -> dict[str, t.Any]:
         wanted = self.desired()
-        either = {
-            "Name": self.name,
-            "AuthorizerType": wanted["type"],
-            "IdentitySource": wanted["identity_source"],
-        }
+        either = {"Name": self.name, "AuthorizerType": wanted["type"], "IdentitySource": wanted["identity_source"]}
         if wanted["type"] == "JWT":
             return either | {"JwtConfiguration": {"Issuer": wanted["issuer"], "Audience": wanted["audience"]}}
         return either | {
@@ -557,11 +535,7 @@ class Permission(Resource):
 
     def describe(self) -> State | None:
         statement = self.statement
-        return statement and {
-            "principal": statement["Principal"],
-            "action": statement["Action"],
-            "condition": statement.get("Condition", {}),
-        }
+        return statement and {"principal": statement["Principal"], "action": statement["Action"], "condition": statement.get("Condition", {})}
 
     def desired(self) -> State:
         return {
@@ -595,10 +569,7 @@ class Permission(Resource):
 
 class Route(Part):
     kind = "apigatewayv2_route"
-    unused = {
-        "api_key_required": ("ApiKeyRequired", False),
-        "operation_name": ("OperationName", ""),
-    }
+    unused = {"api_key_required": ("ApiKeyRequired", False), "operation_name": ("OperationName", "")}
 
     def __init__(
         self,
@@ -645,12 +616,7 @@ class Route(Part):
 
     def _arguments(self) -> dict[str, t.Any]:
         wanted = self.desired()
-        return {
-            "RouteKey": self.key,
-            "Target": wanted["target"],
-            "AuthorizationType": wanted["authorization_type"],
-            "AuthorizerId": wanted["authorizer_id"],
-        }
+        return {"RouteKey": self.key, "Target": wanted["target"], "AuthorizationType": wanted["authorization_type"], "AuthorizerId": wanted["authorizer_id"]}
 
     def delete(self, before: State) -> None:
         self.call("delete_route", ApiId=self.api_id, RouteId=before["id"])
@@ -660,9 +626,7 @@ class Stage(Part):
     kind = "apigatewayv2_stage"
     unused = {"description": ("Description", ""), "variables": ("StageVariables", {})}
 
-    def __init__(
-        self, api: Api, document: Document | None, *, needs: t.Sequence[Resource] = (), absent: bool = False
-    ) -> None:
+    def __init__(self, api: Api, document: Document | None, *, needs: t.Sequence[Resource] = (), absent: bool = False) -> None:
         self.stage_name = document["StageName"] if document else api.spec["stage"]["name"]
         super().__init__(api, document, f"{api.name}/{self.stage_name}", needs=needs, absent=absent)
 
@@ -709,10 +673,7 @@ class Stage(Part):
 
     def _arguments(self) -> dict[str, t.Any]:
         wanted = self.desired()
-        throttling = {
-            "ThrottlingRateLimit": wanted["throttling_rate_limit"],
-            "ThrottlingBurstLimit": wanted["throttling_burst_limit"],
-        }
+        throttling = {"ThrottlingRateLimit": wanted["throttling_rate_limit"], "ThrottlingBurstLimit": wanted["throttling_burst_limit"]}
         log = wanted["access_log"]
         return {
             "AutoDeploy": wanted["auto_deploy"],
@@ -743,9 +704,7 @@ class Mapping(Part):
 
     kind = "apigatewayv2_api_mapping"
 
-    def __init__(
-        self, api: Api, document: Document | None, *, needs: t.Sequence[Resource] = (), absent: bool = False
-    ) -> None:
+    def __init__(self, api: Api, document: Document | None, *, needs: t.Sequence[Resource] = (), absent: bool = False) -> None:
         self.domain_name = api.spec["domain_name"]
         key = document.get("ApiMappingKey", "") if document else ""
         super().__init__(api, document, mapping_name(self.domain_name, key), needs=needs, absent=absent)

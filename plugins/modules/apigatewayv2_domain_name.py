@@ -119,21 +119,10 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import (
-    ApiGatewayResource,
-    mapping_name,
-    own_tags,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, mapping_name, own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import take_records
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
-    OWNER_TAGS,
-    UNKNOWN,
-    Resource,
-    State,
-    owner_tags,
-    run,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, UNKNOWN, Resource, State, owner_tags, run
 
 
 def normal(domain: dict[str, t.Any]) -> State:
@@ -186,32 +175,17 @@ class DomainName(ApiGatewayResource):
         return {"target_domain_name": UNKNOWN, "target_zone_id": UNKNOWN}
 
     def create(self, desired: State) -> State:
-        domain = self.call(
-            "create_domain_name",
-            DomainName=self.name,
-            DomainNameConfigurations=[self._configuration()],
-            Tags=desired["tags"],
-        )
+        domain = self.call("create_domain_name", DomainName=self.name, DomainNameConfigurations=[self._configuration()], Tags=desired["tags"])
         return _added(domain)
 
     def update(self, before: State, changes: State) -> State:
         off = {"MutualTlsAuthentication": {"TruststoreUri": ""}} if "mutual_tls" in changes else {}
         routing = {"RoutingMode": changes["routing_mode"]} if "routing_mode" in changes else {}
-        domain = self.call(
-            "update_domain_name",
-            DomainName=self.name,
-            DomainNameConfigurations=[self._configuration()],
-            **off,
-            **routing,
-        )
+        domain = self.call("update_domain_name", DomainName=self.name, DomainNameConfigurations=[self._configuration()], **off, **routing)
         return _added(domain)
 
     def _configuration(self) -> dict[str, str]:
-        return {
-            "CertificateArn": self.spec["certificate_arn"],
-            "EndpointType": "REGIONAL",
-            "SecurityPolicy": self.spec["security_policy"],
-        }
+        return {"CertificateArn": self.spec["certificate_arn"], "EndpointType": "REGIONAL", "SecurityPolicy": self.spec["security_policy"]}
 
     def path(self, state: State) -> str:
         return f"domainnames/{self.name}"

@@ -179,11 +179,7 @@ class VpcLink(ApiGatewayResource):
 
     def create(self, desired: State) -> State:
         link = self.call(
-            "create_vpc_link",
-            Name=self.name,
-            SubnetIds=desired["subnet_ids"],
-            SecurityGroupIds=desired["security_group_ids"],
-            Tags=desired["tags"],
+            "create_vpc_link", Name=self.name, SubnetIds=desired["subnet_ids"], SecurityGroupIds=desired["security_group_ids"], Tags=desired["tags"]
         )
         self.id = link["VpcLinkId"]
         return {"id": self.id, "status": link["VpcLinkStatus"], "reason": link.get("VpcLinkStatusMessage", "")}
@@ -210,10 +206,7 @@ class VpcLink(ApiGatewayResource):
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     link = VpcLink(aws, params["name"], params, tags=params["tags"])
     if params["state"] == "present":
-        return [link], lambda: {
-            "vpc_link": {"id": link.state["id"], "name": link.name},
-            "superseded": sorted(other["id"] for other in link.others),
-        }
+        return [link], lambda: {"vpc_link": {"id": link.state["id"], "name": link.name}, "superseded": sorted(other["id"] for other in link.others)}
     links = []
     for old in link.ours() if params["vpc_link_ids"] != [] else []:
         if params["vpc_link_ids"] is None or old["id"] in params["vpc_link_ids"]:

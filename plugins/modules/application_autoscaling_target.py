@@ -178,11 +178,7 @@ def reachable_bounds(bounds: Bounds, actions: t.Iterable[tuple[int | None, int |
     new = {bounds}
     while new:
         found |= new
-        new = {
-            (low if minimum is None else minimum, high if maximum is None else maximum)
-            for low, high in new
-            for minimum, maximum in actions
-        } - found
+        new = {(low if minimum is None else minimum, high if maximum is None else maximum) for low, high in new for minimum, maximum in actions} - found
     return found
 
 
@@ -245,9 +241,7 @@ class Target(Resource):
 
     def _register(self, capacity: dict[str, int], **more: t.Any) -> State:
         answer = self.aws.client("application-autoscaling").register_scalable_target(
-            **{f"{bound.title()}Capacity": count for bound, count in capacity.items()},
-            **self.identity,
-            **more,
+            **{f"{bound.title()}Capacity": count for bound, count in capacity.items()}, **self.identity, **more
         )
         return {"arn": answer["ScalableTargetARN"]}
 
@@ -288,9 +282,7 @@ class Child(Resource):
     NAME: t.ClassVar[str]
     """The option that has the wanted ones; how those that there are are listed, and which field is their name."""
 
-    def __init__(
-        self, target: Target, name: str, spec: State, listed: State | None, absent: bool = False
-    ) -> None:
+    def __init__(self, target: Target, name: str, spec: State, listed: State | None, absent: bool = False) -> None:
         super().__init__(target.aws, name, spec, parent=target, absent=absent)
         self.target, self.listed = target, listed
 
@@ -314,10 +306,7 @@ class Policy(Child):
         if self.listed is None:
             return None
         policy_type = self.listed["PolicyType"]
-        return {
-            "policy_type": policy_type,
-            "configuration": _configuration(policy_type, self.listed.get(f"{policy_type}PolicyConfiguration", {})),
-        }
+        return {"policy_type": policy_type, "configuration": _configuration(policy_type, self.listed.get(f"{policy_type}PolicyConfiguration", {}))}
 
     def desired(self) -> State:
         policy_type = "TargetTrackingScaling" if self.spec["target_tracking"] else "StepScaling"
@@ -336,10 +325,7 @@ class Policy(Child):
         )
 
     def delete(self, before: State) -> None:
-        self.aws.client("application-autoscaling").delete_scaling_policy(
-            PolicyName=self.name,
-            **self.target.identity,
-        )
+        self.aws.client("application-autoscaling").delete_scaling_policy(PolicyName=self.name, **self.target.identity)
 
 
 class ScheduledAction(Child):
@@ -380,10 +366,7 @@ class ScheduledAction(Child):
         )
 
     def delete(self, before: State) -> None:
-        self.aws.client("application-autoscaling").delete_scheduled_action(
-            ScheduledActionName=self.name,
-            **self.target.identity,
-        )
+        self.aws.client("application-autoscaling").delete_scheduled_action(ScheduledActionName=self.name, **self.target.identity)
 
 
 def _configuration(policy_type: str, given: State) -> State:
@@ -422,11 +405,7 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "target_tracking": {"type": "dict"},
-                    "step": {"type": "dict"},
-                },
+                "options": {"name": {"type": "str", "required": True}, "target_tracking": {"type": "dict"}, "step": {"type": "dict"}},
                 "mutually_exclusive": [("target_tracking", "step")],
                 "required_one_of": [("target_tracking", "step")],
             },

@@ -226,11 +226,7 @@ def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterato
         for pause in intervals():
             answers = pool.map(lambda kind: READERS[kind](aws, things[kind]), things)
             unseen = Status("AWS does not know it")
-            statuses = {
-                (kind, name): answer.get(name, unseen)
-                for (kind, names), answer in zip(things.items(), answers, strict=True)
-                for name in names
-            }
+            statuses = {(kind, name): answer.get(name, unseen) for (kind, names), answer in zip(things.items(), answers, strict=True) for name in names}
             waited = wait.seconds
             yield {_label(kind, name): status for (kind, name), status in statuses.items()}
             lost = {key: s for key, s in statuses.items() if s.failed or s is unseen and waited > UNSEEN}

@@ -137,14 +137,7 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
-    UNKNOWN,
-    Resource,
-    State,
-    has_unknown,
-    owner_tags,
-    run,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, has_unknown, owner_tags, run
 
 
 class UserPool(Resource):
@@ -177,9 +170,7 @@ class UserPool(Resource):
         return {"id": UNKNOWN, "arn": UNKNOWN}
 
     def create(self, desired: State) -> State:
-        answer = self.aws.client("cognito-idp").create_user_pool(
-            PoolName=self.name, UserPoolTags=desired["tags"], **_settings(desired)
-        )
+        answer = self.aws.client("cognito-idp").create_user_pool(PoolName=self.name, UserPoolTags=desired["tags"], **_settings(desired))
         return {"id": answer["UserPool"]["Id"], "arn": answer["UserPool"]["Arn"]}
 
     def update(self, before: State, changes: State) -> None:
@@ -210,9 +201,7 @@ class UserPool(Resource):
         return ["every account in the pool is deleted"] if self.absent else []
 
     def children(self) -> list[Resource]:
-        clients: list[Resource] = [
-            Client(self.aws, spec["name"], spec, parent=self, absent=self.absent) for spec in self.spec["clients"]
-        ]
+        clients: list[Resource] = [Client(self.aws, spec["name"], spec, parent=self, absent=self.absent) for spec in self.spec["clients"]]
         domain = self.spec["domain"]
         if self.absent:  # Cognito keeps a pool that has a domain, which may be another than the one given now
             domain = self.state["described"].get("Domain")
@@ -241,8 +230,7 @@ class Client(Resource):
         if has_unknown(pool_id):
             return None
         clients = self.aws.once(
-            "clients",
-            lambda: self.aws.pages("cognito-idp", "list_user_pool_clients", "UserPoolClients", UserPoolId=pool_id, MaxResults=60),
+            "clients", lambda: self.aws.pages("cognito-idp", "list_user_pool_clients", "UserPoolClients", UserPoolId=pool_id, MaxResults=60)
         )
         known = next((c for c in clients if c["ClientName"] == self.name), None)
         if known is None:
@@ -280,9 +268,7 @@ class Client(Resource):
         }
 
     def create(self, desired: State) -> State:
-        answer = self.aws.client("cognito-idp").create_user_pool_client(
-            GenerateSecret=desired["generate_secret"], **self._arguments(desired)
-        )
+        answer = self.aws.client("cognito-idp").create_user_pool_client(GenerateSecret=desired["generate_secret"], **self._arguments(desired))
         return {"id": answer["UserPoolClient"]["ClientId"]}
 
     def update(self, before: State, changes: State) -> None:

@@ -161,14 +161,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    eventually,
-    found,
-    tag_dict,
-    tag_list,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, found, tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 IN_USE_SECONDS = 900
@@ -211,11 +204,7 @@ def wanted_rule(spec: dict[str, t.Any], group_ids: dict[str, str]) -> State:
 
 def single_rules(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     """The rules of the module's options with one peer each: C(cidr) in place of C(cidrs)."""
-    return [
-        {**rule, "cidr": cidr}
-        for rule in rules
-        for cidr in (rule["cidrs"] if rule["cidrs"] is not None else [None])
-    ]
+    return [{**rule, "cidr": cidr} for rule in rules for cidr in (rule["cidrs"] if rule["cidrs"] is not None else [None])]
 
 
 def identity(rule: State) -> tuple[t.Any, ...]:
@@ -235,12 +224,7 @@ def permission(rule: State) -> dict[str, t.Any]:
     else:
         side, key = "IpRanges", "CidrIp"
     description = {"Description": rule["description"]} if rule["description"] else {}
-    return {
-        "IpProtocol": rule["protocol"],
-        "FromPort": rule["from_port"],
-        "ToPort": rule["to_port"],
-        side: [{key: peer, **description}],
-    }
+    return {"IpProtocol": rule["protocol"], "FromPort": rule["from_port"], "ToPort": rule["to_port"], side: [{key: peer, **description}]}
 
 
 def is_open(rule: State) -> bool:
@@ -265,9 +249,7 @@ class Group(Tagged):
     kept = False
     """Of such a group: whether it stays for now, with the rules that name it."""
 
-    def __init__(
-        self, aws: Aws, vpc_id: str, spec: State, siblings: dict[str, Group], tags: dict[str, str], absent: bool
-    ) -> None:
+    def __init__(self, aws: Aws, vpc_id: str, spec: State, siblings: dict[str, Group], tags: dict[str, str], absent: bool) -> None:
         super().__init__(aws, spec["name"], spec, tags=tags, absent=absent)
         self.vpc_id, self.siblings = vpc_id, siblings
         """C(siblings): all groups of this run by name, this one among them."""
@@ -276,28 +258,13 @@ class Group(Tagged):
         return self._groups_before().get(self.name)
 
     def _groups_before(self) -> dict[str, State]:
-        filters = [
-            {"Name": "vpc-id", "Values": [self.vpc_id]},
-            {"Name": "group-name", "Values": list(self.siblings)},
-        ]
-        groups = self.aws.once(
-            "groups", lambda: self.aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)
-        )
-        return {
-            g["GroupName"]: {
-                "id": g["GroupId"],
-                "description": g["Description"],
-                "tags": tag_dict(g.get("Tags", [])),
-            }
-            for g in groups
-        }
+        filters = [{"Name": "vpc-id", "Values": [self.vpc_id]}, {"Name": "group-name", "Values": list(self.siblings)}]
+        groups = self.aws.once("groups", lambda: self.aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters))
+        return {g["GroupName"]: {"id": g["GroupId"], "description": g["Description"], "tags": tag_dict(g.get("Tags", []))} for g in groups}
 
     def _rules_before(self) -> list[State]:
         filters = [{"Name": "group-id", "Values": [g["id"] for g in self._groups_before().values()]}]
-        rules = self.aws.once(
-            "rules",
-            lambda: self.aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=filters),
-        )
+        rules = self.aws.once("rules", lambda: self.aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=filters))
         return [existing_rule(rule) for rule in rules if rule["GroupId"] == self.state["id"]]
 
     def desired(self) -> State:
@@ -329,9 +296,7 @@ class Group(Tagged):
 
     def delete(self, before: State) -> None:
         ec2 = self.aws.client("ec2")
-        eventually(
-            ec2.delete_security_group, "DependencyViolation", timeout=IN_USE_SECONDS, GroupId=before["id"]
-        )
+        eventually(ec2.delete_security_group, "DependencyViolation", timeout=IN_USE_SECONDS, GroupId=before["id"])
 
     def children(self) -> list[Rule]:
         if self.absent:
@@ -366,15 +331,7 @@ class Rule(Tagged):
 
     kind = "ec2_security_group_rule"
 
-    def __init__(
-        self,
-        group: Group,
-        spec: State | None,
-        before: State | None,
-        *,
-        absent: bool = False,
-        needs: t.Iterable[Group] = (),
-    ) -> None:
+    def __init__(self, group: Group, spec: State | None, before: State | None, *, absent: bool = False, needs: t.Iterable[Group] = ()) -> None:
         names = {g["id"]: name for name, g in group._groups_before().items()}
         shown = wanted_rule(spec, {}) if spec else {**before, "peer": names.get(before["peer"], before["peer"])}
         first, last = shown["from_port"], shown["to_port"]
@@ -413,10 +370,7 @@ class Rule(Tagged):
     def update(self, before: State, changes: State) -> None:
         operation = f"update_security_group_rule_descriptions_{before['direction']}"
         getattr(self.aws.client("ec2"), operation)(
-            GroupId=self.group.state["id"],
-            SecurityGroupRuleDescriptions=[
-                {"SecurityGroupRuleId": before["id"], "Description": changes["description"]}
-            ],
+            GroupId=self.group.state["id"], SecurityGroupRuleDescriptions=[{"SecurityGroupRuleId": before["id"], "Description": changes["description"]}]
         )
 
     def warn(self, before: State | None, changes: State) -> list[str]:
@@ -426,9 +380,7 @@ class Rule(Tagged):
 
     def delete(self, before: State) -> None:
         operation = f"revoke_security_group_{before['direction']}"
-        getattr(self.aws.client("ec2"), operation)(
-            GroupId=self.group.state["id"], SecurityGroupRuleIds=[before["id"]]
-        )
+        getattr(self.aws.client("ec2"), operation)(GroupId=self.group.state["id"], SecurityGroupRuleIds=[before["id"]])
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
@@ -482,14 +434,7 @@ def main() -> None:
                 "options": {
                     "name": {"type": "str", "required": True},
                     "description": {"type": "str"},
-                    "rules": {
-                        "type": "list",
-                        "elements": "dict",
-                        "default": [],
-                        "options": rule,
-                        "mutually_exclusive": [peers],
-                        "required_one_of": [peers],
-                    },
+                    "rules": {"type": "list", "elements": "dict", "default": [], "options": rule, "mutually_exclusive": [peers], "required_one_of": [peers]},
                 },
             },
             "superseded": {"type": "list", "elements": "str", "default": []},

@@ -91,13 +91,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    eventually,
-    tag_dict,
-    tag_list,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 
@@ -125,10 +119,7 @@ class Cluster(Resource):
         }
 
     def desired(self) -> State:
-        return {
-            "container_insights": self.spec["container_insights"],
-            "capacity_providers": sorted(self.spec["capacity_providers"]),
-        }
+        return {"container_insights": self.spec["container_insights"], "capacity_providers": sorted(self.spec["capacity_providers"])}
 
     def unknown(self) -> State:
         return {"arn": UNKNOWN}
@@ -158,28 +149,18 @@ class Cluster(Resource):
             "UpdateInProgressException",
             cluster=self.name,
             capacityProviders=providers,
-            defaultCapacityProviderStrategy=[
-                s for s in before["default_strategy"] if s["capacityProvider"] in providers
-            ],
+            defaultCapacityProviderStrategy=[s for s in before["default_strategy"] if s["capacityProvider"] in providers],
         )
         return {"attachments_status": answer["cluster"].get("attachmentsStatus", "")}
 
     def delete(self, before: State) -> None:
         # Tasks of a deleted service take a while to stop.
-        eventually(
-            self.aws.client("ecs").delete_cluster,
-            "ClusterContainsTasksException",
-            "UpdateInProgressException",
-            timeout=self.timeout,
-            cluster=self.name,
-        )
+        eventually(self.aws.client("ecs").delete_cluster, "ClusterContainsTasksException", "UpdateInProgressException", timeout=self.timeout, cluster=self.name)
 
     def pending(self, state: State) -> bool:
         if state.get("status") == "FAILED":
             raise AwsError("ECS could not make its capacity providers: remove the cluster and run again")
-        return state.get("status") in ("PROVISIONING", "DEPROVISIONING") or (
-            state.get("attachments_status") == "UPDATE_IN_PROGRESS"
-        )
+        return state.get("status") in ("PROVISIONING", "DEPROVISIONING") or (state.get("attachments_status") == "UPDATE_IN_PROGRESS")
 
 
 def _settings(wanted: State) -> list[dict[str, str]]:
@@ -189,9 +170,7 @@ def _settings(wanted: State) -> list[dict[str, str]]:
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     cluster = Cluster(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
-    return [cluster], lambda: {
-        "cluster": {"arn": cluster.state["arn"], "name": cluster.name} if cluster.state else {}
-    }
+    return [cluster], lambda: {"cluster": {"arn": cluster.state["arn"], "name": cluster.name} if cluster.state else {}}
 
 
 def main() -> None:

@@ -182,14 +182,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    eventually,
-    found,
-    tag_dict,
-    tag_list,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, found, tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import STOPPED, progress, why_stopped
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, has_unknown, run
 
@@ -216,11 +209,7 @@ class Service(Resource):
         if has_unknown(self.spec["cluster"]):
             return None
         answer = found(
-            self.aws.client("ecs").describe_services,
-            "ClusterNotFoundException",
-            cluster=self.spec["cluster"],
-            services=[self.name],
-            include=["TAGS"],
+            self.aws.client("ecs").describe_services, "ClusterNotFoundException", cluster=self.spec["cluster"], services=[self.name], include=["TAGS"]
         )
         service = next(iter(answer["services"]), None) if answer else None
         # A service that is being deleted cannot be changed any more: a new one is made as soon as it is gone.
@@ -248,10 +237,7 @@ class Service(Resource):
                 "security_groups": sorted(network.get("securityGroups", [])),
                 "assign_public_ip": network.get("assignPublicIp") == "ENABLED",
             },
-            "load_balancers": {
-                b["targetGroupArn"]: f"{b['containerName']}:{b['containerPort']}"
-                for b in service.get("loadBalancers", [])
-            },
+            "load_balancers": {b["targetGroupArn"]: f"{b['containerName']}:{b['containerPort']}" for b in service.get("loadBalancers", [])},
             "circuit_breaker": breaker.get("enable", False) and breaker.get("rollback", False),
             "maximum_percent": deployment.get("maximumPercent"),
             "minimum_healthy_percent": deployment.get("minimumHealthyPercent"),
@@ -285,10 +271,7 @@ class Service(Resource):
                 "security_groups": sorted(self.spec["security_groups"]),
                 "assign_public_ip": self.spec["assign_public_ip"],
             },
-            "load_balancers": {
-                b["target_group_arn"]: f"{b['container_name']}:{b['container_port']}"
-                for b in self.spec["load_balancers"]
-            },
+            "load_balancers": {b["target_group_arn"]: f"{b['container_name']}:{b['container_port']}" for b in self.spec["load_balancers"]},
         }
 
     def unknown(self) -> State:
@@ -316,10 +299,7 @@ class Service(Resource):
         # For these ECS starts no deployment on its own.
         force = "enable_execute_command" in changes or before["failed"]
         service = self.aws.client("ecs").update_service(
-            service=self.name,
-            cluster=self.spec["cluster"],
-            **self._arguments(changes),
-            **({"forceNewDeployment": True} if force else {}),
+            service=self.name, cluster=self.spec["cluster"], **self._arguments(changes), **({"forceNewDeployment": True} if force else {})
         )["service"]
         return self._answered(service)
 
@@ -329,9 +309,7 @@ class Service(Resource):
         arguments = self._arguments({**changes, "circuit_breaker": True})
         configuration = arguments["deploymentConfiguration"]
         breaker = configuration["deploymentCircuitBreaker"]
-        arguments["deploymentConfiguration"] = {
-            **configuration, "deploymentCircuitBreaker": {**breaker, "rollback": False}
-        }  # fmt: skip
+        arguments["deploymentConfiguration"] = {**configuration, "deploymentCircuitBreaker": {**breaker, "rollback": False}}
         again = "task_definition" in changes
         if again:  # the last completed deployment, to which ECS could go back, becomes one of the new revision
             self._deploy(name, {**arguments, "desiredCount": 0})
@@ -379,11 +357,7 @@ class Service(Resource):
             }
         if "load_balancers" in wanted:
             arguments["loadBalancers"] = [
-                {
-                    "targetGroupArn": b["target_group_arn"],
-                    "containerName": b["container_name"],
-                    "containerPort": b["container_port"],
-                }
+                {"targetGroupArn": b["target_group_arn"], "containerName": b["container_name"], "containerPort": b["container_port"]}
                 for b in self.spec["load_balancers"]
             ]
         if wanted.keys() & {"circuit_breaker", "maximum_percent", "minimum_healthy_percent"}:
@@ -481,9 +455,7 @@ def _reason(deployment: State) -> str:
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     service = Service(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
-    return [service], lambda: {
-        "service": {"arn": service.state["arn"], "name": service.name} if service.state else {}
-    }
+    return [service], lambda: {"service": {"arn": service.state["arn"], "name": service.name} if service.state else {}}
 
 
 def main() -> None:
@@ -515,11 +487,7 @@ def main() -> None:
             "enable_execute_command": {"type": "bool", "default": False},
             "enable_ecs_managed_tags": {"type": "bool", "default": True},
             "propagate_tags": {"type": "str", "choices": ["NONE", "SERVICE", "TASK_DEFINITION"], "default": "SERVICE"},
-            "availability_zone_rebalancing": {
-                "type": "str",
-                "choices": ["ENABLED", "DISABLED"],
-                "default": "ENABLED",
-            },
+            "availability_zone_rebalancing": {"type": "str", "choices": ["ENABLED", "DISABLED"], "default": "ENABLED"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},
             "wait": {"type": "bool", "default": True},

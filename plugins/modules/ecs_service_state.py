@@ -115,9 +115,7 @@ class Scaling(Resource):
 
     def update(self, before: State, changes: State) -> None:
         self.aws.client("application-autoscaling").register_scalable_target(
-            ResourceId=self.name,
-            SuspendedState=dict.fromkeys(SUSPENSIONS, changes["suspended"]),
-            **DIMENSION,
+            ResourceId=self.name, SuspendedState=dict.fromkeys(SUSPENSIONS, changes["suspended"]), **DIMENSION
         )
 
 

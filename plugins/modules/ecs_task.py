@@ -137,12 +137,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    intervals,
-    tag_list,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, intervals, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import essential, last_object, why_stopped
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
@@ -225,9 +220,7 @@ class Task(Resource):
                 return found[0]
             self.aws.before_wait()
             if wait.seconds > self.spec["timeout"]:
-                raise AwsError(
-                    f"it still runs after {self.spec['timeout']} seconds; run the same command again to go on waiting"
-                )
+                raise AwsError(f"it still runs after {self.spec['timeout']} seconds; run the same command again to go on waiting")
             wait.pause(pause, found[0]["lastStatus"] if found else "not there yet")
         raise AssertionError("unreachable: intervals() never ends")
 

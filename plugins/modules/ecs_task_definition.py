@@ -144,15 +144,7 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    ClientError,
-    OutOfDate,
-    error_code,
-    tag_dict,
-    tag_list,
-    together,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, ClientError, OutOfDate, error_code, tag_dict, tag_list, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import artifact_places, revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
 
@@ -191,8 +183,7 @@ def normalise_container(definition: State) -> State:
         container["portMappings"] = dict(map(_port_mapping, container["portMappings"]))
     if "mountPoints" in container:
         container["mountPoints"] = {
-            m["containerPath"]: {"sourceVolume": m.get("sourceVolume"), "readOnly": bool(m.get("readOnly"))}
-            for m in container["mountPoints"]
+            m["containerPath"]: {"sourceVolume": m.get("sourceVolume"), "readOnly": bool(m.get("readOnly"))} for m in container["mountPoints"]
         }
     if "ulimits" in container:
         container["ulimits"] = {u["name"]: {k: v for k, v in u.items() if k != "name"} for u in container["ulimits"]}
@@ -230,10 +221,7 @@ def _without_empty(value: t.Any) -> t.Any:
 
 def artifact_warnings(before: State, after: State) -> list[str]:
     """What becomes of artifacts where the containers C(after) have MLflow keep them elsewhere than those C(before)."""
-    old, new = (
-        {name: place for container in containers.values() for name, place in artifact_places(container).items()}
-        for containers in (before, after)
-    )
+    old, new = ({name: place for container in containers.values() for name, place in artifact_places(container).items()} for containers in (before, after))
     proxied, direct = "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"
     if old.get(proxied) not in (None, new.get(proxied)):
         now = f"passes on those below {new[proxied]}" if proxied in new else "no longer passes any on"
@@ -360,7 +348,7 @@ class TaskDefinition(Resource):
             ecs.deregister_task_definition(taskDefinition=arn)
         every = [arn for status in STATUSES for arn in self._before(status)]
         for start in range(0, len(every), 10):  # ECS takes ten at a time
-            answer = ecs.delete_task_definitions(taskDefinitions=every[start:start + 10])
+            answer = ecs.delete_task_definitions(taskDefinitions=every[start : start + 10])
             if answer.get("failures"):
                 raise OutOfDate(f"ECS did not delete {answer['failures'][0]['arn']}: {answer['failures'][0]['reason']}")
 
@@ -387,9 +375,7 @@ def _volumes(volumes: list[State]) -> State:
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
-    definition = TaskDefinition(
-        aws, params["family"], params, tags=params["tags"], absent=params["state"] == "absent"
-    )
+    definition = TaskDefinition(aws, params["family"], params, tags=params["tags"], absent=params["state"] == "absent")
     return [definition], lambda: {"task_definition": definition.result()}
 
 
@@ -404,10 +390,7 @@ def main() -> None:
             "requires_compatibilities": {"type": "list", "elements": "str", "default": ["FARGATE"]},
             "execution_role_arn": {"type": "str", "default": ""},
             "task_role_arn": {"type": "str", "default": ""},
-            "runtime_platform": {
-                "type": "dict",
-                "default": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
-            },
+            "runtime_platform": {"type": "dict", "default": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"}},
             "volumes": {"type": "list", "elements": "dict", "default": []},
             "ephemeral_storage": {"type": "int", "default": DEFAULT_STORAGE},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -303,22 +303,9 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    eventually,
-    first,
-    tag_dict,
-    tag_list,
-    together,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, first, tag_dict, tag_list, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import records_tag, take_records
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._elbv2 import (
-    normal_actions,
-    normal_conditions,
-    sent_actions,
-    sent_conditions,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._elbv2 import normal_actions, normal_conditions, sent_actions, sent_conditions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
 DELETION_PROTECTION = "deletion_protection.enabled"
@@ -411,9 +398,7 @@ class TargetGroup(Balancing):
         if group is None:
             return None
         arn = group["TargetGroupArn"]
-        answer, tags = together(
-            lambda: elbv2.describe_target_group_attributes(TargetGroupArn=arn), lambda: tags_of(self.aws, [arn])
-        )
+        answer, tags = together(lambda: elbv2.describe_target_group_attributes(TargetGroupArn=arn), lambda: tags_of(self.aws, [arn]))
         attributes = attribute_dict(answer["Attributes"])
         health_check = {option: group.get(member) for option, member in HEALTH_CHECK.items()}
         health_check["matcher"] = group.get("Matcher", {}).get("HttpCode")
@@ -576,9 +561,7 @@ class LoadBalancer(Balancing):
         replaced = before is not None and "scheme" in changes
         if before and before["protected"] and (self.absent or replaced) and not self._may_lift_protection():
             # Said here so that a plan says it too: AWS itself would refuse only when the change is under way.
-            raise AwsError(
-                "its deletion protection is on: turn it off first, or with state=absent give lift_deletion_protection"
-            )
+            raise AwsError("its deletion protection is on: turn it off first, or with state=absent give lift_deletion_protection")
         warnings = []
         if changes.get("scheme") == "internet-facing":
             warnings.append("opens the load balancer to the internet")
@@ -690,14 +673,7 @@ class Listener(Inside):
         there = {} if self.fresh() else t.cast(State, self.there)["rules"]
         wanted = {spec["priority"]: spec for spec in ([] if self.absent else self.spec["rules"])}
         return [
-            Rule(
-                self.aws,
-                f"{self.name}/{priority}",
-                wanted.get(priority),
-                parent=self,
-                absent=priority not in wanted,
-                there=there.get(priority),
-            )
+            Rule(self.aws, f"{self.name}/{priority}", wanted.get(priority), parent=self, absent=priority not in wanted, there=there.get(priority))
             for priority in sorted({*there, *wanted})
         ]
 
@@ -778,9 +754,7 @@ def client_secret_version(aws: Aws) -> str:
     arn = aws.module.params["client_secret_arn"]
     if not arn:
         raise AwsError("authenticate-oidc needs the option client_secret_arn")
-    versions = aws.once(
-        "client secret", lambda: aws.client("secretsmanager").describe_secret(SecretId=arn)["VersionIdsToStages"]
-    )
+    versions = aws.once("client secret", lambda: aws.client("secretsmanager").describe_secret(SecretId=arn)["VersionIdsToStages"])
     return next(version for version, stages in versions.items() if "AWSCURRENT" in stages)
 
 

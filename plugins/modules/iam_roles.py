@@ -123,14 +123,7 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    eventually,
-    found,
-    tag_dict,
-    tag_list,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, found, tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
 
@@ -188,9 +181,7 @@ class Role(Resource):
         if plain.keys() & changes.keys():
             iam.update_role(RoleName=self.name, **{plain[k]: v for k, v in changes.items() if k in plain})
         if changes.get("permissions_boundary"):
-            iam.put_role_permissions_boundary(
-                RoleName=self.name, PermissionsBoundary=changes["permissions_boundary"]
-            )
+            iam.put_role_permissions_boundary(RoleName=self.name, PermissionsBoundary=changes["permissions_boundary"])
         elif "permissions_boundary" in changes:
             iam.delete_role_permissions_boundary(RoleName=self.name)
 
@@ -204,9 +195,7 @@ class Role(Resource):
     def delete(self, before: State) -> None:
         iam = self.aws.client("iam")
         for profile in self.profiles():
-            iam.remove_role_from_instance_profile(
-                InstanceProfileName=profile["InstanceProfileName"], RoleName=self.name
-            )
+            iam.remove_role_from_instance_profile(InstanceProfileName=profile["InstanceProfileName"], RoleName=self.name)
         # DeleteConflict: IAM has not noticed everywhere yet that the policies are gone.
         eventually(iam.delete_role, "DeleteConflict", RoleName=self.name)
 
@@ -217,11 +206,7 @@ class Role(Resource):
             *(InlinePolicy(self.aws, name, {"document": wanted[name]}, parent=self) for name in wanted),
             *(InlinePolicy(self.aws, name, parent=self, absent=True) for name in embedded if name not in wanted),
             *(Attachment(self.aws, arn, parent=self) for arn in self.spec["managed_policies"]),
-            *(
-                Attachment(self.aws, arn, parent=self, absent=True)
-                for arn in attached
-                if arn not in self.spec["managed_policies"]
-            ),
+            *(Attachment(self.aws, arn, parent=self, absent=True) for arn in attached if arn not in self.spec["managed_policies"]),
         ]
 
     def ahead(self) -> list[t.Callable[[], t.Any]]:
@@ -235,9 +220,7 @@ class Role(Resource):
     def document(self, policy: str) -> State | None:
         """GetRolePolicy's answer on an inline policy, as it was before this run."""
         get = self.aws.client("iam").get_role_policy
-        return self.aws.once(
-            (self.name, policy), lambda: found(get, "NoSuchEntity", RoleName=self.name, PolicyName=policy)
-        )
+        return self.aws.once((self.name, policy), lambda: found(get, "NoSuchEntity", RoleName=self.name, PolicyName=policy))
 
     def attached(self) -> list[str]:
         """ARNs of the managed policies that the role had before this run."""
@@ -308,9 +291,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Role], t.Callable[[]
         if not absent and not spec["assume_role_policy"]:
             raise AwsError(f"iam_role {spec['name']}: assume_role_policy is required: it says who may assume the role")
     roles = [Role(aws, spec["name"], spec, tags=params["tags"], absent=absent) for spec in params["roles"]]
-    return roles, lambda: {
-        "roles": {r.name: {"arn": r.state["arn"], "id": r.state["id"], "name": r.name} for r in roles if r.state}
-    }
+    return roles, lambda: {"roles": {r.name: {"arn": r.state["arn"], "id": r.state["id"], "name": r.name} for r in roles if r.state}}
 
 
 def main() -> None:

@@ -150,11 +150,7 @@ CODE = frozenset({"code_sha256", "architectures"})
 """What UpdateFunctionCode changes; UpdateFunctionConfiguration changes the rest."""
 
 
-WITHOUT = {
-    "layers": ("Layers", []),
-    "subnet_ids": ("VpcConfig", {"SubnetIds": [], "SecurityGroupIds": []}),
-    "kms_key_arn": ("KMSKeyArn", ""),
-}
+WITHOUT = {"layers": ("Layers", []), "subnet_ids": ("VpcConfig", {"SubnetIds": [], "SecurityGroupIds": []}), "kms_key_arn": ("KMSKeyArn", "")}
 """What the function does without, and how Lambda is told so."""
 
 
@@ -190,14 +186,7 @@ def _status(configuration: dict[str, t.Any]) -> State:
 
 def arguments(fields: State) -> dict[str, t.Any]:
     """Fields of the configuration as Lambda's API takes them."""
-    spelled = {
-        "handler": "Handler",
-        "role": "Role",
-        "runtime": "Runtime",
-        "description": "Description",
-        "timeout": "Timeout",
-        "memory_size": "MemorySize",
-    }
+    spelled = {"handler": "Handler", "role": "Role", "runtime": "Runtime", "description": "Description", "timeout": "Timeout", "memory_size": "MemorySize"}
     given = {spelled[name]: value for name, value in fields.items() if name in spelled}
     if "environment" in fields:
         given["Environment"] = {"Variables": fields["environment"]}
@@ -232,11 +221,7 @@ class Function(Resource):
 
     def create(self, desired: State) -> State:
         configuration = self.aws.client("lambda").create_function(
-            FunctionName=self.name,
-            Code={"ZipFile": self.spec["package"]},
-            Architectures=desired["architectures"],
-            Tags=desired["tags"],
-            **arguments(desired),
+            FunctionName=self.name, Code={"ZipFile": self.spec["package"]}, Architectures=desired["architectures"], Tags=desired["tags"], **arguments(desired)
         )
         return {"arn": configuration["FunctionArn"], **_status(configuration)}
 
@@ -323,10 +308,7 @@ def main() -> None:
             "environment": {"type": "dict", "default": {}},
             "logging_config": {
                 "type": "dict",
-                "options": {
-                    "log_group": {"type": "str", "required": True},
-                    "log_format": {"type": "str", "choices": ["JSON", "Text"], "default": "JSON"},
-                },
+                "options": {"log_group": {"type": "str", "required": True}, "log_format": {"type": "str", "choices": ["JSON", "Text"], "default": "JSON"}},
             },
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},

@@ -101,9 +101,7 @@ class LogGroup(Resource):
     def describe(self) -> State | None:
         groups, tags = together(
             lambda: self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name),
-            lambda: found(
-                self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn()
-            ),
+            lambda: found(self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn()),
         )
         group = next((g for g in groups if g["logGroupName"] == self.name), None)
         if group is None:
@@ -168,11 +166,7 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "retention_in_days": {"type": "int"},
-                    "kms_key_id": {"type": "str", "no_log": False},
-                },
+                "options": {"name": {"type": "str", "required": True}, "retention_in_days": {"type": "int"}, "kms_key_id": {"type": "str", "no_log": False}},
             },
             "account_id": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

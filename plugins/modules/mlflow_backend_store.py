@@ -291,19 +291,21 @@ def uris(params: dict[str, t.Any], master_password: str) -> str:
     if has_unknown([*hosts.values(), params["port"]]):
         return UNKNOWN
     password = derive_password(master_password, params["unique_name"])
-    return json.dumps({
-        field: backend_store_uri(
-            engine=params["engine"],
-            user=params["username"],
-            password=password,
-            host=host,
-            port=int(params["port"]),
-            database=params["database"],
-            ca_file=params["ca_file"],
-        )
-        for field, host in hosts.items()
-        if host
-    })
+    return json.dumps(
+        {
+            field: backend_store_uri(
+                engine=params["engine"],
+                user=params["username"],
+                password=password,
+                host=host,
+                port=int(params["port"]),
+                database=params["database"],
+                ca_file=params["ca_file"],
+            )
+            for field, host in hosts.items()
+            if host
+        }
+    )
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Secret], t.Callable[[], dict[str, t.Any]]]:

@@ -135,14 +135,7 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    BotoCoreError,
-    ClientError,
-    explain,
-    together,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, BotoCoreError, ClientError, explain, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.account import Account
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Problems

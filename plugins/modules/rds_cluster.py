@@ -319,25 +319,10 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
     timestamp,
     version_change,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    eventually,
-    first,
-    intervals,
-    tag_dict,
-    tag_list,
-    together,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, first, intervals, tag_dict, tag_list, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password, secret_problem
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
-    UNKNOWN,
-    Resource,
-    State,
-    differences,
-    run,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, differences, run
 
 LONGEST_NAME = 63
 """Characters of a snapshot's name at most."""
@@ -385,10 +370,7 @@ class SubnetGroup(RdsResource):
 
     def create(self, desired: State) -> None:
         self.rds.create_db_subnet_group(
-            DBSubnetGroupName=self.name,
-            DBSubnetGroupDescription=self.DESCRIPTION,
-            SubnetIds=desired["subnet_ids"],
-            Tags=tag_list(desired["tags"]),
+            DBSubnetGroupName=self.name, DBSubnetGroupDescription=self.DESCRIPTION, SubnetIds=desired["subnet_ids"], Tags=tag_list(desired["tags"])
         )
 
     def update(self, before: State, changes: State) -> None:
@@ -412,19 +394,14 @@ class ClusterParameterGroup(RdsResource):
             return None
         arn = group["DBClusterParameterGroupArn"]
         by_user, tags = together(
-            lambda: self.aws.pages("rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name),
-            lambda: self.tags_of(arn),
+            lambda: self.aws.pages("rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name), lambda: self.tags_of(arn)
         )
         parameters = {p["ParameterName"]: p["ParameterValue"] for p in by_user if "ParameterValue" in p}
         if missing := set(self.spec["parameters"]) - set(parameters):
             # Set to its default value, a parameter keeps the source of the default (rds.force_ssl of PostgreSQL 15 and later).
             defaults = (p for p in self._every() if p["ParameterName"] in missing and "ParameterValue" in p)
             parameters |= {p["ParameterName"]: p["ParameterValue"] for p in defaults}
-        return {
-            "arn": arn,
-            "parameters": parameters,
-            "tags": tags,
-        }
+        return {"arn": arn, "parameters": parameters, "tags": tags}
 
     def desired(self) -> State:
         return {"parameters": {name: str(value) for name, value in self.spec["parameters"].items()}}
@@ -442,8 +419,7 @@ class ClusterParameterGroup(RdsResource):
         new, old = changes["parameters"], before["parameters"]
         self._set({name: (value, self._method(name)) for name, value in new.items() if old.get(name) != value})
         self._call(
-            self.rds.reset_db_cluster_parameter_group,
-            [{"ParameterName": name, "ApplyMethod": self._method(name)} for name in sorted(old.keys() - new.keys())],
+            self.rds.reset_db_cluster_parameter_group, [{"ParameterName": name, "ApplyMethod": self._method(name)} for name in sorted(old.keys() - new.keys())]
         )
 
     def _set(self, values: dict[str, tuple[str, str]]) -> None:
@@ -455,11 +431,7 @@ class ClusterParameterGroup(RdsResource):
     def _call(self, call: t.Callable[..., t.Any], parameters: list[dict[str, str]]) -> None:
         for start in range(0, len(parameters), self.PER_CALL):
             eventually(  # the changes before are pending for a while
-                call,
-                "InvalidDBParameterGroupState",
-                timeout=180,
-                DBClusterParameterGroupName=self.name,
-                Parameters=parameters[start : start + self.PER_CALL],
+                call, "InvalidDBParameterGroupState", timeout=180, DBClusterParameterGroupName=self.name, Parameters=parameters[start : start + self.PER_CALL]
             )
 
     def _method(self, parameter: str) -> str:
@@ -470,10 +442,7 @@ class ClusterParameterGroup(RdsResource):
     def _every(self) -> list[dict[str, t.Any]]:
         """All parameters, those with their default value included, as they were before this run."""
         return self.aws.once(
-            ("parameters", self.name),
-            lambda: self.aws.pages(
-                "rds", "describe_db_cluster_parameters", "Parameters", DBClusterParameterGroupName=self.name
-            ),
+            ("parameters", self.name), lambda: self.aws.pages("rds", "describe_db_cluster_parameters", "Parameters", DBClusterParameterGroupName=self.name)
         )
 
     def warn(self, before: State | None, changes: State) -> list[str]:
@@ -485,9 +454,7 @@ class ClusterParameterGroup(RdsResource):
         return [f"{', '.join(static)}: takes effect when the instances are rebooted, which no run does"] if static else []
 
     def delete(self, before: State) -> None:
-        eventually(
-            self.rds.delete_db_cluster_parameter_group, "InvalidDBParameterGroupState", DBClusterParameterGroupName=self.name
-        )
+        eventually(self.rds.delete_db_cluster_parameter_group, "InvalidDBParameterGroupState", DBClusterParameterGroupName=self.name)
 
 
 class Cluster(RdsResource):
@@ -546,9 +513,7 @@ class Cluster(RdsResource):
             "pending_modified": frozenset(cluster.get("PendingModifiedValues") or {}),
             "members": {m["DBInstanceIdentifier"]: m["IsClusterWriter"] for m in cluster.get("DBClusterMembers", [])},
             "reboot_pending": sorted(
-                m["DBInstanceIdentifier"]
-                for m in cluster.get("DBClusterMembers", [])
-                if m.get("DBClusterParameterGroupStatus") == "pending-reboot"
+                m["DBInstanceIdentifier"] for m in cluster.get("DBClusterMembers", []) if m.get("DBClusterParameterGroupStatus") == "pending-reboot"
             ),
             "engine": cluster["Engine"],
             "engine_version": cluster["EngineVersion"],
@@ -589,9 +554,7 @@ class Cluster(RdsResource):
     def desired(self) -> State:
         spec, current = self.spec, self.current
         version: str | None = spec["engine_version"]
-        if current and not version_change(
-            current["engine_version"], spec["engine_version"], auto_minor=spec["auto_minor_version_upgrade"]
-        ):
+        if current and not version_change(current["engine_version"], spec["engine_version"], auto_minor=spec["auto_minor_version_upgrade"]):
             version = None
         return {
             **{field: spec[field] for field in {**self.ARGUMENTS, **self.FIXED}},
@@ -666,10 +629,7 @@ class Cluster(RdsResource):
         if change == "downgrade":
             raise AwsError(f"engine_version is {have}, the input asks for the older {want}. {RESTORE}")
         if change == "major" and not self.spec["allow_major_version_upgrade"]:
-            raise AwsError(
-                f"from {have} to {want} is a major upgrade, which needs tests and a longer downtime. "
-                "Set allow_major_version_upgrade to do it"
-            )
+            raise AwsError(f"from {have} to {want} is a major upgrade, which needs tests and a longer downtime. Set allow_major_version_upgrade to do it")
 
     # Changing
 
@@ -697,8 +657,13 @@ class Cluster(RdsResource):
         return {field: made[field] for field in (*self.unknown(), "pending_modified")}
 
     NOT_OF_A_RESTORE: t.ClassVar[tuple[str, ...]] = (
-        "MasterUsername", "StorageEncrypted", "PreferredMaintenanceWindow", "EngineVersion", "BackupRetentionPeriod", "PreferredBackupWindow",
-    )  # fmt: skip
+        "MasterUsername",
+        "StorageEncrypted",
+        "PreferredMaintenanceWindow",
+        "EngineVersion",
+        "BackupRetentionPeriod",
+        "PreferredBackupWindow",
+    )
     """What the operations that restore do not take, the last two of them not from every boto3; of the version both have an idea of their own."""
 
     def _restore(self, arguments: State, tags: dict[str, str]) -> State:
@@ -710,9 +675,7 @@ class Cluster(RdsResource):
             snapshot = self.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"][0]
             have, want = snapshot["EngineVersion"], self.spec["engine_version"]
             upgrade = version_change(have, want, auto_minor=self.spec["auto_minor_version_upgrade"])
-            self.rds.restore_db_cluster_from_snapshot(
-                SnapshotIdentifier=name, EngineVersion=want if upgrade else have, **arguments
-            )
+            self.rds.restore_db_cluster_from_snapshot(SnapshotIdentifier=name, EngineVersion=want if upgrade else have, **arguments)
         else:
             del arguments["Engine"], arguments["DatabaseName"]  # those of the source
             latest = source["time"] == "latest"
@@ -738,10 +701,7 @@ class Cluster(RdsResource):
         if "enabled_cloudwatch_logs_exports" in changes:
             wanted = set(changes["enabled_cloudwatch_logs_exports"])
             have = set(before["enabled_cloudwatch_logs_exports"])
-            arguments["CloudwatchLogsExportConfiguration"] = {
-                "EnableLogTypes": sorted(wanted - have),
-                "DisableLogTypes": sorted(have - wanted),
-            }
+            arguments["CloudwatchLogsExportConfiguration"] = {"EnableLogTypes": sorted(wanted - have), "DisableLogTypes": sorted(have - wanted)}
         if version:  # until it is known which one is in force, the tag names none
             self.retag(before, {PASSWORD_VERSION_TAG: "changing"}, [])
         answer = eventually(  # it was available when it was read; a backup may have begun since, or AWS have shown the state before
@@ -817,10 +777,7 @@ class Cluster(RdsResource):
             every = self.aws.pages("rds", "describe_db_instances", "DBInstances")
             taken = {i["DBInstanceIdentifier"] for i in every if i.get("DBClusterIdentifier") != self.name}
             wanted, unwanted = members(prefix, existing, count, taken)
-        instances = [
-            Instance(self.aws, name, self.spec, tags=self.tags, parent=self, absent=name in unwanted)
-            for name in (*wanted, *unwanted)
-        ]
+        instances = [Instance(self.aws, name, self.spec, tags=self.tags, parent=self, absent=name in unwanted) for name in (*wanted, *unwanted)]
         for reader in instances[1 : len(wanted)]:
             reader.needs = (instances[0],)  # the instance that is made first becomes the writer
         return instances
@@ -964,11 +921,7 @@ class Instance(RdsResource):
 
 
 def _capacity(capacity: t.Mapping[str, float]) -> dict[str, t.Any]:
-    names = {
-        "min_capacity": "MinCapacity",
-        "max_capacity": "MaxCapacity",
-        "seconds_until_auto_pause": "SecondsUntilAutoPause",
-    }
+    names = {"min_capacity": "MinCapacity", "max_capacity": "MaxCapacity", "seconds_until_auto_pause": "SecondsUntilAutoPause"}
     return {names[field]: value for field, value in capacity.items()}
 
 
@@ -1051,11 +1004,7 @@ def main() -> None:
             "name_prefix": {"type": "str"},
             "restore_from": {
                 "type": "dict",
-                "options": {
-                    "snapshot_identifier": {"type": "str"},
-                    "source_cluster_identifier": {"type": "str"},
-                    "time": {"type": "str"},
-                },
+                "options": {"snapshot_identifier": {"type": "str"}, "source_cluster_identifier": {"type": "str"}, "time": {"type": "str"}},
                 "mutually_exclusive": [("snapshot_identifier", "time")],
                 "required_one_of": [("snapshot_identifier", "time")],
                 "required_by": {"time": ("source_cluster_identifier",)},
@@ -1079,10 +1028,7 @@ def main() -> None:
             "copy_tags_to_snapshot": {"type": "bool", "default": True},
             "deletion_protection": {"type": "bool"},
             "enabled_cloudwatch_logs_exports": {"type": "list", "elements": "str"},
-            "engine_lifecycle_support": {
-                "type": "str",
-                "choices": ["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"],
-            },
+            "engine_lifecycle_support": {"type": "str", "choices": ["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"]},
             "serverless_v2_scaling": {
                 "type": "dict",
                 "options": {

@@ -96,22 +96,8 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import timestamp
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    eventually,
-    first,
-    found,
-    tag_dict,
-    tag_list,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
-    UNKNOWN,
-    Resource,
-    State,
-    has_unknown,
-    run,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, first, found, tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, has_unknown, run
 
 
 class Snapshot(Resource):

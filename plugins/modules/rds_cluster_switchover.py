@@ -97,23 +97,8 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
-    RESTORED_AT_TAG,
-    RESTORED_FROM_TAG,
-    failure,
-    is_kept,
-    kept_name,
-    timestamp,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    eventually,
-    first,
-    intervals,
-    tag_dict,
-    tag_list,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import RESTORED_AT_TAG, RESTORED_FROM_TAG, failure, is_kept, kept_name, timestamp
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, first, intervals, tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
 
 

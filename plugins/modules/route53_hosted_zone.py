@@ -117,12 +117,7 @@ class HostedZone(Resource):
     def describe(self) -> State | None:
         """Ours where there is one, or else one that is in its way."""
         zones = [
-            {
-                "id": zone["Id"],
-                "comment": zone.get("Config", {}).get("Comment", ""),
-                "reference": zone["CallerReference"],
-                "tags": zone["Tags"],
-            }
+            {"id": zone["Id"], "comment": zone.get("Config", {}).get("Comment", ""), "reference": zone["CallerReference"], "tags": zone["Tags"]}
             for zone in public_zones(self.aws, self.name)
         ]
         self.ours = next((zone for zone in zones if not self._foreign(zone)), None)
@@ -156,9 +151,7 @@ class HostedZone(Resource):
         for number in itertools.count():
             try:
                 zone = self.aws.client("route53").create_hosted_zone(
-                    Name=self.name,
-                    CallerReference=f"{REFERENCE} {digest} {number}",
-                    HostedZoneConfig={"Comment": desired["comment"], "PrivateZone": False},
+                    Name=self.name, CallerReference=f"{REFERENCE} {digest} {number}", HostedZoneConfig={"Comment": desired["comment"], "PrivateZone": False}
                 )["HostedZone"]
                 break
             except ClientError as error:

@@ -260,9 +260,7 @@ class Record(Resource):
         found: dict[tuple[str, str], dict[str, t.Any]] = {}
         while True:
             try:
-                page = self.aws.client("route53").list_resource_record_sets(
-                    HostedZoneId=self.spec["zone_id"], MaxItems=PAGE_SIZE, **start
-                )
+                page = self.aws.client("route53").list_resource_record_sets(HostedZoneId=self.spec["zone_id"], MaxItems=PAGE_SIZE, **start)
             except ClientError as error:
                 if self.absent and error_code(error) == "NoSuchHostedZone":
                     return found
@@ -286,11 +284,7 @@ class Record(Resource):
         record: dict[str, t.Any] = {"Name": self.name, "Type": self.spec["type"]}
         if alias := self.spec["alias"]:
             return record | {
-                "AliasTarget": {
-                    "DNSName": alias["dns_name"],
-                    "HostedZoneId": alias["zone_id"],
-                    "EvaluateTargetHealth": alias["evaluate_target_health"],
-                }
+                "AliasTarget": {"DNSName": alias["dns_name"], "HostedZoneId": alias["zone_id"], "EvaluateTargetHealth": alias["evaluate_target_health"]}
             }
         values = [{"Value": value} for value in self.spec["values"]]
         return record | {"TTL": self.spec["ttl"], "ResourceRecords": values}
@@ -322,9 +316,7 @@ class Record(Resource):
             self.memory.forget(self.spec)
 
     def _change(self, changes: list[dict[str, t.Any]]) -> None:
-        answer = self.aws.client("route53").change_resource_record_sets(
-            HostedZoneId=self.spec["zone_id"], ChangeBatch={"Changes": changes}
-        )
+        answer = self.aws.client("route53").change_resource_record_sets(HostedZoneId=self.spec["zone_id"], ChangeBatch={"Changes": changes})
         self.change_id = answer["ChangeInfo"]["Id"]
 
     def warn(self, before: State | None, changes: State) -> list[str]:
@@ -355,13 +347,8 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         if name not in wanted
     ]
     # The former ones go last: what needs them comes before.
-    records = [
-        Record(aws, record["name"], {**record, **tags}, needs=former, absent=absent, memory=memory)
-        for record in wanted.values()
-    ]
-    return [*records, *former], lambda: {
-        "records": [{key: r.spec[key] for key in ("name", "type", "zone_id")} for r in records if r.state]
-    }
+    records = [Record(aws, record["name"], {**record, **tags}, needs=former, absent=absent, memory=memory) for record in wanted.values()]
+    return [*records, *former], lambda: {"records": [{key: r.spec[key] for key in ("name", "type", "zone_id")} for r in records if r.state]}
 
 
 def main() -> None:

@@ -219,10 +219,7 @@ def _lifecycle_rule(rule: dict[str, t.Any]) -> dict[str, t.Any]:
 def _dates_as_text(value: t.Any) -> t.Any:
     """Lifecycle dates are midnights of UTC: the day says it all."""
     if isinstance(value, dict):
-        return {
-            k: (v.date().isoformat() if isinstance(v, datetime.datetime) else str(v)[:10]) if k == "Date" else v
-            for k, v in value.items()
-        }
+        return {k: (v.date().isoformat() if isinstance(v, datetime.datetime) else str(v)[:10]) if k == "Date" else v for k, v in value.items()}
     return [_dates_as_text(v) for v in value] if isinstance(value, list) else value
 
 
@@ -369,10 +366,7 @@ class Bucket(Resource):
 
     def _put_encryption(self, encryption: dict[str, t.Any]) -> None:
         key = {"KMSMasterKeyID": encryption["kms_key_id"]} if encryption["kms_key_id"] else {}
-        rule = {
-            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": encryption["algorithm"], **key},
-            "BucketKeyEnabled": encryption["bucket_key_enabled"],
-        }
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": encryption["algorithm"], **key}, "BucketKeyEnabled": encryption["bucket_key_enabled"]}
         self._call("put_bucket_encryption", ServerSideEncryptionConfiguration={"Rules": [rule]})
 
     def _put_lifecycle_rules(self, rules: list[dict[str, t.Any]]) -> None:
@@ -473,10 +467,7 @@ def main() -> None:
                 },
             },
             "public_access_block": {"type": "bool"},
-            "object_ownership": {
-                "type": "str",
-                "choices": ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"],
-            },
+            "object_ownership": {"type": "str", "choices": ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]},
             "policy": {"type": "dict"},
             "lifecycle_rules": {"type": "list", "elements": "dict"},
             "expected_bucket_owner": {"type": "str"},

@@ -88,27 +88,9 @@ from functools import partial
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    MAX_IN_FLIGHT,
-    Aws,
-    BotoCoreError,
-    ClientError,
-    explain,
-    tag_dict,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import (
-    PREPARED_TAG,
-    SCHEMA_TAG,
-    UPGRADING,
-    VERSION_TAG,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe import (
-    OPENER,
-    Outcome,
-    authorization,
-    probe,
-    unreachable,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import MAX_IN_FLIGHT, Aws, BotoCoreError, ClientError, explain, tag_dict
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import PREPARED_TAG, SCHEMA_TAG, UPGRADING, VERSION_TAG
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe import OPENER, Outcome, authorization, probe, unreachable
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import foreign, owner
 
 

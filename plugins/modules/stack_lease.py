@@ -107,13 +107,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    BotoCoreError,
-    ClientError,
-    LeaseError,
-    explain,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, BotoCoreError, ClientError, LeaseError, explain
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import Keeper
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey import Removal
 
@@ -143,9 +137,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["held", "released", "absent", "held_again"], "default": "held"},
             "survey": {
                 "type": "dict",
-                "options": {
-                    name: {"type": "str", "required": True} for name in ("vpc_id", "host", "zone_id", "api_host", "api_zone_id")
-                },
+                "options": {name: {"type": "str", "required": True} for name in ("vpc_id", "host", "zone_id", "api_host", "api_zone_id")},
             },
         },
         supports_check_mode=True,

@@ -88,11 +88,7 @@ class InWorker(ActionBase):
             importlib.import_module(cls.__module__.replace(".plugins.action.", ".plugins.modules."))
 
     def _execute_module(
-        self,
-        module_name: str | None = None,
-        module_args: dict[str, t.Any] | None = None,
-        task_vars: dict[str, t.Any] | None = None,
-        **kwargs: t.Any,
+        self, module_name: str | None = None, module_args: dict[str, t.Any] | None = None, task_vars: dict[str, t.Any] | None = None, **kwargs: t.Any
     ) -> dict[str, t.Any]:
         name = module_name or self._task.action
         self._give_lease(task_vars or {})

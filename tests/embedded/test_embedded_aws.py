@@ -49,9 +49,7 @@ class Network:
         ec2 = aws.client("ec2")
         self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         self.subnets = [
-            ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")[
-                "Subnet"
-            ]["SubnetId"]
+            ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]["SubnetId"]
             for number, zone in enumerate("abc")
         ]
         self.group = ec2.create_security_group(GroupName="one", Description="one", VpcId=self.vpc)["GroupId"]
@@ -91,9 +89,7 @@ def test_readme_lists_every_gap() -> None:
         ("elbv2", "describe_load_balancers", {}, False),
     ],
 )
-def test_calls_are_recorded_by_api_name(
-    aws: EmbeddedAWS, service: str, operation: str, arguments: dict[str, Any], mutating: bool
-) -> None:
+def test_calls_are_recorded_by_api_name(aws: EmbeddedAWS, service: str, operation: str, arguments: dict[str, Any], mutating: bool) -> None:
     client = aws.client(service)
     getattr(client, operation)(**arguments)
     (call,) = aws.calls()
@@ -113,15 +109,17 @@ def test_calls_since_a_mark_and_their_errors(aws: EmbeddedAWS) -> None:
 def test_a_call_tells_who_signed_it_and_so_does_one_by_a_presigned_url(aws: EmbeddedAWS) -> None:
     aws.client("s3").create_bucket(Bucket="presigned", CreateBucketConfiguration={"LocationConstraint": REGION})
     signer = boto3.client(
-        "s3", region_name=REGION, endpoint_url=aws.endpoint, config=Config(signature_version="s3v4"),
-        aws_access_key_id="another", aws_secret_access_key="testing",
+        "s3",
+        region_name=REGION,
+        endpoint_url=aws.endpoint,
+        config=Config(signature_version="s3v4"),
+        aws_access_key_id="another",
+        aws_secret_access_key="testing",
     )
     url = signer.generate_presigned_url("put_object", Params={"Bucket": "presigned", "Key": "k"})
     put = urllib.request.Request(url, data=b"body", method="PUT", headers={"Content-Type": "text/plain"})
     urllib.request.urlopen(put, timeout=10).close()
-    assert [(call["operation"], call["caller"]) for call in aws.calls()] == [
-        ("CreateBucket", "testing"), ("PutObject", "another"),
-    ]
+    assert [(call["operation"], call["caller"]) for call in aws.calls()] == [("CreateBucket", "testing"), ("PutObject", "another")]
 
 
 def test_secrets_are_not_recorded(aws: EmbeddedAWS, network: Network) -> None:
@@ -150,9 +148,7 @@ def test_faults(aws: EmbeddedAWS) -> None:
 def test_a_rate_throttles_as_aws_does(aws: EmbeddedAWS) -> None:
     ecs = aws.client("ecs")
     ecs.list_clusters()
-    aws.faults({
-        "service": "ecs", "operation": "List*|DescribeClusters", "rate": 1, "burst": 2, "error": {"code": "ThrottlingException"}
-    })  # fmt: skip
+    aws.faults({"service": "ecs", "operation": "List*|DescribeClusters", "rate": 1, "burst": 2, "error": {"code": "ThrottlingException"}})
     ecs.list_clusters()
     ecs.describe_clusters()
     refused("ThrottlingException", ecs.list_clusters)
@@ -213,22 +209,24 @@ def _api(aws: EmbeddedAWS, **arguments: Any) -> str:
 def test_authorizers(aws: EmbeddedAWS) -> None:
     apigw, api = aws.client("apigatewayv2"), _api(aws)
     request = apigw.create_authorizer(
-        ApiId=api, Name="r", AuthorizerType="REQUEST", AuthorizerUri="arn:x", AuthorizerPayloadFormatVersion="2.0",
+        ApiId=api,
+        Name="r",
+        AuthorizerType="REQUEST",
+        AuthorizerUri="arn:x",
+        AuthorizerPayloadFormatVersion="2.0",
         IdentitySource=["$request.header.Authorization"],
-    )  # fmt: skip
-    has(
-        request, AuthorizerPayloadFormatVersion="2.0", AuthorizerResultTtlInSeconds=300, EnableSimpleResponses=False,
-        IdentitySource=["$request.header.Authorization"],
-    )  # fmt: skip
-    changed = apigw.update_authorizer(
-        ApiId=api, AuthorizerId=request["AuthorizerId"], AuthorizerResultTtlInSeconds=0, EnableSimpleResponses=True
     )
+    has(
+        request,
+        AuthorizerPayloadFormatVersion="2.0",
+        AuthorizerResultTtlInSeconds=300,
+        EnableSimpleResponses=False,
+        IdentitySource=["$request.header.Authorization"],
+    )
+    changed = apigw.update_authorizer(ApiId=api, AuthorizerId=request["AuthorizerId"], AuthorizerResultTtlInSeconds=0, EnableSimpleResponses=True)
     has(changed, AuthorizerResultTtlInSeconds=0, EnableSimpleResponses=True, AuthorizerUri="arn:x")
     jwt = {"Audience": ["client"], "Issuer": "https://issuer"}
-    apigw.create_authorizer(
-        ApiId=api, Name="j", AuthorizerType="JWT", IdentitySource=["$request.header.Authorization"],
-        JwtConfiguration=jwt,
-    )  # fmt: skip
+    apigw.create_authorizer(ApiId=api, Name="j", AuthorizerType="JWT", IdentitySource=["$request.header.Authorization"], JwtConfiguration=jwt)
     listed = {each["Name"]: each for each in apigw.get_authorizers(ApiId=api)["Items"]}
     assert listed.keys() == {"r", "j"}
     has(listed["j"], JwtConfiguration=jwt, AuthorizerResultTtlInSeconds=None)
@@ -237,37 +235,54 @@ def test_authorizers(aws: EmbeddedAWS) -> None:
 def test_integration_defaults_and_updates(aws: EmbeddedAWS) -> None:
     apigw, api = aws.client("apigatewayv2"), _api(aws)
     integration = apigw.create_integration(
-        ApiId=api, IntegrationType="HTTP_PROXY", IntegrationMethod="ANY", IntegrationUri="arn:listener",
-        ConnectionType="VPC_LINK", ConnectionId="link", TlsConfig={"ServerNameToVerify": "a.example"},
+        ApiId=api,
+        IntegrationType="HTTP_PROXY",
+        IntegrationMethod="ANY",
+        IntegrationUri="arn:listener",
+        ConnectionType="VPC_LINK",
+        ConnectionId="link",
+        TlsConfig={"ServerNameToVerify": "a.example"},
         RequestParameters={"overwrite:path": "$request.path", "append:header.x": "y"},
-    )  # fmt: skip
+    )
     has(integration, PayloadFormatVersion="1.0", TimeoutInMillis=30000, TlsConfig={"ServerNameToVerify": "a.example"})
     changed = apigw.update_integration(
-        ApiId=api, IntegrationId=integration["IntegrationId"], TimeoutInMillis=20000,
-        RequestParameters={"append:header.x": ""}, ResponseParameters={"200": {"remove:header.x": "''"}},
-    )  # fmt: skip
-    has(changed, TimeoutInMillis=20000, ConnectionId="link", RequestParameters={"overwrite:path": "$request.path"},
-        ResponseParameters={"200": {"remove:header.x": "''"}})  # fmt: skip
+        ApiId=api,
+        IntegrationId=integration["IntegrationId"],
+        TimeoutInMillis=20000,
+        RequestParameters={"append:header.x": ""},
+        ResponseParameters={"200": {"remove:header.x": "''"}},
+    )
+    has(
+        changed,
+        TimeoutInMillis=20000,
+        ConnectionId="link",
+        RequestParameters={"overwrite:path": "$request.path"},
+        ResponseParameters={"200": {"remove:header.x": "''"}},
+    )
     changed = apigw.update_integration(ApiId=api, IntegrationId=integration["IntegrationId"], ResponseParameters={"200": {}})
     has(changed, ResponseParameters={}, RequestParameters={"overwrite:path": "$request.path"})
-    assert apigw.create_integration(ApiId=api, IntegrationType="HTTP_PROXY", IntegrationUri="https://x.example",
-                                    IntegrationMethod="ANY")["ConnectionType"] == "INTERNET"  # fmt: skip
+    assert (
+        apigw.create_integration(ApiId=api, IntegrationType="HTTP_PROXY", IntegrationUri="https://x.example", IntegrationMethod="ANY")["ConnectionType"]
+        == "INTERNET"
+    )
 
 
 def test_stages(aws: EmbeddedAWS) -> None:
     apigw, api = aws.client("apigatewayv2"), _api(aws)
     stage = apigw.create_stage(
-        ApiId=api, StageName="$default", AutoDeploy=True, DefaultRouteSettings={"ThrottlingBurstLimit": 10},
-        AccessLogSettings={"DestinationArn": "arn:logs", "Format": "$context.requestId"}, Tags={"a": "1"},
-    )  # fmt: skip
+        ApiId=api,
+        StageName="$default",
+        AutoDeploy=True,
+        DefaultRouteSettings={"ThrottlingBurstLimit": 10},
+        AccessLogSettings={"DestinationArn": "arn:logs", "Format": "$context.requestId"},
+        Tags={"a": "1"},
+    )
     has(stage, AutoDeploy=True, Tags={"a": "1"})
     assert stage["DefaultRouteSettings"] == {"DetailedMetricsEnabled": False, "ThrottlingBurstLimit": 10}
     apigw.update_stage(ApiId=api, StageName="$default", DefaultRouteSettings={"ThrottlingRateLimit": 5.0})
     stage = apigw.get_stage(ApiId=api, StageName="$default")
     has(stage, AccessLogSettings={"DestinationArn": "arn:logs", "Format": "$context.requestId"}, AutoDeploy=True)
-    assert stage["DefaultRouteSettings"] == {
-        "DetailedMetricsEnabled": False, "ThrottlingBurstLimit": 10, "ThrottlingRateLimit": 5.0
-    }  # fmt: skip
+    assert stage["DefaultRouteSettings"] == {"DetailedMetricsEnabled": False, "ThrottlingBurstLimit": 10, "ThrottlingRateLimit": 5.0}
     refused("ConflictException", apigw.create_stage, ApiId=api, StageName="$default")
     here = {"ApiId": api, "StageName": "$default"}
     apigw.update_stage(**here, StageVariables={"a": "1", "b": "2"}, RouteSettings={"GET /x": {"ThrottlingBurstLimit": 1}})
@@ -315,14 +330,12 @@ def test_the_policy_of_log_delivery_fills_up(aws: EmbeddedAWS) -> None:
 def test_domain_names_and_mappings(aws: EmbeddedAWS) -> None:
     apigw, api = aws.client("apigatewayv2"), _api(aws, DisableExecuteApiEndpoint=True)
     configuration = {"CertificateArn": "arn:one", "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}
-    (created,) = apigw.create_domain_name(DomainName="a.example", DomainNameConfigurations=[configuration])[
-        "DomainNameConfigurations"
-    ]
+    (created,) = apigw.create_domain_name(DomainName="a.example", DomainNameConfigurations=[configuration])["DomainNameConfigurations"]
     assert created["ApiGatewayDomainName"].endswith(f".execute-api.{REGION}.amazonaws.com")
     has(created, HostedZoneId="ZLY8HYME6SFDD", DomainNameStatus="AVAILABLE", CertificateArn="arn:one")
-    (changed,) = apigw.update_domain_name(
-        DomainName="a.example", DomainNameConfigurations=[{**configuration, "CertificateArn": "arn:two"}]
-    )["DomainNameConfigurations"]
+    (changed,) = apigw.update_domain_name(DomainName="a.example", DomainNameConfigurations=[{**configuration, "CertificateArn": "arn:two"}])[
+        "DomainNameConfigurations"
+    ]
     has(changed, CertificateArn="arn:two", ApiGatewayDomainName=created["ApiGatewayDomainName"])
     assert apigw.get_domain_name(DomainName="a.example")["RoutingMode"] == "API_MAPPING_ONLY"
     apigw.update_domain_name(DomainName="a.example", RoutingMode="ROUTING_RULE_ONLY")
@@ -343,14 +356,15 @@ def test_domain_names_and_mappings(aws: EmbeddedAWS) -> None:
 def test_api_update_and_references(aws: EmbeddedAWS) -> None:
     apigw, api = aws.client("apigatewayv2"), _api(aws)
     has(apigw.update_api(ApiId=api, DisableExecuteApiEndpoint=True), DisableExecuteApiEndpoint=True, Name="a")
-    integration = apigw.create_integration(
-        ApiId=api, IntegrationType="HTTP_PROXY", IntegrationMethod="ANY", IntegrationUri="https://x.example"
-    )["IntegrationId"]
+    integration = apigw.create_integration(ApiId=api, IntegrationType="HTTP_PROXY", IntegrationMethod="ANY", IntegrationUri="https://x.example")[
+        "IntegrationId"
+    ]
     route = apigw.create_route(ApiId=api, RouteKey="$default", Target=f"integrations/{integration}")["RouteId"]
     refused("ConflictException", apigw.create_route, ApiId=api, RouteKey="$default")
-    authorizer = {"ApiId": api, "AuthorizerId": apigw.create_authorizer(
-        ApiId=api, Name="j", AuthorizerType="JWT", IdentitySource=["$request.header.Authorization"]
-    )["AuthorizerId"]}  # fmt: skip
+    authorizer = {
+        "ApiId": api,
+        "AuthorizerId": apigw.create_authorizer(ApiId=api, Name="j", AuthorizerType="JWT", IdentitySource=["$request.header.Authorization"])["AuthorizerId"],
+    }
     apigw.update_route(ApiId=api, RouteId=route, AuthorizationType="JWT", AuthorizerId=authorizer["AuthorizerId"])
     refused("ConflictException", apigw.delete_authorizer, **authorizer)
     has(apigw.update_route(ApiId=api, RouteId=route, AuthorizationType="NONE"), AuthorizerId=None)
@@ -380,8 +394,9 @@ def test_vpc_links(aws: EmbeddedAWS, network: Network) -> None:
 
 def test_apigateway_vpc_links_have_zones_and_quotas(aws: EmbeddedAWS, network: Network) -> None:
     paris = {"region_name": "eu-west-3"}
-    ec2, apigw = (boto3.client(service, endpoint_url=aws.endpoint, aws_access_key_id="a", aws_secret_access_key="b", **paris)
-                  for service in ("ec2", "apigatewayv2"))  # fmt: skip
+    ec2, apigw = (
+        boto3.client(service, endpoint_url=aws.endpoint, aws_access_key_id="a", aws_secret_access_key="b", **paris) for service in ("ec2", "apigatewayv2")
+    )
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     (subnet,) = [ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", AvailabilityZone="eu-west-3b")["Subnet"]]
     assert subnet["AvailabilityZoneId"] == "euw3-az2"
@@ -469,10 +484,12 @@ def _service(aws: EmbeddedAWS, network: Network, **arguments: Any) -> dict[str, 
     ecs.create_cluster(clusterName="c")
     ecs.register_task_definition(**TASK)
     return ecs.create_service(
-        cluster="c", serviceName="s", taskDefinition="f", networkConfiguration={
-            "awsvpcConfiguration": {"subnets": network.subnets, "securityGroups": [network.group]}
-        }, **{"desiredCount": 2, "launchType": "FARGATE", **arguments},
-    )["service"]  # fmt: skip
+        cluster="c",
+        serviceName="s",
+        taskDefinition="f",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets, "securityGroups": [network.group]}},
+        **{"desiredCount": 2, "launchType": "FARGATE", **arguments},
+    )["service"]
 
 
 def _describe_service(aws: EmbeddedAWS) -> dict[str, Any]:
@@ -482,17 +499,26 @@ def _describe_service(aws: EmbeddedAWS) -> dict[str, Any]:
 def test_task_definitions(aws: EmbeddedAWS) -> None:
     ecs = aws.client("ecs")
     container = {
-        "name": "c", "image": "i", "user": "1000", "readonlyRootFilesystem": True, "command": ["x"],
-        "portMappings": [{"containerPort": 5000}], "secrets": [{"name": "S", "valueFrom": "arn:s"}],
+        "name": "c",
+        "image": "i",
+        "user": "1000",
+        "readonlyRootFilesystem": True,
+        "command": ["x"],
+        "portMappings": [{"containerPort": 5000}],
+        "secrets": [{"name": "S", "valueFrom": "arn:s"}],
         "dependsOn": [{"containerName": "d", "condition": "SUCCESS"}],
         "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp"}],
-    }  # fmt: skip
+    }
     given = {
-        **TASK, "containerDefinitions": [container, {"name": "d", "image": "i", "essential": False}],
+        **TASK,
+        "containerDefinitions": [container, {"name": "d", "image": "i", "essential": False}],
         "runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
-        "volumes": [{"name": "tmp"}], "ephemeralStorage": {"sizeInGiB": 30}, "taskRoleArn": "arn:t",
-        "executionRoleArn": "arn:e", "tags": [{"key": "a", "value": "1"}],
-    }  # fmt: skip
+        "volumes": [{"name": "tmp"}],
+        "ephemeralStorage": {"sizeInGiB": 30},
+        "taskRoleArn": "arn:t",
+        "executionRoleArn": "arn:e",
+        "tags": [{"key": "a", "value": "1"}],
+    }
     registered = ecs.register_task_definition(**given)
     assert registered["tags"] == [{"key": "a", "value": "1"}]
     definition = registered["taskDefinition"]
@@ -518,14 +544,18 @@ def test_task_definitions(aws: EmbeddedAWS) -> None:
 def test_service_defaults(aws: EmbeddedAWS, network: Network) -> None:
     service = _service(aws, network)
     has(
-        service, healthCheckGracePeriodSeconds=None, enableExecuteCommand=False, enableECSManagedTags=False,
-        propagateTags="NONE", platformVersion="LATEST", availabilityZoneRebalancing="ENABLED", launchType="FARGATE",
-        schedulingStrategy="REPLICA", deploymentController={"type": "ECS"},
-    )  # fmt: skip
-    has(
-        service["deploymentConfiguration"], maximumPercent=200, minimumHealthyPercent=100,
-        deploymentCircuitBreaker={"enable": False, "rollback": False},
-    )  # fmt: skip
+        service,
+        healthCheckGracePeriodSeconds=None,
+        enableExecuteCommand=False,
+        enableECSManagedTags=False,
+        propagateTags="NONE",
+        platformVersion="LATEST",
+        availabilityZoneRebalancing="ENABLED",
+        launchType="FARGATE",
+        schedulingStrategy="REPLICA",
+        deploymentController={"type": "ECS"},
+    )
+    has(service["deploymentConfiguration"], maximumPercent=200, minimumHealthyPercent=100, deploymentCircuitBreaker={"enable": False, "rollback": False})
     assert service["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "DISABLED"
     refused("InvalidParameterException", _service, aws=aws, network=network)
 
@@ -533,17 +563,20 @@ def test_service_defaults(aws: EmbeddedAWS, network: Network) -> None:
 def test_service_echo_and_update(aws: EmbeddedAWS, network: Network) -> None:
     breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
     given = {
-        "healthCheckGracePeriodSeconds": 30, "enableExecuteCommand": True, "enableECSManagedTags": True,
-        "propagateTags": "SERVICE", "platformVersion": "1.4.0", "availabilityZoneRebalancing": "DISABLED",
+        "healthCheckGracePeriodSeconds": 30,
+        "enableExecuteCommand": True,
+        "enableECSManagedTags": True,
+        "propagateTags": "SERVICE",
+        "platformVersion": "1.4.0",
+        "availabilityZoneRebalancing": "DISABLED",
         "tags": [{"key": "a", "value": "1"}],
-    }  # fmt: skip
+    }
     created = _service(aws, network, deploymentConfiguration=breaker, **given)
     has(_describe_service(aws), **given, taskDefinition=created["taskDefinition"])
     assert _describe_service(aws)["deploymentConfiguration"]["deploymentCircuitBreaker"]["rollback"] is True
     ecs = aws.client("ecs")
     deployment = _describe_service(aws)["deployments"][0]["id"]
-    ecs.update_service(cluster="c", service="s", healthCheckGracePeriodSeconds=60,
-                       deploymentConfiguration={"minimumHealthyPercent": 50})  # fmt: skip
+    ecs.update_service(cluster="c", service="s", healthCheckGracePeriodSeconds=60, deploymentConfiguration={"minimumHealthyPercent": 50})
     service = _describe_service(aws)
     has(service, healthCheckGracePeriodSeconds=60, enableExecuteCommand=True)
     has(service["deploymentConfiguration"], minimumHealthyPercent=50, maximumPercent=200, **breaker)
@@ -557,13 +590,9 @@ def test_service_echo_and_update(aws: EmbeddedAWS, network: Network) -> None:
 
 def test_service_reaches_steady_state(aws: EmbeddedAWS, network: Network) -> None:
     elb, ecs = aws.client("elbv2"), aws.client("ecs")
-    group = elb.create_target_group(Name="t", Protocol="HTTP", Port=5000, VpcId=network.vpc, TargetType="ip")[
-        "TargetGroups"
-    ][0]["TargetGroupArn"]
+    group = elb.create_target_group(Name="t", Protocol="HTTP", Port=5000, VpcId=network.vpc, TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
     aws.creation_seconds(ecs=0.5)
-    service = _service(
-        aws, network, loadBalancers=[{"targetGroupArn": group, "containerName": "c", "containerPort": 5000}]
-    )
+    service = _service(aws, network, loadBalancers=[{"targetGroupArn": group, "containerName": "c", "containerPort": 5000}])
     has(service, runningCount=0, pendingCount=2, healthCheckGracePeriodSeconds=0)
     assert service["deployments"][0]["rolloutState"] == "IN_PROGRESS"
     time.sleep(0.5)
@@ -598,9 +627,13 @@ def test_service_with_capacity_providers(aws: EmbeddedAWS, network: Network) -> 
     refused("InvalidParameterException", _service, aws=aws, network=network, capacityProviderStrategy=strategy)
     ecs = aws.client("ecs")
     service = ecs.create_service(
-        cluster="c", serviceName="s", taskDefinition="f", desiredCount=1, capacityProviderStrategy=strategy,
+        cluster="c",
+        serviceName="s",
+        taskDefinition="f",
+        desiredCount=1,
+        capacityProviderStrategy=strategy,
         networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets}},
-    )["service"]  # fmt: skip
+    )["service"]
     has(service, launchType=None, capacityProviderStrategy=[{**strategy[0], "base": 0}])
 
 
@@ -608,10 +641,9 @@ def test_run_task(aws: EmbeddedAWS, network: Network) -> None:
     ecs = aws.client("ecs")
     ecs.create_cluster(clusterName="c")
     ecs.register_task_definition(**TASK)
-    task = ecs.run_task(
-        cluster="c", taskDefinition="f", launchType="FARGATE",
-        networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets[:1]}},
-    )["tasks"][0]  # fmt: skip
+    task = ecs.run_task(cluster="c", taskDefinition="f", launchType="FARGATE", networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets[:1]}})[
+        "tasks"
+    ][0]
 
     def describe():
         return ecs.describe_tasks(cluster="c", tasks=[task["taskArn"]])["tasks"][0]
@@ -638,10 +670,12 @@ def test_how_tasks_end_is_said_by_rules(aws: EmbeddedAWS, network: Network) -> N
 
     def stopped(environment: list[dict[str, str]]) -> dict[str, Any]:
         arn = ecs.run_task(
-            cluster="c", taskDefinition="f", launchType="FARGATE",
+            cluster="c",
+            taskDefinition="f",
+            launchType="FARGATE",
             overrides={"containerOverrides": [{"name": "c", "environment": environment}]},
             networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets[:1]}},
-        )["tasks"][0]["taskArn"]  # fmt: skip
+        )["tasks"][0]["taskArn"]
         ecs.get_waiter("tasks_stopped").wait(cluster="c", tasks=[arn], WaiterConfig={"Delay": 0})
         return ecs.describe_tasks(cluster="c", tasks=[arn])["tasks"][0]
 
@@ -688,16 +722,23 @@ def test_clusters_and_tags(aws: EmbeddedAWS, network: Network) -> None:
 def test_application_autoscaling(aws: EmbeddedAWS, network: Network) -> None:
     aas = aws.client("application-autoscaling")
     _service(aws, network)
-    target = {
-        "ServiceNamespace": "ecs", "ResourceId": "service/c/s", "ScalableDimension": "ecs:service:DesiredCount"
-    }  # fmt: skip
-    action = {**target, "ScheduledActionName": "night", "Schedule": "cron(0 20 * * ? *)", "Timezone": "Europe/Madrid",
-              "ScalableTargetAction": {"MinCapacity": 0, "MaxCapacity": 0}}  # fmt: skip
-    policy = {**target, "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
-              "TargetTrackingScalingPolicyConfiguration": {
-                  "TargetValue": 70.0,
-                  "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
-              }}  # fmt: skip
+    target = {"ServiceNamespace": "ecs", "ResourceId": "service/c/s", "ScalableDimension": "ecs:service:DesiredCount"}
+    action = {
+        **target,
+        "ScheduledActionName": "night",
+        "Schedule": "cron(0 20 * * ? *)",
+        "Timezone": "Europe/Madrid",
+        "ScalableTargetAction": {"MinCapacity": 0, "MaxCapacity": 0},
+    }
+    policy = {
+        **target,
+        "PolicyName": "cpu",
+        "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": {
+            "TargetValue": 70.0,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+        },
+    }
     refused("ObjectNotFoundException", aas.put_scaling_policy, **policy)
     refused("ObjectNotFoundException", aas.put_scheduled_action, **action)
     arn = aas.register_scalable_target(**target, MinCapacity=1, MaxCapacity=4, Tags={"a": "1"})["ScalableTargetARN"]
@@ -731,25 +772,21 @@ class Balancer:
 
     def __init__(self, aws: EmbeddedAWS, network: Network) -> None:
         self.elb, self.subnets = aws.client("elbv2"), network.subnets
-        (self.description,) = self.elb.create_load_balancer(
-            Name="b", Scheme="internal", Subnets=network.subnets, SecurityGroups=[network.group]
-        )["LoadBalancers"]
+        (self.description,) = self.elb.create_load_balancer(Name="b", Scheme="internal", Subnets=network.subnets, SecurityGroups=[network.group])[
+            "LoadBalancers"
+        ]
         self.arn = self.description["LoadBalancerArn"]
-        (group,) = self.elb.create_target_group(
-            Name="t", Protocol="HTTP", Port=5000, VpcId=network.vpc, TargetType="ip"
-        )["TargetGroups"]
+        (group,) = self.elb.create_target_group(Name="t", Protocol="HTTP", Port=5000, VpcId=network.vpc, TargetType="ip")["TargetGroups"]
         self.group = group["TargetGroupArn"]
         (listener,) = self.elb.create_listener(
-            LoadBalancerArn=self.arn, Protocol="HTTP", Port=80,
-            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}],
-        )["Listeners"]  # fmt: skip
+            LoadBalancerArn=self.arn, Protocol="HTTP", Port=80, DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}]
+        )["Listeners"]
         self.listener = listener["ListenerArn"]
 
     def rule(self, priority: int, *actions: dict[str, Any], host: str = "a.example") -> dict[str, Any]:
         return self.elb.create_rule(
-            ListenerArn=self.listener, Priority=priority, Actions=list(actions),
-            Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}],
-        )["Rules"][0]  # fmt: skip
+            ListenerArn=self.listener, Priority=priority, Actions=list(actions), Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}]
+        )["Rules"][0]
 
     @property
     def forward(self) -> dict[str, Any]:
@@ -775,8 +812,12 @@ def test_load_balancer(aws: EmbeddedAWS, network: Network) -> None:
     has(elb.describe_load_balancers(Names=["b"])["LoadBalancers"][0], State={"Code": "active"})
     attributes = _pairs(elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"])
     assert len(attributes) >= 20
-    expected = {"idle_timeout.timeout_seconds": "60", "routing.http.desync_mitigation_mode": "defensive",
-                "routing.http2.enabled": "true", "client_keep_alive.seconds": "3600"}  # fmt: skip
+    expected = {
+        "idle_timeout.timeout_seconds": "60",
+        "routing.http.desync_mitigation_mode": "defensive",
+        "routing.http2.enabled": "true",
+        "client_keep_alive.seconds": "3600",
+    }
     assert expected.items() <= attributes.items()
     protection = [{"Key": "deletion_protection.enabled", "Value": "true"}]
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=protection)
@@ -809,12 +850,9 @@ def test_load_balancers_log_into_buckets_of_their_region_without_a_kms_key(aws: 
 def test_target_groups(balancer: Balancer) -> None:
     elb, group = balancer.elb, balancer.group
     attributes = _pairs(elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"])
-    expected = {"deregistration_delay.timeout_seconds": "300", "stickiness.type": "lb_cookie",
-                "load_balancing.algorithm.anomaly_mitigation": "off"}  # fmt: skip
+    expected = {"deregistration_delay.timeout_seconds": "300", "stickiness.type": "lb_cookie", "load_balancing.algorithm.anomaly_mitigation": "off"}
     assert expected.items() <= attributes.items()
-    changed = elb.modify_target_group_attributes(
-        TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "30"}]
-    )
+    changed = elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "30"}])
     assert len(changed["Attributes"]) == len(attributes)
     rule = balancer.rule(1, balancer.forward)
 
@@ -853,41 +891,44 @@ def test_transforms_and_client_certificates(aws: EmbeddedAWS, balancer: Balancer
 
 
 COGNITO = {"UserPoolArn": "arn:p", "UserPoolClientId": "c", "UserPoolDomain": "d"}
-OIDC = {"Issuer": "https://i", "AuthorizationEndpoint": "https://a", "TokenEndpoint": "https://t",
-        "UserInfoEndpoint": "https://u", "ClientId": "c"}  # fmt: skip
-AUTHENTICATE = {"OnUnauthenticatedRequest": "authenticate", "Scope": "openid", "SessionTimeout": 604800,
-                "SessionCookieName": "AWSELBAuthSessionCookie"}  # fmt: skip
+OIDC = {"Issuer": "https://i", "AuthorizationEndpoint": "https://a", "TokenEndpoint": "https://t", "UserInfoEndpoint": "https://u", "ClientId": "c"}
+AUTHENTICATE = {"OnUnauthenticatedRequest": "authenticate", "Scope": "openid", "SessionTimeout": 604800, "SessionCookieName": "AWSELBAuthSessionCookie"}
 
 
 def test_action_defaults(balancer: Balancer) -> None:
     forward = balancer.forward
-    both_forms = {**forward, "ForwardConfig": {
-        "TargetGroups": [{"TargetGroupArn": balancer.group, "Weight": 1}],
-        "TargetGroupStickinessConfig": {"Enabled": False},
-    }}  # fmt: skip
+    both_forms = {
+        **forward,
+        "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": balancer.group, "Weight": 1}], "TargetGroupStickinessConfig": {"Enabled": False}},
+    }
     table = [
         ([forward], [both_forms]),
         ([{"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": balancer.group}]}}], [both_forms]),
         (
             [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}}],
-            [{"Type": "redirect", "RedirectConfig": {
-                "Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301", "Host": "#{host}", "Path": "/#{path}",
-                "Query": "#{query}",
-            }}],
+            [
+                {
+                    "Type": "redirect",
+                    "RedirectConfig": {
+                        "Protocol": "HTTPS",
+                        "Port": "443",
+                        "StatusCode": "HTTP_301",
+                        "Host": "#{host}",
+                        "Path": "/#{path}",
+                        "Query": "#{query}",
+                    },
+                }
+            ],
         ),
         (
-            [{"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": COGNITO},
-             {**forward, "Order": 2}],
-            [{"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": COGNITO | AUTHENTICATE},
-             {**both_forms, "Order": 2}],
+            [{"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": COGNITO}, {**forward, "Order": 2}],
+            [{"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": COGNITO | AUTHENTICATE}, {**both_forms, "Order": 2}],
         ),
         (
-            [{"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {**OIDC, "ClientSecret": "hush"}},
-             {**forward, "Order": 2}],
-            [{"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": OIDC | AUTHENTICATE},
-             {**both_forms, "Order": 2}],
+            [{"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {**OIDC, "ClientSecret": "hush"}}, {**forward, "Order": 2}],
+            [{"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": OIDC | AUTHENTICATE}, {**both_forms, "Order": 2}],
         ),
-    ]  # fmt: skip
+    ]
     for priority, (given, echoed) in enumerate(table, start=1):
         assert balancer.rule(priority, *given)["Actions"] == echoed
     only_authentication = [{"Type": "authenticate-cognito", "AuthenticateCognitoConfig": COGNITO}]
@@ -898,22 +939,14 @@ def test_action_defaults(balancer: Balancer) -> None:
 def test_rules(balancer: Balancer) -> None:
     elb = balancer.elb
     second, first = balancer.rule(2, balancer.forward), balancer.rule(1, balancer.forward, host="b.example")
-    assert first["Conditions"] == [
-        {"Field": "host-header", "Values": ["b.example"], "HostHeaderConfig": {"Values": ["b.example"]}}
-    ]
-    (changed,) = elb.modify_rule(
-        RuleArn=first["RuleArn"], Conditions=[{"Field": "path-pattern", "Values": ["/x"]}]
-    )["Rules"]
-    assert changed["Conditions"] == [
-        {"Field": "path-pattern", "Values": ["/x"], "PathPatternConfig": {"Values": ["/x"]}}
-    ]
+    assert first["Conditions"] == [{"Field": "host-header", "Values": ["b.example"], "HostHeaderConfig": {"Values": ["b.example"]}}]
+    (changed,) = elb.modify_rule(RuleArn=first["RuleArn"], Conditions=[{"Field": "path-pattern", "Values": ["/x"]}])["Rules"]
+    assert changed["Conditions"] == [{"Field": "path-pattern", "Values": ["/x"], "PathPatternConfig": {"Values": ["/x"]}}]
     with pytest.raises(ClientError, match="PriorityInUse"):
         balancer.rule(2, balancer.forward)
 
     def order():
-        return [
-            rule["RuleArn"] for rule in elb.describe_rules(ListenerArn=balancer.listener)["Rules"] if not rule["IsDefault"]
-        ]
+        return [rule["RuleArn"] for rule in elb.describe_rules(ListenerArn=balancer.listener)["Rules"] if not rule["IsDefault"]]
 
     assert order() == [first["RuleArn"], second["RuleArn"]]
     swapped = [{"RuleArn": second["RuleArn"], "Priority": 1}, {"RuleArn": first["RuleArn"], "Priority": 2}]
@@ -933,9 +966,7 @@ def test_listeners(aws: EmbeddedAWS, balancer: Balancer) -> None:
     one, two, three = (_imported_certificate(aws, f"{name}.example") for name in ("one", "two", "three"))
     secure = {"LoadBalancerArn": balancer.arn, "Protocol": "HTTPS", "Port": 443, "DefaultActions": [balancer.forward]}
     refused("CertificateNotFound", elb.create_listener, **secure)
-    (listener,) = elb.create_listener(
-        **secure, Certificates=[{"CertificateArn": one}], SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06"
-    )["Listeners"]
+    (listener,) = elb.create_listener(**secure, Certificates=[{"CertificateArn": one}], SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06")["Listeners"]
     arn = listener["ListenerArn"]
     has(listener, SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06", Certificates=[{"CertificateArn": one}])
     refused("DuplicateListener", elb.create_listener, **secure)
@@ -959,10 +990,9 @@ def _cluster(aws: EmbeddedAWS, network: Network, **arguments: Any) -> dict[str, 
     rds = aws.client("rds")
     if not rds.describe_db_subnet_groups()["DBSubnetGroups"]:
         rds.create_db_subnet_group(DBSubnetGroupName="g", DBSubnetGroupDescription="g", SubnetIds=network.subnets)
-    return rds.create_db_cluster(**{
-        "DBClusterIdentifier": "d", "Engine": "aurora-mysql", "MasterUsername": "m", "MasterUserPassword": "password",
-        "DBSubnetGroupName": "g", **arguments,
-    })["DBCluster"]  # fmt: skip
+    return rds.create_db_cluster(
+        **{"DBClusterIdentifier": "d", "Engine": "aurora-mysql", "MasterUsername": "m", "MasterUserPassword": "password", "DBSubnetGroupName": "g", **arguments}
+    )["DBCluster"]
 
 
 def _describe_cluster(aws: EmbeddedAWS) -> dict[str, Any]:
@@ -971,16 +1001,13 @@ def _describe_cluster(aws: EmbeddedAWS) -> dict[str, Any]:
 
 def _member(aws: EmbeddedAWS, name: str = "i", **arguments: Any) -> dict[str, Any]:
     return aws.client("rds").create_db_instance(
-        DBInstanceIdentifier=name, DBClusterIdentifier="d", Engine="aurora-mysql", DBInstanceClass="db.serverless",
-        **arguments,
-    )["DBInstance"]  # fmt: skip
+        DBInstanceIdentifier=name, DBClusterIdentifier="d", Engine="aurora-mysql", DBInstanceClass="db.serverless", **arguments
+    )["DBInstance"]
 
 
 def test_subnet_groups(aws: EmbeddedAWS, network: Network) -> None:
     rds, group = aws.client("rds"), {"DBSubnetGroupName": "g", "DBSubnetGroupDescription": "g"}
-    refused(
-        "DBSubnetGroupDoesNotCoverEnoughAZs", rds.create_db_subnet_group, **group, SubnetIds=network.subnets[:1]
-    )
+    refused("DBSubnetGroupDoesNotCoverEnoughAZs", rds.create_db_subnet_group, **group, SubnetIds=network.subnets[:1])
     _cluster(aws, network)
     refused("DBSubnetGroupAlreadyExists", rds.create_db_subnet_group, **group, SubnetIds=network.subnets)
     rds.modify_db_subnet_group(DBSubnetGroupName="g", SubnetIds=network.subnets[:2])
@@ -991,23 +1018,22 @@ def test_subnet_groups(aws: EmbeddedAWS, network: Network) -> None:
 
 def test_cluster_parameter_groups(aws: EmbeddedAWS, network: Network) -> None:
     rds, name = aws.client("rds"), {"DBClusterParameterGroupName": "p"}
-    created = rds.create_db_cluster_parameter_group(
-        **name, DBParameterGroupFamily="aurora-mysql8.0", Description="p", Tags=[{"Key": "a", "Value": "1"}]
-    )["DBClusterParameterGroup"]
+    created = rds.create_db_cluster_parameter_group(**name, DBParameterGroupFamily="aurora-mysql8.0", Description="p", Tags=[{"Key": "a", "Value": "1"}])[
+        "DBClusterParameterGroup"
+    ]
     arn = created["DBClusterParameterGroupArn"]
     assert rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "1"}]
 
     def parameters(**source):
         return {
-            each["ParameterName"]: (each.get("ParameterValue"), each["Source"])
-            for each in rds.describe_db_cluster_parameters(**name, **source)["Parameters"]
+            each["ParameterName"]: (each.get("ParameterValue"), each["Source"]) for each in rds.describe_db_cluster_parameters(**name, **source)["Parameters"]
         }
 
     assert parameters(Source="user") == {}
     assert parameters()["require_secure_transport"][0] == "OFF"
-    rds.modify_db_cluster_parameter_group(**name, Parameters=[
-        {"ParameterName": "require_secure_transport", "ParameterValue": "ON", "ApplyMethod": "immediate"}
-    ])  # fmt: skip
+    rds.modify_db_cluster_parameter_group(
+        **name, Parameters=[{"ParameterName": "require_secure_transport", "ParameterValue": "ON", "ApplyMethod": "immediate"}]
+    )
     assert parameters(Source="user") == {"require_secure_transport": ("ON", "user")}
     has(_cluster(aws, network, **name), DBClusterParameterGroup="p")
     refused("InvalidDBParameterGroupState", rds.delete_db_cluster_parameter_group, **name)
@@ -1017,30 +1043,44 @@ def test_cluster_parameter_groups(aws: EmbeddedAWS, network: Network) -> None:
 
 def test_cluster_echo(aws: EmbeddedAWS, network: Network) -> None:
     given = {
-        "DeletionProtection": True, "CopyTagsToSnapshot": True, "BackupRetentionPeriod": 14,
-        "EngineLifecycleSupport": "open-source-rds-extended-support-disabled", "StorageEncrypted": True,
-        "EngineVersion": "8.0.mysql_aurora.3.12.0", "Port": 3307, "DatabaseName": "mlflow",
-    }  # fmt: skip
+        "DeletionProtection": True,
+        "CopyTagsToSnapshot": True,
+        "BackupRetentionPeriod": 14,
+        "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
+        "StorageEncrypted": True,
+        "EngineVersion": "8.0.mysql_aurora.3.12.0",
+        "Port": 3307,
+        "DatabaseName": "mlflow",
+    }
     created = _cluster(
-        aws, network, **given, EnableCloudwatchLogsExports=["audit"], EnableIAMDatabaseAuthentication=True,
-        ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 4}, StorageType="aurora-iopt1",
-        VpcSecurityGroupIds=[network.group], Tags=[{"Key": "a", "Value": "1"}],
-    )  # fmt: skip
+        aws,
+        network,
+        **given,
+        EnableCloudwatchLogsExports=["audit"],
+        EnableIAMDatabaseAuthentication=True,
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 4},
+        StorageType="aurora-iopt1",
+        VpcSecurityGroupIds=[network.group],
+        Tags=[{"Key": "a", "Value": "1"}],
+    )
     has(created, Status="creating")
     cluster = _describe_cluster(aws)
     has(cluster, **given, Status="available", EnabledCloudwatchLogsExports=["audit"], StorageType="aurora-iopt1")
-    has(cluster, IAMDatabaseAuthenticationEnabled=True, HttpEndpointEnabled=False, DBSubnetGroup="g",
-        TagList=[{"Key": "a", "Value": "1"}], DBClusterParameterGroup="default.aurora-mysql8.0",
-        VpcSecurityGroups=[{"VpcSecurityGroupId": network.group, "Status": "active"}])  # fmt: skip
-    assert cluster["ServerlessV2ScalingConfiguration"] == {
-        "MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 300
-    }  # fmt: skip
+    has(
+        cluster,
+        IAMDatabaseAuthenticationEnabled=True,
+        HttpEndpointEnabled=False,
+        DBSubnetGroup="g",
+        TagList=[{"Key": "a", "Value": "1"}],
+        DBClusterParameterGroup="default.aurora-mysql8.0",
+        VpcSecurityGroups=[{"VpcSecurityGroupId": network.group, "Status": "active"}],
+    )
+    assert cluster["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 300}
     assert "ScalingConfigurationInfo" not in cluster
     assert cluster["KmsKeyId"].startswith(f"arn:aws:kms:{REGION}:{ACCOUNT}:key/")
     assert cluster["DbClusterResourceId"].startswith("cluster-")
     assert ".cluster-ro-" in cluster["ReaderEndpoint"]
-    refused("InvalidParameterCombination", aws.client("rds").delete_db_cluster, DBClusterIdentifier="d",
-            SkipFinalSnapshot=True)  # fmt: skip
+    refused("InvalidParameterCombination", aws.client("rds").delete_db_cluster, DBClusterIdentifier="d", SkipFinalSnapshot=True)
     refused("DBClusterAlreadyExistsFault", _cluster, aws=aws, network=network)
 
 
@@ -1053,8 +1093,14 @@ def test_cluster_defaults_and_refusals(aws: EmbeddedAWS, network: Network) -> No
     ):
         refused(code, _cluster, aws=aws, network=network, **arguments)
     _cluster(aws, network)
-    has(_describe_cluster(aws), EngineLifecycleSupport="open-source-rds-extended-support", StorageType=None,
-        KmsKeyId=None, ServerlessV2ScalingConfiguration=None, Port=3306)  # fmt: skip
+    has(
+        _describe_cluster(aws),
+        EngineLifecycleSupport="open-source-rds-extended-support",
+        StorageType=None,
+        KmsKeyId=None,
+        ServerlessV2ScalingConfiguration=None,
+        Port=3306,
+    )
     refused("InvalidParameterCombination", _member, aws=aws)
 
 
@@ -1064,17 +1110,28 @@ def test_cluster_modification(aws: EmbeddedAWS, network: Network) -> None:
     _member(aws)
     assert "SecondsUntilAutoPause" not in _describe_cluster(aws)["ServerlessV2ScalingConfiguration"]
     rds.modify_db_cluster(
-        DBClusterIdentifier="d", ApplyImmediately=True, BackupRetentionPeriod=7, EnableIAMDatabaseAuthentication=True,
+        DBClusterIdentifier="d",
+        ApplyImmediately=True,
+        BackupRetentionPeriod=7,
+        EnableIAMDatabaseAuthentication=True,
         CloudwatchLogsExportConfiguration={"EnableLogTypes": ["audit", "error"]},
-        ServerlessV2ScalingConfiguration={"MinCapacity": 0, "SecondsUntilAutoPause": 600}, DeletionProtection=True,
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0, "SecondsUntilAutoPause": 600},
+        DeletionProtection=True,
         MasterUserPassword="another-password",
-    )  # fmt: skip
+    )
     rds.modify_db_cluster(DBClusterIdentifier="d", CloudwatchLogsExportConfiguration={"DisableLogTypes": ["audit"]})
     arn = _describe_cluster(aws)["DBClusterArn"]
     assert rds.enable_http_endpoint(ResourceArn=arn)["HttpEndpointEnabled"] is True
-    has(_describe_cluster(aws), BackupRetentionPeriod=7, IAMDatabaseAuthenticationEnabled=True, Status="available",
-        HttpEndpointEnabled=True, EnabledCloudwatchLogsExports=["error"], DeletionProtection=True,
-        ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 600})  # fmt: skip
+    has(
+        _describe_cluster(aws),
+        BackupRetentionPeriod=7,
+        IAMDatabaseAuthenticationEnabled=True,
+        Status="available",
+        HttpEndpointEnabled=True,
+        EnabledCloudwatchLogsExports=["error"],
+        DeletionProtection=True,
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 600},
+    )
     assert rds.disable_http_endpoint(ResourceArn=arn)["HttpEndpointEnabled"] is False
     groups = aws.client("logs").describe_log_groups()["logGroups"]
     assert {group["logGroupName"] for group in groups} == {"/aws/rds/cluster/d/audit", "/aws/rds/cluster/d/error"}
@@ -1110,9 +1167,7 @@ def test_cluster_deletion(aws: EmbeddedAWS, network: Network) -> None:
     (snapshot,) = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
     has(snapshot, DBClusterSnapshotIdentifier="final", Status="available", SnapshotType="manual", TagList=tags)
     _cluster(aws, network)
-    refused(
-        "DBClusterSnapshotAlreadyExistsFault", rds.delete_db_cluster, **cluster, FinalDBSnapshotIdentifier="final"
-    )
+    refused("DBClusterSnapshotAlreadyExistsFault", rds.delete_db_cluster, **cluster, FinalDBSnapshotIdentifier="final")
     assert _describe_cluster(aws)["Status"] == "available"
 
 
@@ -1135,8 +1190,17 @@ def test_creation_and_deletion_take_time(aws: EmbeddedAWS, network: Network) -> 
 
 def test_snapshots_and_what_is_restored_from_them(aws: EmbeddedAWS, network: Network) -> None:
     rds, name = aws.client("rds"), {"DBClusterSnapshotIdentifier": "S"}
-    _cluster(aws, network, CopyTagsToSnapshot=True, Tags=[{"Key": "a", "Value": "1"}], DatabaseName="data",
-             EngineVersion="8.0.mysql_aurora.3.10.3", StorageEncrypted=True, BackupRetentionPeriod=9, DeletionProtection=True)
+    _cluster(
+        aws,
+        network,
+        CopyTagsToSnapshot=True,
+        Tags=[{"Key": "a", "Value": "1"}],
+        DatabaseName="data",
+        EngineVersion="8.0.mysql_aurora.3.10.3",
+        StorageEncrypted=True,
+        BackupRetentionPeriod=9,
+        DeletionProtection=True,
+    )
     aws.creation_seconds(rds=0.7)
     time.sleep(0.7)
     has(rds.create_db_cluster_snapshot(DBClusterIdentifier="d", **name)["DBClusterSnapshot"], Status="creating")
@@ -1161,8 +1225,16 @@ def test_snapshots_and_what_is_restored_from_them(aws: EmbeddedAWS, network: Net
     time.sleep(0.7)
     rds.create_db_instance(**member)
     (restored,) = rds.describe_db_clusters(DBClusterIdentifier="r")["DBClusters"]
-    has(restored, Status="available", KmsKeyId=source["KmsKeyId"], BackupRetentionPeriod=9, DeletionProtection=False,
-        TagList=[], EnabledCloudwatchLogsExports=[], DBClusterParameterGroup="default.aurora-mysql8.0")
+    has(
+        restored,
+        Status="available",
+        KmsKeyId=source["KmsKeyId"],
+        BackupRetentionPeriod=9,
+        DeletionProtection=False,
+        TagList=[],
+        EnabledCloudwatchLogsExports=[],
+        DBClusterParameterGroup="default.aurora-mysql8.0",
+    )
     assert restored["DbClusterResourceId"] != source["DbClusterResourceId"]
 
 
@@ -1220,9 +1292,7 @@ def test_engine_versions(aws: EmbeddedAWS, engine: str, version: str, family: st
     has(offered, DBParameterGroupFamily=family, Status="available")
     assert rds.describe_db_engine_versions(Engine=engine, EngineVersion="0.1")["DBEngineVersions"] == []
     assert len(rds.describe_db_engine_versions(Engine=engine, DefaultOnly=True)["DBEngineVersions"]) == 1
-    options = rds.describe_orderable_db_instance_options(
-        Engine=engine, EngineVersion=version, DBInstanceClass="db.serverless"
-    )["OrderableDBInstanceOptions"]
+    options = rds.describe_orderable_db_instance_options(Engine=engine, EngineVersion=version, DBInstanceClass="db.serverless")["OrderableDBInstanceOptions"]
     assert {option["DBInstanceClass"] for option in options} == {"db.serverless"}
 
 
@@ -1238,21 +1308,17 @@ def _imported_certificate(aws: EmbeddedAWS, name: str) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     subject, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), datetime.now(timezone.utc)
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-    certificate = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(9)).sign(
-        key, hashes.SHA256()
-    )  # fmt: skip
+    certificate = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(9)).sign(key, hashes.SHA256())
     return aws.client("acm").import_certificate(
         Certificate=certificate.public_bytes(serialization.Encoding.PEM),
-        PrivateKey=key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
-    )["CertificateArn"]  # fmt: skip
+        PrivateKey=key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )["CertificateArn"]
 
 
 def _change(aws: EmbeddedAWS, zone: str, *changes: tuple[str, dict[str, Any]]) -> None:
-    aws.client("route53").change_resource_record_sets(HostedZoneId=zone, ChangeBatch={
-        "Changes": [{"Action": action, "ResourceRecordSet": record_set} for action, record_set in changes]
-    })  # fmt: skip
+    aws.client("route53").change_resource_record_sets(
+        HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record_set} for action, record_set in changes]}
+    )
 
 
 def _zone(aws: EmbeddedAWS) -> str:
@@ -1262,9 +1328,8 @@ def _zone(aws: EmbeddedAWS) -> str:
 def test_certificate_is_issued_by_its_record(aws: EmbeddedAWS) -> None:
     acm, zone = aws.client("acm"), _zone(aws)
     arn = acm.request_certificate(
-        DomainName="a.emu.test", SubjectAlternativeNames=["*.a.emu.test", "b.emu.test"], ValidationMethod="DNS",
-        Tags=[{"Key": "a", "Value": "1"}],
-    )["CertificateArn"]  # fmt: skip
+        DomainName="a.emu.test", SubjectAlternativeNames=["*.a.emu.test", "b.emu.test"], ValidationMethod="DNS", Tags=[{"Key": "a", "Value": "1"}]
+    )["CertificateArn"]
 
     def describe():
         return acm.describe_certificate(CertificateArn=arn)["Certificate"]
@@ -1276,9 +1341,7 @@ def test_certificate_is_issued_by_its_record(aws: EmbeddedAWS) -> None:
     assert options["a.emu.test"] == options["*.a.emu.test"] != options["b.emu.test"]
     for status, domain in (("PENDING_VALIDATION", "a.emu.test"), ("ISSUED", "b.emu.test")):
         record = options[domain]
-        _change(aws, zone, ("CREATE", {
-            "Name": record["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]
-        }))  # fmt: skip
+        _change(aws, zone, ("CREATE", {"Name": record["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]}))
         has(describe(), Status=status)
     assert acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] == [{"Key": "a", "Value": "1"}]
 
@@ -1287,7 +1350,7 @@ def test_a_record_that_the_internet_does_not_see_issues_no_certificate(aws: Embe
     acm = aws.client("acm")
     zone = aws.client("route53").create_hosted_zone(
         Name="emu.test", CallerReference="1", HostedZoneConfig={"PrivateZone": True}, VPC={"VPCRegion": REGION, "VPCId": network.vpc}
-    )["HostedZone"]["Id"]  # fmt: skip
+    )["HostedZone"]["Id"]
     arn = acm.request_certificate(DomainName="a.emu.test", ValidationMethod="DNS")["CertificateArn"]
     record = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
     _change(aws, zone, ("CREATE", {"Name": record["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]}))
@@ -1324,9 +1387,8 @@ def test_imported_certificate_has_no_chain(aws: EmbeddedAWS, balancer: Balancer)
     acm, arn = aws.client("acm"), _imported_certificate(aws, "a.example")
     assert not acm.get_certificate(CertificateArn=arn).get("CertificateChain")
     balancer.elb.create_listener(
-        LoadBalancerArn=balancer.arn, Protocol="HTTPS", Port=443, Certificates=[{"CertificateArn": arn}],
-        DefaultActions=[balancer.forward],
-    )  # fmt: skip
+        LoadBalancerArn=balancer.arn, Protocol="HTTPS", Port=443, Certificates=[{"CertificateArn": arn}], DefaultActions=[balancer.forward]
+    )
     refused("ResourceInUseException", acm.delete_certificate, CertificateArn=arn)
     made = aws.client("apigatewayv2").create_domain_name(
         DomainName="a.example", DomainNameConfigurations=[{"CertificateArn": arn, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}]
@@ -1340,10 +1402,7 @@ def test_record_sets(aws: EmbeddedAWS) -> None:
     alias = {"Name": "A.emu.test", "Type": "A", "AliasTarget": target}
     plain = {"Name": "c.emu.test", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
     _change(aws, zone, ("CREATE", alias), ("UPSERT", plain))
-    record_sets = {
-        each["Name"]: each
-        for each in aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
-    }
+    record_sets = {each["Name"]: each for each in aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]}
     assert record_sets["a.emu.test."]["AliasTarget"] == {**target, "DNSName": "internal-b-1.elb.amazonaws.com."}
     other = {**plain, "ResourceRecords": [{"Value": "192.0.2.2"}]}
     cname = {"Name": "c.emu.test", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "x.example"}]}
@@ -1382,11 +1441,18 @@ def _zip(source: str) -> bytes:
 
 def _function(aws: EmbeddedAWS, **arguments: Any) -> dict[str, Any]:
     role = aws.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    return aws.client("lambda").create_function(**{
-        "FunctionName": "f", "Runtime": "python3.13", "Handler": "app.handler", "Role": role,
-        "Code": {"ZipFile": _zip(HANDLER)}, "Environment": {"Variables": {"VARIABLE": "value"}}, "Timeout": 2,
-        **arguments,
-    })  # fmt: skip
+    return aws.client("lambda").create_function(
+        **{
+            "FunctionName": "f",
+            "Runtime": "python3.13",
+            "Handler": "app.handler",
+            "Role": role,
+            "Code": {"ZipFile": _zip(HANDLER)},
+            "Environment": {"Variables": {"VARIABLE": "value"}},
+            "Timeout": 2,
+            **arguments,
+        }
+    )
 
 
 def test_lambda_runs_handlers(aws: EmbeddedAWS) -> None:
@@ -1425,15 +1491,11 @@ def test_lambda_updates_and_permissions(aws: EmbeddedAWS) -> None:
     code = functions.update_function_code(FunctionName="f", ZipFile=_zip(HANDLER + "#"), Architectures=["x86_64"])
     assert code["CodeSha256"] != created["CodeSha256"]
     has(code, Architectures=["x86_64"])
-    changed = functions.update_function_configuration(
-        FunctionName="f", MemorySize=256, LoggingConfig={"LogFormat": "JSON"}, EphemeralStorage={"Size": 1024}
-    )
-    has(changed, MemorySize=256, Timeout=2, EphemeralStorage={"Size": 1024},
-        LoggingConfig={"LogFormat": "JSON", "LogGroup": "/aws/lambda/f"})  # fmt: skip
+    changed = functions.update_function_configuration(FunctionName="f", MemorySize=256, LoggingConfig={"LogFormat": "JSON"}, EphemeralStorage={"Size": 1024})
+    has(changed, MemorySize=256, Timeout=2, EphemeralStorage={"Size": 1024}, LoggingConfig={"LogFormat": "JSON", "LogGroup": "/aws/lambda/f"})
     environment = {"Variables": {"A": "x" * 4096}}
     refused("InvalidParameterValueException", functions.update_function_configuration, FunctionName="f", Environment=environment)
-    permission = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
-                  "SourceArn": "arn:aws:execute-api:x"}  # fmt: skip
+    permission = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com", "SourceArn": "arn:aws:execute-api:x"}
     refused("ResourceNotFoundException", functions.get_policy, FunctionName="f")
     functions.add_permission(FunctionName="f", **permission)
     refused("ResourceConflictException", functions.add_permission, FunctionName="f", **permission)
@@ -1453,9 +1515,8 @@ def test_security_groups(aws: EmbeddedAWS, network: Network) -> None:
     permission = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [pair]}
     cidr = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     made = ec2.authorize_security_group_ingress(
-        GroupId=other, IpPermissions=[permission, cidr],
-        TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": [{"Key": "a", "Value": "1"}]}],
-    )["SecurityGroupRules"]  # fmt: skip
+        GroupId=other, IpPermissions=[permission, cidr], TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": [{"Key": "a", "Value": "1"}]}]
+    )["SecurityGroupRules"]
     assert len(made) == 2
     rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [other]}])["SecurityGroupRules"]
     (egress,) = [rule for rule in rules if rule["IsEgress"]]
@@ -1498,8 +1559,7 @@ def test_network_is_removed_from_the_inside_out(aws: EmbeddedAWS, network: Netwo
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     nat = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
     endpoint = ec2.create_vpc_endpoint(
-        VpcId=network.vpc, VpcEndpointType="Interface", ServiceName=f"com.amazonaws.{REGION}.logs", SubnetIds=[subnet],
-        SecurityGroupIds=[network.group],
+        VpcId=network.vpc, VpcEndpointType="Interface", ServiceName=f"com.amazonaws.{REGION}.logs", SubnetIds=[subnet], SecurityGroupIds=[network.group]
     )["VpcEndpoint"]["VpcEndpointId"]
     refused("DependencyViolation", ec2.detach_internet_gateway, **attachment)
     ec2.delete_nat_gateway(NatGatewayId=nat)
@@ -1525,9 +1585,7 @@ def test_new_buckets(aws: EmbeddedAWS) -> None:
     s3.create_bucket(Bucket="bbb", CreateBucketConfiguration={"LocationConstraint": REGION, "Tags": tags})
     assert s3.get_bucket_tagging(Bucket="bbb")["TagSet"] == tags
     with pytest.raises(ClientError, match="UnsupportedArgument"):
-        aws.client("s3", "us-gov-west-1").create_bucket(
-            Bucket="ccc", CreateBucketConfiguration={"LocationConstraint": "us-gov-west-1", "Tags": tags}
-        )
+        aws.client("s3", "us-gov-west-1").create_bucket(Bucket="ccc", CreateBucketConfiguration={"LocationConstraint": "us-gov-west-1", "Tags": tags})
 
     def encryption() -> list[dict[str, Any]]:
         return s3.get_bucket_encryption(Bucket="bbb")["ServerSideEncryptionConfiguration"]["Rules"]
@@ -1537,9 +1595,10 @@ def test_new_buckets(aws: EmbeddedAWS) -> None:
     assert set(s3.get_public_access_block(Bucket="bbb")["PublicAccessBlockConfiguration"].values()) == {True}
     (ownership,) = s3.get_bucket_ownership_controls(Bucket="bbb")["OwnershipControls"]["Rules"]
     assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
-    s3.put_bucket_encryption(Bucket="bbb", ServerSideEncryptionConfiguration={
-        "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}]
-    })  # fmt: skip
+    s3.put_bucket_encryption(
+        Bucket="bbb",
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}]},
+    )
     assert encryption() != [default]
     s3.delete_bucket_encryption(Bucket="bbb")
     assert encryption() == [default]
@@ -1574,11 +1633,14 @@ def test_a_task_starts_only_with_secrets_that_its_execution_role_may_read(aws: E
     role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))["Role"]["Arn"]
     ecs.create_cluster(clusterName="c")
     ecs.register_task_definition(
-        family="f", executionRoleArn=role, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
-        containerDefinitions=[{
-            "name": "c", "image": "i", "secrets": [{"name": "S", "valueFrom": f"{secret}:k::"}, {"name": "P", "valueFrom": parameter}],
-        }],
-    )  # fmt: skip
+        family="f",
+        executionRoleArn=role,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "c", "image": "i", "secrets": [{"name": "S", "valueFrom": f"{secret}:k::"}, {"name": "P", "valueFrom": parameter}]}],
+    )
 
     where = {"awsvpcConfiguration": {"subnets": network.subnets[:1], "securityGroups": [network.group]}}
 
@@ -1674,17 +1736,13 @@ def test_managed_policies_exist(aws: EmbeddedAWS) -> None:
 def _tokens(aws: EmbeddedAWS, pool: str, **settings: Any) -> dict[str, Any]:
     cognito = aws.client("cognito-idp")
     client = cognito.create_user_pool_client(
-        UserPoolId=pool, ClientName="c", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-        **settings,
+        UserPoolId=pool, ClientName="c", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"], **settings
     )["UserPoolClient"]["ClientId"]
-    cognito.admin_create_user(
-        UserPoolId=pool, Username="u", MessageAction="SUPPRESS",
-        UserAttributes=[{"Name": "email", "Value": "u@emu.test"}],
-    )
+    cognito.admin_create_user(UserPoolId=pool, Username="u", MessageAction="SUPPRESS", UserAttributes=[{"Name": "email", "Value": "u@emu.test"}])
     cognito.admin_set_user_password(UserPoolId=pool, Username="u", Password="Passw0rd!", Permanent=True)
-    return cognito.initiate_auth(
-        ClientId=client, AuthFlow="USER_PASSWORD_AUTH", AuthParameters={"USERNAME": "u", "PASSWORD": "Passw0rd!"}
-    )["AuthenticationResult"]
+    return cognito.initiate_auth(ClientId=client, AuthFlow="USER_PASSWORD_AUTH", AuthParameters={"USERNAME": "u", "PASSWORD": "Passw0rd!"})[
+        "AuthenticationResult"
+    ]
 
 
 def _jwks(aws: EmbeddedAWS, pool: str) -> dict[str, Any]:
@@ -1730,9 +1788,7 @@ def test_tokens_are_valid_for_as_long_as_their_client_says(aws: EmbeddedAWS) -> 
     from joserfc import jwk, jwt
 
     pool = aws.client("cognito-idp").create_user_pool(PoolName="p")["UserPool"]["Id"]
-    tokens = _tokens(
-        aws, pool, AccessTokenValidity=10, IdTokenValidity=2, TokenValidityUnits={"AccessToken": "minutes"}
-    )
+    tokens = _tokens(aws, pool, AccessTokenValidity=10, IdTokenValidity=2, TokenValidityUnits={"AccessToken": "minutes"})
     keys = jwk.KeySet.import_key_set(_jwks(aws, pool))
     claims = [jwt.decode(tokens[name], keys).claims for name in ("AccessToken", "IdToken")]
     assert [each["exp"] - each["iat"] for each in claims] == [600, 7200]
@@ -1781,8 +1837,7 @@ def test_the_first_to_name_what_was_just_made_do_not_know_it_each(aws: EmbeddedA
 
 
 @pytest.mark.parametrize(
-    ("service", "operation", "code"),
-    [(r.service, operation, r.code) for late in TABLE for r in late.refused_by for operation in r.operations.split()],
+    ("service", "operation", "code"), [(r.service, operation, r.code) for late in TABLE for r in late.refused_by for operation in r.operations.split()]
 )
 def test_what_is_not_known_yet_is_refused_with_codes_that_the_service_has(service: str, operation: str, code: str) -> None:
     """EC2 lists none, S3 few; RDS has InvalidParameterValue for all its operations."""

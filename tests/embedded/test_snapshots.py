@@ -127,9 +127,7 @@ def network(aws: EmbeddedAWS, *, twin: bool = False, swapped: bool = False, tagg
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     one, two = (ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"] for name in ("one", "two"))
     pair = {"GroupId": two if swapped else one}
-    ec2.authorize_security_group_ingress(
-        GroupId=one, IpPermissions=[{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [pair]}]
-    )
+    ec2.authorize_security_group_ingress(GroupId=one, IpPermissions=[{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [pair]}])
     for _time in range(2 if twin else 1):
         gateway.create_api(Name="a", ProtocolType="HTTP", Tags={"a": "b"} if tagged else {}, **attributes)
     aws.client("secretsmanager").create_secret(Name="s", SecretString='{"key": "%s"}' % os.urandom(8).hex())

@@ -43,8 +43,9 @@ def test_what_was_never_asked_before_is_behind_as_well_and_the_log_says_so(aws: 
     with pytest.raises(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}")  # changes know what is
     assert [(c["operation"], c["behind"], c["error"]) for c in aws.calls(mark)] == [
-        ("GetRole", True, "NoSuchEntity"), ("CreateRole", False, "EntityAlreadyExists"),
-    ]  # fmt: skip
+        ("GetRole", True, "NoSuchEntity"),
+        ("CreateRole", False, "EntityAlreadyExists"),
+    ]
 
 
 def test_one_can_look_at_what_is_and_reads_are_behind_again(aws: EmbeddedAWS) -> None:

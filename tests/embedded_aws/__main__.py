@@ -28,7 +28,10 @@ def main() -> None:
     parser.add_argument("--ready-file", type=Path, help="JSON file with endpoint and pid, written once it answers")
     parser.add_argument("--latency-ms", type=float, default=0, help="added to every API call")
     parser.add_argument(
-        "--creation-seconds", type=creation_seconds, default={}, metavar="rds=40,elb=25,vpclink=30",
+        "--creation-seconds",
+        type=creation_seconds,
+        default={},
+        metavar="rds=40,elb=25,vpclink=30",
         help="how long slow resources take to become available (default: no time)",
     )
     parser.add_argument("--oldest-botocore", type=Path, help="folder of the oldest botocore that callers may have, to hold calls against its models")

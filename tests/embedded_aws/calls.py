@@ -34,19 +34,14 @@ from embedded_aws.services import sts
 from embedded_aws.shapes import Judge
 
 # Credential scopes whose name is not the service's name in botocore.
-SERVICE_OF_SCOPE = {
-    "elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "servicequotas": "service-quotas", "tagging": "resourcegroupstaggingapi",
-}  # fmt: skip
+SERVICE_OF_SCOPE = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "servicequotas": "service-quotas", "tagging": "resourcegroupstaggingapi"}
 
 READ_ONLY = re.compile(
     r"(Get|List|Describe|Head|Lookup|Check|Search|BatchGet|BatchCheck|Filter|Query|Scan|Select|Simulate|Test|Estimate"
     r"|Validate|Verify|AssumeRole|Decrypt|Encrypt|GenerateDataKey|InitiateAuth|AdminInitiateAuth|StartQuery)"
 )
 SECRET = re.compile(r"(password|secretstring|secretbinary|clientsecret|plaintext|privatekey|secretaccesskey)$", re.I)
-ERROR_CODE = (
-    re.compile(rb"<Code>([^<]+)</Code>"),
-    re.compile(rb'"(?:__type|code|Code)"\s*:\s*"(?:[^"]*#)?([^"]+)"'),
-)
+ERROR_CODE = (re.compile(rb"<Code>([^<]+)</Code>"), re.compile(rb'"(?:__type|code|Code)"\s*:\s*"(?:[^"]*#)?([^"]+)"'))
 
 
 @dataclass
@@ -131,19 +126,30 @@ def _json(body: bytes) -> Any:
 
 OWN_ERRORS: dict[str, dict[str, tuple[str, int]]] = {
     "throttled": {
-        "ec2": ("RequestLimitExceeded", 503), "query": ("Throttling", 400), "json": ("ThrottlingException", 400),
-        "rest-json": ("TooManyRequestsException", 429), "rest-xml": ("Throttling", 400), "s3": ("SlowDown", 503),
+        "ec2": ("RequestLimitExceeded", 503),
+        "query": ("Throttling", 400),
+        "json": ("ThrottlingException", 400),
+        "rest-json": ("TooManyRequestsException", 429),
+        "rest-xml": ("Throttling", 400),
+        "s3": ("SlowDown", 503),
         "cognito-idp": ("TooManyRequestsException", 400),
     },
     "internal": {
-        "ec2": ("InternalError", 500), "query": ("InternalFailure", 500), "json": ("InternalFailure", 500),
-        "rest-json": ("InternalServerErrorException", 500), "rest-xml": ("ServiceUnavailable", 503),
-        "s3": ("InternalError", 500), "iam": ("ServiceFailure", 500), "ecs": ("ServerException", 500),
-        "logs": ("ServiceUnavailableException", 503), "secretsmanager": ("InternalServiceError", 500),
-        "application-autoscaling": ("InternalServiceException", 500), "lambda": ("ServiceException", 500),
+        "ec2": ("InternalError", 500),
+        "query": ("InternalFailure", 500),
+        "json": ("InternalFailure", 500),
+        "rest-json": ("InternalServerErrorException", 500),
+        "rest-xml": ("ServiceUnavailable", 503),
+        "s3": ("InternalError", 500),
+        "iam": ("ServiceFailure", 500),
+        "ecs": ("ServerException", 500),
+        "logs": ("ServiceUnavailableException", 503),
+        "secretsmanager": ("InternalServiceError", 500),
+        "application-autoscaling": ("InternalServiceException", 500),
+        "lambda": ("ServiceException", 500),
         "cognito-idp": ("InternalErrorException", 500),
     },
-}  # fmt: skip
+}
 """Code and status of an error that every service has, where a service has no code of its own by its protocol."""
 MESSAGES = {"throttled": "Rate exceeded", "internal": "An internal error has occurred. Retry your query."}
 
@@ -252,9 +258,7 @@ class Replicas(Protocol):
 
     def before_change(self) -> None: ...
 
-    def answer(
-        self, service: str, operation: str, environ: dict[str, Any], body: bytes
-    ) -> tuple[str, list[tuple[str, str]], bytes] | None: ...
+    def answer(self, service: str, operation: str, environ: dict[str, Any], body: bytes) -> tuple[str, list[tuple[str, str]], bytes] | None: ...
 
 
 class Recorder:

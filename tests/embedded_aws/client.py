@@ -55,9 +55,7 @@ class EmbeddedAWS:
         ready = Path(self._folder.name, "ready.json")
         command = [sys.executable, str(Path(__file__).parent), "--ready-file", str(ready), "--exit-with-parent"]
         with self._log_file.open("wb") as output:
-            self._process = subprocess.Popen(
-                [*command, *self._arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-            )
+            self._process = subprocess.Popen([*command, *self._arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + START_TIMEOUT
         while not ready.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -107,8 +105,11 @@ class EmbeddedAWS:
         with SESSION_LOCK:
             if (service, region) not in self._clients:
                 self._clients[service, region] = SESSION.client(
-                    service, region_name=region, endpoint_url=self.endpoint,
-                    aws_access_key_id="testing", aws_secret_access_key="testing",
+                    service,
+                    region_name=region,
+                    endpoint_url=self.endpoint,
+                    aws_access_key_id="testing",
+                    aws_secret_access_key="testing",
                     config=Config(retries={"total_max_attempts": 1}, proxies={}),
                 )
         return self._clients[service, region]
@@ -184,10 +185,7 @@ class EmbeddedAWS:
         return [Snapshot(**taken) for taken in self._control("GET", "snapshots")]
 
     def _control(self, method: str, action: str, content: Any = None) -> Any:
-        request = urllib.request.Request(
-            f"{self.endpoint}/_embedded/{action}", method=method,
-            data=None if content is None else json.dumps(content).encode(),
-        )
+        request = urllib.request.Request(f"{self.endpoint}/_embedded/{action}", method=method, data=None if content is None else json.dumps(content).encode())
         with DIRECT.open(request, timeout=30) as response:
             return json.load(response)
 

@@ -42,159 +42,321 @@ ARN = r"<{0}Arn>([^<]+)</{0}Arn>"
 
 # Codes are those of the services' models; after each message is where it was seen, as an issue of GitHub where there is one.
 TABLE = (
-    Late("", "", (
-        # aws/containers-roadmap#2614, hashicorp/terraform-provider-aws#15457; CreateService: openemr/openemr-on-ecs#8
-        Refusal("ecs", "CreateCluster CreateService", "InvalidParameterException",
-                "Unable to assume the service linked role. Please verify that the ECS service linked role exists."),
-        # terraform-aws-modules/terraform-aws-rds#364, crossplane-contrib/provider-aws#479
-        Refusal("rds", "CreateDBSubnetGroup", "InvalidParameterValue", "Missing necessary credentials. Please check "
-                "http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html"),
-        # aws-samples/eks-workshop-v2#1609, aws-samples/aws-fault-injection-simulator-workshop-v2#195
-        Refusal("rds", "CreateDBCluster", "InvalidParameterValue", "Unable to create the resource. Verify that you have permission to "
-                "create service linked role. Otherwise wait and try again later"),
-        # registerScalableTarget of hashicorp/terraform-provider-aws
-        Refusal("application-autoscaling", "RegisterScalableTarget", "ValidationException", "Unable to assume IAM role: "
-                f"{ROLE_ARN}aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"),
-        # hashicorp/terraform-provider-aws#920; it is CloudWatch that does not know the role
-        Refusal("application-autoscaling", "PutScalingPolicy", "FailedResourceAccessException",
+    Late(
+        "",
+        "",
+        (
+            # aws/containers-roadmap#2614, hashicorp/terraform-provider-aws#15457; CreateService: openemr/openemr-on-ecs#8
+            Refusal(
+                "ecs",
+                "CreateCluster CreateService",
+                "InvalidParameterException",
+                "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+            ),
+            # terraform-aws-modules/terraform-aws-rds#364, crossplane-contrib/provider-aws#479
+            Refusal(
+                "rds",
+                "CreateDBSubnetGroup",
+                "InvalidParameterValue",
+                "Missing necessary credentials. Please check http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html",
+            ),
+            # aws-samples/eks-workshop-v2#1609, aws-samples/aws-fault-injection-simulator-workshop-v2#195
+            Refusal(
+                "rds",
+                "CreateDBCluster",
+                "InvalidParameterValue",
+                "Unable to create the resource. Verify that you have permission to create service linked role. Otherwise wait and try again later",
+            ),
+            # registerScalableTarget of hashicorp/terraform-provider-aws
+            Refusal(
+                "application-autoscaling",
+                "RegisterScalableTarget",
+                "ValidationException",
+                "Unable to assume IAM role: "
+                f"{ROLE_ARN}aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService",
+            ),
+            # hashicorp/terraform-provider-aws#920; it is CloudWatch that does not know the role
+            Refusal(
+                "application-autoscaling",
+                "PutScalingPolicy",
+                "FailedResourceAccessException",
                 "Unable to retrieve alarms for scaling policy due to reason: The security token included in the request is invalid "
-                "(Service: AmazonCloudWatch; Status Code: 403; Error Code: InvalidClientTokenId)"),
-    )),
-    Late("CreateRole", r"<RoleName>([^<]+)</RoleName>", (
-        # prowler-cloud/prowler#2872, hashicorp/terraform-provider-aws#18435
-        Refusal("iam", "PutRolePolicy", "NoSuchEntity", "The role with name {0} cannot be found."),
-        # apex/up#189, hashicorp/terraform-provider-awscc#221
-        Refusal("lambda", "CreateFunction", "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."),
-        # bradford-hamilton/terraform-ecs-fargate#8
-        Refusal("ecs", "RegisterTaskDefinition", "ClientException", "Role is not valid"),
-        # terraform-aws-modules/terraform-aws-ecs#414
-        Refusal("ecs", "RegisterTaskDefinition", "AccessDeniedException",
-                f"User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform: iam:PassRole on resource: {ROLE_ARN}{{0}}"),
-    )),
-    Late("CreateSecurityGroup", r"<groupId>(sg-\w+)</groupId>", (
-        # boto/boto3#620, aws/aws-sdk-js#318
-        Refusal("ec2", "RevokeSecurityGroupEgress AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound",
-                "The security group '{0}' does not exist"),
-        # kubernetes-sigs/aws-load-balancer-controller#2371
-        Refusal("elbv2", "CreateLoadBalancer", "InvalidSecurityGroup", "The security group '{0}' does not exist"),
-        # the same words in several emulators and reports, of RDS and of DocumentDB, which share the API
-        Refusal("rds", "CreateDBCluster", "InvalidParameterValue", "Invalid security group , groupId= {0}, groupName=."),
-        # as moto has it
-        Refusal("ecs", "CreateService RunTask", "InvalidParameterException", "Error retrieving security group information for [{0}]: "
-                "The security group '{0}' does not exist (ErrorCode: InvalidGroup.NotFound)"),
-        # nowhere: the model has no other code, and API Gateway passes on what EC2 says
-        Refusal("apigatewayv2", "CreateVpcLink", "BadRequestException", "The security group '{0}' does not exist"),
-    )),
-    Late("CreateBucket", r"^/([\w.-]+)", (
-        # AWS's list of error responses of S3
-        Refusal("s3", "PutPublicAccessBlock PutBucketOwnershipControls PutBucketVersioning PutBucketEncryption "
-                "PutBucketLifecycleConfiguration PutBucketPolicy", "NoSuchBucket", "The specified bucket does not exist"),
-    )),
-    Late("CreateDBSubnetGroup", r"<DBSubnetGroupName>([^<]+)</DBSubnetGroupName>", (
-        # aws-controllers-k8s/community#1257
-        Refusal("rds", "CreateDBCluster", "DBSubnetGroupNotFoundFault", "DBSubnetGroup '{0}' not found."),
-    )),
-    Late("CreateDBClusterParameterGroup", r"<DBClusterParameterGroupName>([^<]+)</DBClusterParameterGroupName>", (
-        # floci-io/floci#1330, by AWS's API reference
-        Refusal("rds", "ModifyDBClusterParameterGroup", "DBParameterGroupNotFound", "DBClusterParameterGroup not found: {0}"),
-        Refusal("rds", "CreateDBCluster", "DBClusterParameterGroupNotFound", "DBClusterParameterGroup not found: {0}"),
-    )),
-    Late("CreateDBCluster", r"<DBClusterIdentifier>([^<]+)</DBClusterIdentifier>", (
-        # aws-cloudformation/aws-cloudformation-resource-providers-rds#275
-        Refusal("rds", "CreateDBInstance", "DBClusterNotFoundFault", "DBCluster {0} not found."),
-    )),
-    Late("CreateLoadBalancer", ARN.format("LoadBalancer"), (
-        # hashicorp/terraform-provider-aws#15214
-        Refusal("elbv2", "ModifyLoadBalancerAttributes CreateListener AddTags", "LoadBalancerNotFound", "One or more load balancers not found"),
-    )),
-    Late("CreateLoadBalancer", r"<DNSName>([^<]+)</DNSName>", (
-        # harmony-one/harmony-ops#491, barnybug/cli53#227
-        Refusal("route53", "ChangeResourceRecordSets", "InvalidChangeBatch",
-                "[Tried to create an alias that targets {0}., type A in zone Z32O12XQLNTSW2, but that target was not found]"),
-    )),
-    Late("CreateTargetGroup", ARN.format("TargetGroup"), (
-        Refusal("elbv2", "ModifyTargetGroupAttributes CreateRule", "TargetGroupNotFound", "One or more target groups not found"),
-        # hashicorp/terraform-provider-aws#29990, which retries it
-        Refusal("ecs", "CreateService", "InvalidParameterException",
-                "The target group with targetGroupArn {0} does not have an associated load balancer."),
-    )),
-    Late("CreateListener", ARN.format("Listener"), (
-        Refusal("elbv2", "CreateRule", "ListenerNotFound", "One or more listeners not found"),
-        # hashicorp/terraform-provider-aws#22590
-        Refusal("apigatewayv2", "CreateIntegration", "BadRequestException",
-                "Unable to retrieve listener port and load balancer DNS name from ELB listener"),
-    )),
-    Late("RequestCertificate", r'"CertificateArn": ?"([^"]+)"', (
-        # hashicorp/terraform-provider-aws#10294
-        Refusal("elbv2", "CreateListener", "CertificateNotFound", "Certificate '{0}' not found"),
-        # aws/aws-cdk#3612
-        Refusal("apigatewayv2", "CreateDomainName", "BadRequestException", "The provided certificate does not exist."),
-    )),
-    Late("CreateHostedZone", r"<Id>/hostedzone/(\w+)</Id>", (
-        # as moto has it
-        Refusal("route53", "ChangeResourceRecordSets", "NoSuchHostedZone", "No hosted zone found with ID: {0}"),
-    )),
-    Late("CreateUserPool", r'"Id": ?"([\w-]+_\w+)"', (
-        # as moto has it
-        Refusal("cognito-idp", "CreateUserPoolClient CreateUserPoolDomain", "ResourceNotFoundException", "User pool {0} does not exist."),
-    )),
-    Late("CreateLogGroup", r'"logGroupName": ?"([^"]+)"', (
-        # as moto has it
-        Refusal("logs", "PutRetentionPolicy", "ResourceNotFoundException", "The specified log group does not exist."),
-        # nowhere: the model has no other code for it, and API Gateway passes on what CloudWatch Logs says
-        Refusal("apigatewayv2", "CreateStage", "BadRequestException", "The specified log group does not exist."),
-    )),
-    Late("CreateSecret", r'"ARN": ?"([^"]+)"', (
-        # AWS's user guide of Secrets Manager
-        Refusal("secretsmanager", "TagResource", "ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
-    )),
-    Late("CreateCluster", r'"clusterArn": ?"([^"]+)"', (
-        # hashicorp/terraform#15066
-        Refusal("ecs", "CreateService RunTask", "ClusterNotFoundException", "Cluster not found."),
-    )),
-    Late("RegisterTaskDefinition", r'"taskDefinitionArn": ?"([^"]+)"', (
-        Refusal("ecs", "CreateService RunTask", "ClientException", "TaskDefinition not found."),
-        # pulumi/pulumi-awsx#927; it is about the roles, which only the task definition names
-        Refusal("ecs", "RunTask", "ClientException", f"ECS was unable to assume the role '{ROLE_ARN}x' that was provided for this task. Please "
+                "(Service: AmazonCloudWatch; Status Code: 403; Error Code: InvalidClientTokenId)",
+            ),
+        ),
+    ),
+    Late(
+        "CreateRole",
+        r"<RoleName>([^<]+)</RoleName>",
+        (
+            # prowler-cloud/prowler#2872, hashicorp/terraform-provider-aws#18435
+            Refusal("iam", "PutRolePolicy", "NoSuchEntity", "The role with name {0} cannot be found."),
+            # apex/up#189, hashicorp/terraform-provider-awscc#221
+            Refusal("lambda", "CreateFunction", "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."),
+            # bradford-hamilton/terraform-ecs-fargate#8
+            Refusal("ecs", "RegisterTaskDefinition", "ClientException", "Role is not valid"),
+            # terraform-aws-modules/terraform-aws-ecs#414
+            Refusal(
+                "ecs",
+                "RegisterTaskDefinition",
+                "AccessDeniedException",
+                f"User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform: iam:PassRole on resource: {ROLE_ARN}{{0}}",
+            ),
+        ),
+    ),
+    Late(
+        "CreateSecurityGroup",
+        r"<groupId>(sg-\w+)</groupId>",
+        (
+            # boto/boto3#620, aws/aws-sdk-js#318
+            Refusal(
+                "ec2",
+                "RevokeSecurityGroupEgress AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress",
+                "InvalidGroup.NotFound",
+                "The security group '{0}' does not exist",
+            ),
+            # kubernetes-sigs/aws-load-balancer-controller#2371
+            Refusal("elbv2", "CreateLoadBalancer", "InvalidSecurityGroup", "The security group '{0}' does not exist"),
+            # the same words in several emulators and reports, of RDS and of DocumentDB, which share the API
+            Refusal("rds", "CreateDBCluster", "InvalidParameterValue", "Invalid security group , groupId= {0}, groupName=."),
+            # as moto has it
+            Refusal(
+                "ecs",
+                "CreateService RunTask",
+                "InvalidParameterException",
+                "Error retrieving security group information for [{0}]: The security group '{0}' does not exist (ErrorCode: InvalidGroup.NotFound)",
+            ),
+            # nowhere: the model has no other code, and API Gateway passes on what EC2 says
+            Refusal("apigatewayv2", "CreateVpcLink", "BadRequestException", "The security group '{0}' does not exist"),
+        ),
+    ),
+    Late(
+        "CreateBucket",
+        r"^/([\w.-]+)",
+        (
+            # AWS's list of error responses of S3
+            Refusal(
+                "s3",
+                "PutPublicAccessBlock PutBucketOwnershipControls PutBucketVersioning PutBucketEncryption PutBucketLifecycleConfiguration PutBucketPolicy",
+                "NoSuchBucket",
+                "The specified bucket does not exist",
+            ),
+        ),
+    ),
+    Late(
+        "CreateDBSubnetGroup",
+        r"<DBSubnetGroupName>([^<]+)</DBSubnetGroupName>",
+        (
+            # aws-controllers-k8s/community#1257
+            Refusal("rds", "CreateDBCluster", "DBSubnetGroupNotFoundFault", "DBSubnetGroup '{0}' not found."),
+        ),
+    ),
+    Late(
+        "CreateDBClusterParameterGroup",
+        r"<DBClusterParameterGroupName>([^<]+)</DBClusterParameterGroupName>",
+        (
+            # floci-io/floci#1330, by AWS's API reference
+            Refusal("rds", "ModifyDBClusterParameterGroup", "DBParameterGroupNotFound", "DBClusterParameterGroup not found: {0}"),
+            Refusal("rds", "CreateDBCluster", "DBClusterParameterGroupNotFound", "DBClusterParameterGroup not found: {0}"),
+        ),
+    ),
+    Late(
+        "CreateDBCluster",
+        r"<DBClusterIdentifier>([^<]+)</DBClusterIdentifier>",
+        (
+            # aws-cloudformation/aws-cloudformation-resource-providers-rds#275
+            Refusal("rds", "CreateDBInstance", "DBClusterNotFoundFault", "DBCluster {0} not found."),
+        ),
+    ),
+    Late(
+        "CreateLoadBalancer",
+        ARN.format("LoadBalancer"),
+        (
+            # hashicorp/terraform-provider-aws#15214
+            Refusal("elbv2", "ModifyLoadBalancerAttributes CreateListener AddTags", "LoadBalancerNotFound", "One or more load balancers not found"),
+        ),
+    ),
+    Late(
+        "CreateLoadBalancer",
+        r"<DNSName>([^<]+)</DNSName>",
+        (
+            # harmony-one/harmony-ops#491, barnybug/cli53#227
+            Refusal(
+                "route53",
+                "ChangeResourceRecordSets",
+                "InvalidChangeBatch",
+                "[Tried to create an alias that targets {0}., type A in zone Z32O12XQLNTSW2, but that target was not found]",
+            ),
+        ),
+    ),
+    Late(
+        "CreateTargetGroup",
+        ARN.format("TargetGroup"),
+        (
+            Refusal("elbv2", "ModifyTargetGroupAttributes CreateRule", "TargetGroupNotFound", "One or more target groups not found"),
+            # hashicorp/terraform-provider-aws#29990, which retries it
+            Refusal("ecs", "CreateService", "InvalidParameterException", "The target group with targetGroupArn {0} does not have an associated load balancer."),
+        ),
+    ),
+    Late(
+        "CreateListener",
+        ARN.format("Listener"),
+        (
+            Refusal("elbv2", "CreateRule", "ListenerNotFound", "One or more listeners not found"),
+            # hashicorp/terraform-provider-aws#22590
+            Refusal(
+                "apigatewayv2", "CreateIntegration", "BadRequestException", "Unable to retrieve listener port and load balancer DNS name from ELB listener"
+            ),
+        ),
+    ),
+    Late(
+        "RequestCertificate",
+        r'"CertificateArn": ?"([^"]+)"',
+        (
+            # hashicorp/terraform-provider-aws#10294
+            Refusal("elbv2", "CreateListener", "CertificateNotFound", "Certificate '{0}' not found"),
+            # aws/aws-cdk#3612
+            Refusal("apigatewayv2", "CreateDomainName", "BadRequestException", "The provided certificate does not exist."),
+        ),
+    ),
+    Late(
+        "CreateHostedZone",
+        r"<Id>/hostedzone/(\w+)</Id>",
+        (
+            # as moto has it
+            Refusal("route53", "ChangeResourceRecordSets", "NoSuchHostedZone", "No hosted zone found with ID: {0}"),
+        ),
+    ),
+    Late(
+        "CreateUserPool",
+        r'"Id": ?"([\w-]+_\w+)"',
+        (
+            # as moto has it
+            Refusal("cognito-idp", "CreateUserPoolClient CreateUserPoolDomain", "ResourceNotFoundException", "User pool {0} does not exist."),
+        ),
+    ),
+    Late(
+        "CreateLogGroup",
+        r'"logGroupName": ?"([^"]+)"',
+        (
+            # as moto has it
+            Refusal("logs", "PutRetentionPolicy", "ResourceNotFoundException", "The specified log group does not exist."),
+            # nowhere: the model has no other code for it, and API Gateway passes on what CloudWatch Logs says
+            Refusal("apigatewayv2", "CreateStage", "BadRequestException", "The specified log group does not exist."),
+        ),
+    ),
+    Late(
+        "CreateSecret",
+        r'"ARN": ?"([^"]+)"',
+        (
+            # AWS's user guide of Secrets Manager
+            Refusal("secretsmanager", "TagResource", "ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
+        ),
+    ),
+    Late(
+        "CreateCluster",
+        r'"clusterArn": ?"([^"]+)"',
+        (
+            # hashicorp/terraform#15066
+            Refusal("ecs", "CreateService RunTask", "ClusterNotFoundException", "Cluster not found."),
+        ),
+    ),
+    Late(
+        "RegisterTaskDefinition",
+        r'"taskDefinitionArn": ?"([^"]+)"',
+        (
+            Refusal("ecs", "CreateService RunTask", "ClientException", "TaskDefinition not found."),
+            # pulumi/pulumi-awsx#927; it is about the roles, which only the task definition names
+            Refusal(
+                "ecs",
+                "RunTask",
+                "ClientException",
+                f"ECS was unable to assume the role '{ROLE_ARN}x' that was provided for this task. Please "
                 "verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions "
-                "to pass this role."),
-    )),
-    Late("CreateService", r'"serviceArn": ?"[^"]+:(service/[^"]+)"', (
-        # hashicorp/terraform-provider-aws#11693, spinnaker/spinnaker#4371
-        Refusal("application-autoscaling", "RegisterScalableTarget", "ValidationException", "ECS service doesn't exist: {0}"),
-    )),
-    Late("RegisterScalableTarget", r'"ResourceId": ?"([^"]+)"', (
-        # cloudposse/terraform-aws-ecs-cloudwatch-autoscaling#36
-        Refusal("application-autoscaling", "PutScalingPolicy PutScheduledAction", "ObjectNotFoundException",
-                f"No scalable target registered for service namespace: ecs, resource ID: {{0}}, {DIMENSION}"),
-    )),
-    Late("CreateFunction", r'"FunctionName": ?"([^"]+)"', (
-        # hashicorp/terraform-provider-aws#7214, moritzzimmer/terraform-aws-lambda#128
-        Refusal("lambda", "AddPermission", "ResourceNotFoundException", f"Function not found: {FUNCTION_ARN}{{0}}"),
-    )),
-    Late("CreateVpcLink", r'"vpcLinkId": ?"(\w+)"', (
-        # nowhere: the model has these codes for whatever is not there, and API Gateway says so of all identifiers
-        Refusal("apigatewayv2", "CreateIntegration", "BadRequestException", "Invalid VPC link identifier specified"),
-    )),
-    Late("CreateApi", r'"apiId": ?"(\w+)"', (
-        # aws/aws-sam-cli#7030, anomalyco/sst#5059
-        Refusal("apigatewayv2", "CreateIntegration CreateAuthorizer CreateRoute CreateStage CreateApiMapping", "NotFoundException",
-                f"Invalid API identifier specified {ACCOUNT}:{{0}}"),
-    )),
-    Late("CreateStage", r'"stageName": ?"([^"]+)"', (
-        # patrickcmd's notes on a SAM template without a dependency
-        Refusal("apigatewayv2", "CreateApiMapping", "BadRequestException", "Invalid stage identifier specified"),
-    )),
-    Late("CreateDomainName", r'"domainName": ?"([^"]+)"', (
-        # amplify-education/serverless-domain-manager#369
-        Refusal("apigatewayv2", "CreateApiMapping TagResource", "NotFoundException", "Invalid domain name identifier specified"),
-    )),
-    Late("CreateDomainName", r'"apiGatewayDomainName": ?"([^"]+)"', (
-        # aws/aws-cli#4687
-        Refusal("route53", "ChangeResourceRecordSets", "InvalidChangeBatch",
-                "[Tried to create an alias that targets {0}., type A in zone ZLY8HYME6SFDD, but that target was not found]"),
-    )),
-)  # fmt: skip
+                "to pass this role.",
+            ),
+        ),
+    ),
+    Late(
+        "CreateService",
+        r'"serviceArn": ?"[^"]+:(service/[^"]+)"',
+        (
+            # hashicorp/terraform-provider-aws#11693, spinnaker/spinnaker#4371
+            Refusal("application-autoscaling", "RegisterScalableTarget", "ValidationException", "ECS service doesn't exist: {0}"),
+        ),
+    ),
+    Late(
+        "RegisterScalableTarget",
+        r'"ResourceId": ?"([^"]+)"',
+        (
+            # cloudposse/terraform-aws-ecs-cloudwatch-autoscaling#36
+            Refusal(
+                "application-autoscaling",
+                "PutScalingPolicy PutScheduledAction",
+                "ObjectNotFoundException",
+                f"No scalable target registered for service namespace: ecs, resource ID: {{0}}, {DIMENSION}",
+            ),
+        ),
+    ),
+    Late(
+        "CreateFunction",
+        r'"FunctionName": ?"([^"]+)"',
+        (
+            # hashicorp/terraform-provider-aws#7214, moritzzimmer/terraform-aws-lambda#128
+            Refusal("lambda", "AddPermission", "ResourceNotFoundException", f"Function not found: {FUNCTION_ARN}{{0}}"),
+        ),
+    ),
+    Late(
+        "CreateVpcLink",
+        r'"vpcLinkId": ?"(\w+)"',
+        (
+            # nowhere: the model has these codes for whatever is not there, and API Gateway says so of all identifiers
+            Refusal("apigatewayv2", "CreateIntegration", "BadRequestException", "Invalid VPC link identifier specified"),
+        ),
+    ),
+    Late(
+        "CreateApi",
+        r'"apiId": ?"(\w+)"',
+        (
+            # aws/aws-sam-cli#7030, anomalyco/sst#5059
+            Refusal(
+                "apigatewayv2",
+                "CreateIntegration CreateAuthorizer CreateRoute CreateStage CreateApiMapping",
+                "NotFoundException",
+                f"Invalid API identifier specified {ACCOUNT}:{{0}}",
+            ),
+        ),
+    ),
+    Late(
+        "CreateStage",
+        r'"stageName": ?"([^"]+)"',
+        (
+            # patrickcmd's notes on a SAM template without a dependency
+            Refusal("apigatewayv2", "CreateApiMapping", "BadRequestException", "Invalid stage identifier specified"),
+        ),
+    ),
+    Late(
+        "CreateDomainName",
+        r'"domainName": ?"([^"]+)"',
+        (
+            # amplify-education/serverless-domain-manager#369
+            Refusal("apigatewayv2", "CreateApiMapping TagResource", "NotFoundException", "Invalid domain name identifier specified"),
+        ),
+    ),
+    Late(
+        "CreateDomainName",
+        r'"apiGatewayDomainName": ?"([^"]+)"',
+        (
+            # aws/aws-cli#4687
+            Refusal(
+                "route53",
+                "ChangeResourceRecordSets",
+                "InvalidChangeBatch",
+                "[Tried to create an alias that targets {0}., type A in zone ZLY8HYME6SFDD, but that target was not found]",
+            ),
+        ),
+    ),
+)
 
 
 class Consistency:

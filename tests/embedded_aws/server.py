@@ -73,7 +73,7 @@ class EmbeddedApplication:
         query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         action = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(CONTROL)}"
         return {
-            "GET calls": lambda: [vars(call) for call in self.recorder.calls[int(query.get("since", 0)):]],
+            "GET calls": lambda: [vars(call) for call in self.recorder.calls[int(query.get("since", 0)) :]],
             "GET mark": lambda: len(self.recorder.calls),
             "GET objections": lambda: sorted(self.recorder.judge.objections) if self.recorder.judge else [],
             "POST reset": self._reset,
@@ -153,8 +153,7 @@ def _server(app: EmbeddedApplication, port: int, fd: int | None = None) -> BaseW
 
 
 def serve(
-    port: int, ready_file: Path | None, latency_ms: float, creation_seconds: dict[str, float], exit_with_parent: bool,
-    oldest_botocore: Path | None,
+    port: int, ready_file: Path | None, latency_ms: float, creation_seconds: dict[str, float], exit_with_parent: bool, oldest_botocore: Path | None
 ) -> None:
     """Serve on 127.0.0.1 until SIGTERM or SIGINT. ``port`` 0 takes a free one; raises OSError if it is taken."""
     default_user_config["lambda"] = {"use_docker": False}

@@ -76,10 +76,16 @@ def parameters(service: str, operation: str, environ: dict[str, Any], body: byte
         model = get_service_model(service)
         parser = PROTOCOL_PARSERS[determine_request_protocol(model, request.content_type)](model.operation_model(operation))
         _model, in_path = get_service_router(service).match(request)
-        return parser.parse({
-            "method": request.method, "values": request.values, "headers": request.headers, "body": request.data,
-            "url_path": request.path, "url_params": in_path,
-        })  # fmt: skip
+        return parser.parse(
+            {
+                "method": request.method,
+                "values": request.values,
+                "headers": request.headers,
+                "body": request.data,
+                "url_path": request.path,
+                "url_params": in_path,
+            }
+        )
     except (HTTPException, KeyError, NotImplementedError, OperationNotFoundError, UnknownServiceError, ValueError):
         return None
 

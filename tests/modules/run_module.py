@@ -35,9 +35,7 @@ class ModuleFailed(Exception):
         self.result = result
 
 
-def run_module(
-    name: str, params: dict[str, t.Any], aws: t.Any, *, check: bool = False, action_plugin: bool = True
-) -> dict[str, t.Any]:
+def run_module(name: str, params: dict[str, t.Any], aws: t.Any, *, check: bool = False, action_plugin: bool = True) -> dict[str, t.Any]:
     """The result of the module C(name) with C(params). Raises ModuleFailed where the module fails.
 
     C(action_plugin): whether it is told what its action plugin tells it, that there is no lease unless a test says otherwise.

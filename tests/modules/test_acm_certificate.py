@@ -78,12 +78,15 @@ def prove(aws: EmbeddedAWS, arn: str, zone_id: str) -> None:
     aws.client("route53").change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
 
 
-@pytest.mark.parametrize("other", [
-    {"DomainName": "a.example.com"},
-    {"DomainName": "*.a.example.com"},
-    {"DomainName": "b.example.com", "SubjectAlternativeNames": ["a.example.com"]},
-    {"DomainName": "a.example.com", "KeyAlgorithm": "EC_prime256v1"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"DomainName": "a.example.com"},
+        {"DomainName": "*.a.example.com"},
+        {"DomainName": "b.example.com", "SubjectAlternativeNames": ["a.example.com"]},
+        {"DomainName": "a.example.com", "KeyAlgorithm": "EC_prime256v1"},
+    ],
+)
 def test_a_record_that_proves_another_certificate_stays(aws: EmbeddedAWS, other: dict[str, t.Any]) -> None:
     zone_id = zone(aws)
     given = {"domain_name": "a.example.com", "zone_id": zone_id, "tags": TAGS}

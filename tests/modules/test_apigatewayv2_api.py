@@ -36,13 +36,8 @@ def params(aws, gateway):
     gateway.create_domain_name(DomainName=DOMAIN, DomainNameConfigurations=[{"CertificateArn": "arn:certificate"}])
     link = gateway.create_vpc_link(Name=NAME, SubnetIds=["subnet-a"])["VpcLinkId"]
     role = aws.client("iam").create_role(RoleName=FUNCTION, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    aws.client("lambda").create_function(
-        FunctionName=FUNCTION, Role=role, Runtime="python3.13", Handler="a.b", Code={"ZipFile": b"PK\x05\x06" + b"\0" * 18}
-    )
-    return {
-        "name": NAME, "integration": {**INTEGRATION, "vpc_link_id": link}, "authorizer": LAMBDA, "stage": STAGE,
-        "domain_name": DOMAIN, "tags": TAGS,
-    }  # fmt: skip
+    aws.client("lambda").create_function(FunctionName=FUNCTION, Role=role, Runtime="python3.13", Handler="a.b", Code={"ZipFile": b"PK\x05\x06" + b"\0" * 18})
+    return {"name": NAME, "integration": {**INTEGRATION, "vpc_link_id": link}, "authorizer": LAMBDA, "stage": STAGE, "domain_name": DOMAIN, "tags": TAGS}
 
 
 def run(aws, params):
@@ -59,10 +54,7 @@ def run(aws, params):
 
 def lines(result):
     """What a run did, as action, kind and names of the fields."""
-    return [
-        (c["action"], c["kind"].removeprefix("apigatewayv2_"), c["name"], [f["name"] for f in c["fields"]])
-        for c in result["changes"]
-    ]
+    return [(c["action"], c["kind"].removeprefix("apigatewayv2_"), c["name"], [f["name"] for f in c["fields"]]) for c in result["changes"]]
 
 
 def actions(result):
@@ -75,10 +67,7 @@ def items(answer):
 
 def test_life(aws, gateway, params):
     created = run(aws, params)
-    assert actions(created) == [
-        ("create", kind)
-        for kind in ("api", "integration", "authorizer", "lambda_permission", "route", "stage", "api_mapping")
-    ]
+    assert actions(created) == [("create", kind) for kind in ("api", "integration", "authorizer", "lambda_permission", "route", "stage", "api_mapping")]
     (api,) = items(gateway.get_apis())
     assert api["DisableExecuteApiEndpoint"] is True and api["Tags"] == TAGS
     assert created["api"] == {"name": NAME, "id": api["ApiId"], "endpoint": api["ApiEndpoint"]}
@@ -104,8 +93,15 @@ def test_life(aws, gateway, params):
     mark = aws.mark()
     assert not run_module(MODULE, params, aws)["changed"]
     assert sorted(call["operation"] for call in aws.calls(mark)) == [
-        "GetApiMappings", "GetApis", "GetAuthorizers", "GetCallerIdentity", "GetIntegrations", "GetPolicy", "GetRoutes", "GetStages",
-    ]  # fmt: skip
+        "GetApiMappings",
+        "GetApis",
+        "GetAuthorizers",
+        "GetCallerIdentity",
+        "GetIntegrations",
+        "GetPolicy",
+        "GetRoutes",
+        "GetStages",
+    ]
 
     gone = run(aws, ABSENT)
     assert gone["operations"] == ["DeleteApiMapping", "DeleteApi"]
@@ -182,9 +178,7 @@ def test_what_was_changed_by_hand_is_put_back(aws, gateway, params):
     integration = items(gateway.get_integrations(**here))[0]
     gateway.update_route(**here, RouteId=route["RouteId"], AuthorizationType="NONE", AuthorizerId="")
     gateway.update_authorizer(**here, AuthorizerId=authorizer["AuthorizerId"], EnableSimpleResponses=False)
-    gateway.update_integration(
-        **here, IntegrationId=integration["IntegrationId"], RequestParameters={"append:header.x": "y", "overwrite:header.Host": "z"}
-    )
+    gateway.update_integration(**here, IntegrationId=integration["IntegrationId"], RequestParameters={"append:header.x": "y", "overwrite:header.Host": "z"})
     gateway.update_stage(**here, StageName="$default", DefaultRouteSettings={"ThrottlingRateLimit": 1})
     gateway.update_api(**here, DisableExecuteApiEndpoint=False)
     after = run(aws, params)
@@ -200,18 +194,18 @@ def test_settings_that_are_not_ours_are_emptied(aws, gateway, params):
     before = everything(gateway, here)
     route, authorizer, integration = before["routes"], before["authorizers"], before["integrations"]
     gateway.update_api(**here, Version="theirs")
-    gateway.update_route(
-        **here, RouteId=route["RouteId"], AuthorizationScopes=["theirs"], ApiKeyRequired=True, OperationName="theirs"
-    )
+    gateway.update_route(**here, RouteId=route["RouteId"], AuthorizationScopes=["theirs"], ApiKeyRequired=True, OperationName="theirs")
     gateway.update_authorizer(**here, AuthorizerId=authorizer["AuthorizerId"], AuthorizerCredentialsArn="arn:theirs")
     gateway.update_integration(
-        **here, IntegrationId=integration["IntegrationId"], CredentialsArn="arn:theirs", Description="theirs",
+        **here,
+        IntegrationId=integration["IntegrationId"],
+        CredentialsArn="arn:theirs",
+        Description="theirs",
         ResponseParameters={"200": {"overwrite:header.x": "y"}},
-    )  # fmt: skip
+    )
     gateway.update_stage(
-        **here, StageName="$default", StageVariables={"x": "y"}, Description="theirs",
-        RouteSettings={"$default": {"ThrottlingRateLimit": 1.0}},
-    )  # fmt: skip
+        **here, StageName="$default", StageVariables={"x": "y"}, Description="theirs", RouteSettings={"$default": {"ThrottlingRateLimit": 1.0}}
+    )
     after = run(aws, params)
     assert {line[1]: line[3] for line in lines(after)} == {
         "api": ["version"],
@@ -276,13 +270,9 @@ def test_what_was_added_by_hand_is_removed(aws, gateway, params):
     gateway.create_authorizer(**here, AuthorizerType="JWT", Name="o", IdentitySource=["x"], JwtConfiguration={"Issuer": "y"})
     gateway.create_stage(**here, StageName="open")
     gateway.create_api_mapping(**here, DomainName=DOMAIN, Stage="open", ApiMappingKey="open")
-    aws.client("lambda").add_permission(
-        FunctionName=FUNCTION, StatementId="open", Action="lambda:InvokeFunction", Principal="*"
-    )
+    aws.client("lambda").add_permission(FunctionName=FUNCTION, StatementId="open", Action="lambda:InvokeFunction", Principal="*")
     after = run(aws, params)
-    assert sorted(actions(after)) == sorted(
-        ("delete", kind) for kind in ("integration", "route", "authorizer", "stage", "api_mapping", "lambda_permission")
-    )
+    assert sorted(actions(after)) == sorted(("delete", kind) for kind in ("integration", "route", "authorizer", "stage", "api_mapping", "lambda_permission"))
     order = after["operations"]
     assert order.index("DeleteRoute") < order.index("DeleteIntegration")
     assert order.index("DeleteApiMapping") < order.index("DeleteStage")
@@ -298,10 +288,7 @@ def test_what_was_removed_by_hand_is_made_again(aws, gateway, params):
     gateway.delete_route(**here, RouteId=items(gateway.get_routes(**here))[0]["RouteId"])
     gateway.delete_authorizer(**here, AuthorizerId=items(gateway.get_authorizers(**here))[0]["AuthorizerId"])
     after = run(aws, params)
-    assert actions(after) == [
-        ("create", "authorizer"), ("replace", "lambda_permission"), ("create", "route"), ("create", "stage"),
-        ("create", "api_mapping"),
-    ]  # fmt: skip
+    assert actions(after) == [("create", "authorizer"), ("replace", "lambda_permission"), ("create", "route"), ("create", "stage"), ("create", "api_mapping")]
     assert not run(aws, params)["changed"]
 
 
@@ -324,18 +311,12 @@ def test_a_mapping_to_another_api_is_moved(aws, gateway, params):
 def test_a_change_that_is_refused_while_another_is_under_way_is_tried_again(aws, params, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     message = "Unable to complete operation due to concurrent modification. Please try again later."
-    aws.faults(
-        {"service": "apigatewayv2", "operation": "CreateRoute", "times": 1,
-         "error": {"code": "ConflictException", "message": message, "status": 409}}
-    )  # fmt: skip
+    aws.faults({"service": "apigatewayv2", "operation": "CreateRoute", "times": 1, "error": {"code": "ConflictException", "message": message, "status": 409}})
     assert run_module(MODULE, params, aws)["changed"]
 
 
 def test_plan_on_an_empty_account(aws, params):
     unknown = "(known after apply)"
     aws.reset()
-    plan = run_module(
-        MODULE, {**params, "integration": {**INTEGRATION, "vpc_link_id": unknown}, "authorizer": {**LAMBDA, "uri": unknown}}, aws,
-        check=True,
-    )  # fmt: skip
+    plan = run_module(MODULE, {**params, "integration": {**INTEGRATION, "vpc_link_id": unknown}, "authorizer": {**LAMBDA, "uri": unknown}}, aws, check=True)
     assert len(plan["changes"]) == 7 and plan["api"]["id"] == unknown

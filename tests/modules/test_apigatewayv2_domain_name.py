@@ -47,10 +47,7 @@ def test_life(aws):
 
 @pytest.mark.parametrize(
     ("change", "field", "operation"),
-    [
-        ({"certificate_arn": CERTIFICATE + "2"}, "certificate_arn", "UpdateDomainName"),
-        ({"tags": {**TAGS, "team": "x"}}, "tags.team", "TagResource"),
-    ],
+    [({"certificate_arn": CERTIFICATE + "2"}, "certificate_arn", "UpdateDomainName"), ({"tags": {**TAGS, "team": "x"}}, "tags.team", "TagResource")],
 )
 def test_one_change(aws, change, field, operation):
     run(aws, PARAMS)

@@ -10,13 +10,7 @@ from modules.run_module import run_module
 
 MODULE = "application_autoscaling_target"
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
-CPU = {
-    "name": "x-cpu",
-    "target_tracking": {
-        "TargetValue": 70,
-        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
-    },
-}
+CPU = {"name": "x-cpu", "target_tracking": {"TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}}
 STEP = {
     "name": "x-cpu",
     "step": {
@@ -74,22 +68,13 @@ def bounds(aws):
 
 def set_bounds(aws, minimum, maximum):
     aws.client("application-autoscaling").register_scalable_target(
-        ServiceNamespace="ecs",
-        ResourceId="service/x/x",
-        ScalableDimension="ecs:service:DesiredCount",
-        MinCapacity=minimum,
-        MaxCapacity=maximum,
+        ServiceNamespace="ecs", ResourceId="service/x/x", ScalableDimension="ecs:service:DesiredCount", MinCapacity=minimum, MaxCapacity=maximum
     )
 
 
 def test_create_again_absent_again(aws):
     planned, result = run(aws, GIVEN)
-    assert lines(result) == [
-        ("create", TARGET, "service/x/x"),
-        ("create", POLICY, "x-cpu"),
-        ("create", ACTION, "x-night"),
-        ("create", ACTION, "x-morning"),
-    ]
+    assert lines(result) == [("create", TARGET, "service/x/x"), ("create", POLICY, "x-cpu"), ("create", ACTION, "x-night"), ("create", ACTION, "x-morning")]
     assert planned["scalable_target"] == {**result["scalable_target"], "arn": "(known after apply)"}
     target = result["scalable_target"]
     assert (target["min_capacity"], target["max_capacity"]) == bounds(aws) == (2, 4)
@@ -118,18 +103,10 @@ def changed(option, index, **change):
     [
         ({"tags": {**OWNER, "team": "y"}}, [("update", TARGET, "service/x/x")], ["TagResource"]),
         ({"tags": OWNER}, [("update", TARGET, "service/x/x")], ["UntagResource"]),
-        (
-            changed("policies", 0, target_tracking={**CPU["target_tracking"], "TargetValue": 50}),
-            [("update", POLICY, "x-cpu")],
-            ["PutScalingPolicy"],
-        ),
+        (changed("policies", 0, target_tracking={**CPU["target_tracking"], "TargetValue": 50}), [("update", POLICY, "x-cpu")], ["PutScalingPolicy"]),
         ({"policies": [STEP]}, [("replace", POLICY, "x-cpu")], ["DeleteScalingPolicy", "PutScalingPolicy"]),
         ({"policies": []}, [("delete", POLICY, "x-cpu")], ["DeleteScalingPolicy"]),
-        (
-            changed("scheduled_actions", 0, schedule="cron(0 22 * * ? *)"),
-            [("update", ACTION, "x-night")],
-            ["PutScheduledAction"],
-        ),
+        (changed("scheduled_actions", 0, schedule="cron(0 22 * * ? *)"), [("update", ACTION, "x-night")], ["PutScheduledAction"]),
         (changed("scheduled_actions", 0, timezone="UTC"), [("update", ACTION, "x-night")], ["PutScheduledAction"]),
         (changed("scheduled_actions", 1, max_capacity=None), [("update", ACTION, "x-morning")], ["PutScheduledAction"]),
         ({"scheduled_actions": [MORNING]}, [("delete", ACTION, "x-night")], ["DeleteScheduledAction"]),
@@ -170,14 +147,9 @@ def test_a_policy_and_an_action_made_by_hand_are_removed(aws):
     client = aws.client("application-autoscaling")
     identity = {"ServiceNamespace": "ecs", "ResourceId": "service/x/x", "ScalableDimension": "ecs:service:DesiredCount"}
     client.put_scaling_policy(
-        PolicyName="mine",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration=CPU["target_tracking"],
-        **identity,
+        PolicyName="mine", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=CPU["target_tracking"], **identity
     )
-    client.put_scheduled_action(
-        ScheduledActionName="mine", Schedule="rate(1 day)", ScalableTargetAction={"MinCapacity": 1}, **identity
-    )
+    client.put_scheduled_action(ScheduledActionName="mine", Schedule="rate(1 day)", ScalableTargetAction={"MinCapacity": 1}, **identity)
     assert lines(run(aws, GIVEN)[1]) == [("delete", POLICY, "mine"), ("delete", ACTION, "mine")]
 
 

@@ -38,10 +38,9 @@ def make_pool(aws: EmbeddedAWS, name: str) -> Pool:
     )["UserPoolClient"]["ClientId"]
     cognito.admin_create_user(UserPoolId=pool_id, Username="ada", MessageAction="SUPPRESS")
     cognito.admin_set_user_password(UserPoolId=pool_id, Username="ada", Password="Lovelace-1843", Permanent=True)
-    tokens = cognito.initiate_auth(
-        ClientId=client_id, AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": "ada", "PASSWORD": "Lovelace-1843"},
-    )["AuthenticationResult"]
+    tokens = cognito.initiate_auth(ClientId=client_id, AuthFlow="USER_PASSWORD_AUTH", AuthParameters={"USERNAME": "ada", "PASSWORD": "Lovelace-1843"})[
+        "AuthenticationResult"
+    ]
     return Pool(pool_id, client_id, tokens["AccessToken"], tokens["IdToken"])
 
 
@@ -64,8 +63,13 @@ class Function:
         role = aws.client("iam").create_role(RoleName=FUNCTION, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         package = build_zip(AUTHORIZER)
         created = self._client.create_function(
-            FunctionName=FUNCTION, Runtime="python3.13", Role=role, Handler="authorizer.handler", Timeout=10,
-            Code={"ZipFile": package}, Environment={"Variables": {"AWS_ENDPOINT_URL": aws.endpoint, **environment}},
+            FunctionName=FUNCTION,
+            Runtime="python3.13",
+            Role=role,
+            Handler="authorizer.handler",
+            Timeout=10,
+            Code={"ZipFile": package},
+            Environment={"Variables": {"AWS_ENDPOINT_URL": aws.endpoint, **environment}},
         )
         self._logs = aws.client("logs")
         assert created["CodeSha256"] == code_sha256(package)
@@ -146,9 +150,9 @@ def test_groups_and_scopes_of_real_tokens(aws: EmbeddedAWS, pool: Pool) -> None:
     cognito = aws.client("cognito-idp")
     cognito.create_group(GroupName="ml", UserPoolId=pool.pool_id)
     cognito.admin_add_user_to_group(UserPoolId=pool.pool_id, Username="ada", GroupName="ml")
-    tokens = cognito.initiate_auth(
-        ClientId=pool.client_id, AuthFlow="USER_PASSWORD_AUTH", AuthParameters={"USERNAME": "ada", "PASSWORD": "Lovelace-1843"},
-    )["AuthenticationResult"]
+    tokens = cognito.initiate_auth(ClientId=pool.client_id, AuthFlow="USER_PASSWORD_AUTH", AuthParameters={"USERNAME": "ada", "PASSWORD": "Lovelace-1843"})[
+        "AuthenticationResult"
+    ]
     access, identity = (f"Bearer {tokens[kind]}" for kind in ("AccessToken", "IdToken"))
 
     authorize = deploy(aws, pool, API_GROUPS='["ml"]')

@@ -24,9 +24,7 @@ def _database(aws, name, **more):
         **more,
     )
     for n in (1, 2):
-        rds.create_db_instance(
-            DBInstanceIdentifier=f"{name}-{n}", DBClusterIdentifier=name, Engine="aurora-mysql", DBInstanceClass="db.serverless"
-        )
+        rds.create_db_instance(DBInstanceIdentifier=f"{name}-{n}", DBClusterIdentifier=name, Engine="aurora-mysql", DBInstanceClass="db.serverless")
 
 
 def test_a_new_instance_that_lacks_parameters_is_rebooted_and_others_are_not(aws):
@@ -59,11 +57,7 @@ def test_waits_for_all_at_the_same_time_with_one_describe_for_each_kind(aws):
     started = time.monotonic()
     _database(aws, "x")
     _database(aws, "y")
-    params = {
-        "db_clusters": ["x", "y"],
-        "load_balancers": [_load_balancer(aws, "x"), _load_balancer(aws, "y")],
-        "vpc_links": [_vpc_link(aws, "x")],
-    }
+    params = {"db_clusters": ["x", "y"], "load_balancers": [_load_balancer(aws, "x"), _load_balancer(aws, "y")], "vpc_links": [_vpc_link(aws, "x")]}
     aws.creation_seconds(rds=time.monotonic() - started + 2)  # counted from their creation
     since = aws.mark()
     result = run_module(MODULE, params, aws)
@@ -138,8 +132,7 @@ def test_load_balancers(state, status):
 
 
 @pytest.mark.parametrize(
-    ("code", "ready", "failed"),
-    [("PENDING", False, False), ("AVAILABLE", True, False), ("INACTIVE", True, False), ("FAILED", False, True)],
+    ("code", "ready", "failed"), [("PENDING", False, False), ("AVAILABLE", True, False), ("INACTIVE", True, False), ("FAILED", False, True)]
 )
 def test_vpc_links(code, ready, failed):
     link = {"VpcLinkId": "a", "VpcLinkStatus": code, "VpcLinkStatusMessage": "why"}
@@ -148,8 +141,7 @@ def test_vpc_links(code, ready, failed):
 
 
 @pytest.mark.parametrize(
-    ("code", "ready", "failed"),
-    [("PENDING_VALIDATION", False, False), ("ISSUED", True, False), ("FAILED", False, True), ("EXPIRED", False, True)],
+    ("code", "ready", "failed"), [("PENDING_VALIDATION", False, False), ("ISSUED", True, False), ("FAILED", False, True), ("EXPIRED", False, True)]
 )
 def test_certificates(code, ready, failed):
     answer = Answers({"Certificate": {"Status": code}})

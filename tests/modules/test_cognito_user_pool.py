@@ -14,11 +14,9 @@ from modules.run_module import run_module
 POOL = {
     "name": "x",
     "domain": "x-sign-in",
-    "clients": [{
-        "name": "load-balancer", "callback_urls": ["https://a.example.com"], "allowed_oauth_flows": ["code"], "allowed_oauth_scopes": ["openid"],
-    }],
+    "clients": [{"name": "load-balancer", "callback_urls": ["https://a.example.com"], "allowed_oauth_flows": ["code"], "allowed_oauth_scopes": ["openid"]}],
     "tags": {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x-bootstrap"},
-}  # fmt: skip
+}
 SET_BY_OTHERS = {
     "Policies": {"PasswordPolicy": {"MinimumLength": 20, "TemporaryPasswordValidityDays": 3}},
     "AutoVerifiedAttributes": ["email"],
@@ -77,9 +75,13 @@ def test_a_change_of_an_app_client_keeps_all_that_somebody_set(aws: EmbeddedAWS)
     cognito = aws.client("cognito-idp")
     cognito.create_identity_provider(UserPoolId=made["id"], ProviderName="corp", ProviderType="OIDC", ProviderDetails={})
     theirs = {
-        "SupportedIdentityProviders": ["COGNITO", "corp"], "AccessTokenValidity": 15, "TokenValidityUnits": {"AccessToken": "minutes"},
-        "LogoutURLs": ["https://a.example.com/out"], "EnableTokenRevocation": False, "ReadAttributes": ["email"],
-    }  # fmt: skip
+        "SupportedIdentityProviders": ["COGNITO", "corp"],
+        "AccessTokenValidity": 15,
+        "TokenValidityUnits": {"AccessToken": "minutes"},
+        "LogoutURLs": ["https://a.example.com/out"],
+        "EnableTokenRevocation": False,
+        "ReadAttributes": ["email"],
+    }
     given = {"CallbackURLs": ["https://a.example.com"], "AllowedOAuthFlows": ["code"], "AllowedOAuthScopes": ["openid"]}
     cognito.update_user_pool_client(**ids, ClientName="load-balancer", **given, AllowedOAuthFlowsUserPoolClient=True, **theirs)
     changed = {**POOL, "clients": [{**POOL["clients"][0], "callback_urls": ["https://b.example.com"]}]}

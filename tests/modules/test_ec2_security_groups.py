@@ -36,10 +36,7 @@ def params(vpc: str) -> dict[str, t.Any]:
             {
                 "name": "x-front",
                 "description": "Front",
-                "rules": [
-                    rule("ingress", 443, "Users", cidrs=["10.0.0.0/8", "2001:db8::/32"]),
-                    rule("egress", 5000, "Back", security_group="x-back"),
-                ],
+                "rules": [rule("ingress", 443, "Users", cidrs=["10.0.0.0/8", "2001:db8::/32"]), rule("egress", 5000, "Back", security_group="x-back")],
             },
             {"name": "x-back", "description": "Back", "rules": [rule("ingress", 5000, "Front", security_group="x-front")]},
             {"name": "x-closed", "description": "Closed"},
@@ -83,15 +80,19 @@ def test_makes_groups_that_refer_to_each_other_once(aws: EmbeddedAWS, params: di
     assert aws.mutating(mark) == []
 
     made = run_module("ec2_security_groups", params, aws)
-    assert actions(made) == actions(plan) == [
-        ("create", GROUP, "x-front"),
-        ("create", RULE, "x-front/ingress tcp 443 10.0.0.0/8"),
-        ("create", RULE, "x-front/ingress tcp 443 2001:db8::/32"),
-        ("create", RULE, "x-front/egress tcp 5000 x-back"),
-        ("create", GROUP, "x-back"),
-        ("create", RULE, "x-back/ingress tcp 5000 x-front"),
-        ("create", GROUP, "x-closed"),
-    ]
+    assert (
+        actions(made)
+        == actions(plan)
+        == [
+            ("create", GROUP, "x-front"),
+            ("create", RULE, "x-front/ingress tcp 443 10.0.0.0/8"),
+            ("create", RULE, "x-front/ingress tcp 443 2001:db8::/32"),
+            ("create", RULE, "x-front/egress tcp 5000 x-back"),
+            ("create", GROUP, "x-back"),
+            ("create", RULE, "x-back/ingress tcp 5000 x-front"),
+            ("create", GROUP, "x-closed"),
+        ]
+    )
     ids = {name: group["id"] for name, group in made["security_groups"].items()}
     tags = frozenset(OWNER.items())
     assert rules(aws, ids["x-front"]) == {
@@ -111,11 +112,7 @@ def test_makes_groups_that_refer_to_each_other_once(aws: EmbeddedAWS, params: di
 @pytest.mark.parametrize(
     ("change", "expected", "calls"),
     [
-        (
-            {"description": "All"},
-            [("update", "10.0.0.0/8"), ("update", "2001:db8::/32")],
-            ["UpdateSecurityGroupRuleDescriptionsIngress"] * 2,
-        ),
+        ({"description": "All"}, [("update", "10.0.0.0/8"), ("update", "2001:db8::/32")], ["UpdateSecurityGroupRuleDescriptionsIngress"] * 2),
         (
             {"cidrs": ["10.0.0.0/16", "2001:db8::/32"]},
             [("create", "10.0.0.0/16"), ("delete", "10.0.0.0/8")],
@@ -126,11 +123,7 @@ def test_makes_groups_that_refer_to_each_other_once(aws: EmbeddedAWS, params: di
     ],
 )
 def test_changes_exactly_what_differs(
-    aws: EmbeddedAWS,
-    params: dict[str, t.Any],
-    change: dict[str, t.Any],
-    expected: list[tuple[str, str]],
-    calls: list[str],
+    aws: EmbeddedAWS, params: dict[str, t.Any], change: dict[str, t.Any], expected: list[tuple[str, str]], calls: list[str]
 ) -> None:
     run_module("ec2_security_groups", params, aws)
     wanted = changed(params, **change)
@@ -157,25 +150,15 @@ def test_retags_groups_and_rules(aws: EmbeddedAWS, params: dict[str, t.Any]) -> 
 def test_puts_back_what_was_changed_by_hand(aws: EmbeddedAWS, params: dict[str, t.Any]) -> None:
     ids = run_module("ec2_security_groups", params, aws)["security_groups"]
     ec2 = aws.client("ec2")
-    ec2.authorize_security_group_egress(
-        GroupId=ids["x-closed"]["id"], IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    )
+    ec2.authorize_security_group_egress(GroupId=ids["x-closed"]["id"], IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
     ec2.revoke_security_group_ingress(
         GroupId=ids["x-back"]["id"],
         IpPermissions=[
-            {
-                "IpProtocol": "tcp",
-                "FromPort": 5000,
-                "ToPort": 5000,
-                "UserIdGroupPairs": [{"GroupId": ids["x-front"]["id"], "Description": "Front"}],
-            }
+            {"IpProtocol": "tcp", "FromPort": 5000, "ToPort": 5000, "UserIdGroupPairs": [{"GroupId": ids["x-front"]["id"], "Description": "Front"}]}
         ],
     )
     mended = run_module("ec2_security_groups", params, aws)
-    assert actions(mended) == [
-        ("create", RULE, "x-back/ingress tcp 5000 x-front"),
-        ("delete", RULE, "x-closed/egress -1 -1 0.0.0.0/0"),
-    ]
+    assert actions(mended) == [("create", RULE, "x-back/ingress tcp 5000 x-front"), ("delete", RULE, "x-closed/egress -1 -1 0.0.0.0/0")]
     assert not run_module("ec2_security_groups", params, aws)["changed"]
 
 
@@ -184,8 +167,7 @@ def test_takes_a_rule_without_tags_over(aws: EmbeddedAWS, params: dict[str, t.An
     wanted = copy.deepcopy(params)
     wanted["security_groups"][2]["rules"] = [rule("ingress", 22, cidrs=["10.0.0.1/32"])]
     aws.client("ec2").authorize_security_group_ingress(
-        GroupId=ids["x-closed"]["id"],
-        IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.1/32"}]}],
+        GroupId=ids["x-closed"]["id"], IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.1/32"}]}]
     )
     result = run_module("ec2_security_groups", wanted, aws)
     assert actions(result) == [("update", RULE, "x-closed/ingress tcp 22 10.0.0.1/32")]
@@ -199,10 +181,7 @@ def test_adds_a_group_that_an_existing_group_refers_to(aws: EmbeddedAWS, params:
     wanted["security_groups"].append({"name": "x-mail", "description": "Mail"})
     plan = run_module("ec2_security_groups", wanted, aws, check=True)
     done = run_module("ec2_security_groups", wanted, aws)
-    assert actions(plan) == actions(done) == [
-        ("create", RULE, "x-closed/egress tcp 25 x-mail"),
-        ("create", GROUP, "x-mail"),
-    ]
+    assert actions(plan) == actions(done) == [("create", RULE, "x-closed/egress tcp 25 x-mail"), ("create", GROUP, "x-mail")]
     assert {"name": "peer", "before": None, "after": "(known after apply)"} in plan["changes"][0]["fields"]
     assert not run_module("ec2_security_groups", wanted, aws)["changed"]
 
@@ -217,7 +196,9 @@ def test_removes_groups_that_refer_to_each_other(aws: EmbeddedAWS, params: dict[
     assert gone["changes"] == plan["changes"]
     assert Counter((action, kind) for action, kind, _name in actions(gone)) == {("delete", GROUP): 3, ("delete", RULE): 4}
     assert Counter(operations(aws, mark)) == {  # one attempt each: no group was tried while a rule referred to it
-        "RevokeSecurityGroupIngress": 3, "RevokeSecurityGroupEgress": 1, "DeleteSecurityGroup": 3,
+        "RevokeSecurityGroupIngress": 3,
+        "RevokeSecurityGroupEgress": 1,
+        "DeleteSecurityGroup": 3,
     }
     groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [params["vpc_id"]]}])["SecurityGroups"]
     assert [group["GroupName"] for group in groups] == ["default"]

@@ -16,16 +16,12 @@ def given(aws):
     ec2, elb, ecs = aws.client("ec2"), aws.client("elbv2"), aws.client("ecs")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]
-        for number, zone in enumerate("abc")
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"] for number, zone in enumerate("abc")
     ]
     subnets = [subnet["SubnetId"] for subnet in subnets]
     groups = [ec2.create_security_group(GroupName=n, Description=n, VpcId=vpc)["GroupId"] for n in ("one", "two")]
     balancer = elb.create_load_balancer(Name="x", Subnets=subnets[:2])["LoadBalancers"][0]["LoadBalancerArn"]
-    targets = [
-        elb.create_target_group(Name=name, Protocol="HTTP", Port=5000, VpcId=vpc, TargetType="ip")["TargetGroups"][0]
-        for name in ("x", "y")
-    ]
+    targets = [elb.create_target_group(Name=name, Protocol="HTTP", Port=5000, VpcId=vpc, TargetType="ip")["TargetGroups"][0] for name in ("x", "y")]
     targets = [target["TargetGroupArn"] for target in targets]
     for number, target in enumerate(targets):
         action = {"Type": "forward", "TargetGroupArn": target}
@@ -52,9 +48,7 @@ def register(aws, command="mlflow"):
         requiresCompatibilities=["FARGATE"],
         cpu="256",
         memory="512",
-        containerDefinitions=[
-            {"name": "mlflow", "image": "mlflow", "command": [command], "portMappings": [{"containerPort": 5000}]}
-        ],
+        containerDefinitions=[{"name": "mlflow", "image": "mlflow", "command": [command], "portMappings": [{"containerPort": 5000}]}],
     )["taskDefinition"]["taskDefinitionArn"]
 
 

@@ -36,13 +36,21 @@ def running(aws):
     subnet = aws.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
     ecs.create_cluster(clusterName="x")
     ecs.register_task_definition(
-        family="x", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+        family="x",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
         containerDefinitions=[{"name": "mlflow", "image": "mlflow:1"}],
-    )  # fmt: skip
+    )
     ecs.create_service(
-        cluster="x", serviceName="x", taskDefinition="x", desiredCount=5, launchType="FARGATE",
+        cluster="x",
+        serviceName="x",
+        taskDefinition="x",
+        desiredCount=5,
+        launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}},
-    )  # fmt: skip
+    )
 
 
 def test_stopped_and_started_again(aws, running):
@@ -54,15 +62,12 @@ def test_stopped_and_started_again(aws, running):
     assert run(aws, state="stopped") == [
         ("application_autoscaling_target", [("suspended", False, True)]),
         ("ecs_service", [("desired_count", 5, 0), ("stopped", False, True)]),
-    ]  # fmt: skip
+    ]
     assert [c["operation"] for c in aws.mutating(since)] == ["RegisterScalableTarget", "TagResource", "UpdateService"]
     assert (service(aws)["desiredCount"], service(aws)["runningCount"], suspended(aws)) == (0, 0, {True})
     assert run(aws, state="stopped") == []
     since = aws.mark()
-    assert run(aws) == [
-        ("ecs_service", [("desired_count", 0, 5), ("stopped", True, False)]),
-        ("application_autoscaling_target", [("suspended", True, False)]),
-    ]  # fmt: skip
+    assert run(aws) == [("ecs_service", [("desired_count", 0, 5), ("stopped", True, False)]), ("application_autoscaling_target", [("suspended", True, False)])]
     assert [c["operation"] for c in aws.mutating(since)] == ["UpdateService", "UntagResource", "RegisterScalableTarget"]
     assert (service(aws)["desiredCount"], service(aws)["runningCount"], suspended(aws)) == (5, 5, {False})
     assert run(aws) == []

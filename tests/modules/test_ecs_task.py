@@ -7,10 +7,7 @@ import pytest
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "ecs_task"
-LOG = {
-    "logDriver": "awslogs",
-    "options": {"awslogs-group": "/ecs/x", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "mlflow"},
-}
+LOG = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/x", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "mlflow"}}
 
 
 @pytest.fixture

@@ -85,10 +85,7 @@ def test_create_again_absent_again(aws):
     ("change", "field"),
     [
         ({"container_definitions": containers(image="mlflow:2")}, "containers.mlflow.image"),
-        (
-            {"container_definitions": containers(environment=[WORKERS_2, CONTAINER["environment"][1]])},
-            "containers.mlflow.environment.MLFLOW_WORKERS",
-        ),
+        ({"container_definitions": containers(environment=[WORKERS_2, CONTAINER["environment"][1]])}, "containers.mlflow.environment.MLFLOW_WORKERS"),
         ({"container_definitions": containers(secrets=[])}, "containers.mlflow.secrets"),
         ({"container_definitions": containers(command=["mlflow", "gc"])}, "containers.mlflow.command"),
         ({"container_definitions": containers()[:1]}, "containers.init"),
@@ -97,10 +94,7 @@ def test_create_again_absent_again(aws):
         ({"execution_role_arn": f"{ROLE}-2"}, "execution_role_arn"),
         ({"task_role_arn": ""}, "task_role_arn"),
         ({"ephemeral_storage": 40}, "ephemeral_storage"),
-        (
-            {"runtime_platform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}},
-            "runtime_platform.cpuArchitecture",
-        ),
+        ({"runtime_platform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}}, "runtime_platform.cpuArchitecture"),
     ],
 )
 def test_a_change_is_a_new_revision(aws, change, field):

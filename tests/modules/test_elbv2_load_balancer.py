@@ -41,8 +41,7 @@ def given(aws):
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     ec2.attach_internet_gateway(InternetGatewayId=ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"], VpcId=vpc)
     subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
-        for n, zone in enumerate("abc")
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"] for n, zone in enumerate("abc")
     ]
     groups = [ec2.create_security_group(VpcId=vpc, GroupName=n, Description=n)["GroupId"] for n in ("one", "two")]
     certificates = [acm.request_certificate(DomainName=f"{n}.example.com")["CertificateArn"] for n in ("a", "b")]
@@ -62,9 +61,7 @@ def given(aws):
             {
                 "port": 80,
                 "protocol": "HTTP",
-                "default_actions": [
-                    {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": 443, "StatusCode": "HTTP_301"}}
-                ],
+                "default_actions": [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": 443, "StatusCode": "HTTP_301"}}],
             },
             {
                 "port": 443,
@@ -95,10 +92,7 @@ def run(aws, params):
 
 
 def lines(result):
-    return [
-        (c["action"], c["kind"].removeprefix("elbv2_"), c["name"], [f["name"] for f in c["fields"]])
-        for c in result["changes"]
-    ]
+    return [(c["action"], c["kind"].removeprefix("elbv2_"), c["name"], [f["name"] for f in c["fields"]]) for c in result["changes"]]
 
 
 def operations(aws, mark):
@@ -144,11 +138,20 @@ def test_life(aws, given):
     for each in aws.client("elbv2").describe_tags(ResourceArns=arns)["TagDescriptions"]:
         assert {tag["Key"]: tag["Value"] for tag in each["Tags"]} == TAGS
 
-    assert sorted(unchanged(aws, params)) == sorted([
-        "DescribeTargetGroups", "DescribeTargetGroupAttributes", "DescribeTags",
-        "DescribeLoadBalancers", "DescribeLoadBalancerAttributes", "DescribeTags",
-        "DescribeListeners", "DescribeRules", "DescribeRules", "DescribeTags",
-    ])
+    assert sorted(unchanged(aws, params)) == sorted(
+        [
+            "DescribeTargetGroups",
+            "DescribeTargetGroupAttributes",
+            "DescribeTags",
+            "DescribeLoadBalancers",
+            "DescribeLoadBalancerAttributes",
+            "DescribeTags",
+            "DescribeListeners",
+            "DescribeRules",
+            "DescribeRules",
+            "DescribeTags",
+        ]
+    )
 
     absent = {"name": NAME, "target_group": {"name": NAME}, "state": "absent", "tags": TAGS}
     mark = aws.mark()
@@ -161,81 +164,87 @@ def test_life(aws, given):
 
 
 CHANGES = {
-    "a subnet": (
-        lambda p, g: p.update(subnets=g["subnets"]),
-        [("update", "load_balancer", NAME, ["subnets"])], ["SetSubnets"],
-    ),
-    "a security group": (
-        lambda p, g: p.update(security_groups=g["groups"]),
-        [("update", "load_balancer", NAME, ["security_groups"])], ["SetSecurityGroups"],
-    ),
+    "a subnet": (lambda p, g: p.update(subnets=g["subnets"]), [("update", "load_balancer", NAME, ["subnets"])], ["SetSubnets"]),
+    "a security group": (lambda p, g: p.update(security_groups=g["groups"]), [("update", "load_balancer", NAME, ["security_groups"])], ["SetSecurityGroups"]),
     "an attribute": (
         lambda p, g: p["attributes"].update({"idle_timeout.timeout_seconds": "120"}),
-        [("update", "load_balancer", NAME, ["attributes.idle_timeout.timeout_seconds"])], ["ModifyLoadBalancerAttributes"],
+        [("update", "load_balancer", NAME, ["attributes.idle_timeout.timeout_seconds"])],
+        ["ModifyLoadBalancerAttributes"],
     ),
     "an attribute more": (
         lambda p, g: p["attributes"].update({"deletion_protection.enabled": True}),
-        [("update", "load_balancer", NAME, ["attributes.deletion_protection.enabled"])], ["ModifyLoadBalancerAttributes"],
+        [("update", "load_balancer", NAME, ["attributes.deletion_protection.enabled"])],
+        ["ModifyLoadBalancerAttributes"],
     ),
     "the health check": (
         lambda p, g: p["target_group"]["health_check"].update(path="/version"),
-        [("update", "target_group", NAME, ["health_check.path"])], ["ModifyTargetGroup"],
+        [("update", "target_group", NAME, ["health_check.path"])],
+        ["ModifyTargetGroup"],
     ),
     "an attribute of the target group": (
         lambda p, g: p["target_group"]["attributes"].update({"deregistration_delay.timeout_seconds": 60}),
-        [("update", "target_group", NAME, ["attributes.deregistration_delay.timeout_seconds"])], ["ModifyTargetGroupAttributes"],
+        [("update", "target_group", NAME, ["attributes.deregistration_delay.timeout_seconds"])],
+        ["ModifyTargetGroupAttributes"],
     ),
     "the TLS policy": (
         lambda p, g: p["listeners"][1].update(ssl_policy="ELBSecurityPolicy-TLS13-1-3-2021-06"),
-        [("update", "listener", f"{NAME}:443", ["ssl_policy"])], ["ModifyListener"],
+        [("update", "listener", f"{NAME}:443", ["ssl_policy"])],
+        ["ModifyListener"],
     ),
     "the certificate": (
         lambda p, g: p["listeners"][1].update(certificate_arn=g["certificates"][1]),
-        [("update", "listener", f"{NAME}:443", ["certificate_arn"])], ["ModifyListener"],
+        [("update", "listener", f"{NAME}:443", ["certificate_arn"])],
+        ["ModifyListener"],
     ),
     "a default action": (
         lambda p, g: p["listeners"][0].update(default_actions=[REFUSE]),
-        [("update", "listener", f"{NAME}:80", ["default_actions"])], ["ModifyListener"],
+        [("update", "listener", f"{NAME}:80", ["default_actions"])],
+        ["ModifyListener"],
     ),
     "the protocol of a listener": (
         lambda p, g: p["listeners"][0].update(protocol="HTTPS", certificate_arn=g["certificates"][0]),
-        [("update", "listener", f"{NAME}:80", ["protocol", "certificate_arn"])], ["ModifyListener"],
+        [("update", "listener", f"{NAME}:80", ["protocol", "certificate_arn"])],
+        ["ModifyListener"],
     ),
     "a listener more": (
         lambda p, g: p["listeners"].append({**p["listeners"][0], "port": 8080}),
-        [("create", "listener", f"{NAME}:8080",
-          ["protocol", "default_actions", "tags.managed-by", "tags.mlflow-stack", "tags.team"])],
+        [("create", "listener", f"{NAME}:8080", ["protocol", "default_actions", "tags.managed-by", "tags.mlflow-stack", "tags.team"])],
         ["CreateListener"],
     ),
     "a listener less": (
         lambda p, g: p["listeners"].pop(),
-        [("delete", "listener", f"{NAME}:443", []), ("delete", "listener_rule", f"{NAME}:443/1", []),
-         ("delete", "listener_rule", f"{NAME}:443/2", [])],
+        [("delete", "listener", f"{NAME}:443", []), ("delete", "listener_rule", f"{NAME}:443/1", []), ("delete", "listener_rule", f"{NAME}:443/2", [])],
         ["DeleteListener"],
     ),
     "a condition": (
         lambda p, g: p["listeners"][1]["rules"][0].update(conditions=[{**HOST, "Values": ["other.example.com"]}]),
-        [("update", "listener_rule", f"{NAME}:443/1", ["conditions"])], ["ModifyRule"],
+        [("update", "listener_rule", f"{NAME}:443/1", ["conditions"])],
+        ["ModifyRule"],
     ),
     "an action": (
         lambda p, g: p["listeners"][1]["rules"][1].update(actions=[{"Type": "forward"}]),
-        [("update", "listener_rule", f"{NAME}:443/2", ["actions"])], ["ModifyRule"],
+        [("update", "listener_rule", f"{NAME}:443/2", ["actions"])],
+        ["ModifyRule"],
     ),
-    "a rule less": (
-        lambda p, g: p["listeners"][1]["rules"].pop(0),
-        [("delete", "listener_rule", f"{NAME}:443/1", [])], ["DeleteRule"],
-    ),
+    "a rule less": (lambda p, g: p["listeners"][1]["rules"].pop(0), [("delete", "listener_rule", f"{NAME}:443/1", [])], ["DeleteRule"]),
     "rules that change places": (
         lambda p, g: [each.update(priority=3 - each["priority"]) for each in p["listeners"][1]["rules"]],
-        [("update", "listener_rule", f"{NAME}:443/1", ["conditions", "actions"]),
-         ("update", "listener_rule", f"{NAME}:443/2", ["conditions", "actions"])],
+        [("update", "listener_rule", f"{NAME}:443/1", ["conditions", "actions"]), ("update", "listener_rule", f"{NAME}:443/2", ["conditions", "actions"])],
         ["ModifyRule", "ModifyRule"],
     ),
     "a tag": (
         lambda p, g: p.update(tags={**TAGS, "team": "y"}),
-        [("update", kind, name, ["tags.team"]) for kind, name in (
-            ("target_group", NAME), ("load_balancer", NAME), ("listener", f"{NAME}:80"), ("listener", f"{NAME}:443"),
-            ("listener_rule", f"{NAME}:443/1"), ("listener_rule", f"{NAME}:443/2"))],
+        [
+            ("update", kind, name, ["tags.team"])
+            for kind, name in (
+                ("target_group", NAME),
+                ("load_balancer", NAME),
+                ("listener", f"{NAME}:80"),
+                ("listener", f"{NAME}:443"),
+                ("listener_rule", f"{NAME}:443/1"),
+                ("listener_rule", f"{NAME}:443/2"),
+            )
+        ],
         ["AddTags"] * 6,
     ),
 }
@@ -257,8 +266,7 @@ def test_what_was_changed_by_hand_is_put_back(aws, given):
     made = run(aws, params)
     listener, mark = made["listeners"]["443"], aws.mark()
     elbv2.modify_load_balancer_attributes(
-        LoadBalancerArn=made["load_balancer"]["arn"],
-        Attributes=[{"Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "false"}],
+        LoadBalancerArn=made["load_balancer"]["arn"], Attributes=[{"Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "false"}]
     )
     open_door = {"Type": "forward", "TargetGroupArn": made["target_group"]["arn"]}
     elbv2.modify_listener(ListenerArn=listener, DefaultActions=[open_door])
@@ -290,9 +298,7 @@ def test_scheme_is_replaced_with_a_loud_warning(aws, given):
     assert balancer["action"] == "replace"
     assert any("to the internet" in warning for warning in balancer["warnings"])
     assert any("requests fail" in warning for warning in balancer["warnings"])
-    assert [line[:2] for line in lines(result)] == [
-        ("replace", "load_balancer"), *[("replace", "listener")] * 2, *[("replace", "listener_rule")] * 2,
-    ]
+    assert [line[:2] for line in lines(result)] == [("replace", "load_balancer"), *[("replace", "listener")] * 2, *[("replace", "listener_rule")] * 2]
     assert result["load_balancer"]["arn"] != before["load_balancer"]["arn"]
     assert result["target_group"] == before["target_group"]
     unchanged(aws, params)

@@ -12,12 +12,7 @@ from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 
 NAME = "mlflow-x-task"
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
-}
+TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
 EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "mlflow-x"}
@@ -62,9 +57,7 @@ def test_makes_a_role_with_its_policies_once(aws: EmbeddedAWS) -> None:
     mark = aws.mark()
     again = run_module("iam_roles", params(), aws)
     assert (again["changed"], again["roles"]) == (False, made["roles"])
-    assert sorted(call["operation"] for call in aws.calls(mark)) == [
-        "GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies",
-    ]
+    assert sorted(call["operation"] for call in aws.calls(mark)) == ["GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"]
 
 
 def test_policies_are_sent_as_they_are_given_and_compared_by_their_meaning(aws: EmbeddedAWS) -> None:
@@ -80,8 +73,11 @@ def test_policies_are_sent_as_they_are_given_and_compared_by_their_meaning(aws: 
     (trust,) = TRUST["Statement"]
     lists = {**TRUST, "Statement": [{**trust, "Principal": {"Service": ["ecs-tasks.amazonaws.com"]}, "Action": ["sts:AssumeRole"]}]}
     iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(lists))
-    iam.put_role_policy(RoleName=NAME, PolicyName="artifacts", PolicyDocument=json.dumps(document("s3:GetObject")).replace(
-        '"Resource"', '"Condition": {"Bool": {"aws:SecureTransport": ["true"]}}, "Resource"'))
+    iam.put_role_policy(
+        RoleName=NAME,
+        PolicyName="artifacts",
+        PolicyDocument=json.dumps(document("s3:GetObject")).replace('"Resource"', '"Condition": {"Bool": {"aws:SecureTransport": ["true"]}}, "Resource"'),
+    )
     assert not run_module("iam_roles", wanted, aws)["changed"]
 
     other = {**TRUST, "Statement": [{**trust, "Sid": "Tasks"}]}
@@ -102,18 +98,12 @@ def test_policies_are_sent_as_they_are_given_and_compared_by_their_meaning(aws: 
             ["UpdateAssumeRolePolicy"],
         ),
         ({"inline_policies": {"artifacts": document("s3:GetObject")}}, ["document.Statement"], ["PutRolePolicy"]),
-        (
-            {"inline_policies": {"other": document("s3:GetObject")}},
-            ["document.Statement", "document.Version"],
-            ["DeleteRolePolicy", "PutRolePolicy"],
-        ),
+        ({"inline_policies": {"other": document("s3:GetObject")}}, ["document.Statement", "document.Version"], ["DeleteRolePolicy", "PutRolePolicy"]),
         ({"managed_policies": [EXECUTION, LOGS]}, ["policy_arn"], ["AttachRolePolicy"]),
         ({"managed_policies": []}, [], ["DetachRolePolicy"]),
     ],
 )
-def test_changes_exactly_what_differs(
-    aws: EmbeddedAWS, change: dict[str, t.Any], names: list[str], calls: list[str]
-) -> None:
+def test_changes_exactly_what_differs(aws: EmbeddedAWS, change: dict[str, t.Any], names: list[str], calls: list[str]) -> None:
     run_module("iam_roles", params(), aws)
     plan = run_module("iam_roles", params(**change), aws, check=True)
     mark = aws.mark()
@@ -137,17 +127,16 @@ def test_other_spelling_is_no_change(aws: EmbeddedAWS) -> None:
     run_module("iam_roles", params(), aws)
     trust = copy.deepcopy(TRUST)
     trust["Statement"][0]["Principal"]["Service"] = ["ecs-tasks.amazonaws.com"]
-    same = params(
-        assume_role_policy=trust, inline_policies={"artifacts": document("s3:PutObject", "s3:GetObject")}
-    )
+    same = params(assume_role_policy=trust, inline_policies={"artifacts": document("s3:PutObject", "s3:GetObject")})
     assert not run_module("iam_roles", same, aws)["changed"]
 
 
 def test_puts_back_what_was_changed_by_hand(aws: EmbeddedAWS) -> None:
     run_module("iam_roles", params(), aws)
     iam = aws.client("iam")
-    iam.put_role_policy(RoleName=NAME, PolicyName="by-hand", PolicyDocument='{"Statement": {"Effect": "Allow", '
-                        '"Action": "*", "Resource": "*"}, "Version": "2012-10-17"}')
+    iam.put_role_policy(
+        RoleName=NAME, PolicyName="by-hand", PolicyDocument='{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}, "Version": "2012-10-17"}'
+    )
     iam.attach_role_policy(RoleName=NAME, PolicyArn=LOGS)
     iam.untag_role(RoleName=NAME, TagKeys=["mlflow-stack"])
     iam.tag_role(RoleName=NAME, Tags=[{"Key": "by", "Value": "hand"}])

@@ -24,10 +24,16 @@ def make_role(aws, name):
 def params(aws, tmp_path):
     (tmp_path / "app.py").write_text("def handler(event, context):\n    return event\n")
     return {
-        "name": NAME, "source": str(tmp_path), "handler": "app.handler", "role": make_role(aws, NAME), "timeout": 10,
-        "description": "Says yes", "environment": {"WHO": "x"}, "logging_config": {"log_group": f"/aws/lambda/{NAME}"},
+        "name": NAME,
+        "source": str(tmp_path),
+        "handler": "app.handler",
+        "role": make_role(aws, NAME),
+        "timeout": 10,
+        "description": "Says yes",
+        "environment": {"WHO": "x"},
+        "logging_config": {"log_group": f"/aws/lambda/{NAME}"},
         "tags": TAGS,
-    }  # fmt: skip
+    }
 
 
 def run(aws, params):
@@ -53,9 +59,7 @@ def test_life(aws, params):
     assert there["Architectures"] == ["arm64"] and there["Runtime"] == "python3.13" and there["Timeout"] == 10
     assert there["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": f"/aws/lambda/{NAME}"}
     assert created["function"]["arn"] == there["FunctionArn"]
-    assert created["function"]["invoke_arn"] == (
-        f"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{there['FunctionArn']}/invocations"
-    )
+    assert created["function"]["invoke_arn"] == (f"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{there['FunctionArn']}/invocations")
 
     mark = aws.mark()
     assert not run_module(MODULE, params, aws)["changed"]
@@ -105,9 +109,13 @@ def test_what_was_changed_by_hand_is_put_back(aws, params):
     before, lambda_ = configuration(aws), aws.client("lambda")
     layer = lambda_.publish_layer_version(LayerName="theirs", Content={"ZipFile": b"PK\x05\x06" + b"\0" * 18})
     lambda_.update_function_configuration(
-        FunctionName=NAME, Timeout=3, Environment={"Variables": {"WHO": "me"}}, Layers=[layer["LayerVersionArn"]],
-        VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}, KMSKeyArn="arn:aws:kms:eu-west-1:123456789012:key/x",
-    )  # fmt: skip
+        FunctionName=NAME,
+        Timeout=3,
+        Environment={"Variables": {"WHO": "me"}},
+        Layers=[layer["LayerVersionArn"]],
+        VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+        KMSKeyArn="arn:aws:kms:eu-west-1:123456789012:key/x",
+    )
     (line,) = run(aws, params)["changes"]
     assert {f["name"].partition(".")[0] for f in line["fields"]} == {"timeout", "environment", "layers", "subnet_ids", "kms_key_arn"}
     after = configuration(aws)

@@ -190,9 +190,7 @@ def remembered(result):
 def test_an_upgrade_is_noted_until_the_database_is_prepared(aws, given):
     old, new = {"mlflow_version": "v1", "database_schema": "a1"}, {"mlflow_version": "v2", "database_schema": "b2"}
     run_module(MODULE, given, aws)
-    assert remembered(run_module(MODULE, {**given, "prepared": True, **old}, aws)) == {
-        "prepared": True, "upgrading": False, **old,
-    }  # fmt: skip
+    assert remembered(run_module(MODULE, {**given, "prepared": True, **old}, aws)) == {"prepared": True, "upgrading": False, **old}
 
     begun = run_module(MODULE, {**given, "upgrade": "begin"}, aws)
     assert remembered(begun) == {"prepared": False, "upgrading": True, **old}

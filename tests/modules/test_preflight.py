@@ -22,8 +22,7 @@ def test_subnets_of_the_load_balancer_that_lead_nowhere_are_warned_of(aws):
     ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
     assert warnings(aws, inputs).count("no route to the internet") == 1 and subnet in warnings(aws, inputs)
 
-    main = next(t["RouteTableId"] for t in ec2.describe_route_tables()["RouteTables"]
-                if t["VpcId"] == vpc and any(a.get("Main") for a in t["Associations"]))  # fmt: skip
+    main = next(t["RouteTableId"] for t in ec2.describe_route_tables()["RouteTables"] if t["VpcId"] == vpc and any(a.get("Main") for a in t["Associations"]))
     ec2.delete_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0")
     assert warnings(aws, inputs).count("no route to the internet") == 3
 
@@ -79,10 +78,13 @@ def test_an_app_client_by_which_all_of_google_can_sign_in_is_warned_of(aws):
     assert len([text for text in sign_in(aws, inputs)[1] if f"an account of Google can sign in by the app client {client}" in text]) == 1
 
 
-@pytest.mark.parametrize("command", [
-    ["mlflow", "server", "--default-artifact-root", "s3://the-artifacts/mlflow"],
-    ["sh", "-c", "exec mlflow server --artifacts-destination=s3://the-artifacts/mlflow --serve-artifacts"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["mlflow", "server", "--default-artifact-root", "s3://the-artifacts/mlflow"],
+        ["sh", "-c", "exec mlflow server --artifacts-destination=s3://the-artifacts/mlflow --serve-artifacts"],
+    ],
+)
 def test_a_place_that_a_command_says_is_not_lost_either(aws, command):
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="the-artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

@@ -14,10 +14,18 @@ from modules.run_module import ModuleFailed, run_module
 
 OURS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "team-x-bootstrap"}
 INPUTS = {
-    "mlflow_unique_name": "team-x", "mlflow_record_name": "mlflow", "mlflow_zone_name": "ml.example.com", "mlflow_api_zone_name": "api.ml.example.com",
-    "mlflow_bootstrap_state": "present", "mlflow_bootstrap_vpc_cidr": "10.0.0.0/16", "mlflow_bootstrap_internet_access": "nat_gateway",
-    "mlflow_bootstrap_api_users": ["ci"], "mlflow_bootstrap_zone_id": "", "mlflow_bootstrap_api_zone_id": "", "mlflow_bootstrap_cognito_domain": "",
-}  # fmt: skip
+    "mlflow_unique_name": "team-x",
+    "mlflow_record_name": "mlflow",
+    "mlflow_zone_name": "ml.example.com",
+    "mlflow_api_zone_name": "api.ml.example.com",
+    "mlflow_bootstrap_state": "present",
+    "mlflow_bootstrap_vpc_cidr": "10.0.0.0/16",
+    "mlflow_bootstrap_internet_access": "nat_gateway",
+    "mlflow_bootstrap_api_users": ["ci"],
+    "mlflow_bootstrap_zone_id": "",
+    "mlflow_bootstrap_api_zone_id": "",
+    "mlflow_bootstrap_cognito_domain": "",
+}
 
 
 def problems(aws: EmbeddedAWS, **inputs: t.Any) -> list[str]:
@@ -64,9 +72,9 @@ def test_what_others_have_put_where_bootstrap_needs_it(aws: EmbeddedAWS) -> None
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     nat = ec2.create_nat_gateway(SubnetId=outside, AllocationId=address)["NatGateway"]["NatGatewayId"]
-    endpoint = ec2.create_vpc_endpoint(
-        VpcId=vpc, VpcEndpointType="Interface", ServiceName="com.amazonaws.eu-west-1.logs", SubnetIds=[outside]
-    )["VpcEndpoint"]["VpcEndpointId"]
+    endpoint = ec2.create_vpc_endpoint(VpcId=vpc, VpcEndpointType="Interface", ServiceName="com.amazonaws.eu-west-1.logs", SubnetIds=[outside])["VpcEndpoint"][
+        "VpcEndpointId"
+    ]
     said = problems(aws)
     assert all(line.startswith("mlflow_unique_name: 'team-x': there is ") for line in said) and len(said) == 3
     assert [any(each in line for line in said) for each in (inside, outside, gateway, nat, endpoint)] == [True, False, True, True, False]

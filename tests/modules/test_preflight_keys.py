@@ -80,9 +80,7 @@ def test_the_key_of_everything_that_an_input_names_is_found(aws, keyed):
     found, warnings = preflight(aws, **inputs)
     names = ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn")
     token = inputs["mlflow_service_secrets"]["D"].removesuffix(":key::")
-    assert found == dict.fromkeys(
-        [*(inputs[name] for name in names), token, inputs["mlflow_service_secrets"]["A"], "artifacts-x", "data-x"], key
-    )
+    assert found == dict.fromkeys([*(inputs[name] for name in names), token, inputs["mlflow_service_secrets"]["A"], "artifacts-x", "data-x"], key)
     assert not warnings
     calls = [call for call in aws.calls(mark) if call["operation"].startswith("Describe") and call["service"] in ("secretsmanager", "ssm", "kms")]
     asked = Counter((call["operation"], json.dumps(call["params"])) for call in calls)
@@ -123,8 +121,7 @@ def test_what_there_is_not_is_refused(aws, keyed):
 
 
 @pytest.mark.parametrize(
-    ("operation", "service"),
-    [("DescribeSecret", "secretsmanager"), ("DescribeParameters", "ssm"), ("GetBucketEncryption", "s3"), ("DescribeKey", "kms")],
+    ("operation", "service"), [("DescribeSecret", "secretsmanager"), ("DescribeParameters", "ssm"), ("GetBucketEncryption", "s3"), ("DescribeKey", "kms")]
 )
 def test_what_the_caller_may_not_see_is_warned_of_and_changes_nothing(aws, keyed, operation, service):
     key, inputs = keyed

@@ -19,14 +19,27 @@ U = "mlflow-team-x"
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": U}
 ENGINE = {"mlflow_database_engine": "aurora-mysql", "mlflow_rds_cluster_engine_version": "8.0.mysql_aurora.3.10.3"}
 KINDS = {
-    f"rds_subnet_group {U}", f"rds_cluster_parameter_group {U}-aurora-mysql8-0", f"rds_cluster {U}-rds",
-    f"ec2_security_group {U}-service", f"s3_bucket {U}-123456789012-eu-west-1", f"elbv2_load_balancer {U}", f"elbv2_target_group {U}",
-    f"iam_role {U}-ecs-execution", f"iam_role {U}-ecs-task", f"iam_role {U}-authorizer", f"lambda_function {U}-authorizer",
-    f"logs_log_group /ecs/{U}", f"secretsmanager_secret {U}-server-keys", f"ecs_cluster {U}", f"ecs_service {U}",
-    f"ecs_task_definition {U}", f"application_autoscaling_target service/{U}/{U}",
+    f"rds_subnet_group {U}",
+    f"rds_cluster_parameter_group {U}-aurora-mysql8-0",
+    f"rds_cluster {U}-rds",
+    f"ec2_security_group {U}-service",
+    f"s3_bucket {U}-123456789012-eu-west-1",
+    f"elbv2_load_balancer {U}",
+    f"elbv2_target_group {U}",
+    f"iam_role {U}-ecs-execution",
+    f"iam_role {U}-ecs-task",
+    f"iam_role {U}-authorizer",
+    f"lambda_function {U}-authorizer",
+    f"logs_log_group /ecs/{U}",
+    f"secretsmanager_secret {U}-server-keys",
+    f"ecs_cluster {U}",
+    f"ecs_service {U}",
+    f"ecs_task_definition {U}",
+    f"application_autoscaling_target service/{U}/{U}",
     "apigatewayv2_domain_name mlflow.api.team-x.example.com",
-    "route53_record mlflow.team-x.example.com (A)", "route53_record mlflow.api.team-x.example.com (A)",
-}  # fmt: skip
+    "route53_record mlflow.team-x.example.com (A)",
+    "route53_record mlflow.api.team-x.example.com (A)",
+}
 
 
 def pairs(tags: dict[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
@@ -43,9 +56,7 @@ def deploy_by_hand(aws: EmbeddedAWS, given: Inputs, tags: dict[str, str]) -> Non
     rds.create_db_cluster_parameter_group(
         DBClusterParameterGroupName=f"{U}-aurora-mysql8-0", DBParameterGroupFamily="aurora-mysql8.0", Description="x", Tags=pairs(tags)
     )
-    rds.create_db_cluster(
-        DBClusterIdentifier=f"{U}-rds", Engine="aurora-mysql", MasterUsername="ecs_task", MasterUserPassword="Secret-123", Tags=pairs(tags)
-    )
+    rds.create_db_cluster(DBClusterIdentifier=f"{U}-rds", Engine="aurora-mysql", MasterUsername="ecs_task", MasterUserPassword="Secret-123", Tags=pairs(tags))
     bucket = f"{U}-123456789012-eu-west-1"
     aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     if tags:
@@ -67,19 +78,30 @@ def deploy_by_hand(aws: EmbeddedAWS, given: Inputs, tags: dict[str, str]) -> Non
     small = pairs(tags, "key", "value")
     ecs.create_cluster(clusterName=U, tags=small)
     ecs.register_task_definition(
-        family=U, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
-        containerDefinitions=[{"name": "mlflow", "image": "mlflow", "portMappings": [{"containerPort": 80}]}], tags=small,
-    )  # fmt: skip
-    ecs.create_service(cluster=U, serviceName=U, taskDefinition=U, desiredCount=0, launchType="FARGATE", tags=small,
-                       networkConfiguration={"awsvpcConfiguration": {"subnets": subnets}})  # fmt: skip
+        family=U,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "mlflow", "image": "mlflow", "portMappings": [{"containerPort": 80}]}],
+        tags=small,
+    )
+    ecs.create_service(
+        cluster=U,
+        serviceName=U,
+        taskDefinition=U,
+        desiredCount=0,
+        launchType="FARGATE",
+        tags=small,
+        networkConfiguration={"awsvpcConfiguration": {"subnets": subnets}},
+    )
     aws.client("application-autoscaling").register_scalable_target(
-        ServiceNamespace="ecs", ScalableDimension="ecs:service:DesiredCount", ResourceId=f"service/{U}/{U}",
-        MinCapacity=1, MaxCapacity=2, Tags=tags,
-    )  # fmt: skip
+        ServiceNamespace="ecs", ScalableDimension="ecs:service:DesiredCount", ResourceId=f"service/{U}/{U}", MinCapacity=1, MaxCapacity=2, Tags=tags
+    )
     programs = f"mlflow.{given['mlflow_api_zone_name']}"
     domain = aws.client("apigatewayv2").create_domain_name(
         DomainName=programs, DomainNameConfigurations=[{"CertificateArn": given["mlflow_api_cert_arn"], "EndpointType": "REGIONAL"}], Tags=tags
-    )["DomainNameConfigurations"][0]  # fmt: skip
+    )["DomainNameConfigurations"][0]
     record(aws, given, "mlflow_zone", balancer["DNSName"], balancer["CanonicalHostedZoneId"])
     record(aws, given, "mlflow_api_zone", domain["ApiGatewayDomainName"], domain["HostedZoneId"])
     assert target_group["Port"] == 80
@@ -134,9 +156,12 @@ def test_what_is_not_needed_is_in_nobodys_way(aws: EmbeddedAWS) -> None:
     assert f"elbv2_target_group {U}-api" not in told(problems(aws, given))
     assert f"elbv2_target_group {U}-api" in told(problems(aws, given, mlflow_load_balancer_is_internal=False))
     aws.client("rds").create_db_cluster(
-        DBClusterIdentifier="mlflow-team-rds", Engine="aurora-mysql", MasterUsername="x", MasterUserPassword="Secret-123",
+        DBClusterIdentifier="mlflow-team-rds",
+        Engine="aurora-mysql",
+        MasterUsername="x",
+        MasterUserPassword="Secret-123",
         Tags=pairs({**OWNER, "mlflow-stack": "mlflow-team-rds"}),
-    )  # fmt: skip
+    )
     beside = {**given, "mlflow_unique_name": "mlflow-team", "mlflow_record_name": "mlflow2"}
     assert not [line for line in problems(aws, beside) if "these exist" in line]
 

@@ -66,8 +66,7 @@ def test_a_missing_default_route_is_warned_of(aws, inputs):
     assert not problems and warned.count("no route to the internet") == 1 and subnet in warned
 
     ec2 = aws.client("ec2")
-    main = next(t["RouteTableId"] for t in ec2.describe_route_tables()["RouteTables"]
-                if t["VpcId"] == vpc and any(a.get("Main") for a in t["Associations"]))  # fmt: skip
+    main = next(t["RouteTableId"] for t in ec2.describe_route_tables()["RouteTables"] if t["VpcId"] == vpc and any(a.get("Main") for a in t["Associations"]))
     ec2.delete_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0")
     problems, warned = told(aws, network(inputs))
     assert not problems and warned.count("the load balancer has to reach") == 3 and warned.count("the tasks have to reach ghcr.io") == 3
@@ -211,9 +210,7 @@ def test_a_quota_that_is_full_of_what_the_stack_has_is_none_of_its_business(aws,
         gateway.create_vpc_link(Name=f"other-{n}", SubnetIds=inputs[SERVICE])
     gateway.create_domain_name(DomainName=f"mlflow.{inputs['mlflow_api_zone_name']}", Tags={tag["Key"]: tag["Value"] for tag in OWN})
     aws.client("elbv2").create_load_balancer(Name=NAME, Scheme="internal", Subnets=inputs[LOAD_BALANCER], Tags=OWN)
-    aws.client("rds").create_db_cluster(
-        DBClusterIdentifier=NAME, Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword="password1", Tags=OWN
-    )
+    aws.client("rds").create_db_cluster(DBClusterIdentifier=NAME, Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword="password1", Tags=OWN)
     mark = aws.mark()
     assert "mlflow_unique_name" not in told(aws, quota_inputs(inputs))[0]
     assert not [call for call in aws.calls(mark) if call["service"] == "service-quotas"]

@@ -12,12 +12,7 @@ import pytest
 from modules.run_module import ModuleFailed, run_module
 
 VERSION = "8.0.mysql_aurora.3.10.3"
-INPUTS = {
-    "mlflow_unique_name": "x",
-    "mlflow_database_engine": "aurora-mysql",
-    "mlflow_rds_cluster_engine_version": VERSION,
-    "mlflow_service_image_tag": "v2",
-}
+INPUTS = {"mlflow_unique_name": "x", "mlflow_database_engine": "aurora-mysql", "mlflow_rds_cluster_engine_version": VERSION, "mlflow_service_image_tag": "v2"}
 ROLES = {"rds_master_username": "a"}
 
 
@@ -52,9 +47,16 @@ def test_a_snapshot_that_fits(aws):
     take(aws, "s")
     endpoint = aws.client("rds").describe_db_clusters()["DBClusters"][0]["Endpoint"]
     assert restore(aws, mlflow_restore_snapshot="s") == {
-        "origin": "snapshot:s", "cluster": "x-restored", "source": {"snapshot_identifier": "s"}, "switch": True, "done": False,
-        "discard": "", "endpoint": endpoint, "engine_version": VERSION, "fixed": {"master_username": "a", "storage_encrypted": False},
-    }  # fmt: skip
+        "origin": "snapshot:s",
+        "cluster": "x-restored",
+        "source": {"snapshot_identifier": "s"},
+        "switch": True,
+        "done": False,
+        "discard": "",
+        "endpoint": endpoint,
+        "engine_version": VERSION,
+        "fixed": {"master_username": "a", "storage_encrypted": False},
+    }
     aws.client("rds").delete_db_cluster(DBClusterIdentifier="x", SkipFinalSnapshot=True)
     assert restore(aws, mlflow_restore_snapshot="s")["cluster"] == "x"
 

@@ -80,15 +80,25 @@ def test_create_again_absent_again(aws, params):
         ("create", "rds_instance", "x-1"),
     ]
     assert sorted(mutations(aws, since)) == [
-        "CreateDBCluster", "CreateDBClusterParameterGroup", "CreateDBInstance", "CreateDBSubnetGroup",
+        "CreateDBCluster",
+        "CreateDBClusterParameterGroup",
+        "CreateDBInstance",
+        "CreateDBSubnetGroup",
         "ModifyDBClusterParameterGroup",
     ]
     made = cluster(aws)
     version = aws.client("secretsmanager").describe_secret(SecretId="password")["VersionIdsToStages"]
     assert result["cluster"] == {
-        "id": "x", "arn": made["DBClusterArn"], "resource_id": made["DbClusterResourceId"], "endpoint": made["Endpoint"],
-        "reader_endpoint": made["ReaderEndpoint"], "port": 3306, "database_name": "mlflow", "master_username": "admin",
-        "status": "available", "password_version": next(iter(version)),
+        "id": "x",
+        "arn": made["DBClusterArn"],
+        "resource_id": made["DbClusterResourceId"],
+        "endpoint": made["Endpoint"],
+        "reader_endpoint": made["ReaderEndpoint"],
+        "port": 3306,
+        "database_name": "mlflow",
+        "master_username": "admin",
+        "status": "available",
+        "password_version": next(iter(version)),
     }
     assert (result["instances"], result["reboot_pending"], result["final_snapshots"]) == (["x-1"], [], [])
     assert PASSWORD not in json.dumps(result)
@@ -118,15 +128,29 @@ def test_create_again_absent_again(aws, params):
 
 CHANGES = [
     # option, new value, kind, fields that differ, calls
-    ("subnet_ids", lambda aws: [s["SubnetId"] for s in aws.client("ec2").describe_subnets()["Subnets"]],
-     "rds_subnet_group", ["subnet_ids"], ["ModifyDBSubnetGroup"]),
-    ("parameters", {"require_secure_transport": "OFF"},
-     "rds_cluster_parameter_group", ["parameters.require_secure_transport"], ["ModifyDBClusterParameterGroup"]),
-    ("parameters", {"require_secure_transport": "OFF", "slow_query_log": "1"},
-     "rds_cluster_parameter_group", ["parameters.slow_query_log"], ["ModifyDBClusterParameterGroup"]),
+    (
+        "subnet_ids",
+        lambda aws: [s["SubnetId"] for s in aws.client("ec2").describe_subnets()["Subnets"]],
+        "rds_subnet_group",
+        ["subnet_ids"],
+        ["ModifyDBSubnetGroup"],
+    ),
+    (
+        "parameters",
+        {"require_secure_transport": "OFF"},
+        "rds_cluster_parameter_group",
+        ["parameters.require_secure_transport"],
+        ["ModifyDBClusterParameterGroup"],
+    ),
+    (
+        "parameters",
+        {"require_secure_transport": "OFF", "slow_query_log": "1"},
+        "rds_cluster_parameter_group",
+        ["parameters.slow_query_log"],
+        ["ModifyDBClusterParameterGroup"],
+    ),
     ("parameters", {}, "rds_cluster_parameter_group", ["parameters"], ["ResetDBClusterParameterGroup"]),
-    ("vpc_security_group_ids", lambda aws: [_security_group(aws, "two")],
-     "rds_cluster", ["vpc_security_group_ids"], ["ModifyDBCluster"]),
+    ("vpc_security_group_ids", lambda aws: [_security_group(aws, "two")], "rds_cluster", ["vpc_security_group_ids"], ["ModifyDBCluster"]),
     ("engine_version", "8.0.mysql_aurora.3.10.6", "rds_cluster", ["engine_version"], ["ModifyDBCluster"]),
     ("port", 3307, "rds_cluster", ["port"], ["ModifyDBCluster"]),
     ("backup_retention_period", 7, "rds_cluster", ["backup_retention_period"], ["ModifyDBCluster"]),
@@ -136,12 +160,17 @@ CHANGES = [
     ("copy_tags_to_snapshot", False, "rds_cluster", ["copy_tags_to_snapshot"], ["ModifyDBCluster"]),
     ("enabled_cloudwatch_logs_exports", ["audit"], "rds_cluster", ["enabled_cloudwatch_logs_exports"], ["ModifyDBCluster"]),
     ("engine_lifecycle_support", "open-source-rds-extended-support", "rds_cluster", ["engine_lifecycle_support"], ["ModifyDBCluster"]),
-    ("serverless_v2_scaling", {"min_capacity": 0.5, "max_capacity": 1, "seconds_until_auto_pause": 600}, "rds_cluster",
-     ["serverless_v2_scaling.min_capacity", "serverless_v2_scaling.seconds_until_auto_pause"], ["ModifyDBCluster"]),
+    (
+        "serverless_v2_scaling",
+        {"min_capacity": 0.5, "max_capacity": 1, "seconds_until_auto_pause": 600},
+        "rds_cluster",
+        ["serverless_v2_scaling.min_capacity", "serverless_v2_scaling.seconds_until_auto_pause"],
+        ["ModifyDBCluster"],
+    ),
     ("promotion_tier", 2, "rds_instance", ["promotion_tier"], ["ModifyDBInstance"]),
     ("auto_minor_version_upgrade", True, "rds_instance", ["auto_minor_version_upgrade"], ["ModifyDBInstance"]),
     ("instance_class", "db.r8g.large", "rds_instance", ["instance_class"], ["ModifyDBInstance"]),
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -167,12 +196,16 @@ def test_warnings(aws, made):
     result = run_module(
         MODULE,
         {
-            **made, "backup_retention_period": 1, "deletion_protection": False, "engine_version": "8.0.mysql_aurora.3.12.0",
-            "instance_class": "db.r8g.large", "parameters": {"tls_version": "TLSv1.3"},
+            **made,
+            "backup_retention_period": 1,
+            "deletion_protection": False,
+            "engine_version": "8.0.mysql_aurora.3.12.0",
+            "instance_class": "db.r8g.large",
+            "parameters": {"tls_version": "TLSv1.3"},
         },
         aws,
         check=True,
-    )  # fmt: skip
+    )
     group, of_cluster, of_instance = (change["warnings"] for change in result["changes"])
     assert "rebooted" in group[0]
     assert of_cluster == ["older backups are deleted", "the database can be deleted by mistake", "engine_version: restarts the database"]
@@ -189,17 +222,18 @@ def test_a_dynamic_parameter_is_applied_at_once(aws, made):
 
 def test_a_major_upgrade_and_the_groups_that_it_leaves(aws, params):
     postgresql = {
-        **params, "engine": "aurora-postgresql", "engine_version": "16.9", "parameters": {"rds.force_ssl": "1"},
+        **params,
+        "engine": "aurora-postgresql",
+        "engine_version": "16.9",
+        "parameters": {"rds.force_ssl": "1"},
         "enabled_cloudwatch_logs_exports": ["postgresql"],
-    }  # fmt: skip
+    }
     run_module(MODULE, postgresql, aws)
     assert run(aws, postgresql)["changes"] == []  # although for AWS a parameter with its default value was never set
     other = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "x", "Tags": [{"Key": k, "Value": v} for k, v in OWNER.items()]}
     aws.client("rds").create_db_cluster_parameter_group(DBClusterParameterGroupName="x-aurora-y-aurora-postgresql16", **other)
     result = run(aws, postgresql, engine_version="17.7", allow_major_version_upgrade=True)
-    assert lines(result) == [
-        ("create", "rds_cluster_parameter_group", "x-aurora-postgresql17"), ("update", "rds_cluster", "x")
-    ]  # fmt: skip
+    assert lines(result) == [("create", "rds_cluster_parameter_group", "x-aurora-postgresql17"), ("update", "rds_cluster", "x")]
     assert {field["name"] for field in result["changes"][1]["fields"]} == {"engine_version", "parameter_group_name"}
     assert cluster(aws)["DBClusterParameterGroup"] == "x-aurora-postgresql17"
     run(aws, postgresql, state="absent", lift_deletion_protection=True)
@@ -210,9 +244,7 @@ def test_a_major_upgrade_and_the_groups_that_it_leaves(aws, params):
 def test_tags(aws, made):
     since = aws.mark()
     result = run(aws, made, tags={**OWNER, "cost": "1"})
-    assert [change["kind"] for change in result["changes"]] == [
-        "rds_subnet_group", "rds_cluster_parameter_group", "rds_cluster", "rds_instance"
-    ]
+    assert [change["kind"] for change in result["changes"]] == ["rds_subnet_group", "rds_cluster_parameter_group", "rds_cluster", "rds_instance"]
     assert sorted(mutations(aws, since)) == ["AddTagsToResource"] * 4 + ["RemoveTagsFromResource"] * 4
     assert {tag["Key"] for tag in cluster(aws)["TagList"]} == {*OWNER, "cost", "mlflow-password-version"}
 
@@ -327,9 +359,7 @@ def test_a_stopped_cluster_says_how_to_start_it(aws, made):
 
 
 def test_somebody_elses_cluster_is_left_alone(aws, params):
-    aws.client("rds").create_db_cluster(
-        DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword=PASSWORD
-    )
+    aws.client("rds").create_db_cluster(DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword=PASSWORD)
     since = aws.mark()
     with pytest.raises(ModuleFailed, match="rds_cluster x: .*not of this stack"):
         run_module(MODULE, params, aws)
@@ -366,9 +396,23 @@ def test_a_cluster_of_a_snapshot_beside_the_one_it_was_taken_of(aws, snapshot):
     assert mutations(aws, since) == calls
     old, new = _of(aws, "x"), _of(aws, "x-restored")
     assert (new["Status"], new["DBClusterMembers"][0]["DBInstanceIdentifier"]) == ("available", "x-2")
-    same = ("DBSubnetGroup", "DBClusterParameterGroup", "VpcSecurityGroups", "KmsKeyId", "Port", "DatabaseName", "EngineVersion",
-            "BackupRetentionPeriod", "PreferredBackupWindow", "PreferredMaintenanceWindow", "ServerlessV2ScalingConfiguration",
-            "DeletionProtection", "CopyTagsToSnapshot", "EngineLifecycleSupport", "MasterUsername")  # fmt: skip
+    same = (
+        "DBSubnetGroup",
+        "DBClusterParameterGroup",
+        "VpcSecurityGroups",
+        "KmsKeyId",
+        "Port",
+        "DatabaseName",
+        "EngineVersion",
+        "BackupRetentionPeriod",
+        "PreferredBackupWindow",
+        "PreferredMaintenanceWindow",
+        "ServerlessV2ScalingConfiguration",
+        "DeletionProtection",
+        "CopyTagsToSnapshot",
+        "EngineLifecycleSupport",
+        "MasterUsername",
+    )
     assert {field: new.get(field) for field in same} == {field: old.get(field) for field in same}
     assert new["DbClusterResourceId"] != old["DbClusterResourceId"] and new["EnabledCloudwatchLogsExports"] == []
     password = aws.client("secretsmanager").describe_secret(SecretId="password")["VersionIdsToStages"]

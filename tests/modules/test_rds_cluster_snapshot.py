@@ -14,9 +14,7 @@ PARAMS = {"cluster_identifier": "x", "snapshot_identifier": "s", "tags": {**OWNE
 @pytest.fixture(autouse=True)
 def clusters(aws):
     for name in ("x", "y"):
-        aws.client("rds").create_db_cluster(
-            DBClusterIdentifier=name, Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="b" * 12
-        )
+        aws.client("rds").create_db_cluster(DBClusterIdentifier=name, Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="b" * 12)
 
 
 def run(aws, **changes):

@@ -52,9 +52,7 @@ def test_one_takes_the_place_of_the_other_which_is_kept(aws, made):
     (kept,) = result["kept"]
     assert kept.startswith("x-before-20")
     fields = [{f["name"]: f["after"] for f in change["fields"]} for change in result["changes"]]
-    assert fields == [
-        {"cluster_identifier": kept, "deletion_protection": True, "enabled_cloudwatch_logs_exports": []}, {"cluster_identifier": "x"}
-    ]  # fmt: skip
+    assert fields == [{"cluster_identifier": kept, "deletion_protection": True, "enabled_cloudwatch_logs_exports": []}, {"cluster_identifier": "x"}]
     assert f"loses all that was written since {FROM}" in result["changes"][0]["warnings"][0]
     announced = [{f["name"]: f["after"] for f in change["fields"]} for change in planned["changes"]]
     assert announced == [{**fields[0], "cluster_identifier": "x-before-(known after apply)"}, fields[1]]

@@ -78,9 +78,7 @@ def test_when_aws_says_when_it_is_botocores(aws: EmbeddedAWS, slept: list[float]
 
 
 @pytest.mark.parametrize("trouble", [{"error": "internal"}, {"error": "internal", "late": True}, {"drop": "before"}, {"drop": "after"}])
-def test_a_change_that_aws_may_have_made_is_not_sent_again_before_it_is_looked_for(
-    aws: EmbeddedAWS, slept: list[float], trouble: dict[str, t.Any]
-) -> None:
+def test_a_change_that_aws_may_have_made_is_not_sent_again_before_it_is_looked_for(aws: EmbeddedAWS, slept: list[float], trouble: dict[str, t.Any]) -> None:
     aws.faults({"service": "ecs", "operation": "CreateCluster", "times": 1, **trouble})
     assert run_module(MODULE, GIVEN, aws)["changed"]
     made = trouble.get("late") or trouble.get("drop") == "after"
@@ -115,14 +113,11 @@ SCALING = {
     "resource_id": "service/x/x",
     "min_capacity": 2,
     "max_capacity": 4,
-    "policies": [{
-        "name": "x-cpu",
-        "target_tracking": {
-            "TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
-        },
-    }],
+    "policies": [
+        {"name": "x-cpu", "target_tracking": {"TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}}
+    ],
     "tags": GIVEN["tags"],
-}  # fmt: skip
+}
 REFUSED_BY_ANOTHER = (
     "The security token included in the request is invalid",
     "User: x is not authorized to perform: cloudwatch:PutMetricAlarm",
@@ -146,9 +141,7 @@ def refuse_scaling(aws: EmbeddedAWS, operation: str, message: str, times: int) -
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("message", REFUSED_BY_ANOTHER)
 @pytest.mark.parametrize("operation", ["PutScalingPolicy", "DescribeScalingPolicies"])
-def test_what_another_service_refuses_to_autoscaling_is_sent_again_for_two_minutes(
-    aws: EmbeddedAWS, slept: list[float], operation: str, message: str
-) -> None:
+def test_what_another_service_refuses_to_autoscaling_is_sent_again_for_two_minutes(aws: EmbeddedAWS, slept: list[float], operation: str, message: str) -> None:
     if operation == "DescribeScalingPolicies":
         run_module("application_autoscaling_target", SCALING, aws)
     refuse_scaling(aws, operation, message, REPEATS_OF_ANOTHER)

@@ -19,11 +19,10 @@ ARN = "arn:aws:iam::123456789012:role/deployer"
 TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
 TRUST = {
     "Version": "2012-10-17",
-    "Statement": [{
-        "Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"sts:ExternalId": "agreed"}},
-    }],
-}  # fmt: skip
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": "agreed"}}}
+    ],
+}
 
 
 @pytest.fixture
@@ -80,9 +79,7 @@ def test_a_session_that_ends_soon_is_renewed_before_it_does(aws: EmbeddedAWS, di
         (7201, "agreed", "mlflow_aws_assume_role_duration: .*give at most the MaxSessionDuration of the role"),
     ],
 )
-def test_what_aws_refuses_is_told_by_preflight(
-    aws: EmbeddedAWS, directory: Path, duration: int, external_id: str, told: str
-) -> None:
+def test_what_aws_refuses_is_told_by_preflight(aws: EmbeddedAWS, directory: Path, duration: int, external_id: str, told: str) -> None:
     Role(ARN, "mlflow-x", duration, external_id).note(directory)
     inputs = {"mlflow_aws_assume_role_arn": ARN, "mlflow_aws_assume_role_duration": duration}
     mark = aws.mark()

@@ -63,9 +63,13 @@ def test_a_zone_of_others_is_refused_and_left_alone(aws: EmbeddedAWS, theirs: di
 
 def test_a_private_zone_of_that_name_is_in_nobodys_way(aws: EmbeddedAWS) -> None:
     vpc = aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    private = aws.client("route53").create_hosted_zone(
-        Name=NAME, CallerReference="p", HostedZoneConfig={"PrivateZone": True}, VPC={"VPCRegion": "eu-west-1", "VPCId": vpc}
-    )["HostedZone"]["Id"].rpartition("/")[2]
+    private = (
+        aws.client("route53")
+        .create_hosted_zone(Name=NAME, CallerReference="p", HostedZoneConfig={"PrivateZone": True}, VPC={"VPCRegion": "eu-west-1", "VPCId": vpc})["HostedZone"][
+            "Id"
+        ]
+        .rpartition("/")[2]
+    )
     run_module(MODULE, given("x"), aws)
     run_module(MODULE, given("x", state="absent"), aws)
     assert zones(aws) == {private: {}}

@@ -85,14 +85,7 @@ def test_one_change(aws, zone, change, fields):
     assert not run(aws, params(zone, **change))["changed"]
 
 
-@pytest.mark.parametrize(
-    "same",
-    [
-        {"name": NAME + "."},
-        {"name": NAME.upper()},
-        {"alias": {**ALIAS, "dns_name": f"dualstack.{ALIAS['dns_name'].upper()}."}},
-    ],
-)
+@pytest.mark.parametrize("same", [{"name": NAME + "."}, {"name": NAME.upper()}, {"alias": {**ALIAS, "dns_name": f"dualstack.{ALIAS['dns_name'].upper()}."}}])
 def test_other_spellings_are_no_change(aws, zone, same):
     run(aws, params(zone))
     assert not run(aws, params(zone, **same))["changed"]

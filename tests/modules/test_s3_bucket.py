@@ -17,15 +17,7 @@ ARN = f"arn:aws:s3:::{NAME}"
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "mlflow-x"}
 TLS_ONLY = {
     "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [ARN, f"{ARN}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": False}},
-        }
-    ],
+    "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [ARN, f"{ARN}/*"], "Condition": {"Bool": {"aws:SecureTransport": False}}}],
 }
 
 
@@ -107,11 +99,7 @@ def test_the_policy_is_sent_as_it_is_given_and_compared_by_its_meaning(aws: Embe
         ),
         ({"public_access_block": False}, ["public_access_block"], ["DeletePublicAccessBlock"]),
         ({"object_ownership": "BucketOwnerPreferred"}, ["object_ownership"], ["PutBucketOwnershipControls"]),
-        (
-            {"policy": {**TLS_ONLY, "Statement": [{**TLS_ONLY["Statement"][0], "Sid": "Tls"}]}},
-            ["policy.Statement"],
-            ["PutBucketPolicy"],
-        ),
+        ({"policy": {**TLS_ONLY, "Statement": [{**TLS_ONLY["Statement"][0], "Sid": "Tls"}]}}, ["policy.Statement"], ["PutBucketPolicy"]),
         ({"policy": {}}, ["policy"], ["DeleteBucketPolicy"]),
         ({"lifecycle_rules": lifecycle(noncurrent=30)}, ["lifecycle_rules"], ["PutBucketLifecycleConfiguration"]),
         ({"lifecycle_rules": []}, ["lifecycle_rules"], ["DeleteBucketLifecycle"]),
@@ -120,9 +108,7 @@ def test_the_policy_is_sent_as_it_is_given_and_compared_by_its_meaning(aws: Embe
         ({"policy": None, "versioning": None}, [], []),
     ],
 )
-def test_changes_exactly_what_differs(
-    aws: EmbeddedAWS, change: dict[str, t.Any], names: list[str], calls: list[str]
-) -> None:
+def test_changes_exactly_what_differs(aws: EmbeddedAWS, change: dict[str, t.Any], names: list[str], calls: list[str]) -> None:
     run_module("s3_bucket", PARAMS, aws)
     wanted = {name: value for name, value in {**PARAMS, **change}.items() if value is not None}
     plan = run_module("s3_bucket", wanted, aws, check=True)
@@ -142,9 +128,7 @@ def test_completes_what_a_killed_run_left_and_what_was_changed_by_hand(aws: Embe
     plan = run_module("s3_bucket", PARAMS, aws, check=True)
     mended = run_module("s3_bucket", PARAMS, aws)
     assert mended["changes"] == plan["changes"]
-    assert {f["name"].partition(".")[0] for f in mended["changes"][0]["fields"]} == {
-        "versioning", "policy", "lifecycle_rules", "public_access_block",
-    }
+    assert {f["name"].partition(".")[0] for f in mended["changes"][0]["fields"]} == {"versioning", "policy", "lifecycle_rules", "public_access_block"}
     assert not run_module("s3_bucket", PARAMS, aws)["changed"]
 
 
@@ -240,9 +224,10 @@ def test_makes_a_bucket_in_the_region_without_a_location(aws: EmbeddedAWS) -> No
 # S3 knows no tags in CreateBucket there, and some callers may not tag by it.
 GOVERNMENT: dict[str, t.Any] = {**PARAMS, "region": "us-gov-west-1", "policy": {}}
 DENIED = {
-    "code": "AccessDenied", "status": 403,
-    "message": f"User: arn:aws:iam::123456789012:user/ci is not authorized to perform: s3:TagResource on resource: \"{ARN}\"",
-}  # fmt: skip
+    "code": "AccessDenied",
+    "status": 403,
+    "message": f'User: arn:aws:iam::123456789012:user/ci is not authorized to perform: s3:TagResource on resource: "{ARN}"',
+}
 
 
 def notes(aws: EmbeddedAWS, region: str = REGION) -> list[str]:

@@ -109,8 +109,10 @@ def test_a_module_that_starts_over_makes_no_twin_of_what_it_has_made(aws: Embedd
     aws.faults({"operation": "CreateStage", "times": 1, "drop": "after"})
     runs.module("apigatewayv2_api", API)
     assert {by: runs.number_made(by) for by in ("CreateApi", "CreateIntegration", "CreateAuthorizer")} == {
-        "CreateApi": 1, "CreateIntegration": 1, "CreateAuthorizer": 1,
-    }  # fmt: skip
+        "CreateApi": 1,
+        "CreateIntegration": 1,
+        "CreateAuthorizer": 1,
+    }
 
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "interrupted"])
@@ -155,9 +157,13 @@ def test_where_aws_is_up_to_date_nothing_is_waited_for(aws: EmbeddedAWS, runs: R
     run_module("apigatewayv2_api", {"name": "x", "tags": TAGS, "state": "absent"}, aws)
     assert [c["operation"] for c in aws.calls(mark) if c["service"] == "ssm"] == [
         "GetParametersByPath",  # there is none
-        "GetParametersByPath", "PutParameter", "PutParameter",  # taken and given back
-        "GetParametersByPath", "PutParameter", "DeleteParameters",  # there was one, so it is taken
-    ]  # fmt: skip
+        "GetParametersByPath",
+        "PutParameter",
+        "PutParameter",  # taken and given back
+        "GetParametersByPath",
+        "PutParameter",
+        "DeleteParameters",  # there was one, so it is taken
+    ]
 
 
 def test_what_aws_refuses_to_make_because_it_exists_is_read_again(aws: EmbeddedAWS, runs: Runs) -> None:
@@ -178,10 +184,7 @@ def test_what_aws_refuses_to_make_because_it_exists_is_read_again(aws: EmbeddedA
     assert tried == ["InvalidParameterException"] and runs.number_made("CreateService") == 1
 
 
-@pytest.mark.parametrize(
-    ("module", "options", "read"),
-    [("apigatewayv2_api", API, "GetIntegrations"), ("cognito_user_pool", POOL, "ListUserPoolClients")],
-)
+@pytest.mark.parametrize(("module", "options", "read"), [("apigatewayv2_api", API, "GetIntegrations"), ("cognito_user_pool", POOL, "ListUserPoolClients")])
 def test_what_goes_while_it_is_read_has_gone(aws: EmbeddedAWS, module: str, options: dict[str, t.Any], read: str) -> None:
     """AWS shows for a while what was removed, until one of several calls about it is told so."""
     run_module(module, {**options, "tags": TAGS}, aws)

@@ -28,10 +28,7 @@ def api(aws: EmbeddedAWS, tags: dict[str, str]) -> str:
 def subnets(aws: EmbeddedAWS) -> list[str]:
     ec2 = aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    return [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
-        for n, zone in enumerate("ab")
-    ]
+    return [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"] for n, zone in enumerate("ab")]
 
 
 @pytest.mark.parametrize("tags", FOREIGN)

@@ -151,15 +151,10 @@ def test_the_second_run_is_told_once_who_has_it_and_how_to_break_it(aws: Embedde
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [
-        ({}, "its process has died on this host"),
-        ({"holder": {"host": "another"}, "seconds": 0}, "it was not renewed in time"),
-    ],
+    [({}, "its process has died on this host"), ({"holder": {"host": "another"}, "seconds": 0}, "it was not renewed in time")],
     ids=["died", "expired"],
 )
-def test_a_lease_that_nobody_keeps_is_taken_over(
-    aws: EmbeddedAWS, other: Run, run: Run, change: dict[str, t.Any], reason: str
-) -> None:
+def test_a_lease_that_nobody_keeps_is_taken_over(aws: EmbeddedAWS, other: Run, run: Run, change: dict[str, t.Any], reason: str) -> None:
     edit(aws, 1, **change)
     since = leases(aws)[1]["since"]
     run.make("one")
@@ -189,9 +184,7 @@ def test_a_run_that_waits_takes_the_lease_and_renews_it(aws: EmbeddedAWS, run: R
     assert after["Value"] == before["Value"] and after["LastModifiedDate"] > before["LastModifiedDate"]
 
 
-def test_a_run_whose_lease_was_taken_changes_nothing_more(
-    aws: EmbeddedAWS, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_whose_lease_was_taken_changes_nothing_more(aws: EmbeddedAWS, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run.make("one")
     Run(aws, tmp_path / "third", pid=1, **{"break": leases(aws)[1]["id"]}).make("two")
     monkeypatch.setattr(_lease, "RENEW", 0)
@@ -201,9 +194,7 @@ def test_a_run_whose_lease_was_taken_changes_nothing_more(
     assert {number: lease["released"] for number, lease in leases(aws).items()} == {1: True, 2: False}
 
 
-def test_a_run_that_was_held_up_for_too_long_changes_nothing_more(
-    aws: EmbeddedAWS, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_held_up_for_too_long_changes_nothing_more(aws: EmbeddedAWS, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_lease, "SECONDS", 0)
     run.make("one")
     monkeypatch.setattr(_lease, "RENEW", 0)

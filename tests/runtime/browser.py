@@ -15,8 +15,16 @@ import typing as t
 from pathlib import Path
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1400,1000",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1400,1000",
     "--remote-debugging-pipe",
 )
 SECONDS = 60
@@ -36,13 +44,26 @@ class Browser:
         read_commands, self._commands = os.pipe()
         self._messages, write_messages = os.pipe()
         # Chromium reads commands from descriptor 3 and writes to 4.
-        script = f"exec \"$@\" 3<&{read_commands} 4>&{write_messages}"
+        script = f'exec "$@" 3<&{read_commands} 4>&{write_messages}'
         with (folder / "chromium.log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["bash", "-c", script, "bash", find_chromium(), *FLAGS, f"--user-data-dir={folder / 'profile'}",
-                 "--ignore-certificate-errors", f"--host-resolver-rules={rules}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(read_commands, write_messages),
-                env={**os.environ, "HOME": str(folder)}, start_new_session=True,
+                [
+                    "bash",
+                    "-c",
+                    script,
+                    "bash",
+                    find_chromium(),
+                    *FLAGS,
+                    f"--user-data-dir={folder / 'profile'}",
+                    "--ignore-certificate-errors",
+                    f"--host-resolver-rules={rules}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(read_commands, write_messages),
+                env={**os.environ, "HOME": str(folder)},
+                start_new_session=True,
             )
         os.close(read_commands)
         os.close(write_messages)

@@ -15,13 +15,25 @@ def make(directory: Path, *names: str) -> None:
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
 
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test CA",
-            "-keyout", "ca.key", "-out", "ca.pem", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={names[0]}",
-            "-keyout", "server.key", "-out", "server.csr")
-    (directory / "server.ext").write_text(
-        f"subjectAltName={','.join(f'DNS:{name}' for name in names)}\n"
-        "authorityKeyIdentifier=keyid\nkeyUsage=digitalSignature\n"
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=Test CA",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+        "-addext",
+        "keyUsage=critical,keyCertSign,cRLSign",
     )
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2",
-            "-extfile", "server.ext", "-out", "server.pem")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={names[0]}", "-keyout", "server.key", "-out", "server.csr")
+    (directory / "server.ext").write_text(
+        f"subjectAltName={','.join(f'DNS:{name}' for name in names)}\nauthorityKeyIdentifier=keyid\nkeyUsage=digitalSignature\n"
+    )
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2", "-extfile", "server.ext", "-out", "server.pem")

@@ -79,11 +79,8 @@ class Client:
         assert done.returncode == 0, done.stderr[-6000:]
         return done.stdout
 
-    def try_to_run(
-        self, program: str, *arguments: str, without: t.Collection[str] = (), **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def try_to_run(self, program: str, *arguments: str, without: t.Collection[str] = (), **environment: str) -> subprocess.CompletedProcess[str]:
         given = {k: v for k, v in {**self.environment, **environment}.items() if k not in without}
         return subprocess.run(
-            ["python", str(PROGRAMS / program), *arguments], env=given, cwd=self.folder,
-            capture_output=True, text=True, timeout=300, check=False,
+            ["python", str(PROGRAMS / program), *arguments], env=given, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
         )

@@ -58,9 +58,9 @@ def secret(aws: EmbeddedAWS, value_from: str) -> str:
     parts = value_from.split(":")
     key, stage, version = (parts[7:] + ["", "", ""])[:3]
     which = {"VersionStage": stage, "VersionId": version}
-    value = aws.client("secretsmanager").get_secret_value(
-        SecretId=":".join(parts[:7]), **{name: given for name, given in which.items() if given}
-    )["SecretString"]
+    value = aws.client("secretsmanager").get_secret_value(SecretId=":".join(parts[:7]), **{name: given for name, given in which.items() if given})[
+        "SecretString"
+    ]
     return json.loads(value)[key] if key else value
 
 
@@ -80,16 +80,10 @@ class Process:
             for there, here in addresses.items():
                 value = value.replace(f"@{there}/", f"@{here}/")
             mapped[name] = value
-        self.environment = {
-            **mapped,
-            "HOME": str(directory),
-            "TMPDIR": str(directory),
-            "PATH": f"{MLFLOW_VENV / 'bin'}:{os.environ['PATH']}",
-        }
+        self.environment = {**mapped, "HOME": str(directory), "TMPDIR": str(directory), "PATH": f"{MLFLOW_VENV / 'bin'}:{os.environ['PATH']}"}
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                container.command, env=self.environment, cwd=directory, stdout=log, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, start_new_session=True,
+                container.command, env=self.environment, cwd=directory, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
             )
 
     @property
@@ -119,9 +113,7 @@ class Server(Process):
         super().__init__(container, directory, addresses, MLFLOW_PORT=str(port))
         self.port = port
 
-    def status(
-        self, path: str, method: str = "GET", body: bytes | None = None, timeout: float = 60, **headers: str
-    ) -> int:
+    def status(self, path: str, method: str = "GET", body: bytes | None = None, timeout: float = 60, **headers: str) -> int:
         """The status of a request straight to the server, with these headers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:

@@ -67,9 +67,7 @@ class Database:
         self.ca_file = directory / "ca.pem"
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to run as root.
-        self._user: dict[str, object] = (
-            {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-        )
+        self._user: dict[str, object] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
 
     def create(self) -> None:
         """Make the data directory, start the server and make its master user."""
@@ -82,9 +80,7 @@ class Database:
         self._make_master()
 
     def _run(self, *command: str, sql: str | None = None) -> str:
-        result = subprocess.run(
-            command, input=sql, cwd=self.directory, capture_output=True, text=True, check=False, **self._user
-        )
+        result = subprocess.run(command, input=sql, cwd=self.directory, capture_output=True, text=True, check=False, **self._user)
         if result.returncode:
             raise RuntimeError(f"{command[0]}: {result.stderr}")
         return result.stdout.strip()
@@ -92,10 +88,7 @@ class Database:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self._server_command(), cwd=self.directory, stdout=log, stderr=log, env={**os.environ, "TZ": "UTC"},
-                **self._user,
-            )
+            self._process = subprocess.Popen(self._server_command(), cwd=self.directory, stdout=log, stderr=log, env={**os.environ, "TZ": "UTC"}, **self._user)
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -167,30 +160,47 @@ class MariaDB(Database):
         return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
     def _make_data(self) -> None:
-        self._run(find_binary("mariadb-install-db"), "--no-defaults", f"--datadir={self.directory}/data",
-                  "--auth-root-authentication-method=normal", "--skip-test-db")
+        self._run(
+            find_binary("mariadb-install-db"), "--no-defaults", f"--datadir={self.directory}/data", "--auth-root-authentication-method=normal", "--skip-test-db"
+        )
 
     def _server_command(self) -> list[str]:
         return [
-            find_binary("mariadbd"), "--no-defaults", f"--datadir={self.directory}/data", f"--port={self.port}",
-            "--bind-address=127.0.0.1", f"--socket={self.directory}/socket", f"--pid-file={self.directory}/pid",
-            f"--ssl-ca={self.ca_file}", f"--ssl-cert={self.directory}/server.pem",
-            f"--ssl-key={self.directory}/server.key", "--require-secure-transport=ON",
-            "--general-log=ON", f"--general-log-file={self._connection_log()}",
-            "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+            find_binary("mariadbd"),
+            "--no-defaults",
+            f"--datadir={self.directory}/data",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            f"--socket={self.directory}/socket",
+            f"--pid-file={self.directory}/pid",
+            f"--ssl-ca={self.ca_file}",
+            f"--ssl-cert={self.directory}/server.pem",
+            f"--ssl-key={self.directory}/server.key",
+            "--require-secure-transport=ON",
+            "--general-log=ON",
+            f"--general-log-file={self._connection_log()}",
+            "--skip-name-resolve",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=64M",
         ]
 
     def _make_master(self) -> None:
         user, password = f"'{self.master_username}'@'%'", self._literal(self.master_password)
         self.execute(
-            f"CREATE USER IF NOT EXISTS {user};"
-            f"ALTER USER {user} IDENTIFIED BY {password};"
-            f"GRANT {_MYSQL_MASTER_PRIVILEGES} ON *.* TO {user} WITH GRANT OPTION;"
+            f"CREATE USER IF NOT EXISTS {user};ALTER USER {user} IDENTIFIED BY {password};GRANT {_MYSQL_MASTER_PRIVILEGES} ON *.* TO {user} WITH GRANT OPTION;"
         )
 
     def execute(self, sql: str, database: str = "") -> str:
-        return self._run(find_binary("mariadb"), "--no-defaults", f"--socket={self.directory}/socket", "--user=root",
-                         "--batch", "--skip-column-names", f"--database={database}", sql=sql)
+        return self._run(
+            find_binary("mariadb"),
+            "--no-defaults",
+            f"--socket={self.directory}/socket",
+            "--user=root",
+            "--batch",
+            "--skip-column-names",
+            f"--database={database}",
+            sql=sql,
+        )
 
     def make_database(self, name: str) -> None:
         self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
@@ -219,18 +229,21 @@ class PostgreSQL(Database):
         return "'" + text.replace("'", "''") + "'"
 
     def _make_data(self) -> None:
-        self._run(find_binary("initdb"), f"--pgdata={self.directory}/data", "--username=rdsadmin", "--auth=trust",
-                  "--encoding=UTF8", "--no-sync")
-        (self.directory / "data" / "pg_hba.conf").write_text(
-            "local all rdsadmin trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
-        )
+        self._run(find_binary("initdb"), f"--pgdata={self.directory}/data", "--username=rdsadmin", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        (self.directory / "data" / "pg_hba.conf").write_text("local all rdsadmin trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
         self._run("chmod", "600", f"{self.directory}/server.key")
 
     def _server_command(self) -> list[str]:
         settings = {
-            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.directory,
-            "ssl": "on", "ssl_cert_file": self.directory / "server.pem", "ssl_key_file": self.directory / "server.key",
-            "fsync": "off", "log_statement": "all", "log_connections": "on",
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": self.directory,
+            "ssl": "on",
+            "ssl_cert_file": self.directory / "server.pem",
+            "ssl_key_file": self.directory / "server.key",
+            "fsync": "off",
+            "log_statement": "all",
+            "log_connections": "on",
             "log_timezone": "UTC",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -245,14 +258,24 @@ class PostgreSQL(Database):
     def _make_master(self) -> None:
         user = self.master_username
         exists = self.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{user}'")
-        self.execute(
-            f"{'ALTER' if exists else 'CREATE'} ROLE {user} LOGIN CREATEDB CREATEROLE "
-            f"PASSWORD {self._literal(self.master_password)}"
-        )
+        self.execute(f"{'ALTER' if exists else 'CREATE'} ROLE {user} LOGIN CREATEDB CREATEROLE PASSWORD {self._literal(self.master_password)}")
 
     def execute(self, sql: str, database: str = "") -> str:
-        return self._run(find_binary("psql"), "-h", str(self.directory), "-p", str(self.port), "-U", "rdsadmin",
-                         "-d", database or "postgres", "-qtAX", "-v", "ON_ERROR_STOP=1", sql=sql)
+        return self._run(
+            find_binary("psql"),
+            "-h",
+            str(self.directory),
+            "-p",
+            str(self.port),
+            "-U",
+            "rdsadmin",
+            "-d",
+            database or "postgres",
+            "-qtAX",
+            "-v",
+            "ON_ERROR_STOP=1",
+            sql=sql,
+        )
 
     def make_database(self, name: str) -> None:
         self.execute(f"CREATE DATABASE {name} OWNER {self.master_username}")
@@ -271,9 +294,7 @@ class PostgreSQL(Database):
 
 
 @contextmanager
-def running(
-    engine: str, master_username: str = "team_admin", master_password: str = MASTER_PASSWORD
-) -> Iterator[Database]:
+def running(engine: str, master_username: str = "team_admin", master_password: str = MASTER_PASSWORD) -> Iterator[Database]:
     """Run a server for one of ``ENGINES``, and leave nothing of it behind."""
     # Not pytest's directory: the server's user could not enter it.
     directory = Path(tempfile.mkdtemp(prefix="mlflow-db-"))

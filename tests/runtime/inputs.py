@@ -19,8 +19,7 @@ def of(engine: str, stack: Stack) -> Inputs:
     aws = stack.aws
     pool = stack.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
     programs = aws.client("cognito-idp").create_user_pool_client(
-        UserPoolId=pool, ClientName="programs",
-        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        UserPoolId=pool, ClientName="programs", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
     )["UserPoolClient"]["ClientId"]
     either = {
         "mlflow_database_engine": engine,

@@ -19,9 +19,7 @@ CURRENT_USER = "/ajax-api/2.0/mlflow/users/current"
 HARMLESS = (CURRENT_USER, "ResizeObserver loop completed with undelivered notifications")
 
 
-def test_the_ui_shows_the_run_without_an_error(
-    deployment: Deployment, proxy: Proxy, made: dict[str, t.Any], tmp_path: Path
-) -> None:
+def test_the_ui_shows_the_run_without_an_error(deployment: Deployment, proxy: Proxy, made: dict[str, t.Any], tmp_path: Path) -> None:
     ui = f"https://{deployment.people}"
     (balancer,) = proxy.doors.balancers.values()
     before = len(proxy.handled)
@@ -47,9 +45,7 @@ def test_the_ui_shows_the_run_without_an_error(
     assert "POST" in {each.method for each in seen}  # with an Origin, which MLflow has to allow
 
 
-def test_who_has_not_signed_in_is_sent_to_the_identity_provider(
-    deployment: Deployment, proxy: Proxy, tmp_path: Path
-) -> None:
+def test_who_has_not_signed_in_is_sent_to_the_identity_provider(deployment: Deployment, proxy: Proxy, tmp_path: Path) -> None:
     with Browser(tmp_path, {deployment.people: proxy.port}) as browser:
         with pytest.raises(AssertionError, match="ERR_NAME_NOT_RESOLVED"):  # the identity provider is elsewhere
             browser.open(f"https://{deployment.people}/")

@@ -22,9 +22,7 @@ ECS = Path(__file__).resolve().parents[2] / "roles" / "ecs" / "README.md"
 GC = json.loads(re.findall(r'^ *"command": (\["python", "-c", .*gc.*\]),$', ECS.read_text(encoding="utf-8"), re.MULTILINE)[0])
 
 
-def test_all_is_read_back_from_the_other_server(
-    deployment: Deployment, client: Client, proxy: Proxy, made: dict[str, t.Any]
-) -> None:
+def test_all_is_read_back_from_the_other_server(deployment: Deployment, client: Client, proxy: Proxy, made: dict[str, t.Any]) -> None:
     proxy.servers = deployment.servers[1:]
     try:
         client.run("read.py", EXPERIMENT, json.dumps(made))
@@ -32,9 +30,7 @@ def test_all_is_read_back_from_the_other_server(
         proxy.servers = deployment.servers
 
 
-def test_every_request_went_through_the_programs_door(
-    deployment: Deployment, proxy: Proxy, made: dict[str, t.Any]
-) -> None:
+def test_every_request_went_through_the_programs_door(deployment: Deployment, proxy: Proxy, made: dict[str, t.Any]) -> None:
     seen = [each for each in proxy.handled if each.host == deployment.programs]
     assert len(seen) > 60 and {each.door for each in seen} == {"MLflow"}
     assert {"/v1/traces"} < {each.path for each in seen}
@@ -58,10 +54,9 @@ def test_without_the_variables_of_the_summary_a_large_file_is_refused(client: Cl
     client.run("upload.py", str(11 * 2**20))
 
 
-def test_gc_removes_what_was_deleted_and_its_artifacts(
-    deployment: Deployment, client: Client, made: dict[str, t.Any]
-) -> None:
+def test_gc_removes_what_was_deleted_and_its_artifacts(deployment: Deployment, client: Client, made: dict[str, t.Any]) -> None:
     """In a task of the service's own definition with another command, as the README of the role ecs starts it."""
+
     def objects() -> list[str]:
         s3 = deployment.aws.client("s3").list_objects_v2(Bucket=deployment.stack.outputs["artifact_bucket_id"])
         return [each["Key"] for each in s3["Contents"] if made["doomed_run_id"] in each["Key"]]

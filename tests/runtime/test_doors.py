@@ -150,10 +150,7 @@ class Table:
             "task": "10.255.0.1",
             "database": f"{cluster['Endpoint']}:{cluster['Port']}",
         }
-        self.cookies = {
-            "signed in": self.balancer.sign_in("ada"),
-            "a forged session": self.balancer.sign_in("ada")[:-4] + "AAAA",
-        }
+        self.cookies = {"signed in": self.balancer.sign_in("ada"), "a forged session": self.balancer.sign_in("ada")[:-4] + "AAAA"}
         groups = deployment.aws.client("ec2").describe_security_groups()["SecurityGroups"]
         named = {group["GroupName"].removeprefix(f"{deployment.name}-"): group["GroupId"] for group in groups}
         inside = {"the load balancer": "load-balancer", "the VPC link": "vpc-link", "a task": "service"}
@@ -238,24 +235,37 @@ CHANGES = [
     Change(
         "programs' listener is open to everybody",
         Row("neighbour", "https://{alb}:8443" + RUNS, "none", "no route", host="{api}"),
-        "MLflow", "ec2", _everybody, _everybody,
+        "MLflow",
+        "ec2",
+        _everybody,
+        _everybody,
         ("authorize_security_group_ingress", "revoke_security_group_ingress"),
     ),
     Change(
         "people's listener forwards what no rule names",
         Row("office", "https://{ui}/", "none", "403", host="anything.example.net"),
-        "MLflow", "elbv2", _forward_by_default, _refuse_by_default, ("modify_listener", "modify_listener"),
+        "MLflow",
+        "elbv2",
+        _forward_by_default,
+        _refuse_by_default,
+        ("modify_listener", "modify_listener"),
     ),
     Change(
         "the API asks nobody who they are",
         Row("internet", "https://{api}" + RUNS, "none", "401"),
-        "MLflow", "apigatewayv2", lambda table: _route(table, AuthorizationType="NONE"), _authorizer,
+        "MLflow",
+        "apigatewayv2",
+        lambda table: _route(table, AuthorizationType="NONE"),
+        _authorizer,
         ("update_route", "update_route"),
     ),
     Change(
         "the API's own endpoint is open",
         Row("internet", "https://{execute_api}" + RUNS, "access token", "404"),
-        "MLflow", "apigatewayv2", lambda table: _endpoint(table, False), lambda table: _endpoint(table, True),
+        "MLflow",
+        "apigatewayv2",
+        lambda table: _endpoint(table, False),
+        lambda table: _endpoint(table, True),
         ("update_api", "update_api"),
     ),
 ]

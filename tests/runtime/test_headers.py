@@ -38,9 +38,7 @@ def ask(proxy: Proxy, doors: Doors, request: Request) -> Answer:
         ("null", 403),
     ],
 )
-def test_pages_of_other_origins_change_nothing(
-    deployment: Deployment, proxy: Proxy, doors: Doors, origin: str, status: int
-) -> None:
+def test_pages_of_other_origins_change_nothing(deployment: Deployment, proxy: Proxy, doors: Doors, origin: str, status: int) -> None:
     """A browser sends the cookie of who has signed in from any page."""
     (balancer,) = doors.balancers.values()
     headers = {**JSON, "cookie": balancer.sign_in("ada")}
@@ -51,13 +49,10 @@ def test_pages_of_other_origins_change_nothing(
         assert ask(proxy, doors, request).status == status
 
 
-def test_the_doors_send_the_host_names_that_mlflow_knows(
-    deployment: Deployment, proxy: Proxy, doors: Doors, proofs: dict[str, str]
-) -> None:
+def test_the_doors_send_the_host_names_that_mlflow_knows(deployment: Deployment, proxy: Proxy, doors: Doors, proofs: dict[str, str]) -> None:
     (balancer,) = doors.balancers.values()
     people = Request(OFFICE, f"https://{deployment.people}/", {"cookie": balancer.sign_in("ada")})
-    programs = Request(INTERNET, f"https://{deployment.programs}{SEARCH}?max_results=1",
-                       {"authorization": proofs["access token"]})
+    programs = Request(INTERNET, f"https://{deployment.programs}{SEARCH}?max_results=1", {"authorization": proofs["access token"]})
     assert [ask(proxy, doors, request).status for request in (people, programs)] == [200, 200]
     # Where the load balancer rewrites the header, as it does by default, it adds the port of programs' listener.
     elb = deployment.aws.client("elbv2")
@@ -89,9 +84,7 @@ def test_the_doors_send_the_host_names_that_mlflow_knows(
         ("/get-artifact", "anything.example.net", 403),
     ],
 )
-def test_a_server_answers_to_its_names_alone(
-    deployment: Deployment, proxy: Proxy, path: str, host: str, status: int
-) -> None:
+def test_a_server_answers_to_its_names_alone(deployment: Deployment, proxy: Proxy, path: str, host: str, status: int) -> None:
     host = host.format(people=deployment.people, programs=deployment.programs)
     assert [server.status(path, Host=host) for server in deployment.servers] == [status, status]
 
@@ -103,10 +96,7 @@ def test_the_containers_own_health_check_passes(deployment: Deployment, proxy: P
 def test_no_secret_is_in_a_log_or_a_list_of_processes(deployment: Deployment, proxy: Proxy) -> None:
     for server in deployment.servers:
         environment = server.environment
-        secrets = {
-            environment[each["name"]].partition("@")[0].rpartition(":")[2]
-            for each in server.container.definition["secrets"]
-        }
+        secrets = {environment[each["name"]].partition("@")[0].rpartition(":")[2] for each in server.container.definition["secrets"]}
         assert len(secrets) == 4 and min(map(len, secrets)) >= 40
         shown = server.log + command_lines(server.process.pid)
         assert "uvicorn" in shown

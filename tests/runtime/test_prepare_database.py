@@ -71,8 +71,12 @@ class Stack:
 
     def uri(self, name: str, ca_file: str | None = None) -> str:
         return backend_store_uri(
-            engine=self.database.engine, user="mlflow", password=self.password, host=self.database.host,
-            port=self.database.port, database=name,
+            engine=self.database.engine,
+            user="mlflow",
+            password=self.password,
+            host=self.database.host,
+            port=self.database.port,
+            database=name,
             ca_file=str(self.database.ca_file) if ca_file is None else ca_file,
         )
 
@@ -90,8 +94,11 @@ class Stack:
             "DATABASE_WAIT_SECONDS": "20",
         }
         return subprocess.Popen(
-            [MLFLOW_VENV / "bin" / "python", "-c", SCRIPT], env=self.environment(uri, **secrets | more),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [MLFLOW_VENV / "bin" / "python", "-c", SCRIPT],
+            env=self.environment(uri, **secrets | more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def prepare(self, uri: str, **more: str) -> tuple[int, str]:
@@ -113,16 +120,12 @@ class Stack:
             self.database.execute(f"CREATE DATABASE {name} OWNER mlflow")
 
     def exists(self, name: str) -> bool:
-        databases = (
-            "SHOW DATABASES" if self.database.engine == "aurora-mysql" else "SELECT datname FROM pg_database"
-        )
+        databases = "SHOW DATABASES" if self.database.engine == "aurora-mysql" else "SELECT datname FROM pg_database"
         return name in self.database.execute(databases).split()
 
     def tables(self, name: str) -> set[str]:
         schema = name if self.database.engine == "aurora-mysql" else "public"
-        return set(self.database.execute(
-            f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'", name
-        ).split())
+        return set(self.database.execute(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'", name).split())
 
     def collations(self, name: str) -> set[str]:
         """Those of all text in a database of MySQL."""
@@ -163,9 +166,7 @@ def test_a_prepared_database_is_left_as_it_is(stack: Stack) -> None:
 def test_a_changed_master_password_changes_that_of_mlflow(stack: Stack) -> None:
     old_uri, old_password = stack.uri("first"), stack.database.master_password
     stack.database.set_master_password("An0ther-password")
-    status, output = stack.prepare(
-        stack.uri("first"), DATABASE_MASTER_PASSWORD=old_password, DATABASE_WAIT_SECONDS="0"
-    )
+    status, output = stack.prepare(stack.uri("first"), DATABASE_MASTER_PASSWORD=old_password, DATABASE_WAIT_SECONDS="0")
     assert status == 1 and "failed: OperationalError" in output
     assert stack.prepare(stack.uri("first"))[0] == 0
     stack.python(stack.uri("first"), NEW_URI_WORKS_AND_THE_OLD_DOES_NOT, old_uri)
@@ -209,9 +210,12 @@ def test_an_older_schema_is_upgraded_only_when_that_is_allowed(stack: Stack) -> 
 @pytest.mark.parametrize(
     ("name", "sql", "said"),
     [
-        ("newer", "CREATE TABLE alembic_version (version_num VARCHAR(32)); "
-                  "INSERT INTO alembic_version VALUES ('ffffffffffff'); CREATE TABLE experiments (id INTEGER)",
-         "does not know the schema ffffffffffff"),
+        (
+            "newer",
+            "CREATE TABLE alembic_version (version_num VARCHAR(32)); "
+            "INSERT INTO alembic_version VALUES ('ffffffffffff'); CREATE TABLE experiments (id INTEGER)",
+            "does not know the schema ffffffffffff",
+        ),
         ("foreign", "CREATE TABLE invoices (id INTEGER)", "no MLflow schema"),
     ],
 )
@@ -294,13 +298,14 @@ def test_it_waits_for_a_database_that_resumes(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("ca", ["", "other"])
-def test_the_server_is_verified_when_there_are_certificates_to_verify_it_with(
-    stack: Stack, ca: str, tmp_path: Path
-) -> None:
+def test_the_server_is_verified_when_there_are_certificates_to_verify_it_with(stack: Stack, ca: str, tmp_path: Path) -> None:
     if ca:
         ca = str(tmp_path / "other.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Other CA",
-                        "-keyout", tmp_path / "key", "-out", ca], check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Other CA", "-keyout", tmp_path / "key", "-out", ca],
+            check=True,
+            capture_output=True,
+        )
     status, output = stack.prepare(stack.uri("first", ca), DATABASE_WAIT_SECONDS="0")
     assert (status, "certificate verify failed" in output) == ((1, True) if ca else (0, False)), output
 

@@ -18,9 +18,7 @@ IDLE = timedelta(seconds=float(os.environ.get("MLFLOW_IDLE_SECONDS", "150")))
 RESUME_SECONDS = 30
 
 
-def test_idle_servers_leave_the_database_alone(
-    deployment: Deployment, proxy: Proxy, made: dict[str, str], health_checks: HealthChecks
-) -> None:
+def test_idle_servers_leave_the_database_alone(deployment: Deployment, proxy: Proxy, made: dict[str, str], health_checks: HealthChecks) -> None:
     """Other tests, which do not use these servers, come between: only the rest of the time is waited for."""
     last = proxy.last_answer
     time.sleep(max(0, (last + IDLE - datetime.now(timezone.utc)).total_seconds()))

@@ -76,7 +76,10 @@ def read(stack: Stack, name: str, **environment: str) -> dict[str, t.Any]:
     """All that a version of MLflow finds in a database; the older one with C(OLD)."""
     done = subprocess.run(
         [MLFLOW_VENV / "bin" / "python", "-W", "ignore", "-c", READ],
-        env=stack.environment(stack.uri(name), **environment), check=True, capture_output=True, text=True,
+        env=stack.environment(stack.uri(name), **environment),
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -94,19 +97,14 @@ def stack(engine: str) -> Iterator[Stack]:
         stack = Stack(database)
         status, output = stack.prepare(stack.uri("data"), **OLD)
         assert status == 0, output
-        subprocess.run(
-            [MLFLOW_VENV / "bin" / "python", "-W", "ignore", "-c", WRITE],
-            env=stack.environment(stack.uri("data"), **OLD), check=True,
-        )
+        subprocess.run([MLFLOW_VENV / "bin" / "python", "-W", "ignore", "-c", WRITE], env=stack.environment(stack.uri("data"), **OLD), check=True)
         yield stack
 
 
 def test_an_upgrade_that_fails_loses_nothing_and_one_that_succeeds_neither(stack: Stack) -> None:
     uri, old = stack.uri("data"), stack.revision("data")
     before = read(stack, "data", **OLD)
-    assert {name: len(found) for name, found in before.items()} == {
-        "experiments": 2, "runs": 20, "models": 1, "versions": 3, "traces": 5,
-    }  # fmt: skip
+    assert {name: len(found) for name, found in before.items()} == {"experiments": 2, "runs": 20, "models": 1, "versions": 3, "traces": 5}
 
     status, output = stack.prepare(uri)
     answer = last_line(output)

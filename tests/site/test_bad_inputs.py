@@ -168,6 +168,7 @@ def test_a_file_that_is_none_is_told_with_its_line(aws_server: EmbeddedAWS, tmp_
 
 # Folders
 
+
 def test_no_folder_is_removed_in_place_of_a_file(stack: Stack) -> None:
     """Ansible's file module removes a folder with all that is in it."""
     kept = stack.folder / "precious" / "file"
@@ -187,6 +188,7 @@ def test_what_is_no_regular_file_is_not_removed_as_a_plan(stack: Stack) -> None:
 
 
 # Text in place of numbers, true and false
+
 
 def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) -> None:
     """C(-e name=value) gives text. The plan is the same as that of a team file with YAML's numbers, true and false."""
@@ -211,7 +213,9 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_database_read_from_readers": False,
     }
     assert {name for name, option in SPEC.items() if option.get("type") == "bool"} - set(values) == {
-        "mlflow_run_in_worker", "mlflow_database_skip_final_snapshot", "mlflow_artifact_bucket_force_destroy",
+        "mlflow_run_in_worker",
+        "mlflow_database_skip_final_snapshot",
+        "mlflow_artifact_bucket_force_destroy",
         "mlflow_restore_again",
     }  # of other playbooks
     stack.inputs["mlflow_load_balancer_subnet_ids"] = public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"])

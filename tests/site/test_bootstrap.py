@@ -22,9 +22,12 @@ DOMAIN, API_DOMAIN = "ml.example.com", "api.ml.example.com"
 
 def choices(name: str) -> dict[str, t.Any]:
     return {
-        "mlflow_unique_name": name, "mlflow_record_name": name, "mlflow_zone_name": DOMAIN, "mlflow_api_zone_name": API_DOMAIN,
+        "mlflow_unique_name": name,
+        "mlflow_record_name": name,
+        "mlflow_zone_name": DOMAIN,
+        "mlflow_api_zone_name": API_DOMAIN,
         "mlflow_bootstrap_api_users": ["ci"],
-    }  # fmt: skip
+    }
 
 
 def removal(stack: Stack, **inputs: t.Any) -> Run:
@@ -139,8 +142,19 @@ def test_what_others_have_under_the_same_names(aws: EmbeddedAWS, tmp_path: Path)
 
     run = stack.run("bootstrap")
     (message,) = run.messages
-    for what in (vpc, *zone_ids, pool, f"team-x-{ACCOUNT}", "alias/team-x", "team-x-database-password", "team-x-api-credentials",
-                 "mlflow_unique_name", "mlflow_bootstrap_zone_id", "mlflow_bootstrap_api_zone_id", "mlflow_bootstrap_team_file"):  # fmt: skip
+    for what in (
+        vpc,
+        *zone_ids,
+        pool,
+        f"team-x-{ACCOUNT}",
+        "alias/team-x",
+        "team-x-database-password",
+        "team-x-api-credentials",
+        "mlflow_unique_name",
+        "mlflow_bootstrap_zone_id",
+        "mlflow_bootstrap_api_zone_id",
+        "mlflow_bootstrap_team_file",
+    ):
         assert what in message
     assert run.mutating == [] and left(aws) == before
 
@@ -154,9 +168,13 @@ def test_what_others_have_under_the_same_names(aws: EmbeddedAWS, tmp_path: Path)
 @pytest.mark.parametrize("name", ["mlflow_bootstrap_zone_id", "mlflow_bootstrap_api_zone_id"])
 def test_a_zone_that_cannot_be_used(aws: EmbeddedAWS, tmp_path: Path, name: str) -> None:
     vpc = ec2_vpc(aws)
-    private = aws.client("route53").create_hosted_zone(
-        Name="other.example.com", CallerReference="p", HostedZoneConfig={"PrivateZone": True}, VPC={"VPCRegion": "eu-west-1", "VPCId": vpc}
-    )["HostedZone"]["Id"].rpartition("/")[2]
+    private = (
+        aws.client("route53")
+        .create_hosted_zone(
+            Name="other.example.com", CallerReference="p", HostedZoneConfig={"PrivateZone": True}, VPC={"VPCRegion": "eu-west-1", "VPCId": vpc}
+        )["HostedZone"]["Id"]
+        .rpartition("/")[2]
+    )
     other = "mlflow_bootstrap_api_zone_id" if name == "mlflow_bootstrap_zone_id" else "mlflow_bootstrap_zone_id"
     run = Stack(aws, tmp_path, choices("team-x")).run("bootstrap", **{name: private, other: "Z0"})
     (message,) = run.messages

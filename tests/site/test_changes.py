@@ -76,12 +76,7 @@ CASES = [
         NEW_REVISION,
         DEPLOY,
     ),
-    Case(
-        "a secret",
-        lambda g: {"mlflow_service_secrets": {"S": g.secret}},
-        f"update iam_role_policy, {NEW_REVISION}",
-        f"iam:PutRolePolicy, {DEPLOY}",
-    ),
+    Case("a secret", lambda g: {"mlflow_service_secrets": {"S": g.secret}}, f"update iam_role_policy, {NEW_REVISION}", f"iam:PutRolePolicy, {DEPLOY}"),
     Case(
         "ECS Exec",
         lambda g: {"mlflow_service_enable_execute_command": True},
@@ -137,12 +132,7 @@ CASES = [
         "application-autoscaling:RegisterScalableTarget",
         ("min: 1 instead of 2",),
     ),
-    Case(
-        "most tasks",
-        lambda g: {"mlflow_service_max_capacity": 6},
-        "update application_autoscaling_target",
-        "application-autoscaling:RegisterScalableTarget",
-    ),
+    Case("most tasks", lambda g: {"mlflow_service_max_capacity": 6}, "update application_autoscaling_target", "application-autoscaling:RegisterScalableTarget"),
     Case(
         "the target of autoscaling",
         lambda g: {"mlflow_service_cpu_target": 50},
@@ -177,19 +167,10 @@ CASES = [
     ),
     Case("most ACU", lambda g: {"mlflow_database_max_capacity": 4}, "update rds_cluster", "rds:ModifyDBCluster"),
     Case("seconds until pause", lambda g: {"mlflow_database_seconds_until_auto_pause": 600}, "update rds_cluster", "rds:ModifyDBCluster"),
-    Case(
-        "no pause",
-        lambda g: {"mlflow_database_auto_pause": False},
-        f"update rds_cluster, {NEW_REVISION}",
-        f"rds:ModifyDBCluster, {DEPLOY}",
-    ),
+    Case("no pause", lambda g: {"mlflow_database_auto_pause": False}, f"update rds_cluster, {NEW_REVISION}", f"rds:ModifyDBCluster, {DEPLOY}"),
     Case("least ACU", lambda g: {"mlflow_database_min_capacity": 2}, "update rds_cluster", "rds:ModifyDBCluster"),
     Case(
-        "backup retention",
-        lambda g: {"mlflow_database_backup_retention_days": 7},
-        "update rds_cluster",
-        "rds:ModifyDBCluster",
-        ("older backups are deleted",),
+        "backup retention", lambda g: {"mlflow_database_backup_retention_days": 7}, "update rds_cluster", "rds:ModifyDBCluster", ("older backups are deleted",)
     ),
     Case(
         "no deletion protection",
@@ -212,10 +193,7 @@ CASES = [
         ("without a reader, a failover takes",),
     ),
     Case(
-        "TLS policy",
-        lambda g: {"mlflow_load_balancer_ssl_policy": "ELBSecurityPolicy-TLS13-1-3-2021-06"},
-        "update elbv2_listener*2",
-        "elbv2:ModifyListener*2",
+        "TLS policy", lambda g: {"mlflow_load_balancer_ssl_policy": "ELBSecurityPolicy-TLS13-1-3-2021-06"}, "update elbv2_listener*2", "elbv2:ModifyListener*2"
     ),
     Case(
         "idle timeout, which the server's keep-alive follows",
@@ -238,17 +216,9 @@ CASES = [
         ("the load balancer can be deleted by mistake",),
     ),
     Case(
-        "access logs",
-        lambda g: {"mlflow_load_balancer_access_logs_bucket": "logs-bucket"},
-        "update elbv2_load_balancer",
-        "elbv2:ModifyLoadBalancerAttributes",
+        "access logs", lambda g: {"mlflow_load_balancer_access_logs_bucket": "logs-bucket"}, "update elbv2_load_balancer", "elbv2:ModifyLoadBalancerAttributes"
     ),
-    Case(
-        "their prefix",
-        lambda g: {"mlflow_load_balancer_access_logs_prefix": "mlflow"},
-        "update elbv2_load_balancer",
-        "elbv2:ModifyLoadBalancerAttributes",
-    ),
+    Case("their prefix", lambda g: {"mlflow_load_balancer_access_logs_prefix": "mlflow"}, "update elbv2_load_balancer", "elbv2:ModifyLoadBalancerAttributes"),
     Case(
         "clients of the API, and groups and scopes of its users",
         lambda g: {"mlflow_api_client_ids": [g.client], "mlflow_api_groups": ["ml"], "mlflow_api_scopes": ["openid"]},
@@ -294,10 +264,7 @@ CASES = [
     ),
     Case(
         "a key of the bucket",
-        lambda g: {
-            "mlflow_artifact_bucket_encryption_algorithm": "aws:kms",
-            "mlflow_artifact_bucket_encryption_key_arn": g.inputs["mlflow_key_arn"],
-        },
+        lambda g: {"mlflow_artifact_bucket_encryption_algorithm": "aws:kms", "mlflow_artifact_bucket_encryption_key_arn": g.inputs["mlflow_key_arn"]},
         "update s3_bucket, update iam_role_policy",
         "s3:PutBucketEncryption, iam:PutRolePolicy",
         ("keep their encryption",),
@@ -309,12 +276,7 @@ CASES = [
         f"iam:PutRolePolicy, {DEPLOY}",
         ("can no longer be reached through the server, which passes on those below",),
     ),
-    Case(
-        "buckets to read",
-        lambda g: {"mlflow_artifact_buckets_mlflow_will_read": ["other-bucket"]},
-        "update iam_role_policy",
-        "iam:PutRolePolicy",
-    ),
+    Case("buckets to read", lambda g: {"mlflow_artifact_buckets_mlflow_will_read": ["other-bucket"]}, "update iam_role_policy", "iam:PutRolePolicy"),
     Case(
         "direct artifacts",
         lambda g: {"mlflow_artifact_access": "direct"},
@@ -360,8 +322,13 @@ CASES = [
         "ec2:RevokeSecurityGroupIngress*3, ec2:RevokeSecurityGroupEgress*3, elbv2:CreateTargetGroup, elbv2:CreateLoadBalancer*2, "
         "elbv2:ModifyTargetGroupAttributes, elbv2:ModifyLoadBalancerAttributes*2, elbv2:DeleteLoadBalancer, elbv2:CreateListener*3, "
         "elbv2:CreateRule*3, route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
-        ("opens the group to the internet", "opens the load balancer to the internet", "requests fail for minutes",
-         "nobody can connect to this port any more", "are cut"),
+        (
+            "opens the group to the internet",
+            "opens the load balancer to the internet",
+            "requests fail for minutes",
+            "nobody can connect to this port any more",
+            "are cut",
+        ),
     ),
     Case(
         "back from the internet",

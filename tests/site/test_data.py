@@ -31,21 +31,14 @@ def nothing_was_run(team: Stack) -> t.Iterator[None]:
 def spoil_prerequisites(team: Stack) -> None:
     """Hostile text wherever AWS takes text, in what the stack refers to."""
     aws, inputs = team.aws, team.inputs
-    aws.client("ec2").create_tags(
-        Resources=[inputs["mlflow_vpc_id"], *inputs["mlflow_service_subnet_ids"]], Tags=[{"Key": "Name", "Value": TOUCH}]
-    )
+    aws.client("ec2").create_tags(Resources=[inputs["mlflow_vpc_id"], *inputs["mlflow_service_subnet_ids"]], Tags=[{"Key": "Name", "Value": TOUCH}])
     aws.client("kms").update_key_description(KeyId=inputs["mlflow_key_arn"].rpartition("/")[2], Description=TOUCH)
-    aws.client("acm").add_tags_to_certificate(
-        CertificateArn=inputs["mlflow_certificate_arn"], Tags=[{"Key": "Name", "Value": TOUCH}]
-    )
+    aws.client("acm").add_tags_to_certificate(CertificateArn=inputs["mlflow_certificate_arn"], Tags=[{"Key": "Name", "Value": TOUCH}])
     secrets = aws.client("secretsmanager")
     secrets.update_secret(SecretId=inputs["mlflow_database_password_secret_arn"], Description=TOUCH, SecretString=PASSWORD)
     users = secrets.create_secret(Name="users", SecretString=json.dumps({TOUCH: HOSTILE, "ci": PASSWORD}), Description=TOUCH)
     client = secrets.create_secret(Name="oidc", SecretString=HOSTILE)
-    team.inputs |= {
-        "mlflow_api_credentials_secret_arn": users["ARN"],
-        "mlflow_load_balancer_oidc_client_secret_arn": client["ARN"],
-    }
+    team.inputs |= {"mlflow_api_credentials_secret_arn": users["ARN"], "mlflow_load_balancer_oidc_client_secret_arn": client["ARN"]}
 
 
 def test_an_answer_of_aws_is_shown_as_it_is(team: Stack) -> None:
@@ -61,28 +54,29 @@ def test_an_answer_of_aws_is_shown_as_it_is(team: Stack) -> None:
 def test_free_text_goes_through_unchanged(team: Stack) -> None:
     aws = team.aws
     team.apply(
-        **as_data({
-            "mlflow_service_environment": ENVIRONMENT,
-            "mlflow_tags": TAGS,
-            "mlflow_uvicorn_opts": f'--header "x: {TOUCH}"',
-            "mlflow_service_sidecar_container_definitions": [
-                {"name": "side", "image": "busybox", "command": ["sh", "-c", HOSTILE], "environment": [{"name": "A", "value": HOSTILE}]}
-            ],
-            "mlflow_service_scheduled_actions": [{"name": ACTION, "schedule": "rate(1 day)", "min_capacity": 1}],
-            "mlflow_load_balancer_access_logs_prefix": "it's-(x)!",
-            "mlflow_load_balancer_sign_in": "oidc",
-            "mlflow_load_balancer_oidc_client_id": PRINTABLE,
-            "mlflow_load_balancer_oidc_scope": SCOPE,
-            **{f"mlflow_load_balancer_oidc_{part}": f"https://idp.example.com/{part}?a=$(x)&b=%7B"
-               for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint")},
-            "mlflow_outputs_path": str(team.folder / OUTPUTS),
-        })
+        **as_data(
+            {
+                "mlflow_service_environment": ENVIRONMENT,
+                "mlflow_tags": TAGS,
+                "mlflow_uvicorn_opts": f'--header "x: {TOUCH}"',
+                "mlflow_service_sidecar_container_definitions": [
+                    {"name": "side", "image": "busybox", "command": ["sh", "-c", HOSTILE], "environment": [{"name": "A", "value": HOSTILE}]}
+                ],
+                "mlflow_service_scheduled_actions": [{"name": ACTION, "schedule": "rate(1 day)", "min_capacity": 1}],
+                "mlflow_load_balancer_access_logs_prefix": "it's-(x)!",
+                "mlflow_load_balancer_sign_in": "oidc",
+                "mlflow_load_balancer_oidc_client_id": PRINTABLE,
+                "mlflow_load_balancer_oidc_scope": SCOPE,
+                **{
+                    f"mlflow_load_balancer_oidc_{part}": f"https://idp.example.com/{part}?a=$(x)&b=%7B"
+                    for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint")
+                },
+                "mlflow_outputs_path": str(team.folder / OUTPUTS),
+            }
+        )
     )
     definition = aws.client("ecs").describe_task_definition(taskDefinition="mlflow-team-x")["taskDefinition"]
-    mlflow, side = (
-        next(container for container in definition["containerDefinitions"] if container["name"] == name)
-        for name in ("mlflow", "side")
-    )
+    mlflow, side = (next(container for container in definition["containerDefinitions"] if container["name"] == name) for name in ("mlflow", "side"))
     environment = {pair["name"]: pair["value"] for pair in mlflow["environment"]}
     assert {name: environment[name] for name in ENVIRONMENT} == ENVIRONMENT
     assert environment["MLFLOW_UVICORN_OPTS"] == f'--header "x: {TOUCH}"'
@@ -112,8 +106,13 @@ def test_what_stands_in_aws_is_shown_and_put_right_as_data(team: Stack) -> None:
     functions.update_function_configuration(FunctionName="mlflow-team-x-authorizer", Description=TOUCH, Environment={"Variables": {"A": TOUCH}})
     aws.client("s3").put_bucket_tagging(
         Bucket=aws.client("s3").list_buckets()["Buckets"][0]["Name"],
-        Tagging={"TagSet": [
-            {"Key": "managed-by", "Value": "mlplatform.mlflow_aws"}, {"Key": "mlflow-stack", "Value": "mlflow-team-x"}, {"Key": TOUCH, "Value": HOSTILE}]},
+        Tagging={
+            "TagSet": [
+                {"Key": "managed-by", "Value": "mlplatform.mlflow_aws"},
+                {"Key": "mlflow-stack", "Value": "mlflow-team-x"},
+                {"Key": TOUCH, "Value": HOSTILE},
+            ]
+        },
     )
     plan = team.run("plan")
     assert plan.status == 0, plan.messages

@@ -69,8 +69,10 @@ def team(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> T
         UserPoolId=inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2],
         ClientId=inputs["mlflow_aws_cognito_user_pool_client_id"],
         CallbackURLs=[f"https://{name}.{inputs['mlflow_zone_name']}/oauth2/idpresponse" for name in ("mlflow", "tracking")],
-        AllowedOAuthFlows=["code"], AllowedOAuthScopes=["openid"], AllowedOAuthFlowsUserPoolClient=True,
-    )  # fmt: skip
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
+    )
     aws_server.creation_seconds(**MOMENT)
     aws_server.task_results(preparation(0, OLD_SCHEMA))
     return Team(Stack(aws_server, tmp_path_factory.mktemp("team"), inputs), listing(aws_server))
@@ -83,11 +85,7 @@ def preparation(exit_code: int, schema: str, **more: t.Any) -> dict[str, t.Any]:
 
 
 def die_and_go_on(
-    team: Team,
-    folder: Path,
-    run: t.Callable[[Stack], Run],
-    again: t.Callable[[Stack], Run],
-    left: t.Callable[[EmbeddedAWS], None] = lambda aws: None,
+    team: Team, folder: Path, run: t.Callable[[Stack], Run], again: t.Callable[[Stack], Run], left: t.Callable[[EmbeddedAWS], None] = lambda aws: None
 ) -> None:
     """Do one undisturbed run, and one for each death that it may meet, and expect that all end in the same.
 

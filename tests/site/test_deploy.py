@@ -25,17 +25,37 @@ BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
 HOST, API_HOST = "mlflow.team-x.example.com", "mlflow.api.team-x.example.com"
 TAGS = {"team": "team-x", "managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME}
 PLANNED = {
-    "ec2_security_group": "security_group", "ec2_security_group_rule": "security_group_rule", "s3_bucket": "bucket",
-    "rds_subnet_group": "db_subnet_group", "rds_cluster_parameter_group": "db_cluster_parameter_group", "rds_cluster": "db_cluster",
-    "rds_instance": "db_instance", "elbv2_target_group": "target_group", "elbv2_load_balancer": "load_balancer",
-    "elbv2_listener": "listener", "elbv2_listener_rule": "listener_rule", "route53_record": "record",
-    "logs_log_group": "log_group", "secretsmanager_secret": "secret", "iam_role": "role", "iam_role_policy": "role_policy",
-    "ecs_cluster": "ecs_cluster", "ecs_task_definition": "task_definition", "ecs_service": "ecs_service",
-    "application_autoscaling_target": "scalable_target", "application_autoscaling_policy": "scaling_policy",
-    "lambda_function": "function", "apigatewayv2_vpc_link": "vpc_link", "apigatewayv2_domain_name": "api_domain_name",
-    "apigatewayv2_api": "api", "apigatewayv2_integration": "api_integration", "apigatewayv2_authorizer": "api_authorizer",
-    "apigatewayv2_route": "api_route", "apigatewayv2_stage": "api_stage", "apigatewayv2_api_mapping": "api_mapping",
-}  # fmt: skip
+    "ec2_security_group": "security_group",
+    "ec2_security_group_rule": "security_group_rule",
+    "s3_bucket": "bucket",
+    "rds_subnet_group": "db_subnet_group",
+    "rds_cluster_parameter_group": "db_cluster_parameter_group",
+    "rds_cluster": "db_cluster",
+    "rds_instance": "db_instance",
+    "elbv2_target_group": "target_group",
+    "elbv2_load_balancer": "load_balancer",
+    "elbv2_listener": "listener",
+    "elbv2_listener_rule": "listener_rule",
+    "route53_record": "record",
+    "logs_log_group": "log_group",
+    "secretsmanager_secret": "secret",
+    "iam_role": "role",
+    "iam_role_policy": "role_policy",
+    "ecs_cluster": "ecs_cluster",
+    "ecs_task_definition": "task_definition",
+    "ecs_service": "ecs_service",
+    "application_autoscaling_target": "scalable_target",
+    "application_autoscaling_policy": "scaling_policy",
+    "lambda_function": "function",
+    "apigatewayv2_vpc_link": "vpc_link",
+    "apigatewayv2_domain_name": "api_domain_name",
+    "apigatewayv2_api": "api",
+    "apigatewayv2_integration": "api_integration",
+    "apigatewayv2_authorizer": "api_authorizer",
+    "apigatewayv2_route": "api_route",
+    "apigatewayv2_stage": "api_stage",
+    "apigatewayv2_api_mapping": "api_mapping",
+}
 """What a plan calls a kind, and what the listing of the account does."""
 ELSEWHERE = Counter(ecs_task=1, lambda_permission=1)
 """Kinds of a plan that are not in the listing: a task ends, and a permission is in the function's policy."""
@@ -109,9 +129,7 @@ def destroyed(team: Stack, planned_removal: Step) -> Step:
 
 
 @pytest.mark.versions
-def test_a_plan_on_an_empty_account_asks_only_and_lists_what_the_run_then_makes(
-    team: Stack, empty: Listing, planned: Step, deployed: Step
-) -> None:
+def test_a_plan_on_an_empty_account_asks_only_and_lists_what_the_run_then_makes(team: Stack, empty: Listing, planned: Step, deployed: Step) -> None:
     assert planned.run.status == 0, planned.run.messages
     assert planned.run.mutating == []
     assert planned.account == empty
@@ -141,8 +159,14 @@ def test_every_property_is_one_that_cloudformation_would_take(deployed: Step) ->
 def test_the_network_opens_nothing_that_need_not_be(deployed: Step) -> None:
     names = {i: state["GroupName"].removeprefix(f"{NAME}-") for i, state in deployed.of("security_group").items()}
     rules = {
-        (names[r["GroupId"]], "out" if r["IsEgress"] else "in", r["IpProtocol"], r["FromPort"], r["ToPort"],
-         r.get("CidrIpv4") or names[r["ReferencedGroupInfo"]["GroupId"]])
+        (
+            names[r["GroupId"]],
+            "out" if r["IsEgress"] else "in",
+            r["IpProtocol"],
+            r["FromPort"],
+            r["ToPort"],
+            r.get("CidrIpv4") or names[r["ReferencedGroupInfo"]["GroupId"]],
+        )
         for r in deployed.of("security_group_rule").values()
     }
     assert rules == {
@@ -181,10 +205,7 @@ def test_the_load_balancer_is_internal_and_refuses_by_default(team: Stack, deplo
 
 def test_people_sign_in_and_programs_come_through_the_api_alone(team: Stack, deployed: Step) -> None:
     rules = {
-        (rule["port"], rule["Priority"]): (
-            {c["Field"]: c["Values"] for c in rule["Conditions"]},
-            [action["Type"] for action in rule["Actions"]],
-        )
+        (rule["port"], rule["Priority"]): ({c["Field"]: c["Values"] for c in rule["Conditions"]}, [action["Type"] for action in rule["Actions"]])
         for rule in deployed.of("listener_rule").values()
     }
     assert rules == {
@@ -210,9 +231,16 @@ def test_people_sign_in_and_programs_come_through_the_api_alone(team: Stack, dep
 def test_the_database_is_encrypted_backed_up_protected_and_takes_tls_alone(team: Stack, deployed: Step) -> None:
     cluster, instance = deployed.one("db_cluster"), deployed.one("db_instance")
     asked = {
-        "Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.3", "EngineMode": "provisioned", "Port": 3306,
-        "DatabaseName": "mlflow", "StorageEncrypted": True, "BackupRetentionPeriod": 14, "DeletionProtection": True,
-        "CopyTagsToSnapshot": True, "EnabledCloudwatchLogsExports": ["error", "slowquery"],
+        "Engine": "aurora-mysql",
+        "EngineVersion": "8.0.mysql_aurora.3.10.3",
+        "EngineMode": "provisioned",
+        "Port": 3306,
+        "DatabaseName": "mlflow",
+        "StorageEncrypted": True,
+        "BackupRetentionPeriod": 14,
+        "DeletionProtection": True,
+        "CopyTagsToSnapshot": True,
+        "EnabledCloudwatchLogsExports": ["error", "slowquery"],
         "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
         "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.0, "MaxCapacity": 1.0, "SecondsUntilAutoPause": 300},
     }
@@ -306,8 +334,9 @@ def test_the_roles_may_do_what_they_must_and_no_more(team: Stack, deployed: Step
         assert may["kms:Decrypt",] == [team.inputs["mlflow_key_arn"]]
     tasks = deployed.of("task_definition").values()
     assert {task["family"]: task["executionRoleArn"].rpartition("/")[2] for task in tasks} == {
-        NAME: f"{NAME}-ecs-execution", f"{NAME}-prepare-database": f"{NAME}-ecs-prepare-execution",
-    }  # fmt: skip
+        NAME: f"{NAME}-ecs-execution",
+        f"{NAME}-prepare-database": f"{NAME}-ecs-prepare-execution",
+    }
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{NAME}-authorizer:*"
     assert allowed("authorizer") == [(["logs:CreateLogStream", "logs:PutLogEvents"], [logs])]
     assert [role["attached"] for role in deployed.of("role").values()] == [[], [], [], []]
@@ -362,22 +391,23 @@ def test_both_names_lead_to_their_doors(deployed: Step) -> None:
 def test_every_log_is_kept_for_as_long_as_asked(deployed: Step) -> None:
     groups = {i: state.get("retentionInDays") for (kind, i), state in deployed.account.items() if kind == "log_group"}
     assert groups == dict.fromkeys(
-        (f"/ecs/{NAME}", f"/aws/lambda/{NAME}-authorizer", f"/aws/vendedlogs/apigateway/{NAME}",
-         f"/aws/rds/cluster/{NAME}/error", f"/aws/rds/cluster/{NAME}/slowquery"), 90,
+        (
+            f"/ecs/{NAME}",
+            f"/aws/lambda/{NAME}-authorizer",
+            f"/aws/vendedlogs/apigateway/{NAME}",
+            f"/aws/rds/cluster/{NAME}/error",
+            f"/aws/rds/cluster/{NAME}/slowquery",
+        ),
+        90,
     )
 
 
-UNTAGGABLE = {
-    "record", "role_policy", "scaling_policy", "alarm",
-    "api_route", "api_integration", "api_authorizer", "api_mapping", "network_interface",
-}
+UNTAGGABLE = {"record", "role_policy", "scaling_policy", "alarm", "api_route", "api_integration", "api_authorizer", "api_mapping", "network_interface"}
 
 
 def test_every_resource_that_can_carry_tags_carries_all(empty: Listing, deployed: Step) -> None:
     new = changed(empty, deployed.account)["added"]
-    untagged = {
-        key for key in new if key[0] not in UNTAGGABLE and not TAGS.items() <= deployed.account[key]["tags"].items()
-    }
+    untagged = {key for key in new if key[0] not in UNTAGGABLE and not TAGS.items() <= deployed.account[key]["tags"].items()}
     assert untagged == set()
     assert len(new) > 50
 
@@ -452,16 +482,19 @@ def test_verify_is_green_and_changes_nothing(verified: Step, deployed: Step) -> 
     assert verified.account == deployed.account
     checks = next(r["checks"] for r in verified.run.results if "checks" in r)
     assert {c["name"]: c["status"] for c in checks}.items() >= {
-        "database": "ok", "load balancer": "ok", "service": "ok", "API": "ok", "VPC link": "ok", "inputs": "ok",
+        "database": "ok",
+        "load balancer": "ok",
+        "service": "ok",
+        "API": "ok",
+        "VPC link": "ok",
+        "inputs": "ok",
     }.items()
 
 
 # The end
 
 
-def test_the_plan_of_the_removal_lists_what_was_made_and_what_the_run_then_removes(
-    team: Stack, planned_removal: Step, again: Step, destroyed: Step
-) -> None:
+def test_the_plan_of_the_removal_lists_what_was_made_and_what_the_run_then_removes(team: Stack, planned_removal: Step, again: Step, destroyed: Step) -> None:
     assert (planned_removal.run.status, planned_removal.run.mutating) == (0, [])
     assert planned_removal.account == again.account
     removal = read_plan(team.folder / "removal.json")["changes"]

@@ -73,10 +73,7 @@ class Hand:
         return {k: v for k, v in item.items() if k not in ("LastUpdatedDate", "CreatedDate", "DeploymentId")}
 
     def parameters(self) -> dict[str, str | None]:
-        found = pages(
-            self.rds, "describe_db_cluster_parameters", "Parameters",
-            DBClusterParameterGroupName=f"{NAME}-aurora-mysql8-0",
-        )
+        found = pages(self.rds, "describe_db_cluster_parameters", "Parameters", DBClusterParameterGroupName=f"{NAME}-aurora-mysql8-0")
         return {p["ParameterName"]: p.get("ParameterValue") for p in found}
 
     def cluster(self, *fields: str) -> list[t.Any]:
@@ -97,8 +94,18 @@ class Hand:
         """In a revision without tags, as the command line of AWS makes one."""
         (definition,) = self.service("taskDefinition")
         task = self.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
-        kept = ("family", "taskRoleArn", "executionRoleArn", "networkMode", "volumes", "cpu", "memory",
-                "requiresCompatibilities", "runtimePlatform", "containerDefinitions")
+        kept = (
+            "family",
+            "taskRoleArn",
+            "executionRoleArn",
+            "networkMode",
+            "volumes",
+            "cpu",
+            "memory",
+            "requiresCompatibilities",
+            "runtimePlatform",
+            "containerDefinitions",
+        )
         task["containerDefinitions"][-1]["image"] = "example.com/somebody/else:1"
         made = self.ecs.register_task_definition(**{key: task[key] for key in kept if key in task})
         self.ecs.update_service(cluster=NAME, service=NAME, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
@@ -164,27 +171,20 @@ DRIFTS = (
     ),
     Drift(
         "a security group rule was removed",
-        lambda h: h.ec2.revoke_security_group_egress(
-            GroupId=h.group("vpc-link"), IpPermissions=h.permissions("vpc-link", "out")
-        ),
+        lambda h: h.ec2.revoke_security_group_egress(GroupId=h.group("vpc-link"), IpPermissions=h.permissions("vpc-link", "out")),
         lambda h: h.permissions("vpc-link", "out"),
         ("create", "ec2_security_group_rule", f"{NAME}-vpc-link"),
     ),
     Drift(
         "a listener lets in what no rule lets in",
-        lambda h: h.elbv2.modify_listener(
-            ListenerArn=h.listener(443)["ListenerArn"],
-            DefaultActions=[{"Type": "forward", "TargetGroupArn": h.targets}],
-        ),
+        lambda h: h.elbv2.modify_listener(ListenerArn=h.listener(443)["ListenerArn"], DefaultActions=[{"Type": "forward", "TargetGroupArn": h.targets}]),
         lambda h: h.listener(443)["DefaultActions"],
         ("update", "elbv2_listener", NAME),
         "default_actions",
     ),
     Drift(
         "a listener has an old TLS policy",
-        lambda h: h.elbv2.modify_listener(
-            ListenerArn=h.listener(8443)["ListenerArn"], SslPolicy="ELBSecurityPolicy-2016-08"
-        ),
+        lambda h: h.elbv2.modify_listener(ListenerArn=h.listener(8443)["ListenerArn"], SslPolicy="ELBSecurityPolicy-2016-08"),
         lambda h: h.listener(8443)["SslPolicy"],
         ("update", "elbv2_listener", NAME),
         "ssl_policy",
@@ -199,8 +199,7 @@ DRIFTS = (
     Drift(
         "a rule leads programs to people's paths",
         lambda h: h.elbv2.modify_rule(
-            RuleArn=h.rule(8443, "1"),
-            Transforms=[{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "^/api/", "Replace": "/ajax-api/"}]}}],
+            RuleArn=h.rule(8443, "1"), Transforms=[{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "^/api/", "Replace": "/ajax-api/"}]}}]
         ),
         lambda h: h.rules(8443)[0],
         ("update", "elbv2_listener_rule", NAME),
@@ -208,18 +207,14 @@ DRIFTS = (
     ),
     Drift(
         "the target group sends each to one server",
-        lambda h: h.elbv2.modify_target_group_attributes(
-            TargetGroupArn=h.targets, Attributes=[{"Key": "stickiness.enabled", "Value": "true"}]
-        ),
+        lambda h: h.elbv2.modify_target_group_attributes(TargetGroupArn=h.targets, Attributes=[{"Key": "stickiness.enabled", "Value": "true"}]),
         lambda h: h.elbv2.describe_target_group_attributes(TargetGroupArn=h.targets)["Attributes"],
         ("update", "elbv2_target_group", NAME),
         "attributes.stickiness",
     ),
     Drift(
         "people need not sign in",
-        lambda h: h.elbv2.modify_rule(
-            RuleArn=h.rule(443, "1"), Actions=[{"Type": "forward", "TargetGroupArn": h.targets}]
-        ),
+        lambda h: h.elbv2.modify_rule(RuleArn=h.rule(443, "1"), Actions=[{"Type": "forward", "TargetGroupArn": h.targets}]),
         lambda h: h.rules(443)[0],
         ("update", "elbv2_listener_rule", NAME),
         "actions",
@@ -244,8 +239,7 @@ DRIFTS = (
     Drift(
         "the load balancer passes invalid headers on",
         lambda h: h.elbv2.modify_load_balancer_attributes(
-            LoadBalancerArn=h.balancer,
-            Attributes=[{"Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "false"}],
+            LoadBalancerArn=h.balancer, Attributes=[{"Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "false"}]
         ),
         lambda h: h.attributes(),
         ("update", "elbv2_load_balancer", NAME),
@@ -276,9 +270,7 @@ DRIFTS = (
         "the database takes connections without TLS",
         lambda h: h.rds.modify_db_cluster_parameter_group(
             DBClusterParameterGroupName=f"{NAME}-aurora-mysql8-0",
-            Parameters=[
-                {"ParameterName": "require_secure_transport", "ParameterValue": "OFF", "ApplyMethod": "immediate"}
-            ],
+            Parameters=[{"ParameterName": "require_secure_transport", "ParameterValue": "OFF", "ApplyMethod": "immediate"}],
         ),
         lambda h: h.parameters()["require_secure_transport"],
         ("update", "rds_cluster_parameter_group", f"{NAME}-aurora-mysql8-0"),
@@ -286,9 +278,7 @@ DRIFTS = (
     ),
     Drift(
         "the database keeps backups for a day and may be deleted",
-        lambda h: h.rds.modify_db_cluster(
-            DBClusterIdentifier=NAME, BackupRetentionPeriod=1, DeletionProtection=False, ApplyImmediately=True
-        ),
+        lambda h: h.rds.modify_db_cluster(DBClusterIdentifier=NAME, BackupRetentionPeriod=1, DeletionProtection=False, ApplyImmediately=True),
         lambda h: h.cluster("BackupRetentionPeriod", "DeletionProtection"),
         ("update", "rds_cluster", NAME),
         "deletion_protection",
@@ -316,25 +306,19 @@ DRIFTS = (
     ),
     Drift(
         "a role may do everything",
-        lambda h: h.iam.put_role_policy(
-            RoleName=f"{NAME}-ecs-task", PolicyName=f"{NAME}-ecs-task", PolicyDocument=EVERYTHING
-        ),
+        lambda h: h.iam.put_role_policy(RoleName=f"{NAME}-ecs-task", PolicyName=f"{NAME}-ecs-task", PolicyDocument=EVERYTHING),
         lambda h: h.policies("ecs-task"),
         ("update", "iam_role_policy", f"{NAME}-ecs-task/{NAME}-ecs-task"),
     ),
     Drift(
         "a role has an inline policy more",
-        lambda h: h.iam.put_role_policy(
-            RoleName=f"{NAME}-ecs-execution", PolicyName="extra", PolicyDocument=EVERYTHING
-        ),
+        lambda h: h.iam.put_role_policy(RoleName=f"{NAME}-ecs-execution", PolicyName="extra", PolicyDocument=EVERYTHING),
         lambda h: h.policies("ecs-execution"),
         ("delete", "iam_role_policy", f"{NAME}-ecs-execution/extra"),
     ),
     Drift(
         "a role has a managed policy more",
-        lambda h: h.iam.attach_role_policy(
-            RoleName=f"{NAME}-authorizer", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
-        ),
+        lambda h: h.iam.attach_role_policy(RoleName=f"{NAME}-authorizer", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"),
         lambda h: h.policies("authorizer"),
         ("delete", "iam_role_policy_attachment", f"{NAME}-authorizer/"),
     ),
@@ -353,10 +337,7 @@ DRIFTS = (
     ),
     Drift(
         "the service runs another image without a grace period",
-        lambda h: (
-            h.run_another_image(),
-            h.ecs.update_service(cluster=NAME, service=NAME, healthCheckGracePeriodSeconds=0),
-        ),
+        lambda h: (h.run_another_image(), h.ecs.update_service(cluster=NAME, service=NAME, healthCheckGracePeriodSeconds=0)),
         lambda h: (h.container(), h.service("healthCheckGracePeriodSeconds")),
         ("update", "ecs_service", NAME),
         "task_definition",
@@ -364,8 +345,7 @@ DRIFTS = (
     Drift(
         "the bounds of the scaling were changed",
         lambda h: h.application_autoscaling.register_scalable_target(
-            ServiceNamespace="ecs", ResourceId=f"service/{NAME}/{NAME}", ScalableDimension="ecs:service:DesiredCount",
-            MinCapacity=1, MaxCapacity=20,
+            ServiceNamespace="ecs", ResourceId=f"service/{NAME}/{NAME}", ScalableDimension="ecs:service:DesiredCount", MinCapacity=1, MaxCapacity=20
         ),
         lambda h: h.target(),
         ("update", "application_autoscaling_target", f"service/{NAME}/{NAME}"),
@@ -374,17 +354,14 @@ DRIFTS = (
     Drift(
         "a scaling policy was deleted",
         lambda h: h.application_autoscaling.delete_scaling_policy(
-            PolicyName=f"{NAME}-cpu", ServiceNamespace="ecs", ResourceId=f"service/{NAME}/{NAME}",
-            ScalableDimension="ecs:service:DesiredCount",
+            PolicyName=f"{NAME}-cpu", ServiceNamespace="ecs", ResourceId=f"service/{NAME}/{NAME}", ScalableDimension="ecs:service:DesiredCount"
         ),
         lambda h: h.scaling(),
         ("create", "application_autoscaling_policy", f"{NAME}-cpu"),
     ),
     Drift(
         "programs need not say who they are",
-        lambda h: h.apigatewayv2.update_route(
-            ApiId=h.api, RouteId=h.of_api("route")["RouteId"], AuthorizationType="NONE"
-        ),
+        lambda h: h.apigatewayv2.update_route(ApiId=h.api, RouteId=h.of_api("route")["RouteId"], AuthorizationType="NONE"),
         lambda h: [h.of_api("route").get(key) for key in ("RouteKey", "AuthorizationType", "AuthorizerId", "Target")],
         ("update", "apigatewayv2_route", NAME),
         "authorization_type",
@@ -392,8 +369,7 @@ DRIFTS = (
     Drift(
         "the API does not throttle",
         lambda h: h.apigatewayv2.update_stage(
-            ApiId=h.api, StageName="$default",
-            DefaultRouteSettings={"ThrottlingRateLimit": 9999.0, "ThrottlingBurstLimit": 5000},
+            ApiId=h.api, StageName="$default", DefaultRouteSettings={"ThrottlingRateLimit": 9999.0, "ThrottlingBurstLimit": 5000}
         ),
         lambda h: h.of_api("stage")["DefaultRouteSettings"],
         ("update", "apigatewayv2_stage", NAME),
@@ -402,8 +378,7 @@ DRIFTS = (
     Drift(
         "a route has limits of its own and the stage has variables",
         lambda h: h.apigatewayv2.update_stage(
-            ApiId=h.api, StageName="$default", RouteSettings={"$default": {"ThrottlingRateLimit": 1.0}},
-            StageVariables={"a": "b"},
+            ApiId=h.api, StageName="$default", RouteSettings={"$default": {"ThrottlingRateLimit": 1.0}}, StageVariables={"a": "b"}
         ),
         lambda h: [h.of_api("stage").get(key) for key in ("RouteSettings", "StageVariables")],
         ("update", "apigatewayv2_stage", NAME),
@@ -411,9 +386,7 @@ DRIFTS = (
     ),
     Drift(
         "a route asks for an API key and has a name",
-        lambda h: h.apigatewayv2.update_route(
-            ApiId=h.api, RouteId=h.of_api("route")["RouteId"], ApiKeyRequired=True, OperationName="theirs"
-        ),
+        lambda h: h.apigatewayv2.update_route(ApiId=h.api, RouteId=h.of_api("route")["RouteId"], ApiKeyRequired=True, OperationName="theirs"),
         lambda h: [h.of_api("route").get(key) or None for key in ("ApiKeyRequired", "OperationName")],
         ("update", "apigatewayv2_route", NAME),
         "api_key_required",
@@ -421,8 +394,7 @@ DRIFTS = (
     Drift(
         "answers to programs are rewritten",
         lambda h: h.apigatewayv2.update_integration(
-            ApiId=h.api, IntegrationId=h.of_api("integration")["IntegrationId"],
-            ResponseParameters={"200": {"overwrite:statuscode": "500"}},
+            ApiId=h.api, IntegrationId=h.of_api("integration")["IntegrationId"], ResponseParameters={"200": {"overwrite:statuscode": "500"}}
         ),
         lambda h: h.of_api("integration").get("ResponseParameters") or {},
         ("update", "apigatewayv2_integration", NAME),
@@ -459,9 +431,7 @@ DRIFTS = (
     ),
     Drift(
         "a DNS record leads elsewhere",
-        lambda h: h.change_record(
-            "UPSERT", {"Name": HOST, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
-        ),
+        lambda h: h.change_record("UPSERT", {"Name": HOST, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}),
         lambda h: h.records(),
         ("update", "route53_record", HOST),
     ),
@@ -475,33 +445,18 @@ class Deletion(t.NamedTuple):
 
 
 DELETIONS = (
+    Deletion("the service", lambda h: h.ecs.delete_service(cluster=NAME, service=NAME, force=True), ("create", "ecs_service", NAME)),
+    Deletion("the instance of the database", lambda h: h.rds.delete_db_instance(DBInstanceIdentifier=f"{NAME}-1"), ("create", "rds_instance", f"{NAME}-1")),
     Deletion(
-        "the service",
-        lambda h: h.ecs.delete_service(cluster=NAME, service=NAME, force=True),
-        ("create", "ecs_service", NAME),
-    ),
-    Deletion(
-        "the instance of the database",
-        lambda h: h.rds.delete_db_instance(DBInstanceIdentifier=f"{NAME}-1"),
-        ("create", "rds_instance", f"{NAME}-1"),
-    ),
-    Deletion(
-        "the authorizer",
-        lambda h: getattr(h, "lambda").delete_function(FunctionName=f"{NAME}-authorizer"),
-        ("create", "lambda_function", f"{NAME}-authorizer"),
+        "the authorizer", lambda h: getattr(h, "lambda").delete_function(FunctionName=f"{NAME}-authorizer"), ("create", "lambda_function", f"{NAME}-authorizer")
     ),
     Deletion(
         "the role of MLflow",
-        lambda h: (
-            h.iam.delete_role_policy(RoleName=f"{NAME}-ecs-task", PolicyName=f"{NAME}-ecs-task"),
-            h.iam.delete_role(RoleName=f"{NAME}-ecs-task"),
-        ),
+        lambda h: (h.iam.delete_role_policy(RoleName=f"{NAME}-ecs-task", PolicyName=f"{NAME}-ecs-task"), h.iam.delete_role(RoleName=f"{NAME}-ecs-task")),
         ("create", "iam_role", f"{NAME}-ecs-task"),
     ),
     Deletion(
-        "the load balancer with its listeners",
-        lambda h: h.elbv2.delete_load_balancer(LoadBalancerArn=h.balancer),
-        ("create", "elbv2_load_balancer", NAME),
+        "the load balancer with its listeners", lambda h: h.elbv2.delete_load_balancer(LoadBalancerArn=h.balancer), ("create", "elbv2_load_balancer", NAME)
     ),
     Deletion(
         "the keys that the servers share",

@@ -27,12 +27,7 @@ pytestmark = pytest.mark.versions
 COLLECTION = "mlplatform.mlflow_aws"
 MODULES = {path.stem for path in (Path(__file__).parents[2] / "plugins" / "modules").glob("*.py")} - {"plan_report", "stack_report"}
 """All but the action plugins that run no module."""
-ASKING = {
-    "aws_wait": {"db_clusters": ["x"]},
-    "preflight": {},
-    "stack_health": {"name": "x", "domain_name": "x.example.com"},
-    "stack_lease": {},
-}
+ASKING = {"aws_wait": {"db_clusters": ["x"]}, "preflight": {}, "stack_health": {"name": "x", "domain_name": "x.example.com"}, "stack_lease": {}}
 """What changes nothing of a stack."""
 FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool"}
 """What looks for things of its own tags only, and so does not come upon another's."""

@@ -28,10 +28,16 @@ def kill(stack: Stack, operation: str, playbook: str, *arguments: str) -> None:
     stack.aws.faults({"operation": operation, "times": 1, "hold": True})
     (folder / ".tmp").mkdir(exist_ok=True)
     # What a run keeps for itself, in its home and in folders for temporary files, is looked at below; and what it says.
-    run = stack.start(playbook, *arguments, environment={
-        "HOME": str(folder), "TMPDIR": str(folder / ".tmp"), "ANSIBLE_LOG_PATH": str(folder / ".log"),
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-    })  # fmt: skip
+    run = stack.start(
+        playbook,
+        *arguments,
+        environment={
+            "HOME": str(folder),
+            "TMPDIR": str(folder / ".tmp"),
+            "ANSIBLE_LOG_PATH": str(folder / ".log"),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        },
+    )
     run.until(lambda calls: any(call["operation"] == operation and call["status"] for call in calls))
     for pid in family(run.process.pid):
         with contextlib.suppress(ProcessLookupError):

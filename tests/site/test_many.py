@@ -45,8 +45,13 @@ def _sibling(aws: EmbeddedAWS, inputs: Inputs) -> Inputs:
     acm, cognito = aws.client("acm"), aws.client("cognito-idp")
     pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
     client = cognito.create_user_pool_client(
-        UserPoolId=pool, ClientName="other", GenerateSecret=True, CallbackURLs=[f"https://{people}/oauth2/idpresponse"],
-        AllowedOAuthFlows=["code"], AllowedOAuthScopes=["openid"], AllowedOAuthFlowsUserPoolClient=True,
+        UserPoolId=pool,
+        ClientName="other",
+        GenerateSecret=True,
+        CallbackURLs=[f"https://{people}/oauth2/idpresponse"],
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
     )["UserPoolClient"]["ClientId"]
     certificates = []
     for host, zone_id in ((people, inputs["mlflow_zone_id"]), (programs, inputs["mlflow_api_zone_id"])):
@@ -167,10 +172,9 @@ def test_slices_in_processes_of_their_own_do_the_same_as_one_run(aws_server: Emb
 def test_a_run_adapts_to_throttling(aws_server: EmbeddedAWS, fleet: Path) -> None:
     """At AWS's documented rates, without what AWS lets through at once."""
     rates = {"route53": 5, "elbv2": 10, "apigatewayv2": 10, "rds": 12, "logs": 10}
-    aws_server.faults(*(
-        {"service": service, "rate": rate, "error": {"code": "ThrottlingException", "message": "Rate exceeded"}}
-        for service, rate in rates.items()
-    ))  # fmt: skip
+    aws_server.faults(
+        *({"service": service, "rate": rate, "error": {"code": "ThrottlingException", "message": "Rate exceeded"}} for service, rate in rates.items())
+    )
     run = _play(aws_server, fleet)
     aws_server.faults()
     assert (run.status, run.changed) == (0, 0), run.messages

@@ -45,9 +45,11 @@ def test_a_first_deployment_waits_for_whatever_is_not_known_yet(aws: EmbeddedAWS
 
     rows = {
         (late.made_by, refusal.service, operation, refusal.code)
-        for late in TABLE for refusal in late.refused_by for operation in refusal.operations.split()
+        for late in TABLE
+        for refusal in late.refused_by
+        for operation in refusal.operations.split()
         if late.made_by not in MADE_BY_BOOTSTRAP
-    }  # fmt: skip
+    }
     assert set(aws.not_known()) == rows
     again = stack.run("site plan")
     assert again.status == 0, again.messages or again.text

@@ -22,14 +22,16 @@ def test_the_embedded_aws_knows_what_service_models_do_not_allow() -> None:
     """Of a query, of JSON, of XML and of a path, whatever AWS itself answers."""
     with EmbeddedAWS("--oldest-botocore", str(OLDEST / "botocore")) as aws:
         calls = [
-            ("rds", "restore_db_cluster_from_snapshot", {
-                "DBClusterIdentifier": "x", "SnapshotIdentifier": "s", "Engine": "aurora-mysql", "BackupRetentionPeriod": 1,
-            }),
+            (
+                "rds",
+                "restore_db_cluster_from_snapshot",
+                {"DBClusterIdentifier": "x", "SnapshotIdentifier": "s", "Engine": "aurora-mysql", "BackupRetentionPeriod": 1},
+            ),
             ("ecs", "create_cluster", {"clusterName": "x", "settings": [{"name": "other", "value": "v"}]}),
             ("s3", "put_bucket_ownership_controls", {"Bucket": "x", "OwnershipControls": {"Rules": [{"ObjectOwnership": "Mine"}]}}),
             ("lambda", "get_function", {"FunctionName": "a b"}),
             ("iam", "get_role", {"RoleName": "x"}),
-        ]  # fmt: skip
+        ]
         for service, operation, given in calls:
             with contextlib.suppress(ClientError):
                 getattr(aws.client(service), operation)(**given)

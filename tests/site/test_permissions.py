@@ -19,10 +19,15 @@ ALLOWED = [action for statement in POLICY["Statement"] for action in statement["
 def test_the_policy_allows_every_call(stack: Stack) -> None:
     confirmed = {"mlflow_confirm_restore": "mlflow-team-x"}
     runs = [
-        stack.run("plan"), stack.apply(), stack.apply(mlflow_api_authorizer="jwt"), stack.run("verify"),
-        stack.run("backup", mlflow_backup_name="s"), stack.run("restore", **confirmed, mlflow_restore_snapshot="s"),
-        stack.run("restore", **confirmed, mlflow_restore_time="latest"), stack.destroy(),
-    ]  # fmt: skip
+        stack.run("plan"),
+        stack.apply(),
+        stack.apply(mlflow_api_authorizer="jwt"),
+        stack.run("verify"),
+        stack.run("backup", mlflow_backup_name="s"),
+        stack.run("restore", **confirmed, mlflow_restore_snapshot="s"),
+        stack.run("restore", **confirmed, mlflow_restore_time="latest"),
+        stack.destroy(),
+    ]
     assert [run.status for run in runs] == [0] * len(runs)
     needed = {action(call) for run in runs for call in run.calls}
     assert len(needed) > 80

@@ -80,9 +80,11 @@ def test_a_plan_without_a_change_ends_with_0(complete: Stack) -> None:
     assert (run.status, run.mutating) == (0, [])
     assert shown(run) == "Plan: 0 to add, 0 to change, 0 to replace, 0 to remove.\n"
     assert read_plan(complete.folder / "plan.json") == {
-        "format_version": 1, "stack": "mlflow-team-x", "changes": [],
+        "format_version": 1,
+        "stack": "mlflow-team-x",
+        "changes": [],
         "summary": {"add": 0, "change": 0, "replace": 0, "remove": 0},
-    }  # fmt: skip
+    }
 
 
 def test_a_plan_with_changes_is_read_at_a_glance_and_ends_with_another_status(complete: Stack) -> None:
@@ -93,9 +95,12 @@ def test_a_plan_with_changes_is_read_at_a_glance_and_ends_with_another_status(co
     plan = read_plan(complete.folder / "plan.json")
     assert plan["summary"] == {"add": 1, "change": 4, "replace": 0, "remove": 0}
     assert plan["changes"][0] == {
-        "action": "update", "kind": "rds_cluster", "name": "mlflow-team-x", "warnings": ["older backups are deleted"],
+        "action": "update",
+        "kind": "rds_cluster",
+        "name": "mlflow-team-x",
+        "warnings": ["older backups are deleted"],
         "fields": [{"name": "backup_retention_period", "before": 14, "after": 1}],
-    }  # fmt: skip
+    }
 
 
 def test_site_in_check_mode_says_the_same_in_colours_too(complete: Stack) -> None:

@@ -104,18 +104,14 @@ def _another_vpc(stack: Stack, _other: Inputs) -> list[str]:
 
 def _one_zone(stack: Stack, _other: Inputs) -> list[str]:
     ec2, vpc = stack.aws.client("ec2"), stack.inputs["mlflow_vpc_id"]
-    made = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}a") for n in (90, 91)
-    ]
+    made = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}a") for n in (90, 91)]
     return [answer["Subnet"]["SubnetId"] for answer in made]
 
 
 def _pending_certificate(stack: Stack, _other: Inputs) -> str:
     """It covers the name, and another one whose record is not in the zone."""
     zone = stack.inputs["mlflow_zone_name"]
-    answer = stack.aws.client("acm").request_certificate(
-        DomainName=f"mlflow.{zone}", SubjectAlternativeNames=[f"new.{zone}"], ValidationMethod="DNS"
-    )
+    answer = stack.aws.client("acm").request_certificate(DomainName=f"mlflow.{zone}", SubjectAlternativeNames=[f"new.{zone}"], ValidationMethod="DNS")
     return answer["CertificateArn"]
 
 
@@ -137,11 +133,7 @@ def _client_without_secret(stack: Stack, _other: Inputs) -> str:
 BROKEN = (
     Broken("mlflow_load_balancer_subnet_ids", _one_zone, f"all lie in the zone {REGION}a"),
     Broken("mlflow_service_subnet_ids", _another_vpc, "not in mlflow_vpc_id"),
-    Broken(
-        "mlflow_database_subnet_ids",
-        lambda s, o: ["subnet-00000000000000001", "subnet-00000000000000002"],
-        "not found in",
-    ),
+    Broken("mlflow_database_subnet_ids", lambda s, o: ["subnet-00000000000000001", "subnet-00000000000000002"], "not found in"),
     Broken("mlflow_certificate_arn", _pending_certificate, "the certificate is PENDING_VALIDATION, not ISSUED"),
     Broken("mlflow_api_cert_arn", lambda s, o: o["mlflow_api_cert_arn"], "not mlflow.api.team-x.example.com"),
     Broken("mlflow_zone_id", lambda s, o: s.inputs["mlflow_api_zone_id"], "this zone is api.team-x.example.com"),
@@ -183,10 +175,16 @@ def _database(stack: Stack, **arguments: t.Any) -> None:
     if not rds.describe_db_subnet_groups()["DBSubnetGroups"]:
         rds.create_db_subnet_group(**group, Tags=tags)
     asked = {
-        "DBClusterIdentifier": "mlflow-team-x", "Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.3",
-        "MasterUsername": "mlflow_admin", "MasterUserPassword": "b" * 12, "StorageEncrypted": True, "DBSubnetGroupName": "mlflow-team-x",
-        "Tags": tags, **arguments,
-    }  # fmt: skip
+        "DBClusterIdentifier": "mlflow-team-x",
+        "Engine": "aurora-mysql",
+        "EngineVersion": "8.0.mysql_aurora.3.10.3",
+        "MasterUsername": "mlflow_admin",
+        "MasterUserPassword": "b" * 12,
+        "StorageEncrypted": True,
+        "DBSubnetGroupName": "mlflow-team-x",
+        "Tags": tags,
+        **arguments,
+    }
     rds.create_db_cluster(**asked)
 
 
@@ -198,13 +196,16 @@ def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack
     other, key = prerequisites(stack.aws, "team-y", network=1), stack.inputs["mlflow_key_arn"]
     vpc = {name: other[name] for name in other if name == "mlflow_vpc_id" or "subnet_ids" in name}
     run = stack.run("site", **vpc, mlflow_database_kms_key_arn=key, mlflow_rds_cluster_engine_version="8.0.mysql_aurora.3.08.2")
-    _assert_told(run, (
-        Bad("mlflow_database_kms_key_arn", key, f"{IN_PLACE}take a backup (the playbook backup) and restore it with this input"),
-        Bad("mlflow_vpc_id", other["mlflow_vpc_id"], f"{IN_PLACE}take a backup and restore it into a stack of another mlflow_unique_name"),
-        Bad("mlflow_rds_cluster_engine_version", "8.0.mysql_aurora.3.08.2", "give 8.0.mysql_aurora.3.10.3 or a newer one"),
-        Bad("mlflow_database_master_username", "mlflow_admin", "has a, which AWS cannot change: give a"),
-        Bad("rds_database_name", "mlflow", "has b, which AWS cannot change: give b"),
-    ))  # fmt: skip
+    _assert_told(
+        run,
+        (
+            Bad("mlflow_database_kms_key_arn", key, f"{IN_PLACE}take a backup (the playbook backup) and restore it with this input"),
+            Bad("mlflow_vpc_id", other["mlflow_vpc_id"], f"{IN_PLACE}take a backup and restore it into a stack of another mlflow_unique_name"),
+            Bad("mlflow_rds_cluster_engine_version", "8.0.mysql_aurora.3.08.2", "give 8.0.mysql_aurora.3.10.3 or a newer one"),
+            Bad("mlflow_database_master_username", "mlflow_admin", "has a, which AWS cannot change: give a"),
+            Bad("rds_database_name", "mlflow", "has b, which AWS cannot change: give b"),
+        ),
+    )
     run = stack.run("site", mlflow_database_engine="aurora-postgresql", mlflow_database_master_username="a", rds_database_name="b")
     _assert_told(run, [Bad("mlflow_database_engine", "aurora-postgresql", f"{IN_PLACE}start a stack of another mlflow_unique_name")])
 
@@ -214,11 +215,14 @@ def test_an_unencrypted_database_a_foreign_group_and_a_major_upgrade_are_told(st
     rds.create_db_subnet_group(DBSubnetGroupName="other", DBSubnetGroupDescription="x", SubnetIds=subnets)
     _database(stack, Engine="aurora-postgresql", EngineVersion="16.9", StorageEncrypted=False, DBSubnetGroupName="other")
     run = stack.run("plan", mlflow_database_engine="aurora-postgresql")
-    _assert_told(run, (
-        Bad("mlflow_database_kms_key_arn", "", "is not encrypted, which it has to be"),
-        Bad("mlflow_database_subnet_ids", "", "is in the subnet group other, not mlflow-team-x"),
-        Bad("mlflow_rds_cluster_engine_version", "17.7", "--engine-version 17.7 --allow-major-version-upgrade"),
-    ))  # fmt: skip
+    _assert_told(
+        run,
+        (
+            Bad("mlflow_database_kms_key_arn", "", "is not encrypted, which it has to be"),
+            Bad("mlflow_database_subnet_ids", "", "is in the subnet group other, not mlflow-team-x"),
+            Bad("mlflow_rds_cluster_engine_version", "17.7", "--engine-version 17.7 --allow-major-version-upgrade"),
+        ),
+    )
 
 
 def test_a_restore_under_way_is_not_taken_for_an_empty_account(stack: Stack) -> None:
@@ -245,9 +249,11 @@ def test_a_place_without_the_artifacts_is_refused(stack: Stack) -> None:
     for given, bad in (
         ({"mlflow_artifact_bucket_id": "an-empty-bucket"}, Bad("mlflow_artifact_bucket_id", "an-empty-bucket", f"{copy}an-empty-bucket")),
         ({"mlflow_artifact_bucket_path": "/mlflow"}, Bad("mlflow_artifact_bucket_id", "", f"{copy}{own}/mlflow")),
-        ({"mlflow_artifact_bucket_id": "the-artifacts", "mlflow_artifact_bucket_path": "new"},
-         Bad("mlflow_artifact_bucket_path", "new", f"{copy}the-artifacts/new")),
-    ):  # fmt: skip
+        (
+            {"mlflow_artifact_bucket_id": "the-artifacts", "mlflow_artifact_bucket_path": "new"},
+            Bad("mlflow_artifact_bucket_path", "new", f"{copy}the-artifacts/new"),
+        ),
+    ):
         _assert_told(stack.run("plan", **given), [bad])
     s3.put_object(Bucket="an-empty-bucket", Key="mlflow/1/model", Body=b"x")
     assert stack.run("plan", mlflow_artifact_bucket_id="an-empty-bucket", mlflow_artifact_bucket_path="/mlflow").status == 0

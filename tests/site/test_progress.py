@@ -29,15 +29,11 @@ PLAYBOOK = """
 @pytest.mark.versions
 def test_a_wait_is_told_while_it_lasts(aws: EmbeddedAWS, tmp_path: Path) -> None:
     aws.creation_seconds(rds=3600)
-    aws.client("rds").create_db_cluster(
-        DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="long-enough-1"
-    )
+    aws.client("rds").create_db_cluster(DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="long-enough-1")
     (tmp_path / "wait.yml").write_text(PLAYBOOK)
     env = {**os.environ, **aws.env, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), "ANSIBLE_LOCALHOST_WARNING": "false"}
     command = [ANSIBLE_PLAYBOOK, "wait.yml"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     timer = threading.Timer(240, process.kill)
     timer.start()
     assert process.stderr is not None

@@ -56,14 +56,18 @@ def assert_told(run: Run) -> str:
 
 # In the order in which `site` meets them, one or two in a task. Each is told with its remedy.
 REFUSALS = (
-    (fault("ec2", "CreateSecurityGroup", "SecurityGroupLimitExceeded", "The maximum number of security groups for VPC 'vpc-1' has been reached."),
-     "raise this quota"),
+    (
+        fault("ec2", "CreateSecurityGroup", "SecurityGroupLimitExceeded", "The maximum number of security groups for VPC 'vpc-1' has been reached."),
+        "raise this quota",
+    ),
     (denial("ec2", "AuthorizeSecurityGroupIngress"), "the caller may not ec2:AuthorizeSecurityGroupIngress: allow this action"),
     (fault("logs", "CreateLogGroup", "LimitExceededException", "Resource limit exceeded."), "raise this quota"),
     (fault("rds", "CreateDBCluster", "DBClusterQuotaExceededFault", "You cannot create more than 40 DB clusters"), "raise this quota"),
     (fault("rds", "CreateDBInstance", "InsufficientDBInstanceCapacity", "db.serverless is not available"), "subnets in other zones"),
-    (fault("elbv2", "CreateLoadBalancer", "InvalidSubnet", "Not enough IP space available in subnet-1. ELB requires at least 8 free IP addresses."),
-     "free addresses in this subnet"),
+    (
+        fault("elbv2", "CreateLoadBalancer", "InvalidSubnet", "Not enough IP space available in subnet-1. ELB requires at least 8 free IP addresses."),
+        "free addresses in this subnet",
+    ),
     (denial("apigatewayv2", "CreateVpcLink"), f"may not apigateway:POST on {thing('apigatewayv2', 'CreateVpcLink')}: allow this action"),
     (fault("s3", "CreateBucket", "BucketAlreadyExists", "The requested bucket name is not available."), "choose another"),
     (fault("iam", "CreateRole", "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000"), "raise this quota"),
@@ -94,7 +98,7 @@ def test_a_run_that_aws_refuses_says_why_and_goes_on_once_the_cause_is_gone(stac
 def test_people_see_the_reason_and_the_remedy_in_ten_lines(stack: Stack) -> None:
     stack.aws.faults({**denial("ec2", "CreateSecurityGroup"), "times": None})
     run = run_ansible(stack.aws, stack.folder, stack.command("site"), {"ANSIBLE_STDOUT_CALLBACK": "default"})
-    shown = run.text[run.text.index("[ERROR]"):run.text.index("fatal: ")].strip().splitlines()
+    shown = run.text[run.text.index("[ERROR]") : run.text.index("fatal: ")].strip().splitlines()
     assert len(shown) <= 10 and "may not ec2:CreateSecurityGroup" in shown[0], run.text
 
 

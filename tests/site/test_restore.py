@@ -84,9 +84,7 @@ def test_a_backup_says_of_which_mlflow_it_is_and_is_taken_once(stack: Stack) -> 
     assert f"-e mlflow_confirm_restore={NAME} -e mlflow_restore_snapshot=first" in run.text
     again = stack.run("backup", mlflow_backup_name="first")
     assert (again.status, again.changed, again.mutating) == (0, 0, [])
-    assert changed(before, listing(stack.aws)) == {
-        "added": {("db_cluster_snapshot", "first")}, "removed": set(), "altered": set()
-    }  # fmt: skip
+    assert changed(before, listing(stack.aws)) == {"added": {("db_cluster_snapshot", "first")}, "removed": set(), "altered": set()}
 
 
 def test_what_is_asked_for_and_the_confirmation_are_checked_first(stack: Stack) -> None:
@@ -99,9 +97,13 @@ def test_a_plan_of_a_restore_takes_nothing_from_the_database_that_will_go(stack:
     """Its master user and whether it is encrypted AWS could not change: they are the snapshot's."""
     rds, tagged = stack.aws.client("rds"), [{"Key": "mlflow-stack", "Value": NAME}]
     rds.create_db_cluster(
-        DBClusterIdentifier="theirs", Engine="aurora-mysql", EngineVersion="8.0.mysql_aurora.3.10.3", MasterUsername="ecs_task",
-        MasterUserPassword="b" * 12, StorageEncrypted=True,
-    )  # fmt: skip
+        DBClusterIdentifier="theirs",
+        Engine="aurora-mysql",
+        EngineVersion="8.0.mysql_aurora.3.10.3",
+        MasterUsername="ecs_task",
+        MasterUserPassword="b" * 12,
+        StorageEncrypted=True,
+    )
     rds.create_db_cluster_snapshot(DBClusterIdentifier="theirs", DBClusterSnapshotIdentifier="of-theirs", Tags=tagged)
     rds.delete_db_cluster(DBClusterIdentifier="theirs", SkipFinalSnapshot=True)
     refused(stack.run("restore", "--check", mlflow_restore_snapshot="of-theirs"), "mlflow_database_master_username", "give ecs_task")
@@ -121,13 +123,19 @@ def test_a_snapshot_takes_the_place_of_the_database_which_is_kept(stack: Stack) 
     lines = [(c["action"], c["kind"], c["name"]) for c in run.changes]
     assert lines[: len(planned.changes)] != [] and {(c["action"], c["kind"]) for c in planned.changes} <= {line[:2] for line in lines}
     assert [call for call in run.changing if "agResource" not in call and "TagsToResource" not in call] == [
-        "rds:RestoreDBClusterFromSnapshot", "rds:ModifyDBCluster", "rds:CreateDBInstance",  # beside the old one, with the password
+        "rds:RestoreDBClusterFromSnapshot",
+        "rds:ModifyDBCluster",
+        "rds:CreateDBInstance",  # beside the old one, with the password
         "ecs:RunTask",  # MLflow can use it
-        "application-autoscaling:RegisterScalableTarget", "ecs:UpdateService",  # stopped
-        "rds:ModifyDBCluster", "rds:ModifyDBCluster",  # the names
+        "application-autoscaling:RegisterScalableTarget",
+        "ecs:UpdateService",  # stopped
+        "rds:ModifyDBCluster",
+        "rds:ModifyDBCluster",  # the names
         "rds:ModifyDBCluster",  # log exports
-        "ecs:UpdateService", "ecs:UpdateService", "application-autoscaling:RegisterScalableTarget",  # started
-    ]  # fmt: skip
+        "ecs:UpdateService",
+        "ecs:UpdateService",
+        "application-autoscaling:RegisterScalableTarget",  # started
+    ]
     asked = {call["operation"]: call["params"] for call in run.calls}
     assert asked["RestoreDBClusterFromSnapshot"]["SnapshotIdentifier"] == "first"
     host = asked["RunTask"]["overrides"]["containerOverrides"][0]["environment"]

@@ -17,11 +17,10 @@ EXTERNAL_ID = "agreed:with/us"
 ROLE = {"mlflow_aws_assume_role_arn": ARN, "mlflow_aws_assume_role_external_id": EXTERNAL_ID, "mlflow_aws_assume_role_duration": 7200}
 TRUST = {
     "Version": "2012-10-17",
-    "Statement": [{
-        "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
-    }],
-}  # fmt: skip
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}}
+    ],
+}
 
 
 @pytest.fixture
@@ -54,9 +53,12 @@ def test_one_session_serves_a_whole_run(stack: Stack) -> None:
 
 def test_bootstrap_works_as_the_role(aws: EmbeddedAWS, stack: Stack, tmp_path: Path) -> None:
     inputs = {
-        "mlflow_unique_name": "mlflow-y", "mlflow_record_name": "mlflow", "mlflow_zone_name": "y.example.com",
-        "mlflow_api_zone_name": "api.y.example.com", "mlflow_bootstrap_team_file": str(tmp_path / "made.yml"),
-    }  # fmt: skip
+        "mlflow_unique_name": "mlflow-y",
+        "mlflow_record_name": "mlflow",
+        "mlflow_zone_name": "y.example.com",
+        "mlflow_api_zone_name": "api.y.example.com",
+        "mlflow_bootstrap_team_file": str(tmp_path / "made.yml"),
+    }
     assert_all_calls_are_the_roles(Stack(aws, tmp_path, inputs).run("bootstrap", **ROLE))
 
 

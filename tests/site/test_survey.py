@@ -49,9 +49,13 @@ def test_a_plan_of_an_empty_account_asks_all_at_once(stack: Stack) -> None:
 
 
 def test_where_nothing_is_to_be_done_all_is_asked_at_once_with_other_choices(stack: Stack) -> None:
-    stack.apply(mlflow_database_engine="aurora-postgresql", mlflow_api_authorizer="jwt", mlflow_service_max_capacity=4,
-                mlflow_load_balancer_is_internal=False,
-                mlflow_load_balancer_subnet_ids=public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"]))
+    stack.apply(
+        mlflow_database_engine="aurora-postgresql",
+        mlflow_api_authorizer="jwt",
+        mlflow_service_max_capacity=4,
+        mlflow_load_balancer_is_internal=False,
+        mlflow_load_balancer_subnet_ids=public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"]),
+    )
     assert_all_is_asked_at_once(stack)
 
 
@@ -195,16 +199,16 @@ def removing(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     given = stack.inputs
     where = {
         "vpc_id": given["mlflow_vpc_id"],
-        "host": f"mlflow.{given['mlflow_zone_name']}", "zone_id": given["mlflow_zone_id"],
-        "api_host": f"mlflow.{given['mlflow_api_zone_name']}", "api_zone_id": given["mlflow_api_zone_id"],
-    }  # fmt: skip
+        "host": f"mlflow.{given['mlflow_zone_name']}",
+        "zone_id": given["mlflow_zone_id"],
+        "api_host": f"mlflow.{given['mlflow_api_zone_name']}",
+        "api_zone_id": given["mlflow_api_zone_id"],
+    }
     assert removal(stack, "stack_lease", state="held_again", survey=where)["held"] and file.exists()
     return file
 
 
-def test_what_changes_after_the_survey_is_neither_removed_nor_left(
-    stack: Stack, removing: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_changes_after_the_survey_is_neither_removed_nor_left(stack: Stack, removing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     s3, rds, logs = (stack.aws.client(service) for service in ("s3", "rds", "logs"))
     bucket, log_group = s3.list_buckets()["Buckets"][0]["Name"], f"/aws/rds/cluster/{NAME}/error"
     s3.put_object(Bucket=bucket, Key="1/model.pkl", Body=b"weights")

@@ -145,17 +145,13 @@ def test_a_newer_schema_is_an_upgrade(deployed: Stack) -> None:
     ("rules", "fault"),
     [
         pytest.param(
-            needs_upgrade("b2", "c3"),
-            {"service": "rds", "operation": "CreateDBClusterSnapshot", "error": {"code": "SnapshotQuotaExceeded"}},
-            id="no snapshot",
+            needs_upgrade("b2", "c3"), {"service": "rds", "operation": "CreateDBClusterSnapshot", "error": {"code": "SnapshotQuotaExceeded"}}, id="no snapshot"
         ),
         pytest.param([answer(1, None, "", **UPGRADE), answer(3, "b2", "c3")], None, id="the upgrade fails"),
         pytest.param([answer(None, None, "", **UPGRADE), answer(3, "b2", "c3")], None, id="the upgrade does not start"),
     ],
 )
-def test_before_the_schema_changes_the_way_back_is_automatic(
-    deployed: Stack, rules: list[dict[str, t.Any]], fault: dict[str, t.Any] | None
-) -> None:
+def test_before_the_schema_changes_the_way_back_is_automatic(deployed: Stack, rules: list[dict[str, t.Any]], fault: dict[str, t.Any] | None) -> None:
     deployed.aws.task_results(*rules)
     deployed.aws.faults(*([fault] if fault else []))
     run = deployed.run("site", mlflow_service_image_tag="v4")

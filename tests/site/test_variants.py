@@ -121,8 +121,7 @@ def test_postgresql_has_its_own_port_parameters_logs_and_uri(postgres: Variant) 
     groups = {i for (kind, i) in postgres.account if kind == "log_group" and i.startswith("/aws/rds/")}
     assert groups == {f"/aws/rds/cluster/{NAME}/postgresql"}
     names = {i: s["GroupName"] for (k, i), s in postgres.account.items() if k == "security_group"}
-    ports = {r["FromPort"] for (k, _i), r in postgres.account.items()
-             if k == "security_group_rule" and names[r["GroupId"]] == f"{NAME}-database"}
+    ports = {r["FromPort"] for (k, _i), r in postgres.account.items() if k == "security_group_rule" and names[r["GroupId"]] == f"{NAME}-database"}
     assert ports == {5432}
 
 
@@ -169,10 +168,7 @@ def test_a_jwt_authorizer_needs_no_function(postgres: Variant) -> None:
     pool = next(i for (kind, i) in postgres.account if kind == "user_pool")
     client = next(i for (kind, i) in postgres.account if kind == "user_pool_client")
     assert authorizer["AuthorizerType"] == "JWT"
-    assert authorizer["JwtConfiguration"] == {
-        "Audience": [client],
-        "Issuer": f"https://cognito-idp.{REGION}.amazonaws.com/{pool}",
-    }
+    assert authorizer["JwtConfiguration"] == {"Audience": [client], "Issuer": f"https://cognito-idp.{REGION}.amazonaws.com/{pool}"}
     assert (route["AuthorizationType"], route["AuthorizerId"]) == ("JWT", authorizer["AuthorizerId"])
     assert not any("authorizer" in i for (kind, i) in postgres.account if kind in ("function", "role", "log_group"))
 
@@ -193,9 +189,7 @@ def test_clients_go_to_an_encrypted_bucket_themselves(postgres: Variant) -> None
 def test_a_sidecar_runs_beside_mlflow_as_it_was_given(postgres: Variant) -> None:
     assert set(postgres.containers) == {"tmp-permissions", "mlflow", "proxy"}
     proxy = postgres.containers["proxy"]
-    assert (proxy["image"], proxy["essential"], proxy["environment"]) == (
-        SIDECAR["image"], False, SIDECAR["environment"],
-    )
+    assert (proxy["image"], proxy["essential"], proxy["environment"]) == (SIDECAR["image"], False, SIDECAR["environment"])
     (port,) = proxy["portMappings"]
     assert port["containerPort"] == 9090
     task = next(s for (k, _i), s in postgres.account.items() if k == "task_definition" and s["family"] == NAME)
@@ -212,8 +206,7 @@ def test_programs_have_an_internal_load_balancer_beside_an_internet_facing_one(p
     groups = {i: s["GroupName"].removeprefix(f"{NAME}-") for (k, i), s in postgres.account.items() if k == "security_group"}
     assert [groups[i] for name in (NAME, f"{NAME}-api") for i in balancers[name]["SecurityGroups"]] == ["load-balancer", "load-balancer-api"]
     rules = {
-        (groups[r["GroupId"]], r["IsEgress"], r["FromPort"], groups.get(r.get("ReferencedGroupInfo", {}).get("GroupId")))
-        for r in found["security_group_rule"]
+        (groups[r["GroupId"]], r["IsEgress"], r["FromPort"], groups.get(r.get("ReferencedGroupInfo", {}).get("GroupId"))) for r in found["security_group_rule"]
     }
     assert {rule for rule in rules if rule[2] == 8443} == {("vpc-link", True, 8443, "load-balancer-api"), ("load-balancer-api", False, 8443, "vpc-link")}
     assert {rule[3] for rule in rules if rule[:3] == ("service", False, 5000)} == {"load-balancer", "load-balancer-api"}
@@ -365,8 +358,10 @@ def test_the_route_has_an_authorizer_at_every_moment_of_a_change(team: Stack) ->
     access = {"authorization": f"Bearer {tokens['AccessToken']}"}
     basic = {"authorization": "Basic " + base64.b64encode(b"ci:a-password-of-a-program").decode()}
     assert [(line["user"], line["authMethod"]) for line in _access_log(team, access, identity, basic)] == [
-        ("ada", "bearer"), ("ada", "bearer"), ("ci", "basic"),
-    ]  # fmt: skip
+        ("ada", "bearer"),
+        ("ada", "bearer"),
+        ("ci", "basic"),
+    ]
 
     # Secrets Manager does not give the secret: nobody is refused for that, and API Gateway keeps nothing of it.
     secrets, doors = team.aws.client("secretsmanager"), Doors(team.aws)
@@ -394,8 +389,9 @@ def test_the_route_has_an_authorizer_at_every_moment_of_a_change(team: Stack) ->
             assert sub not in ("-", "ada")
             client = team.inputs["mlflow_aws_cognito_user_pool_client_id"]
             assert [[line[name] for name in ("user", "idTokenUser", "clientId", "audience")] for line in _access_log(team, access, identity)] == [
-                ["ada", "-", client, "-"], ["-", "ada", "-", client],
-            ]  # fmt: skip
+                ["ada", "-", client, "-"],
+                ["-", "ada", "-", client],
+            ]
             limited = team.apply(mlflow_api_scopes=["mlflow/write", "aws.cognito.signin.user.admin"])
             assert [c["operation"] for c in limited.calls if c["mutating"] and c["service"] != "ssm"] == ["UpdateRoute"]
         doors = Doors(team.aws)
@@ -412,8 +408,8 @@ def _tokens(aws: EmbeddedAWS, pool: str, client_id: str) -> dict[str, str]:
     cognito.admin_create_user(UserPoolId=pool, Username="ada", MessageAction="SUPPRESS")
     cognito.admin_set_user_password(UserPoolId=pool, Username="ada", Password="Lovelace-1843", Permanent=True)
     return cognito.admin_initiate_auth(
-        UserPoolId=pool, ClientId=client_id, AuthFlow="ADMIN_NO_SRP_AUTH", AuthParameters={"USERNAME": "ada", "PASSWORD": "Lovelace-1843"},
-    )["AuthenticationResult"]  # fmt: skip
+        UserPoolId=pool, ClientId=client_id, AuthFlow="ADMIN_NO_SRP_AUTH", AuthParameters={"USERNAME": "ada", "PASSWORD": "Lovelace-1843"}
+    )["AuthenticationResult"]
 
 
 def _call(team: Stack, headers: dict[str, str]) -> Request:
@@ -484,8 +480,10 @@ def test_nothing_is_left_of_the_names_and_zones_of_before(team: Stack) -> None:
     sign_in = {
         "UserPoolId": before["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2],
         "ClientId": before["mlflow_aws_cognito_user_pool_client_id"],
-        "AllowedOAuthFlows": ["code"], "AllowedOAuthScopes": ["openid"], "AllowedOAuthFlowsUserPoolClient": True,
-    }  # fmt: skip
+        "AllowedOAuthFlows": ["code"],
+        "AllowedOAuthScopes": ["openid"],
+        "AllowedOAuthFlowsUserPoolClient": True,
+    }
     team.aws.client("cognito-idp").update_user_pool_client(**sign_in, **callback)
 
     def names() -> dict[str, set[str]]:
@@ -498,9 +496,7 @@ def test_nothing_is_left_of_the_names_and_zones_of_before(team: Stack) -> None:
     def both(host: str) -> set[str]:
         return {f"{host}.", f"_mlflow-stack-a.{host}."}
 
-    assert names() == {
-        "people": set(), "programs": set(), "old": both(f"mlflow.{people}"), "old api": both(f"mlflow.api.{people}")
-    }
+    assert names() == {"people": set(), "programs": set(), "old": both(f"mlflow.{people}"), "old api": both(f"mlflow.api.{people}")}
     moved = {
         "mlflow_record_name": "lab",
         "mlflow_zone_id": zones["people"],
@@ -512,10 +508,7 @@ def test_nothing_is_left_of_the_names_and_zones_of_before(team: Stack) -> None:
     plan = team.run("plan", **moved)
     run = team.apply(**moved)
     records = [(c["action"], c["name"]) for c in run.changes if c["kind"] == "route53_record"]
-    assert records == [
-        ("create", f"lab.{people}"), ("delete", f"mlflow.{people}"),
-        ("create", f"lab.{programs}"), ("delete", f"mlflow.api.{people}"),
-    ]  # fmt: skip
+    assert records == [("create", f"lab.{people}"), ("delete", f"mlflow.{people}"), ("create", f"lab.{programs}"), ("delete", f"mlflow.api.{people}")]
     assert records == [(c["action"], c["name"]) for c in plan.changes if c["kind"] == "route53_record"]
     assert names() == {"people": both(f"lab.{people}"), "programs": both(f"lab.{programs}"), "old": set(), "old api": set()}
     domains = team.aws.client("apigatewayv2").get_domain_names()["Items"]

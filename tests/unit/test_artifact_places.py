@@ -28,16 +28,13 @@ ROOT, DESTINATION = "MLFLOW_DEFAULT_ARTIFACT_ROOT", "MLFLOW_ARTIFACTS_DESTINATIO
         ({"entryPoint": ["mlflow", "server"], "command": ["--artifacts-destination=s3://a"]}, {DESTINATION: "s3://a"}),
         ({"entryPoint": ["sh", "-c", "mlflow server --default-artifact-root s3://a/b"], "command": None}, {ROOT: "s3://a/b"}),
         ({"command": ["sh", "-c", "pip install x && exec mlflow server --default-artifact-root='s3://a/b c';"]}, {ROOT: "s3://a/b c"}),
-        ({"command": ["/bin/bash -c \"mlflow server \\\n  --default-artifact-root s3://a\""]}, {ROOT: "s3://a"}),  # a command in a command
-        ({"command": ["mlflow server --default-artifact-root \"s3://a"]}, {ROOT: '"s3://a'}),
+        ({"command": ['/bin/bash -c "mlflow server \\\n  --default-artifact-root s3://a"']}, {ROOT: "s3://a"}),  # a command in a command
+        ({"command": ['mlflow server --default-artifact-root "s3://a']}, {ROOT: '"s3://a'}),
         ({"command": ["sh", "-c", "mlflow server --default-artifact-root $B/x"], "environment": {"B": "s3://a"}}, {ROOT: "s3://a/x"}),
         ({"command": ["sh", "-c", "mlflow server --default-artifact-root=${B}"]}, {ROOT: "${B}"}),
         ({"command": ["mlflow", "server", "--default-artifact-root"]}, {}),
         ({"command": ["mlflow", "server", "--default-artifact-root", "s3://new"], "environment": {ROOT: "s3://old"}}, {ROOT: "s3://new"}),
-        (
-            {"command": ["mlflow", "server", "--default-artifact-root=s3://a", "--artifacts-destination=s3://b"]},
-            {ROOT: "s3://a", DESTINATION: "s3://b"},
-        ),
+        ({"command": ["mlflow", "server", "--default-artifact-root=s3://a", "--artifacts-destination=s3://b"]}, {ROOT: "s3://a", DESTINATION: "s3://b"}),
     ],
 )
 def test_places(container: dict[str, t.Any], places: dict[str, str]) -> None:

@@ -106,15 +106,21 @@ def token(sign: Callable[[bytes], bytes], claims: Any, header: Any = None) -> st
 def claims(**changes: Any) -> dict[str, Any]:
     """The claims of an access token, with `changes`; None removes a claim."""
     result = {
-        "iss": ISSUER, "sub": "0a1b", "client_id": CLIENT, "token_use": "access", "username": "ada",
-        "scope": "openid", "auth_time": NOW - 10, "iat": NOW - 10, "exp": NOW + 3600,
+        "iss": ISSUER,
+        "sub": "0a1b",
+        "client_id": CLIENT,
+        "token_use": "access",
+        "username": "ada",
+        "scope": "openid",
+        "auth_time": NOW - 10,
+        "iat": NOW - 10,
+        "exp": NOW + 3600,
     }
     return {name: value for name, value in {**result, **changes}.items() if value is not None}
 
 
 def id_claims(**changes: Any) -> dict[str, Any]:
-    return claims(**{"client_id": None, "username": None, "aud": CLIENT, "token_use": "id", "cognito:username": "ada",
-                     **changes})
+    return claims(**{"client_id": None, "username": None, "aud": CLIENT, "token_use": "id", "cognito:username": "ada", **changes})
 
 
 def basic(user: str, password: str) -> str:
@@ -124,10 +130,16 @@ def basic(user: str, password: str) -> str:
 def request(header: Any) -> dict[str, Any]:
     """An event of payload format 2.0 with this Authorization header."""
     return {
-        "version": "2.0", "type": "REQUEST", "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:a/$default/GET/x",
-        "identitySource": [header], "routeKey": "$default", "rawPath": "/x", "rawQueryString": "",
+        "version": "2.0",
+        "type": "REQUEST",
+        "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:a/$default/GET/x",
+        "identitySource": [header],
+        "routeKey": "$default",
+        "rawPath": "/x",
+        "rawQueryString": "",
         "headers": {"accept": "*/*", "authorization": header, "host": "api.example.com"},
-        "requestContext": {"http": {"method": "GET", "path": "/x"}}, "isBase64Encoded": False,
+        "requestContext": {"http": {"method": "GET", "path": "/x"}},
+        "isBase64Encoded": False,
     }
 
 
@@ -175,15 +187,9 @@ def handle(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any
 # --- the handler -----------------------------------------------------------------------------------------------------
 
 
-def test_allows_with_user_and_method_and_nothing_else(
-    handle: Callable[[Any], Any], key: rsa.RSAPrivateKey, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert handle(request(basic("ci", PASSWORD))) == {
-        "isAuthorized": True, "context": {"user": "ci", "method": "basic"}
-    }
-    assert handle(request("Bearer " + token(rs256(key), claims()))) == {
-        "isAuthorized": True, "context": {"user": "ada", "method": "bearer"}
-    }
+def test_allows_with_user_and_method_and_nothing_else(handle: Callable[[Any], Any], key: rsa.RSAPrivateKey, caplog: pytest.LogCaptureFixture) -> None:
+    assert handle(request(basic("ci", PASSWORD))) == {"isAuthorized": True, "context": {"user": "ci", "method": "basic"}}
+    assert handle(request("Bearer " + token(rs256(key), claims()))) == {"isAuthorized": True, "context": {"user": "ada", "method": "bearer"}}
     assert caplog.text == ""
 
 
@@ -242,9 +248,7 @@ def test_denies_anything_but_one_header_of_a_known_form(
     assert world.keys.fetches == world.secret.fetches == 0
 
 
-def test_logs_nothing_of_a_denied_request(
-    handle: Callable[[Any], Any], world: World, key: rsa.RSAPrivateKey, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_logs_nothing_of_a_denied_request(handle: Callable[[Any], Any], world: World, key: rsa.RSAPrivateKey, caplog: pytest.LogCaptureFixture) -> None:
     refused = token(rs256(key), claims(username="mallory", client_id="stranger"), {"alg": "RS256", "kid": "one"})
     handle(request("Bearer " + refused))
     handle(request("Bearer " + token(rs256(key), claims(), {"alg": "RS256", "kid": "kid-of-mallory"})))
@@ -253,10 +257,7 @@ def test_logs_nothing_of_a_denied_request(
     with pytest.raises(authorizer.AuthorizerFailed) as raised:
         handle(request(basic("mallory", "hunter2")))
     assert_tells_only(raised.value, "credentials_unavailable")
-    assert caplog.messages == [
-        "denied reason=client", "denied reason=key", "denied reason=credentials",
-        "credentials refresh failed error=JSONDecodeError",
-    ]
+    assert caplog.messages == ["denied reason=client", "denied reason=key", "denied reason=credentials", "credentials refresh failed error=JSONDecodeError"]
     assert all(record.exc_info is None for record in caplog.records)
 
 
@@ -293,9 +294,7 @@ def test_where_aws_cannot_be_asked_there_is_no_answer(
     assert handle(request(bearer))["isAuthorized"] and handle(request(GOOD))["isAuthorized"]
 
 
-def test_what_may_be_out_of_date_lets_in_and_refuses_nobody(
-    world: World, key: rsa.RSAPrivateKey, other_key: rsa.RSAPrivateKey
-) -> None:
+def test_what_may_be_out_of_date_lets_in_and_refuses_nobody(world: World, key: rsa.RSAPrivateKey, other_key: rsa.RSAPrivateKey) -> None:
     """A user who was just added, or Cognito's new key: what was read before does not know them."""
     known, new = "Bearer " + token(rs256(key), claims()), "Bearer " + token(rs256(other_key), claims(), {"alg": "RS256", "kid": "two"})
     assert (world.decide(known), world.decide(GOOD), world.decide(basic("new", LONG))) == ("bearer ada", "basic ci", "credentials")
@@ -327,10 +326,7 @@ tokens = st.lists(
     max_size=6,
 ).map(".".join)
 credentials = st.binary(max_size=40).map(lambda data: base64.b64encode(data).decode())
-headers = st.one_of(
-    json_values,
-    st.builds("{} {}".format, st.sampled_from(["Basic", "Bearer", "bearer", "X"]), tokens | credentials | st.text()),
-)
+headers = st.one_of(json_values, st.builds("{} {}".format, st.sampled_from(["Basic", "Bearer", "bearer", "X"]), tokens | credentials | st.text()))
 events = st.one_of(
     json_values,
     st.fixed_dictionaries({"headers": json_values}),
@@ -402,8 +398,20 @@ def test_a_user_name_that_would_spoil_the_access_log_is_denied(world: World, con
 
 
 @pytest.mark.parametrize(
-    "secret", ["", "text", "[]", "null", '{"ci": 1}', '{"ci": null}', '{"ci": {"a": "b"}}', '{"ci": "a", "ci": "b"}',
-               '{"ci": "\\ud800 and enough of other characters"}', '{"ci": NaN}', "[" * 100_000]
+    "secret",
+    [
+        "",
+        "text",
+        "[]",
+        "null",
+        '{"ci": 1}',
+        '{"ci": null}',
+        '{"ci": {"a": "b"}}',
+        '{"ci": "a", "ci": "b"}',
+        '{"ci": "\\ud800 and enough of other characters"}',
+        '{"ci": NaN}',
+        "[" * 100_000,
+    ],
 )
 def test_a_secret_of_another_form_lets_nobody_in(world: World, secret: str) -> None:
     with pytest.raises(ValueError):
@@ -604,9 +612,7 @@ def test_claims(world: World, key: rsa.RSAPrivateKey, signed: Any, decision: str
         ({"groups": ["ml"]}, claims(**{"cognito:groups": ["ml"], "client_id": "stranger"}), "client"),
     ],
 )
-def test_groups_and_scopes(
-    world: World, key: rsa.RSAPrivateKey, limits: dict[str, list[str]], signed: dict[str, Any], decision: str
-) -> None:
+def test_groups_and_scopes(world: World, key: rsa.RSAPrivateKey, limits: dict[str, list[str]], signed: dict[str, Any], decision: str) -> None:
     limited = CognitoTokens(POOL, [CLIENT], world.keys, world.clock, **limits)
     world.authorizer = Authorizer(limited, BasicCredentials(world.secret, world.clock))
     assert world.decide("Bearer " + token(rs256(key), signed)) == decision
@@ -653,16 +659,12 @@ def info(message: bytes, digest_info: bytes = SHA256_DIGEST_INFO) -> bytes:
         (lambda m: emsa(m)[:-1] + bytes([emsa(m)[-1] ^ 1]), False),  # another digest
         (lambda m: emsa(m + b"x"), False),
         # DigestInfo without the NULL parameters (a lenient DER parser takes it)
-        (lambda m: b"\x00\x01" + b"\xff" * 204 + b"\x00"
-         + bytes.fromhex("302f300b0609608648016503040201") + b"\x04\x20" + hashlib.sha256(m).digest(), False),
+        (lambda m: b"\x00\x01" + b"\xff" * 204 + b"\x00" + bytes.fromhex("302f300b0609608648016503040201") + b"\x04\x20" + hashlib.sha256(m).digest(), False),
         # DigestInfo of SHA-1
-        (lambda m: b"\x00\x01" + b"\xff" * 218 + b"\x00"
-         + bytes.fromhex("3021300906052b0e03021a05000414") + hashlib.sha1(m).digest(), False),
+        (lambda m: b"\x00\x01" + b"\xff" * 218 + b"\x00" + bytes.fromhex("3021300906052b0e03021a05000414") + hashlib.sha1(m).digest(), False),
     ],
 )
-def test_only_the_exact_padding_is_a_signature(
-    world: World, key: rsa.RSAPrivateKey, block: Callable[[bytes], bytes], good: bool
-) -> None:
+def test_only_the_exact_padding_is_a_signature(world: World, key: rsa.RSAPrivateKey, block: Callable[[bytes], bytes], good: bool) -> None:
     def sign(message: bytes) -> bytes:
         assert len(block(message)) == 256
         return raw(key, block(message))
@@ -747,32 +749,25 @@ def test_forged_signatures(world: World, key: rsa.RSAPrivateKey, other_key: rsa.
     forgeries: dict[str, tuple[Callable[[bytes], bytes], dict[str, Any], str]] = {
         "none": (sign_none, {"alg": "none"}, "malformed"),
         "none, but with some signature": (good, {"alg": "none"}, "algorithm"),
-        "HS256 keyed with the public key": (
-            lambda message: hmac.digest(pem, message, "sha256"), {"alg": "HS256", "kid": "one"}, "algorithm"),
-        "RS256 by name, HMAC by content": (
-            lambda message: hmac.digest(pem, message, "sha256"), {"alg": "RS256", "kid": "one"}, "signature"),
+        "HS256 keyed with the public key": (lambda message: hmac.digest(pem, message, "sha256"), {"alg": "HS256", "kid": "one"}, "algorithm"),
+        "RS256 by name, HMAC by content": (lambda message: hmac.digest(pem, message, "sha256"), {"alg": "RS256", "kid": "one"}, "signature"),
         "another key, the same key id": (rs256(other_key), {"alg": "RS256", "kid": "one"}, "signature"),
-        "another hash": (
-            lambda message: key.sign(message, padding.PKCS1v15(), hashes.SHA512()),
-            {"alg": "RS256", "kid": "one"}, "signature"),
+        "another hash": (lambda message: key.sign(message, padding.PKCS1v15(), hashes.SHA512()), {"alg": "RS256", "kid": "one"}, "signature"),
         "PSS": (
             lambda message: key.sign(message, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256()),
-            {"alg": "RS256", "kid": "one"}, "signature"),
+            {"alg": "RS256", "kid": "one"},
+            "signature",
+        ),
         "one byte more": (lambda message: b"\0" + good(message), {"alg": "RS256", "kid": "one"}, "signature"),
         "one byte less": (lambda message: good(message)[1:], {"alg": "RS256", "kid": "one"}, "signature"),
-        "one bit off": (
-            lambda message: good(message)[:-1] + bytes([good(message)[-1] ^ 1]),
-            {"alg": "RS256", "kid": "one"}, "signature"),
+        "one bit off": (lambda message: good(message)[:-1] + bytes([good(message)[-1] ^ 1]), {"alg": "RS256", "kid": "one"}, "signature"),
         "zero": (lambda message: bytes(256), {"alg": "RS256", "kid": "one"}, "signature"),
         "one": (lambda message: (1).to_bytes(256, "big"), {"alg": "RS256", "kid": "one"}, "signature"),
         "the modulus": (lambda message: n.to_bytes(256, "big"), {"alg": "RS256", "kid": "one"}, "signature"),
         "empty": (sign_none, {"alg": "RS256", "kid": "one"}, "malformed"),
-        "with its own key in the header": (
-            rs256(other_key), {"alg": "RS256", "kid": "one", "jwk": jwk(other_key)}, "signature"),
+        "with its own key in the header": (rs256(other_key), {"alg": "RS256", "kid": "one", "jwk": jwk(other_key)}, "signature"),
     }
-    decisions = {
-        name: world.decide("Bearer " + token(sign, claims(), header)) for name, (sign, header, _ignored) in forgeries.items()
-    }
+    decisions = {name: world.decide("Bearer " + token(sign, claims(), header)) for name, (sign, header, _ignored) in forgeries.items()}
     assert decisions == {name: reason for name, (_ignored, _ignored, reason) in forgeries.items()}
 
 
@@ -807,9 +802,7 @@ def test_a_changed_token_is_denied(world: World, key: rsa.RSAPrivateKey) -> None
 # --- Bearer: keys ----------------------------------------------------------------------------------------------------
 
 
-def test_a_new_key_is_found_and_unknown_ones_cause_no_load(
-    world: World, key: rsa.RSAPrivateKey, other_key: rsa.RSAPrivateKey
-) -> None:
+def test_a_new_key_is_found_and_unknown_ones_cause_no_load(world: World, key: rsa.RSAPrivateKey, other_key: rsa.RSAPrivateKey) -> None:
     new = "Bearer " + token(rs256(other_key), claims(), {"alg": "RS256", "kid": "two"})
     assert world.decide(new) == "key"
     world.keys.text = jwks(jwk(key), jwk(other_key, "two"))
@@ -841,8 +834,21 @@ def test_keys_outlive_an_outage_of_cognito_for_some_hours(world: World, key: rsa
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kty": "EC"}, {"use": "enc"}, {"alg": "RS512"}, {"kid": None}, {"kid": 1}, {"n": None}, {"e": None}, {"n": 3},
-     {"n": "!"}, {"e": ""}, {"e": "AQ"}, {"e": "Aw"}, {"n": "AQAB"}],
+    [
+        {"kty": "EC"},
+        {"use": "enc"},
+        {"alg": "RS512"},
+        {"kid": None},
+        {"kid": 1},
+        {"n": None},
+        {"e": None},
+        {"n": 3},
+        {"n": "!"},
+        {"e": ""},
+        {"e": "AQ"},
+        {"e": "Aw"},
+        {"n": "AQAB"},
+    ],
 )
 def test_an_unfit_key_is_left_out(key: rsa.RSAPrivateKey, changes: dict[str, Any]) -> None:
     unfit = {**jwk(key, "unfit"), **changes}
@@ -864,9 +870,7 @@ def test_optional_members_of_a_key(key: rsa.RSAPrivateKey) -> None:
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "text", ["1", "[]", '{"a": Infinity}', '{"a": -Infinity}', '{"a": NaN}', b'{"a": "\xff"}', "[" * 100_000]
-)
+@pytest.mark.parametrize("text", ["1", "[]", '{"a": Infinity}', '{"a": -Infinity}', '{"a": NaN}', b'{"a": "\xff"}', "[" * 100_000])
 def test_load_object_refuses(text: str | bytes) -> None:
     with pytest.raises(ValueError):
         load_object(text)
@@ -918,11 +922,7 @@ def from_environment(environment: dict[str, str], header: str) -> str:
 
 def test_environment(keys_server: str, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    environment = {
-        "COGNITO_USER_POOL_ID": POOL,
-        "COGNITO_CLIENT_IDS": f"{CLIENT}, {OTHER_CLIENT},,",
-        "AWS_ENDPOINT_URL": keys_server,
-    }
+    environment = {"COGNITO_USER_POOL_ID": POOL, "COGNITO_CLIENT_IDS": f"{CLIENT}, {OTHER_CLIENT},,", "AWS_ENDPOINT_URL": keys_server}
 
     def bearer(**changes: Any) -> str:
         return "Bearer " + token(rs256(key), claims(**{"exp": 10**11, "iat": 0, **changes}))

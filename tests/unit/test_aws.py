@@ -126,7 +126,9 @@ def test_who_is_busy_takes_a_change_later(code: str, message: str, busy: bool) -
     [
         *(
             (refusal.code, refusal.message, "iam:PassRole" not in refusal.message)  # see denies_new_role()
-            for late in TABLE for refusal in late.refused_by if refusal.code != _REFUSED_BY_ANOTHER
+            for late in TABLE
+            for refusal in late.refused_by
+            if refusal.code != _REFUSED_BY_ANOTHER
         ),
         ("InvalidGroup.NotFound", "", True),
         ("InvalidParameterCombination", "Cannot find version 8.0.1 for aurora-mysql", False),
@@ -139,14 +141,12 @@ def test_who_is_busy_takes_a_change_later(code: str, message: str, busy: bool) -
         ("UnsupportedCertificate", "The certificate 'x' must have a fully-qualified domain name, a supported signature", False),
         ("AccessDeniedException", "User: u is not authorized to perform: iam:CreateServiceLinkedRole on resource: r", False),
     ],
-)  # fmt: skip
+)
 def test_what_aws_does_not_know(code: str, message: str, unknown: bool) -> None:
     assert does_not_know(code, message) is unknown
 
 
-@pytest.mark.parametrize(
-    ("retry", "seconds"), [(1, 0.05), (2, 0.1), (3, 0.2), (4, 0.4), (9, 12.8), (10, 20), (11, 20), (THROTTLED_RETRIES, 20)]
-)
+@pytest.mark.parametrize(("retry", "seconds"), [(1, 0.05), (2, 0.1), (3, 0.2), (4, 0.4), (9, 12.8), (10, 20), (11, 20), (THROTTLED_RETRIES, 20)])
 def test_a_back_off_is_short_at_first_and_doubles(retry: int, seconds: float) -> None:
     assert longest_back_off(retry) == pytest.approx(seconds)
 

@@ -18,9 +18,16 @@ from speed.peers import Sample
 
 ROOT = Path(__file__).parents[2]
 CONDITIONS = {
-    "date": "2026-11-25", "repetitions": 3, "cores": 2, "processor": "Abacus", "memory_gb": 25, "system": "Linux 6", "load": 0.1,
-    "versions": ["Python 3.13.0"], "commit": "abc",
-}  # fmt: skip
+    "date": "2026-11-25",
+    "repetitions": 3,
+    "cores": 2,
+    "processor": "Abacus",
+    "memory_gb": 25,
+    "system": "Linux 6",
+    "load": 0.1,
+    "versions": ["Python 3.13.0"],
+    "commit": "abc",
+}
 
 
 def sample(wall: float, cpu: float = 1, memory: float = 100, calls: int = 90) -> Sample:
@@ -39,10 +46,12 @@ def test_a_row_has_the_median_of_each_figure() -> None:
     taken = [sample(3, cpu=1, memory=10), sample(1, cpu=9, memory=30), sample(2, cpu=2, memory=20)]
     row = report.row("again", 100, {"ours": taken, "Terraform": taken[:2]}, stacks=5)
     assert row == {
-        "step": "again", "latency": 100, "stacks": 5,
+        "step": "again",
+        "latency": 100,
+        "stacks": 5,
         "ours": {"wall": 2, "cpu": 2, "memory": 20, "calls": 90},
         "terraform": {"wall": 2, "cpu": 5, "memory": 20, "calls": 90},
-    }  # fmt: skip
+    }
 
 
 def test_ratios_are_held_against_the_goals() -> None:
@@ -89,10 +98,8 @@ def test_a_first_deployment_may_take_the_longest_wait_and_its_own_time(wall: flo
 def test_every_step_has_goals_and_rows_come_in_order() -> None:
     assert set(report.WALL) == set(report.STEPS)
     rows = [report.row(step, latency, {"ours": [sample(1)]}) for latency in (100, 0) for step in reversed(report.STEPS)]
-    lines = report.markdown(results(*rows)).splitlines()[2:][:len(rows)]
-    assert [tuple(line.split(" | ")[:2]) for line in lines] == [
-        (f"| {label}", f"{latency} ms") for label in report.STEPS.values() for latency in (0, 100)
-    ]
+    lines = report.markdown(results(*rows)).splitlines()[2:][: len(rows)]
+    assert [tuple(line.split(" | ")[:2]) for line in lines] == [(f"| {label}", f"{latency} ms") for label in report.STEPS.values() for latency in (0, 100)]
 
 
 def test_the_picture_is_drawn_to_scale() -> None:
@@ -114,9 +121,7 @@ def test_the_limits_say_how_many_stacks_a_minute_aws_takes() -> None:
     ]
     assert len(limits.table({"a": calls}).splitlines()) == 4  # API Gateway's 10 a second for one call are far away
     for rule in limits.faults():
-        assert rule["rate"] > 0 and rule["error"]["code"] in (
-            "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "Throttling",
-        )  # fmt: skip
+        assert rule["rate"] > 0 and rule["error"]["code"] in ("ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "Throttling")
 
 
 def test_many_stacks_are_shown_by_stack() -> None:

@@ -12,14 +12,27 @@ from cloudformation import findings, template
 STACK = {"mlflow-stack": "mlflow-team-x"}
 GROUP = {"logGroupName": "/ecs/mlflow-team-x", "retentionInDays": 90, "arn": "arn:…", "tags": STACK}
 BUCKET = {
-    "policy": None, "ownership_controls": None, "public_access_block": None, "versioning": {"Status": "Enabled"}, "tags": STACK,
+    "policy": None,
+    "ownership_controls": None,
+    "public_access_block": None,
+    "versioning": {"Status": "Enabled"},
+    "tags": STACK,
     "encryption": {"ServerSideEncryptionConfiguration": {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}},
     "lifecycle_configuration": {
         "Rules": [{"ID": "rarely-used", "Filter": {"Prefix": ""}, "Status": "Enabled", "Transitions": [{"Days": 60, "StorageClass": "GLACIER"}]}]
     },
-}  # fmt: skip
-RULE = {"SecurityGroupRuleId": "sgr-1", "GroupId": "sg-0a1b2c3d4e5f67890", "IsEgress": True, "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443,
-        "CidrIpv4": "192.0.2.0/24", "Description": "People", "tags": STACK}  # fmt: skip
+}
+RULE = {
+    "SecurityGroupRuleId": "sgr-1",
+    "GroupId": "sg-0a1b2c3d4e5f67890",
+    "IsEgress": True,
+    "IpProtocol": "tcp",
+    "FromPort": 443,
+    "ToPort": 443,
+    "CidrIpv4": "192.0.2.0/24",
+    "Description": "People",
+    "tags": STACK,
+}
 SERVICE = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
 TRUST = {"Version": "2012-10-17", "Statement": [SERVICE]}
 
@@ -43,9 +56,13 @@ def test_says_nothing_of_what_is_right() -> None:
 def test_tells_what_is_wrong() -> None:
     found = {" ".join(finding.split()[1:3]) for finding in findings(WRONG)}
     assert found == {
-        "LogGroup0 LogGroupName:", "LogGroup1 RetentionInDays:", "LogGroup2 Retention:", "Bucket3 VersioningConfiguration.Status:",
-        "SecurityGroupEgress4 CidrIp:", "Role5 MaxSessionDuration:",
-    }  # fmt: skip
+        "LogGroup0 LogGroupName:",
+        "LogGroup1 RetentionInDays:",
+        "LogGroup2 Retention:",
+        "Bucket3 VersioningConfiguration.Status:",
+        "SecurityGroupEgress4 CidrIp:",
+        "Role5 MaxSessionDuration:",
+    }
 
 
 def test_a_kind_that_it_does_not_know_is_an_error() -> None:

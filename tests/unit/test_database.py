@@ -12,9 +12,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database im
 
 def test_the_derived_password_is_the_same_in_every_release() -> None:
     # Another value would lock every deployed server out of its database.
-    assert derive_password("Aa1'%s:é", "team-x") == (
-        "40f79507d8288d2a0db37935513d46d97bb2e03cf9acb6487c2b1ac45aa661f5"
-    )
+    assert derive_password("Aa1'%s:é", "team-x") == ("40f79507d8288d2a0db37935513d46d97bb2e03cf9acb6487c2b1ac45aa661f5")
 
 
 def test_the_derived_password_depends_on_password_and_stack() -> None:
@@ -38,17 +36,13 @@ def test_the_derived_password_depends_on_password_and_stack() -> None:
     ],
 )
 def test_the_uri_always_encrypts_and_an_attempt_to_connect_ends(engine: str, port: int, ca_file: str, expected: str) -> None:
-    uri = backend_store_uri(
-        engine=engine, user="mlflow", password="p", host="db", port=port, database="mlflow", ca_file=ca_file
-    )
+    uri = backend_store_uri(engine=engine, user="mlflow", password="p", host="db", port=port, database="mlflow", ca_file=ca_file)
     assert uri == expected
 
 
 def test_what_a_uri_cannot_hold_is_encoded() -> None:
     password = "p:a/s@s?w#o%r d+é"
-    parts = urlsplit(
-        backend_store_uri(engine="aurora-mysql", user="a b", password=password, host="db", port=1, database="d/b")
-    )
+    parts = urlsplit(backend_store_uri(engine="aurora-mysql", user="a b", password=password, host="db", port=1, database="d/b"))
     assert (unquote(parts.username or ""), unquote(parts.password or "")) == ("a b", password)
     assert (parts.hostname, parts.port, unquote(parts.path)) == ("db", 1, "/d/b")
 

@@ -14,13 +14,7 @@ NOON = datetime(2026, 11, 22, 12)
 
 
 def deployment(number, status="PRIMARY", rollout="IN_PROGRESS", reason=""):
-    return {
-        "id": f"ecs-svc/{number}",
-        "status": status,
-        "rolloutState": rollout,
-        "rolloutStateReason": reason,
-        "createdAt": NOON + timedelta(minutes=number),
-    }
+    return {"id": f"ecs-svc/{number}", "status": status, "rolloutState": rollout, "rolloutStateReason": reason, "createdAt": NOON + timedelta(minutes=number)}
 
 
 def answer(*deployments, running=2, desired=2):
@@ -66,10 +60,7 @@ def test_when_a_deployment_is_done(state, expected):
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        (
-            answer(deployment(3), deployment(2, "ACTIVE", "FAILED", "tasks failed to start")),
-            "the deployment failed: tasks failed to start",
-        ),
+        (answer(deployment(3), deployment(2, "ACTIVE", "FAILED", "tasks failed to start")), "the deployment failed: tasks failed to start"),
         (answer(deployment(2, rollout="FAILED", reason="circuit breaker")), "the deployment failed: circuit breaker"),
         (
             answer(deployment(3, rollout="COMPLETED", reason="rolling back to deploymentId ecs-svc/1")),

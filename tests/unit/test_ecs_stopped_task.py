@@ -8,16 +8,8 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import failed_containers, why_stopped
 
-LOG = {
-    "logDriver": "awslogs",
-    "options": {"awslogs-group": "/ecs/x", "awslogs-stream-prefix": "mlflow", "awslogs-region": "eu-west-1"},
-}
-DEFINITION = {
-    "containerDefinitions": [
-        {"name": "init", "essential": False, "logConfiguration": LOG},
-        {"name": "mlflow", "logConfiguration": LOG},
-    ]
-}
+LOG = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/x", "awslogs-stream-prefix": "mlflow", "awslogs-region": "eu-west-1"}}
+DEFINITION = {"containerDefinitions": [{"name": "init", "essential": False, "logConfiguration": LOG}, {"name": "mlflow", "logConfiguration": LOG}]}
 
 
 def task(stopped_reason="Essential container in task exited", **mlflow):
@@ -35,12 +27,7 @@ class Logs:
 
 
 @pytest.mark.parametrize(
-    ("mlflow", "failed"),
-    [
-        ({"exitCode": 0}, []),
-        ({"exitCode": 3}, ["mlflow"]),
-        ({"reason": "CannotPullContainerError: no such image"}, ["mlflow"]),
-    ],
+    ("mlflow", "failed"), [({"exitCode": 0}, []), ({"exitCode": 3}, ["mlflow"]), ({"reason": "CannotPullContainerError: no such image"}, ["mlflow"])]
 )
 def test_essential_containers_that_did_not_succeed(mlflow, failed):
     assert [container["name"] for container in failed_containers(task(**mlflow), DEFINITION)] == failed

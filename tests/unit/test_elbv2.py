@@ -5,12 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._elbv2 import (
-    normal_actions,
-    normal_conditions,
-    sent_actions,
-    sent_conditions,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._elbv2 import normal_actions, normal_conditions, sent_actions, sent_conditions
 
 POOL = {"UserPoolArn": "arn:pool", "UserPoolClientId": "client", "UserPoolDomain": "mlflow"}
 OIDC = {
@@ -20,18 +15,11 @@ OIDC = {
     "UserInfoEndpoint": "https://id.example.com/me",
     "ClientId": "client",
 }
-FILLED_IN = {
-    "SessionCookieName": "AWSELBAuthSessionCookie",
-    "Scope": "openid",
-    "SessionTimeout": 604800,
-    "OnUnauthenticatedRequest": "authenticate",
-}
+FILLED_IN = {"SessionCookieName": "AWSELBAuthSessionCookie", "Scope": "openid", "SessionTimeout": 604800, "OnUnauthenticatedRequest": "authenticate"}
 REDIRECT = {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": 443, "StatusCode": "HTTP_301"}}
 REDIRECT_ANSWER = {
     "Type": "redirect",
-    "RedirectConfig": {
-        "Protocol": "HTTPS", "Port": "443", "Host": "#{host}", "Path": "/#{path}", "Query": "#{query}", "StatusCode": "HTTP_301",
-    },
+    "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "Host": "#{host}", "Path": "/#{path}", "Query": "#{query}", "StatusCode": "HTTP_301"},
 }
 REFUSE = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": 403}}
 FORWARD = {"Type": "forward", "TargetGroupArn": "arn:1"}
@@ -68,9 +56,10 @@ def oidc(**config):
         ([oidc(UseExistingClientSecret=True)], [oidc(**FILLED_IN)]),
         ([cognito(), FORWARD], [{**forward(("arn:1", 1)), "Order": 2}, {**cognito(**FILLED_IN), "Order": 1}]),
         ([cognito(), FORWARD], [{**cognito(**FILLED_IN), "Order": 10}, {**FORWARD, "Order": 50000}]),
-        ([{"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "e"}}, FORWARD],
-         [{"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "e"}, "Order": 1},
-          {**FORWARD, "Order": 2}]),
+        (
+            [{"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "e"}}, FORWARD],
+            [{"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "e"}, "Order": 1}, {**FORWARD, "Order": 2}],
+        ),
     ],
 )
 def test_same_actions(wanted, answered):
@@ -103,18 +92,27 @@ def test_different_actions(one, other):
 @pytest.mark.parametrize(
     ("wanted", "answered"),
     [
-        ({"Field": "host-header", "Values": ["A.example.com"]},
-         {"Field": "host-header", "Values": ["a.example.com"], "HostHeaderConfig": {"Values": ["a.example.com"]}}),
-        ({"Field": "path-pattern", "PathPatternConfig": {"Values": ["/b", "/a"]}},
-         {"Field": "path-pattern", "Values": ["/a", "/b"], "PathPatternConfig": {"Values": ["/a", "/b"], "RegexValues": []}}),
-        ({"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["^/a$"]}},
-         {"Field": "path-pattern", "RegexValues": ["^/a$"], "PathPatternConfig": {"Values": [], "RegexValues": ["^/a$"]}}),
-        ({"Field": "source-ip", "SourceIpConfig": {"Values": ["192.0.2.0/24"]}},
-         {"Field": "source-ip", "SourceIpConfig": {"Values": ["192.0.2.0/24"]}}),
-        ({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "Authorization", "Values": ["Bearer *"]}},
-         {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "authorization", "Values": ["Bearer *"]}}),
-        ({"Field": "query-string", "QueryStringConfig": {"Values": [{"Value": "2"}, {"Key": "a", "Value": "1"}]}},
-         {"Field": "query-string", "QueryStringConfig": {"Values": [{"Value": "1", "Key": "a"}, {"Value": "2"}]}}),
+        (
+            {"Field": "host-header", "Values": ["A.example.com"]},
+            {"Field": "host-header", "Values": ["a.example.com"], "HostHeaderConfig": {"Values": ["a.example.com"]}},
+        ),
+        (
+            {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/b", "/a"]}},
+            {"Field": "path-pattern", "Values": ["/a", "/b"], "PathPatternConfig": {"Values": ["/a", "/b"], "RegexValues": []}},
+        ),
+        (
+            {"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["^/a$"]}},
+            {"Field": "path-pattern", "RegexValues": ["^/a$"], "PathPatternConfig": {"Values": [], "RegexValues": ["^/a$"]}},
+        ),
+        ({"Field": "source-ip", "SourceIpConfig": {"Values": ["192.0.2.0/24"]}}, {"Field": "source-ip", "SourceIpConfig": {"Values": ["192.0.2.0/24"]}}),
+        (
+            {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "Authorization", "Values": ["Bearer *"]}},
+            {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "authorization", "Values": ["Bearer *"]}},
+        ),
+        (
+            {"Field": "query-string", "QueryStringConfig": {"Values": [{"Value": "2"}, {"Key": "a", "Value": "1"}]}},
+            {"Field": "query-string", "QueryStringConfig": {"Values": [{"Value": "1", "Key": "a"}, {"Value": "2"}]}},
+        ),
     ],
 )
 def test_same_conditions(wanted, answered):

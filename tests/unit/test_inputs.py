@@ -100,8 +100,18 @@ def test_the_check_of_long_strings_takes_no_time() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(_inputs.MAY_BE_SECRET))
-@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: [s], lambda s: {"A": s}, lambda s: {s: 1.5}, lambda s: {f"T={s}": None}, lambda s: {"A": {"b": s}},
-                                  lambda s: [{"name": "x", "image": "y", "environment": {"A": s}, "dependsOn": s}]])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: s,
+        lambda s: [s],
+        lambda s: {"A": s},
+        lambda s: {s: 1.5},
+        lambda s: {f"T={s}": None},
+        lambda s: {"A": {"b": s}},
+        lambda s: [{"name": "x", "image": "y", "environment": {"A": s}, "dependsOn": s}],
+    ],
+)
 def test_what_may_be_a_secret_is_not_shown(name: str, wrap: t.Callable[[str], t.Any]) -> None:
     for problem in told({**GOOD, name: wrap("hunter2-as-is")}):
         assert "hunter2" not in str(problem)
@@ -116,8 +126,11 @@ def test_what_may_be_a_secret_is_not_shown(name: str, wrap: t.Callable[[str], t.
         ("mlflow_unique_name", "team", "team"),
         ("mlflow_aws_account_id", "012345678901", "012345678901"),
         ("mlflow_api_groups", ["ml-team", "données", "a,b", 7], ["ml-team", "données", "a,b", "7"]),
-        ("mlflow_api_scopes", ["https://mlflow.example.com/write", "aws.cognito.signin.user.admin", "x" * 513], [
-            "https://mlflow.example.com/write", "aws.cognito.signin.user.admin", "x" * 513]),
+        (
+            "mlflow_api_scopes",
+            ["https://mlflow.example.com/write", "aws.cognito.signin.user.admin", "x" * 513],
+            ["https://mlflow.example.com/write", "aws.cognito.signin.user.admin", "x" * 513],
+        ),
         ("mlflow_artifact_bucket_path", "/", "/"),
         ("mlflow_artifact_bucket_path", "/a/b_c/", "/a/b_c/"),
     ],

@@ -19,14 +19,8 @@ def policy(**statement: object) -> dict[str, object]:
         pytest.param(policy(Resource=["b", "a", "a"]), policy(Resource=["a", "b"]), id="resources are a set"),
         pytest.param(policy(NotAction="a:B"), policy(NotAction=["a:B"]), id="not action"),
         pytest.param(policy(Principal="*"), policy(Principal={"AWS": ["*"]}), id="everyone"),
-        pytest.param(
-            policy(Principal={"AWS": "123456789012"}),
-            policy(Principal={"AWS": "arn:aws:iam::123456789012:root"}),
-            id="an account and its root",
-        ),
-        pytest.param(
-            policy(Principal={"Service": ["b", "a"]}), policy(Principal={"Service": ["a", "b"]}), id="order of principals"
-        ),
+        pytest.param(policy(Principal={"AWS": "123456789012"}), policy(Principal={"AWS": "arn:aws:iam::123456789012:root"}), id="an account and its root"),
+        pytest.param(policy(Principal={"Service": ["b", "a"]}), policy(Principal={"Service": ["a", "b"]}), id="order of principals"),
         pytest.param(
             policy(Condition={"Bool": {"aws:SecureTransport": False}}),
             policy(Condition={"Bool": {"aws:SecureTransport": ["false"]}}),
@@ -37,11 +31,7 @@ def policy(**statement: object) -> dict[str, object]:
             policy(Condition={"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
             id="numbers are strings",
         ),
-        pytest.param(
-            {"Statement": {"Effect": "Deny"}},
-            {"Version": "2008-10-17", "Statement": [{"Effect": "Deny"}]},
-            id="one statement, default version",
-        ),
+        pytest.param({"Statement": {"Effect": "Deny"}}, {"Version": "2008-10-17", "Statement": [{"Effect": "Deny"}]}, id="one statement, default version"),
     ],
 )
 def test_same_meaning(one: dict[str, object], other: dict[str, object]) -> None:
@@ -61,9 +51,7 @@ def test_same_meaning(one: dict[str, object], other: dict[str, object]) -> None:
             policy(Principal={"AWS": "123456789012"}),
             id="a role called root is not the account",
         ),
-        pytest.param(
-            policy(Condition={"Bool": {"k": True}}), policy(Condition={"Bool": {"k": False}}), id="condition value"
-        ),
+        pytest.param(policy(Condition={"Bool": {"k": True}}), policy(Condition={"Bool": {"k": False}}), id="condition value"),
         pytest.param(policy(), {"Statement": [{"Effect": "Allow"}]}, id="version"),
     ],
 )

@@ -50,8 +50,7 @@ DENIED = (
         f"{CI} may not ec2:CreateTags on arn:aws:ec2:eu-west-1:123456789012:security-group/*: allow this action in the caller's IAM policy "
         "(because no identity-based policy allows the ec2:CreateTags action)",
     ),
-    ("AccessDenied", "Access Denied", "PutBucketEncryption",
-     "the caller may not s3:PutEncryptionConfiguration: allow this action in the caller's IAM policy"),
+    ("AccessDenied", "Access Denied", "PutBucketEncryption", "the caller may not s3:PutEncryptionConfiguration: allow this action in the caller's IAM policy"),
     ("AccessDenied", "Access Denied", "CreateBucket", "the caller may not s3:CreateBucket: allow this action in the caller's IAM policy"),
     ("403", "Forbidden", "HeadBucket", "the caller may not s3:ListBucket: allow this action in the caller's IAM policy"),
     (
@@ -113,15 +112,21 @@ REFUSED = (
     ("InvalidParameterCombination", "Cannot find version 8.0.mysql_aurora.3.04.0 for aurora-mysql", "choose another mlflow_rds_cluster_engine_version"),
     ("KMSKeyNotAccessibleFault", "The specified KMS key is not accessible", "enable the key"),
     ("InvalidConfigurationRequest", "Access Denied for bucket: logs. Please check S3bucket permission", "mlflow_load_balancer_access_logs_bucket"),
-    ("BadRequestException", "Cannot enable logging. Policy document length breaking Cloudwatch Logs Constraints, either < 1 or > 5120",
-     "take the log groups out of it that are gone"),
+    (
+        "BadRequestException",
+        "Cannot enable logging. Policy document length breaking Cloudwatch Logs Constraints, either < 1 or > 5120",
+        "take the log groups out of it that are gone",
+    ),
     ("BadRequestException", "Insufficient permissions to enable logging", "AccessLogsOfTheApi"),
     ("ExpiredTokenException", "The security token included in the request is expired", "sign in to AWS again"),
     ("InvalidClientTokenId", "The security token included in the request is invalid.", "sign in to AWS again"),
     ("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier than", "check the clock"),
     ("OptInRequired", "You are not subscribed to this service.", "ask AWS Support"),
-    ("InvalidParameterException", "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
-     "iam:CreateServiceLinkedRole"),
+    (
+        "InvalidParameterException",
+        "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+        "iam:CreateServiceLinkedRole",
+    ),
 )
 
 

@@ -50,8 +50,7 @@ def test_foreign(has: dict[str, str], ours: dict[str, str], expected: bool) -> N
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
-    [("x", False), (UNKNOWN, True), (f"arn:{UNKNOWN}:x", True), ({"a": [1, {"b": UNKNOWN}]}, True), ([], False), (None, False)],
+    ("value", "expected"), [("x", False), (UNKNOWN, True), (f"arn:{UNKNOWN}:x", True), ({"a": [1, {"b": UNKNOWN}]}, True), ([], False), (None, False)]
 )
 def test_has_unknown(value: t.Any, expected: bool) -> None:
     assert has_unknown(value) is expected
@@ -148,10 +147,7 @@ def test_create_then_nothing_then_update_then_remove() -> None:
     assert [c["action"] for c in settle([Thing(aws, "a", {"x": 1}, tags=US)])] == ["create"]
     assert settle([Thing(aws, "a", {"x": 1}, tags=US)]) == []
     changes = settle([Thing(aws, "a", {"x": 2}, tags={**US, "t": 1})])  # a number, as YAML may give it
-    assert changes[0]["fields"] == [
-        {"name": "x", "before": 1, "after": 2},
-        {"name": "tags.t", "before": None, "after": "1"},
-    ]
+    assert changes[0]["fields"] == [{"name": "x", "before": 1, "after": 2}, {"name": "tags.t", "before": None, "after": "1"}]
     assert settle([Thing(aws, "a", absent=True, tags=US)])[0]["action"] == "delete"
     assert settle([Thing(aws, "a", absent=True, tags=US)]) == []
     assert acts(aws) == ["create a", "update a {'x': 2}", "retag a {'t': '1'} []", "delete a"]
@@ -289,9 +285,7 @@ def test_what_is_inside_is_replaced_with_its_parent(check_mode: bool) -> None:
     aws = FakeAws(check_mode)
     aws.world.update({"a": {"frozen": "old"}, "a/1": {}, "a/2": {}})
     changes = settle([nested(aws, Soft, {"frozen": "new"})])
-    assert [(c["action"], c["name"]) for c in changes] == [
-        ("replace", "a"), ("replace", "a/1"), ("create", "a/1/x"), ("delete", "a/2"),
-    ]  # fmt: skip
+    assert [(c["action"], c["name"]) for c in changes] == [("replace", "a"), ("replace", "a/1"), ("create", "a/1/x"), ("delete", "a/2")]
     assert acts(aws) == ([] if check_mode else ["delete a", "create a", "create a/1", "create a/1/x"])
 
 

@@ -4,15 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore import (
-    Marks,
-    Mlflow,
-    Problem,
-    Restore,
-    decide,
-    fits,
-    which,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore import Marks, Mlflow, Problem, Restore, decide, fits, which
 
 SNAPSHOT, TIME, CLUSTER, DISCARD = (f"mlflow_restore_{kind}" for kind in ("snapshot", "time", "cluster", "discard"))
 OLD = "x-before-20261122t221500z"
@@ -66,8 +58,7 @@ def test_what_is_in_the_way(clusters, request_, told):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "variable"),
-    [({}, SNAPSHOT), ({SNAPSHOT: "s", TIME: "latest"}, TIME), ({SNAPSHOT: "", TIME: "latest"}, None), ({DISCARD: OLD}, None)],
+    ("inputs", "variable"), [({}, SNAPSHOT), ({SNAPSHOT: "s", TIME: "latest"}, TIME), ({SNAPSHOT: "", TIME: "latest"}, None), ({DISCARD: OLD}, None)]
 )
 def test_one_thing_at_a_time(inputs, variable):
     assert [problem.variable for problem in which(inputs)] == [variable] * (variable is not None)

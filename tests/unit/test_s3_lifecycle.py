@@ -20,14 +20,8 @@ MIDNIGHT = datetime.datetime(2030, 1, 2, tzinfo=datetime.timezone.utc)
         pytest.param([ALL], [{"ID": "a", "Status": "Enabled", "Prefix": ""}], id="prefix of old rules"),
         pytest.param([ALL], [{"ID": "a", "Status": "Enabled"}], id="no filter"),
         pytest.param([ALL, {**ALL, "ID": "b"}], [{**ALL, "ID": "b"}, ALL], id="order of rules"),
-        pytest.param(
-            [{**ALL, "Transitions": [{"Days": 90}, {"Days": 30}]}],
-            [{**ALL, "Transitions": [{"Days": 30}, {"Days": 90}]}],
-            id="order of transitions",
-        ),
-        pytest.param(
-            [{**ALL, "Expiration": {"Date": "2030-01-02T00:00:00Z"}}], [{**ALL, "Expiration": {"Date": MIDNIGHT}}], id="date"
-        ),
+        pytest.param([{**ALL, "Transitions": [{"Days": 90}, {"Days": 30}]}], [{**ALL, "Transitions": [{"Days": 30}, {"Days": 90}]}], id="order of transitions"),
+        pytest.param([{**ALL, "Expiration": {"Date": "2030-01-02T00:00:00Z"}}], [{**ALL, "Expiration": {"Date": MIDNIGHT}}], id="date"),
     ],
 )
 def test_same_rules(one: list[dict[str, t.Any]], other: list[dict[str, t.Any]]) -> None:

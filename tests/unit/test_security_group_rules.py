@@ -7,13 +7,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ec2_security_groups import (
-    existing_rule,
-    identity,
-    permission,
-    single_rules,
-    wanted_rule,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ec2_security_groups import existing_rule, identity, permission, single_rules, wanted_rule
 
 
 def spec(**changes: t.Any) -> dict[str, t.Any]:
@@ -31,15 +25,7 @@ def spec(**changes: t.Any) -> dict[str, t.Any]:
 
 
 def raw(**changes: t.Any) -> dict[str, t.Any]:
-    return {
-        "SecurityGroupRuleId": "sgr-1",
-        "GroupId": "sg-1",
-        "IsEgress": False,
-        "IpProtocol": "tcp",
-        "FromPort": 443,
-        "ToPort": 443,
-        **changes,
-    }
+    return {"SecurityGroupRuleId": "sgr-1", "GroupId": "sg-1", "IsEgress": False, "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, **changes}
 
 
 @pytest.mark.parametrize(
@@ -50,21 +36,15 @@ def raw(**changes: t.Any) -> dict[str, t.Any]:
         pytest.param(spec(cidr="10.1.2.3"), raw(CidrIpv4="10.1.2.3/32"), id="one address"),
         pytest.param(spec(cidr="2001:DB8:0::/32"), raw(CidrIpv6="2001:db8::/32"), id="IPv6"),
         pytest.param(spec(prefix_list_id="pl-1"), raw(PrefixListId="pl-1"), id="prefix list"),
-        pytest.param(
-            spec(security_group="peer"), raw(ReferencedGroupInfo={"GroupId": "sg-2", "UserId": "1"}), id="group by name"
-        ),
+        pytest.param(spec(security_group="peer"), raw(ReferencedGroupInfo={"GroupId": "sg-2", "UserId": "1"}), id="group by name"),
         pytest.param(spec(security_group="sg-3"), raw(ReferencedGroupInfo={"GroupId": "sg-3"}), id="group by id"),
-        pytest.param(
-            spec(cidr="10.0.0.0/8", to_port=444), raw(CidrIpv4="10.0.0.0/8", ToPort=444), id="range of ports"
-        ),
+        pytest.param(spec(cidr="10.0.0.0/8", to_port=444), raw(CidrIpv4="10.0.0.0/8", ToPort=444), id="range of ports"),
         pytest.param(
             spec(cidr="0.0.0.0/0", direction="egress", protocol="-1", from_port=-1),
             raw(CidrIpv4="0.0.0.0/0", IsEgress=True, IpProtocol="-1", FromPort=-1, ToPort=-1),
             id="everything",
         ),
-        pytest.param(
-            spec(cidr="10.0.0.0/8", description="a"), raw(CidrIpv4="10.0.0.0/8", Description="b"), id="description"
-        ),
+        pytest.param(spec(cidr="10.0.0.0/8", description="a"), raw(CidrIpv4="10.0.0.0/8", Description="b"), id="description"),
     ],
 )
 def test_same_rule(wanted: dict[str, t.Any], existing: dict[str, t.Any]) -> None:
@@ -104,8 +84,6 @@ def test_names_what_is_no_cidr() -> None:
         wanted_rule(spec(cidr="10.0.0.0/33"), {})
 
 
-@pytest.mark.parametrize(
-    ("cidrs", "single"), [(["10.0.0.0/8", "::/0"], ["10.0.0.0/8", "::/0"]), ([], []), (None, [None])]
-)
+@pytest.mark.parametrize(("cidrs", "single"), [(["10.0.0.0/8", "::/0"], ["10.0.0.0/8", "::/0"]), ([], []), (None, [None])])
 def test_each_block_is_a_rule_of_its_own(cidrs: list[str] | None, single: list[str | None]) -> None:
     assert [rule["cidr"] for rule in single_rules([{"cidrs": cidrs, "from_port": 1}])] == single

@@ -56,9 +56,7 @@ def test_the_first_of_a_list_that_may_be_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"no pickle", pickle.dumps(("odd", None)), pickle.dumps((1.5, False, {}))[:-3]],
-    ids=["empty", "no pickle", "odd", "half"],
+    "content", [b"", b"no pickle", pickle.dumps(("odd", None)), pickle.dumps((1.5, False, {}))[:-3]], ids=["empty", "no pickle", "odd", "half"]
 )
 def test_answers_that_cannot_be_read_count_for_nothing(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "answers"

@@ -14,9 +14,14 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource im
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules.apigatewayv2_vpc_link import VpcLink, normal
 
 FAILED = {
-    "VpcLinkId": "old", "Name": "team-x", "SubnetIds": ["subnet-a"], "SecurityGroupIds": [], "Tags": {},
-    "VpcLinkStatus": "FAILED", "VpcLinkStatusMessage": "no free address in subnet-a",
-}  # fmt: skip
+    "VpcLinkId": "old",
+    "Name": "team-x",
+    "SubnetIds": ["subnet-a"],
+    "SecurityGroupIds": [],
+    "Tags": {},
+    "VpcLinkStatus": "FAILED",
+    "VpcLinkStatusMessage": "no free address in subnet-a",
+}
 
 
 class FakeAws:

@@ -66,9 +66,11 @@ def service(healthy: int = 100, absent: bool = False) -> Resource:
 
 
 DATABASE = {
-    "status": "available", "backup_retention_period": 14, "deletion_protection": True,
+    "status": "available",
+    "backup_retention_period": 14,
+    "deletion_protection": True,
     "serverless_v2_scaling": {"min_capacity": 1.0, "max_capacity": 4.0},
-}  # fmt: skip
+}
 BALANCER = {"protected": False, "subnets": ["subnet-a", "subnet-b"], "scheme": "internal"}
 TASK = {"cpu": 1024, "memory": 2048, "containers": {"c": {"environment": {"BUCKET": "a", "X": "1"}}}}
 SERVICE = {"network": {"assign_public_ip": False}}
@@ -84,8 +86,7 @@ CASES = [
     (cluster(), DATABASE, {"engine_version": "8.0.mysql_aurora.3.11.0"}, ["engine_version: restarts the database"]),
     (cluster(), DATABASE, {"parameter_group_name": "y", "port": 1}, ["parameter_group_name, port: restarts the database"]),
     (cluster(absent=True), DATABASE, {}, ["the database and its automatic backups are deleted after a last snapshot"]),
-    (cluster(absent=True, skip_final_snapshot=True), DATABASE, {},
-     ["the database and its backups are deleted for good, without a last snapshot"]),
+    (cluster(absent=True, skip_final_snapshot=True), DATABASE, {}, ["the database and its backups are deleted for good, without a last snapshot"]),
     (instance(), {"arn": "x"}, {"instance_class": "db.r8g.large"}, ["instance_class: restarts the instance"]),
     (instance(), {"arn": "x"}, {"promotion_tier": 2}, []),
     (instance(absent=True), {"arn": "x"}, {}, ["without a reader, a failover takes up to about 10 minutes"]),
@@ -94,9 +95,12 @@ CASES = [
     # the load balancer
     (balancer(), None, {"scheme": "internet-facing"}, ["opens the load balancer to the internet"]),
     (balancer(), None, {"scheme": "internal", "subnets": []}, []),
-    (balancer(), BALANCER, {"scheme": "internet-facing"},
-     ["opens the load balancer to the internet",
-      "deletes the load balancer and makes it anew: its DNS name changes, requests fail for minutes"]),
+    (
+        balancer(),
+        BALANCER,
+        {"scheme": "internet-facing"},
+        ["opens the load balancer to the internet", "deletes the load balancer and makes it anew: its DNS name changes, requests fail for minutes"],
+    ),
     (balancer(), {**BALANCER, "protected": True}, {"attributes": {PROTECTION: "false"}}, ["the load balancer can be deleted by mistake"]),
     (balancer(), BALANCER, {"attributes": {PROTECTION: "true"}}, []),
     (balancer(), BALANCER, {"subnets": ["subnet-b", "subnet-c"]}, ["connections through subnet-a are cut"]),
@@ -127,8 +131,12 @@ CASES = [
     (service(absent=True), SERVICE, {}, ["all its tasks are stopped"]),
     (scaled(application_autoscaling_target.Policy, absent=True), {}, {}, ["the capacity does not follow the load any more"]),
     (scaled(application_autoscaling_target.Policy, absent=True, parent_absent=True), {}, {}, []),
-    (scaled(application_autoscaling_target.ScheduledAction), None, {"capacity": {"min": 0, "max": 0}},
-     ["stops everything at these times: then nobody can use it"]),
+    (
+        scaled(application_autoscaling_target.ScheduledAction),
+        None,
+        {"capacity": {"min": 0, "max": 0}},
+        ["stops everything at these times: then nobody can use it"],
+    ),
     (scaled(application_autoscaling_target.ScheduledAction), None, {"capacity": {"min": 0, "max": None}}, []),
     # the rest
     (thing(logs_log_groups.LogGroup), {"retention_in_days": None}, {"retention_in_days": 90}, ["logs that are older than 90 days are deleted"]),
@@ -139,7 +147,7 @@ CASES = [
     (thing(secretsmanager_secret.Secret, absent=True, recovery_window_in_days=0), {"arn": "x"}, {}, ["the value is deleted at once and for good"]),
     (thing(secretsmanager_secret.Secret, absent=True, recovery_window_in_days=30), {"arn": "x"}, {}, []),
     (thing(apigatewayv2_domain_name.DomainName, absent=True), {"status": "AVAILABLE"}, {}, ["programs that use this name are cut off"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("resource", "before", "changes", "expected"), CASES)
@@ -153,14 +161,22 @@ def test_warnings(resource: Resource, before: t.Any, changes: t.Any, expected: l
         (None, {"min_capacity": 0, "max_capacity": 1}, []),
         ({"min_capacity": 1, "max_capacity": 2}, None, []),
         ({"min_capacity": 0, "max_capacity": 1}, {"min_capacity": 1, "max_capacity": 2}, []),
-        ({"min_capacity": 1, "max_capacity": 4}, {"min_capacity": 0.5, "max_capacity": 2},
-         ["min_capacity: 0.5 ACU instead of 1: less room for busy times", "max_capacity: 2 ACU instead of 4: less room for busy times"]),
-        ({"min_capacity": 1, "max_capacity": 1}, {"min_capacity": 0, "max_capacity": 1},
-         ["min_capacity: 0 ACU instead of 1: less room for busy times",
-          "it pauses when nobody uses it: the first request after a pause waits about 15 seconds"]),
+        (
+            {"min_capacity": 1, "max_capacity": 4},
+            {"min_capacity": 0.5, "max_capacity": 2},
+            ["min_capacity: 0.5 ACU instead of 1: less room for busy times", "max_capacity: 2 ACU instead of 4: less room for busy times"],
+        ),
+        (
+            {"min_capacity": 1, "max_capacity": 1},
+            {"min_capacity": 0, "max_capacity": 1},
+            [
+                "min_capacity: 0 ACU instead of 1: less room for busy times",
+                "it pauses when nobody uses it: the first request after a pause waits about 15 seconds",
+            ],
+        ),
         ({"min_capacity": 0, "max_capacity": 1}, {"min_capacity": 0, "max_capacity": 1, "seconds_until_auto_pause": 300}, []),
     ],
-)  # fmt: skip
+)
 def test_less_capacity_of_the_database(have: t.Any, want: t.Any, expected: list[str]) -> None:
     assert capacity_warnings(have, want) == expected
 
@@ -172,25 +188,18 @@ def test_less_capacity_of_the_database(have: t.Any, want: t.Any, expected: list[
         (None, {"min": 0, "max": 2}, ["everything may be stopped: then nobody can use it"]),
         ({"min": 2, "max": 2}, {"min": 2, "max": 4}, []),
         ({"min": 2, "max": 4}, {"min": 1, "max": 3}, ["min: 1 instead of 2", "max: 3 instead of 4"]),
-        ({"min": 1, "max": 1}, {"min": 0, "max": 0},
-         ["min: 0 instead of 1", "max: 0 instead of 1", "everything may be stopped: then nobody can use it"]),
+        ({"min": 1, "max": 1}, {"min": 0, "max": 0}, ["min: 0 instead of 1", "max: 0 instead of 1", "everything may be stopped: then nobody can use it"]),
         ({"min": 0, "max": 2}, {"min": 0, "max": 3}, []),
         ({"min": 2, "max": 2}, None, []),
     ],
-)  # fmt: skip
+)
 def test_fewer_tasks(have: t.Any, want: t.Any, expected: list[str]) -> None:
     assert application_autoscaling_target.capacity_warnings(have, want) == expected
 
 
 @pytest.mark.parametrize(
     ("direction", "peer", "expected"),
-    [
-        ("ingress", "0.0.0.0/0", True),
-        ("ingress", "::/0", True),
-        ("egress", "0.0.0.0/0", False),
-        ("ingress", "10.0.0.0/8", False),
-        ("ingress", "sg-1", False),
-    ],
+    [("ingress", "0.0.0.0/0", True), ("ingress", "::/0", True), ("egress", "0.0.0.0/0", False), ("ingress", "10.0.0.0/8", False), ("ingress", "sg-1", False)],
 )
 def test_what_opens_a_security_group_to_the_internet(direction: str, peer: str, expected: bool) -> None:
     assert ec2_security_groups.is_open({"direction": direction, "peer": peer}) is expected

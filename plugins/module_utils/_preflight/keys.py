@@ -62,16 +62,11 @@ class Unusable(Exception):
 
 class Keys(Checks):
     def checks(self) -> list[Check]:
-        return [
-            *((self.named, (name,), (name,)) for name in NAMED),
-            *((self.usable, (thing,), (thing.variable.partition("[")[0],)) for thing in self.things()),
-        ]
+        return [*((self.named, (name,), (name,)) for name in NAMED), *((self.usable, (thing,), (thing.variable.partition("[")[0],)) for thing in self.things())]
 
     def things(self) -> list[Thing]:
         stack = self.inputs.get("mlflow_unique_name", "")
-        preparation, servers, mlflow, authorizer = (
-            f"{stack}-{role}" for role in ("ecs-prepare-execution", "ecs-execution", "ecs-task", "authorizer")
-        )
+        preparation, servers, mlflow, authorizer = (f"{stack}-{role}" for role in ("ecs-prepare-execution", "ecs-execution", "ecs-task", "authorizer"))
         single = [
             ("mlflow_database_password_secret_arn", preparation),
             ("mlflow_api_credentials_secret_arn", authorizer),

@@ -10,13 +10,7 @@ import typing as t
 from collections import Counter
 from functools import partial
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
-    LOAD_BALANCER_NAME,
-    Document,
-    api_load_balancer,
-    load_balancer,
-    vpc_links,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import LOAD_BALANCER_NAME, Document, api_load_balancer, load_balancer, vpc_links
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._zones import VPC_LINKS, is_known, lacks
@@ -133,9 +127,7 @@ class Network(Checks):
     def way_out(self) -> Problems:
         """Where the default routes lead. That there is none is only warned of: not every network shows its way out in its route tables."""
         vpc = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}]
-        tables, (balanced, linked) = together(
-            lambda: self.aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc), self.placed
-        )
+        tables, (balanced, linked) = together(lambda: self.aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc), self.placed)
         of_subnet = {a["SubnetId"]: table for table in tables for a in table["Associations"] if "SubnetId" in a}
         main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
         routes = {i: default_route(of_subnet.get(i, main)) for name in (LOAD_BALANCER, SERVICE) for i in self.inputs.get(name) or []}

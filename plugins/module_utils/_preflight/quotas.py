@@ -85,9 +85,7 @@ class Quotas(Checks):
 
     def clusters(self) -> Problems:
         if self.is_new():
-            clusters, instances = together(
-                lambda: self.aws.pages("rds", "describe_db_clusters", "DBClusters"), lambda: db_instances(self.aws)
-            )
+            clusters, instances = together(lambda: self.aws.pages("rds", "describe_db_clusters", "DBClusters"), lambda: db_instances(self.aws))
             yield from self.room(CLUSTERS, len(clusters))
             yield from self.room(INSTANCES, len(instances), 1 + (self.inputs.get("mlflow_database_reader_count") or 0))
 

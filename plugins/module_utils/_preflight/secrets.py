@@ -60,7 +60,6 @@ def credentials_reason(value: str) -> str | None:
     if short:
         named = ", ".join(repr(user)[:80] for user in short[:5]) + (f" and {len(short) - 5} more" if len(short) > 5 else "")
         return (
-            f"the password of {named} is shorter than {MIN_PASSWORD} characters, and whoever guesses it is in: give a longer one, "
-            "such as 32 random characters"
+            f"the password of {named} is shorter than {MIN_PASSWORD} characters, and whoever guesses it is in: give a longer one, such as 32 random characters"
         )
     return None

@@ -18,10 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.b
 
 class Service(Checks):
     def checks(self) -> list[Check]:
-        return [
-            (self.sidecars, (), ("mlflow_service_sidecar_container_definitions",)),
-            (self.jobs, (), ("mlflow_service_max_capacity",)),
-        ]
+        return [(self.sidecars, (), ("mlflow_service_sidecar_container_definitions",)), (self.jobs, (), ("mlflow_service_max_capacity",))]
 
     def jobs(self) -> Problems:
         """Only warns: whoever uses no jobs loses nothing."""
@@ -30,7 +27,7 @@ class Service(Checks):
             self.aws.module.warn(
                 f"mlflow_service_max_capacity: MLflow's jobs are on and up to {servers} servers run: each that starts runs the unfinished jobs of "
                 "all others once more, and periodic tasks (online scoring, issue detection) are off, since each server would run them; have one "
-                "server, or set MLFLOW_SERVER_ENABLE_JOB_EXECUTION to \"false\" in mlflow_service_environment"
+                'server, or set MLFLOW_SERVER_ENABLE_JOB_EXECUTION to "false" in mlflow_service_environment'
             )
         yield from ()
 

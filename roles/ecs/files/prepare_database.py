@@ -83,13 +83,7 @@ def connect_as_master(app: sqlalchemy.URL, wait_seconds: float) -> sqlalchemy.Co
         password=os.environ["DATABASE_MASTER_PASSWORD"],
         database="postgres" if app.get_backend_name() == "postgresql" else "",
     )
-    engine = sqlalchemy.create_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={"connect_timeout": 10},
-    )
+    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, hide_parameters=True, connect_args={"connect_timeout": 10})
     deadline = time.monotonic() + wait_seconds
     delay = 1.0
     while True:
@@ -162,9 +156,7 @@ def discard_unfinished(master: sqlalchemy.Connection, app: sqlalchemy.URL, engin
 
 def check_first(master: sqlalchemy.Connection, app: sqlalchemy.URL) -> None:
     """Raise ``Refused`` for a schema that this run may not serve, before anything is changed, such as a password."""
-    catalogue = "pg_database WHERE datname" if master.dialect.name == "postgresql" else (
-        "information_schema.schemata WHERE schema_name"
-    )
+    catalogue = "pg_database WHERE datname" if master.dialect.name == "postgresql" else ("information_schema.schemata WHERE schema_name")
     if not master.exec_driver_sql(f"SELECT 1 FROM {catalogue} = %s", (app.database,)).scalar():
         return
     engine = sqlalchemy.create_engine(master.engine.url.set(database=app.database), poolclass=NullPool, hide_parameters=True)
@@ -254,8 +246,7 @@ def check_characters(engine: sqlalchemy.Engine, revision: str) -> None:
         return
     with engine.connect() as connection:
         columns = connection.exec_driver_sql(
-            "SELECT table_name, character_set_name FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() AND character_set_name <> 'utf8mb4'"
+            "SELECT table_name, character_set_name FROM information_schema.columns WHERE table_schema = DATABASE() AND character_set_name <> 'utf8mb4'"
         ).all()
     old = {(table, characters) for table, characters in columns if table in Base.metadata.tables}
     if old:
@@ -279,14 +270,10 @@ def check_upgrade(engine: sqlalchemy.Engine, revision: str | None, head: str) ->
     try:
         ScriptDirectory.from_config(mlflow_db._get_alembic_config("")).get_revision(revision)
     except CommandError:
-        raise Refused(
-            4, revision, f"this MLflow does not know the schema {revision} (its newest is {head}): use a newer image"
-        ) from None
+        raise Refused(4, revision, f"this MLflow does not know the schema {revision} (its newest is {head}): use a newer image") from None
     check_characters(engine, revision)
     if os.environ.get("SCHEMA_UPGRADE") != "true":
-        raise Refused(
-            3, revision, f"the schema {revision} is older than {head}, which this MLflow needs: it must be upgraded"
-        )
+        raise Refused(3, revision, f"the schema {revision} is older than {head}, which this MLflow needs: it must be upgraded")
 
 
 def masked(error: object) -> str:

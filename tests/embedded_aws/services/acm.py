@@ -102,9 +102,7 @@ def _users(account_id: str, arn: str) -> list[str]:
     balancers = elbv2_backends[account_id][region].load_balancers.values()
     domains = apigatewayv2_backends[account_id][region].domain_names.values()
     return [each.arn for each in balancers if any(arn in listener.certificates for listener in each.listeners.values())] + [
-        domain.domain_name_arn
-        for domain in domains
-        if any(configuration.get("certificateArn") == arn for configuration in domain.domain_name_configurations)
+        domain.domain_name_arn for domain in domains if any(configuration.get("certificateArn") == arn for configuration in domain.domain_name_configurations)
     ]
 
 
@@ -117,11 +115,7 @@ def _record(domain: str) -> dict[str, str]:
     """The validation record of a domain: the same for every certificate that an account requests for it."""
     name = domain.removeprefix("*.")
     digest = hashlib.sha256(name.encode()).hexdigest()
-    return {
-        "Name": f"_{digest[:32]}.{name}.",
-        "Type": "CNAME",
-        "Value": f"_{digest[32:]}.acm-validations.aws.",
-    }
+    return {"Name": f"_{digest[:32]}.{name}.", "Type": "CNAME", "Value": f"_{digest[32:]}.acm-validations.aws."}
 
 
 def _in_route53(account_id: str, record: dict[str, str]) -> bool:

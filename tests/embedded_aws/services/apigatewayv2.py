@@ -189,9 +189,7 @@ def domain_name_target(original: Any, self: Any) -> dict[str, Any]:
         "ipAddressType": "ipv4",
         "securityPolicy": "TLS_1_2",
     }
-    document["domainNameConfigurations"] = [
-        {**defaults, **configuration} for configuration in copy.deepcopy(document["domainNameConfigurations"])
-    ]
+    document["domainNameConfigurations"] = [{**defaults, **configuration} for configuration in copy.deepcopy(document["domainNameConfigurations"])]
     document["routingMode"] = getattr(self, "routing_mode", "API_MAPPING_ONLY")
     # AWS leaves out what does not apply.
     if not document["mutualTlsAuthentication"]:
@@ -207,8 +205,7 @@ def update_domain_name(_original: Any, self: Any) -> Any:
     if "domainNameConfigurations" in given:
         existing = domain.domain_name_configurations or [{}]
         domain.domain_name_configurations = [
-            {**(existing[index] if index < len(existing) else {}), **configuration}
-            for index, configuration in enumerate(given["domainNameConfigurations"])
+            {**(existing[index] if index < len(existing) else {}), **configuration} for index, configuration in enumerate(given["domainNameConfigurations"])
         ]
     if "mutualTlsAuthentication" in given:
         domain.mutual_tls_authentication = given["mutualTlsAuthentication"]
@@ -221,16 +218,12 @@ def update_domain_name(_original: Any, self: Any) -> Any:
 def delete_domain_name(_original: Any, self: Any, domain_name: str) -> None:
     """DeleteDomainName takes the API mappings of the domain name with it."""
     self.get_domain_name(domain_name)
-    self.api_mappings = {
-        identifier: mapping for identifier, mapping in self.api_mappings.items() if mapping.domain_name != domain_name
-    }
+    self.api_mappings = {identifier: mapping for identifier, mapping in self.api_mappings.items() if mapping.domain_name != domain_name}
     del self.domain_names[domain_name]
 
 
 @gap(models.ApiGatewayV2Backend, "create_api_mapping")
-def api_mapping_needs_stage(
-    original: Any, self: Any, api_id: str, api_mapping_key: str, domain_name: str, stage: str
-) -> Any:
+def api_mapping_needs_stage(original: Any, self: Any, api_id: str, api_mapping_key: str, domain_name: str, stage: str) -> Any:
     """CreateApiMapping refuses a stage that does not exist and a key that the domain name has mapped."""
     if api_id in self.apis and stage not in self.apis[api_id].stages:
         raise exceptions.BadRequestException("Invalid stage identifier specified")
@@ -242,9 +235,7 @@ def api_mapping_needs_stage(
 @gap(responses.ApiGatewayV2Response, "update_api_mapping")
 def update_api_mapping(_original: Any, self: Any) -> Any:
     """UpdateApiMapping changes the API, the stage and the key of a mapping."""
-    mapping = self.apigatewayv2_backend.get_api_mapping(
-        api_mapping_id=self.path.split("/")[-1], domain_name=self.path.split("/")[-3]
-    )
+    mapping = self.apigatewayv2_backend.get_api_mapping(api_mapping_id=self.path.split("/")[-1], domain_name=self.path.split("/")[-3])
     given = json.loads(self.body)
     mapping.api_mapping_key = given.get("apiMappingKey", mapping.api_mapping_key)
     mapping.api_id = given.get("apiId", mapping.api_id)
@@ -258,9 +249,7 @@ def create_vpc_link(original: Any, self: Any, name: str, sg_ids: list[str], subn
     for subnet in (each for zone in ec2_backends[self.account_id][self.region_name].subnets.values() for each in zone.values()):
         zones = VPC_LINK_ZONES.get(self.region_name, subnet.availability_zone_id)
         if subnet.id in subnet_ids and subnet.availability_zone_id not in zones.split():
-            raise exceptions.BadRequestException(
-                f"Subnet '{subnet.id}' is in Availability Zone '{subnet.availability_zone_id}' where service is not available"
-            )
+            raise exceptions.BadRequestException(f"Subnet '{subnet.id}' is in Availability Zone '{subnet.availability_zone_id}' where service is not available")
     most = limit(self.account_id, self.region_name, "apigateway", "L-668C9B28")
     if len(subnet_ids) > most:
         raise exceptions.BadRequestException(f"Too many subnets for one Vpc Link. Limit is {most}.")
@@ -295,9 +284,7 @@ def delete_vpc_link(_original: Any, self: Any, vpc_link_id: str) -> None:
     link = self.get_vpc_link(vpc_link_id)
     for api in self.apis.values():
         if any(integration.connection_id == vpc_link_id for integration in api.integrations.values()):
-            raise exceptions.BadRequestException(
-                f"Cannot delete vpc link. Vpc link '{vpc_link_id}', is referenced in [{api.api_id}]"
-            )
+            raise exceptions.BadRequestException(f"Cannot delete vpc link. Vpc link '{vpc_link_id}', is referenced in [{api.api_id}]")
     link.since_deletion = link.since_deletion or Elapsed("vpclink")
 
 
@@ -316,11 +303,7 @@ def deleted_vpc_links(original: Any, self: Any) -> Any:
 
 
 def _forget_deleted_links(backend: Any) -> None:
-    backend.vpc_links = {
-        identifier: link
-        for identifier, link in backend.vpc_links.items()
-        if not (link.since_deletion and link.since_deletion.over())
-    }
+    backend.vpc_links = {identifier: link for identifier, link in backend.vpc_links.items() if not (link.since_deletion and link.since_deletion.over())}
 
 
 @gap(models.Api, "delete_integration")
@@ -329,9 +312,7 @@ def delete_integration(original: Any, self: Any, integration_id: str) -> None:
     self.get_integration(integration_id)
     routes = [each.route_id for each in self.routes.values() if each.target == f"integrations/{integration_id}"]
     if routes:
-        raise Conflict(
-            f"Cannot delete Integration because it is referenced by the following Routes with Ids: {routes}"
-        )
+        raise Conflict(f"Cannot delete Integration because it is referenced by the following Routes with Ids: {routes}")
     original(self, integration_id)
 
 
@@ -388,9 +369,7 @@ def delete_api(original: Any, self: Any, api_id: str) -> None:
 def _refuse_if_mapped(api: Any, what: str, stage_name: str | None = None) -> None:
     for mapping in api.backend.api_mappings.values():
         if mapping.api_id == api.api_id and stage_name in (None, mapping.stage):
-            raise exceptions.BadRequestException(
-                f"Deleting {what} failed. Please remove all API mappings for the {what} from your custom domain names."
-            )
+            raise exceptions.BadRequestException(f"Deleting {what} failed. Please remove all API mappings for the {what} from your custom domain names.")
 
 
 @gap()

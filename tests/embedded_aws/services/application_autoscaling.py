@@ -14,11 +14,7 @@ from moto.core.exceptions import JsonRESTError
 
 from embedded_aws.gaps import gap
 
-NOT_SUSPENDED = {
-    "DynamicScalingInSuspended": False,
-    "DynamicScalingOutSuspended": False,
-    "ScheduledScalingSuspended": False,
-}
+NOT_SUSPENDED = {"DynamicScalingInSuspended": False, "DynamicScalingOutSuspended": False, "ScheduledScalingSuspended": False}
 
 
 class ObjectNotFound(JsonRESTError):
@@ -36,10 +32,7 @@ def target_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) -> None
     """A scalable target has the service-linked role and nothing suspended, whatever it was registered with."""
     original(self, *args, **kwargs)
     account = self.applicationautoscaling_backend.account_id
-    self.role_arn = (
-        f"arn:aws:iam::{account}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
-        "AWSServiceRoleForApplicationAutoScaling_ECSService"
-    )
+    self.role_arn = f"arn:aws:iam::{account}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"
     self.suspended_state = {**NOT_SUSPENDED, **(self.suspended_state or {})}
     self.tags: dict[str, str] = {}
 
@@ -71,18 +64,11 @@ def register_scalable_target(original: Any, self: Any) -> str:
 def deregister_scalable_target(original: Any, self: Any, namespace: str, r_id: str, dimension: str) -> None:
     """DeregisterScalableTarget takes the scaling policies and scheduled actions of the target with it."""
     if not self._scalable_target_exists(r_id, dimension):
-        raise ObjectNotFound(
-            f"No scalable target found for service namespace: {namespace}, resource ID: {r_id}, "
-            f"scalable dimension: {dimension}"
-        )
+        raise ObjectNotFound(f"No scalable target found for service namespace: {namespace}, resource ID: {r_id}, scalable dimension: {dimension}")
     for policy in list(self.policies.values()):
         if (policy.resource_id, policy.scalable_dimension) == (r_id, dimension):
             self.delete_scaling_policy(policy.policy_name, namespace, r_id, dimension)
-    self.scheduled_actions = [
-        action
-        for action in self.scheduled_actions
-        if (action.resource_id, action.scalable_dimension) != (r_id, dimension)
-    ]
+    self.scheduled_actions = [action for action in self.scheduled_actions if (action.resource_id, action.scalable_dimension) != (r_id, dimension)]
     original(self, namespace, r_id, dimension)
 
 
@@ -158,7 +144,4 @@ def _target(response: Any, arn: str) -> Any:
 
 def _need_target(backend: Any, namespace: str, resource_id: str, dimension: str) -> None:
     if not backend._scalable_target_exists(resource_id, dimension):
-        raise ObjectNotFound(
-            f"No scalable target registered for service namespace: {namespace}, resource ID: {resource_id}, "
-            f"scalable dimension: {dimension}"
-        )
+        raise ObjectNotFound(f"No scalable target registered for service namespace: {namespace}, resource ID: {resource_id}, scalable dimension: {dimension}")

@@ -20,10 +20,26 @@ from embedded_aws.gaps import gap
 _keys: list[jwk.RSAKey] = []
 
 STANDARD_ATTRIBUTES = [
-    "address", "birthdate", "email", "email_verified", "family_name", "gender", "given_name", "locale", "middle_name",
-    "name", "nickname", "phone_number", "phone_number_verified", "picture", "preferred_username", "profile",
-    "updated_at", "website", "zoneinfo",
-]  # fmt: skip
+    "address",
+    "birthdate",
+    "email",
+    "email_verified",
+    "family_name",
+    "gender",
+    "given_name",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "phone_number_verified",
+    "picture",
+    "preferred_username",
+    "profile",
+    "updated_at",
+    "website",
+    "zoneinfo",
+]
 
 
 @gap(models.CognitoIdpUserPool, "__init__")
@@ -42,9 +58,7 @@ UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 
 
 @gap(models.CognitoIdpUserPool, "create_jwt")
-def create_jwt(
-    original: Any, self: Any, client_id: str, username: str, token_use: str, *args: Any, **kwargs: Any
-) -> tuple[str, int]:
+def create_jwt(original: Any, self: Any, client_id: str, username: str, token_use: str, *args: Any, **kwargs: Any) -> tuple[str, int]:
     """A token's header names the key that signed it; it is valid for as long as its app client says, or an hour."""
     settings = self.clients[client_id].extended_config
     if validity := settings.get(f"{token_use.title()}TokenValidity"):
@@ -104,9 +118,7 @@ def domain_account(original: Any, self: Any, extended: bool = True) -> dict[str,
 def delete_user_pool(original: Any, self: Any, user_pool_id: str) -> None:
     """DeleteUserPool refuses a pool that has a domain."""
     if any(domain.user_pool_id == user_pool_id for domain in self.user_pool_domains.values()):
-        raise exceptions.InvalidParameterException(
-            "User pool cannot be deleted. It has a domain configured that should be deleted first."
-        )
+        raise exceptions.InvalidParameterException("User pool cannot be deleted. It has a domain configured that should be deleted first.")
     original(self, user_pool_id)
 
 
@@ -115,9 +127,7 @@ def update_user_pool(original: Any, self: Any, user_pool_id: str, extended_confi
     """UpdateUserPool resets what it is not given, turns MFA off unless told, and takes MFA only with an SMS configuration."""
     pool, mfa = self.describe_user_pool(user_pool_id), extended_config.get("MfaConfiguration", "OFF")
     if mfa != "OFF" and not extended_config.get("SmsConfiguration"):
-        raise exceptions.InvalidParameterException(
-            "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
-        )
+        raise exceptions.InvalidParameterException("SMS configuration and Auto verification for phone_number are required when MFA is required/optional")
     kept = {k: v for k, v in pool.extended_config.items() if k in ("UsernameAttributes", "AliasAttributes", "UsernameConfiguration")}
     original(self, user_pool_id, {**kept, **extended_config})
     pool.mfa_config = mfa

@@ -51,9 +51,7 @@ def same_rule(_original: Any, self: Any, other: Any) -> bool:
 
 def _identity(rule: Any) -> tuple[Any, ...]:
     ports = (None, None) if rule.ip_protocol == "-1" else (rule.from_port, rule.to_port)
-    return (
-        rule.ip_protocol, *ports, rule.cidr_ipv4, rule.cidr_ipv6, rule.source_group.get("GroupId"), rule.prefix_list_id
-    )  # fmt: skip
+    return (rule.ip_protocol, *ports, rule.cidr_ipv4, rule.cidr_ipv6, rule.source_group.get("GroupId"), rule.prefix_list_id)
 
 
 @gap(SecurityGroups, "authorize_security_group_ingress")
@@ -121,9 +119,7 @@ def available_addresses(original: Any, self: Any) -> int:
 
 
 @gap(EC2Backend, "_verify_group_will_respect_rule_count_limit")
-def rules_of_group(
-    _original: Any, self: Any, group: Any, _have: int, ranges: list[Any], source_groups: list[Any] | None = None, egress: bool = False
-) -> None:
+def rules_of_group(_original: Any, self: Any, group: Any, _have: int, ranges: list[Any], source_groups: list[Any] | None = None, egress: bool = False) -> None:
     """A group takes as many rules as the quota says, of IPv4 and of IPv6 each; one that refers to a group counts as both."""
     most = limit(self.account_id, self.region_name, "vpc", "L-0EA8095F")
     rules = group.egress_rules if egress else group.ingress_rules

@@ -32,9 +32,7 @@ class ClusterContainsServices(exceptions.ECSException):
     code = 400
 
     def __init__(self) -> None:
-        super().__init__(
-            "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
-        )
+        super().__init__("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
 
 
 class ServiceNotActive(exceptions.ECSException):
@@ -96,9 +94,7 @@ def list_tags_for_resource(original: Any, self: Any, resource_arn: str) -> list[
 
 
 @gap(models.TaskDefinition, "__init__")
-def task_definition_defaults(
-    original: Any, self: Any, family: str, revision: int, container_definitions: Any, *args: Any, **kwargs: Any
-) -> None:
+def task_definition_defaults(original: Any, self: Any, family: str, revision: int, container_definitions: Any, *args: Any, **kwargs: Any) -> None:
     """A registered task definition has host ports and protocols, empty lists, and a host for a plain volume."""
     original(self, family, revision, copy.deepcopy(container_definitions), *args, **kwargs)
     self.registered_at = utcnow()
@@ -156,9 +152,7 @@ def describe_task_definition(original: Any, self: Any, task_definition_str: str)
     """A family alone means its latest active revision."""
     family = task_definition_str.rpartition("/")[2]
     if ":" not in family:
-        active = [
-            revision for revision, each in self.task_definitions.get(family, {}).items() if each.status == "ACTIVE"
-        ]
+        active = [revision for revision, each in self.task_definitions.get(family, {}).items() if each.status == "ACTIVE"]
         if not active:
             raise exceptions.TaskDefinitionNotFoundException()
         task_definition_str = f"{family}:{max(active)}"
@@ -178,8 +172,7 @@ def task_resource_requirements(original: Any, _self: Any, task_definition: Any) 
     """A Fargate task may give memory for the task only, and none for its containers."""
     counted = copy.copy(task_definition)
     counted.container_definitions = [
-        each if {"memory", "memoryReservation"} & each.keys() else {**each, "memory": 0}
-        for each in task_definition.container_definitions
+        each if {"memory", "memoryReservation"} & each.keys() else {**each, "memory": 0} for each in task_definition.container_definitions
     ]
     return original(counted)
 
@@ -196,18 +189,13 @@ def create_service(original: Any, self: Any) -> ActionResult:
     if existing and _status(existing) == "DRAINING":
         raise exceptions.InvalidParameterException("Unable to Start a service that is still Draining.")
     if self._get_param("launchType") and self._get_param("capacityProviderStrategy"):
-        raise exceptions.InvalidParameterException(
-            "Specifying both a launch type and capacity provider strategy is not supported. "
-            "Remove one and try again."
-        )
+        raise exceptions.InvalidParameterException("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
     _complete_network(self.params)
     service = original(self).result["service"]
     service.since_deletion = None
     service.created_at = utcnow()
     service.created_by = f"arn:aws:iam::{self.current_account}:root"
-    service.role_arn = (
-        f"arn:aws:iam::{self.current_account}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
-    )
+    service.role_arn = f"arn:aws:iam::{self.current_account}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
     service.deployment_configuration = _deployment_configuration({}, self._get_param("deploymentConfiguration"))
     service.enable_execute_command = self._get_param("enableExecuteCommand", False)
     service.enable_ecs_managed_tags = self._get_param("enableECSManagedTags", False)
@@ -230,9 +218,7 @@ def create_service(original: Any, self: Any) -> ActionResult:
 @gap(Response, "update_service")
 def update_service(original: Any, self: Any) -> ActionResult:
     """UpdateService keeps what it is not given, and a change of what tasks are made of starts a new deployment."""
-    service = self.ecs_backend._get_service(
-        self._get_param("cluster", "default"), self._get_param("service").rpartition("/")[2]
-    )
+    service = self.ecs_backend._get_service(self._get_param("cluster", "default"), self._get_param("service").rpartition("/")[2])
     if _status(service) != "ACTIVE":
         raise ServiceNotActive()
     before = {name: copy.deepcopy(getattr(service, name, None)) for name in DEPLOYED}
@@ -240,9 +226,7 @@ def update_service(original: Any, self: Any) -> ActionResult:
     force = self._get_param("forceNewDeployment", False)
     _complete_network(self.params)
     original(self)
-    service.deployment_configuration = _deployment_configuration(
-        configuration, self._get_param("deploymentConfiguration")
-    )
+    service.deployment_configuration = _deployment_configuration(configuration, self._get_param("deploymentConfiguration"))
     if self._get_param("capacityProviderStrategy") is not None:
         service.capacity_provider_strategy = _complete_strategy(self._get_param("capacityProviderStrategy"))
         service.launch_type = None if service.capacity_provider_strategy else service.launch_type

@@ -95,13 +95,7 @@ AUTHENTICATE_DEFAULTS = {
     "SessionCookieName": "AWSELBAuthSessionCookie",
     "SessionTimeout": 604800,
 }
-REDIRECT_DEFAULTS = {
-    "Host": "#{host}",
-    "Path": "/#{path}",
-    "Port": "#{port}",
-    "Protocol": "#{protocol}",
-    "Query": "#{query}",
-}
+REDIRECT_DEFAULTS = {"Host": "#{host}", "Path": "/#{path}", "Port": "#{port}", "Protocol": "#{protocol}", "Query": "#{query}"}
 CONDITION_CONFIGS = {"host-header": "HostHeaderConfig", "path-pattern": "PathPatternConfig"}
 
 
@@ -134,9 +128,7 @@ def modify_load_balancer_attributes(original: Any, self: Any, arn: str, attrs: d
     if bucket:
         default = bucket.encryption["Rule"]["ApplyServerSideEncryptionByDefault"]
         if bucket.region_name != self.region_name or default["SSEAlgorithm"] != "AES256":
-            raise exceptions.ELBClientError(
-                "InvalidConfigurationRequest", f"Access Denied for bucket: {bucket.name}. Please check S3bucket permission"
-            )
+            raise exceptions.ELBClientError("InvalidConfigurationRequest", f"Access Denied for bucket: {bucket.name}. Please check S3bucket permission")
     return original(self, arn, attrs)
 
 
@@ -192,13 +184,9 @@ def _check_zones(backend: Any, subnet_ids: list[str]) -> None:
     found = [backend.ec2_backend.get_subnet(subnet) for subnet in subnet_ids]
     zones = [subnet.availability_zone for subnet in found if subnet]
     if len(set(zones)) < len(zones):
-        raise exceptions.ELBClientError(
-            "InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
-        )
+        raise exceptions.ELBClientError("InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
     if len(zones) == 1:
-        raise exceptions.ELBClientError(
-            "ValidationError", "At least two subnets in two different Availability Zones must be specified"
-        )
+        raise exceptions.ELBClientError("ValidationError", "At least two subnets in two different Availability Zones must be specified")
 
 
 @gap(models.ELBv2Backend, "delete_load_balancer")
@@ -206,9 +194,7 @@ def delete_load_balancer(original: Any, self: Any, arn: str) -> None:
     """DeleteLoadBalancer is refused with deletion protection: OperationNotPermitted."""
     balancer = self.load_balancers.get(arn)
     if balancer and balancer.attrs["deletion_protection.enabled"] == "true":
-        raise exceptions.ELBClientError(
-            "OperationNotPermitted", f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
-        )
+        raise exceptions.ELBClientError("OperationNotPermitted", f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled")
     original(self, arn)
 
 
@@ -240,9 +226,7 @@ def validate_actions(original: Any, self: Any, actions: list[Any]) -> None:
     """A list of actions ends with exactly one forward, redirect or fixed-response."""
     final = [action.type in ("forward", "redirect", "fixed-response") for action in actions]
     if actions and (sum(final) != 1 or not final[_last_action(actions)]):
-        raise exceptions.ELBClientError(
-            "InvalidLoadBalancerAction", "The last action must be a forward, redirect or fixed-response action"
-        )
+        raise exceptions.ELBClientError("InvalidLoadBalancerAction", "The last action must be a forward, redirect or fixed-response action")
     original(self, actions)
 
 
@@ -259,8 +243,7 @@ def create_rule(original: Any, self: Any, listener_arn: str, conditions: Any, pr
         taken = [arn for arn in wanted if _uses(self, balancer, arn)]
         if taken and listener_arn not in balancer.listeners:
             raise exceptions.ELBClientError(
-                "TargetGroupAssociationLimit",
-                f"The following target groups cannot be associated with more than one load balancer: {', '.join(taken)}",
+                "TargetGroupAssociationLimit", f"The following target groups cannot be associated with more than one load balancer: {', '.join(taken)}"
             )
     return original(self, listener_arn, conditions, priority, actions, **kwargs)
 
@@ -360,10 +343,7 @@ def listener_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) -> No
         self.attributes |= {f"routing.http.response.{header}.header_value": "" for header in RESPONSE_HEADERS}
     if self.protocol == "HTTPS":
         self.mutual_authentication = {"Mode": "off"}
-        self.attributes |= {
-            f"routing.http.request.{header}.header_name": "-".join(part.title() for part in header.split("_"))
-            for header in REQUEST_HEADERS
-        }
+        self.attributes |= {f"routing.http.request.{header}.header_name": "-".join(part.title() for part in header.split("_")) for header in REQUEST_HEADERS}
 
 
 @gap(models.ELBv2Backend, "create_listener")
@@ -374,9 +354,7 @@ def create_listener(original: Any, self: Any, **kwargs: Any) -> Any:
         raise exceptions.DuplicateListenerError()
     if kwargs["protocol"] == "HTTPS":
         if not kwargs["certificate"]:
-            raise exceptions.ELBClientError(
-                "CertificateNotFound", "A certificate must be specified for HTTPS listeners"
-            )
+            raise exceptions.ELBClientError("CertificateNotFound", "A certificate must be specified for HTTPS listeners")
         if not self._certificate_exists(kwargs["certificate"]):
             raise exceptions.ELBClientError("CertificateNotFound", f"Certificate {kwargs['certificate']} not found")
     return original(self, **kwargs)
@@ -437,9 +415,7 @@ def add_tags(_original: Any, self: Any, resource_arns: list[str], tags: list[dic
 def target_group_load_balancers(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     """A target group names the load balancers whose listeners and rules use it now."""
     for group in self.target_groups.values():
-        group.load_balancer_arns = [
-            balancer.arn for balancer in self.load_balancers.values() if _uses(self, balancer, group.arn)
-        ]
+        group.load_balancer_arns = [balancer.arn for balancer in self.load_balancers.values() if _uses(self, balancer, group.arn)]
     return original(self, *args, **kwargs)
 
 

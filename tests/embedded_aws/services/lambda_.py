@@ -123,17 +123,12 @@ def add_permission(original: Any, self: Any, function_name: str, qualifier: Any,
     """AddPermission refuses a statement id in use: ResourceConflictException."""
     identifier = json.loads(raw)["StatementId"]
     if any(each.get("Sid") == identifier for each in self.get_function(function_name, qualifier).policy.statements):
-        raise ResourceConflict(
-            f"The statement id ({identifier}) provided already exists. Please provide a new statement id, or remove "
-            "the existing statement."
-        )
+        raise ResourceConflict(f"The statement id ({identifier}) provided already exists. Please provide a new statement id, or remove the existing statement.")
     return original(self, function_name, qualifier, raw)
 
 
 @gap(LambdaSimpleBackend, "invoke")
-def invoke(
-    _original: Any, self: Any, function_name: str, qualifier: Any, body: Any, headers: Any, response_headers: Any
-) -> bytes:
+def invoke(_original: Any, self: Any, function_name: str, qualifier: Any, body: Any, headers: Any, response_headers: Any) -> bytes:
     """Invoke runs the handler with its environment and timeout; an error is FunctionError Unhandled."""
     function = self.get_function(function_name, qualifier)
     request_id = str(mock_random.uuid4())
@@ -152,13 +147,28 @@ def _run(function: Any, request_id: str, body: Any) -> tuple[dict[str, Any], str
         zipfile.ZipFile(io.BytesIO(function.code_bytes)).extractall(os.path.join(folder, "code"))
         result = os.path.join(folder, "result.json")
         command = [
-            sys.executable, "-c", RUNTIME, os.path.join(folder, "code"), function.handler, request_id,
-            function.function_arn, str(function.memory_size), str(time.time() + timeout), result,
+            sys.executable,
+            "-c",
+            RUNTIME,
+            os.path.join(folder, "code"),
+            function.handler,
+            request_id,
+            function.function_arn,
+            str(function.memory_size),
+            str(time.time() + timeout),
+            result,
         ]
         try:
             finished = subprocess.run(
-                command, input=event, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                timeout=timeout, cwd=folder, env=_environment(function), check=False,
+                command,
+                input=event,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                cwd=folder,
+                env=_environment(function),
+                check=False,
             )
         except subprocess.TimeoutExpired as expired:
             message = f"{request_id} Task timed out after {timeout:.2f} seconds"

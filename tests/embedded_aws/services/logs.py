@@ -13,9 +13,7 @@ from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundExce
 
 from embedded_aws.gaps import gap
 
-RETENTION_DAYS = (
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-)  # fmt: skip
+RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 
 @gap(models.LogsBackend, "put_retention_policy")
@@ -63,10 +61,7 @@ def allow_delivery(account_id: str, region: str, log_group_arn: str) -> None:
         "Principal": {"Service": "delivery.logs.amazonaws.com"},
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
         "Resource": [*resources, wanted],
-        "Condition": {
-            "StringEquals": {"aws:SourceAccount": [account_id]},
-            "ArnLike": {"aws:SourceArn": [f"{prefix}:*"]},
-        },
+        "Condition": {"StringEquals": {"aws:SourceAccount": [account_id]}, "ArnLike": {"aws:SourceArn": [f"{prefix}:*"]}},
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
     if len(document) > LONGEST_POLICY:

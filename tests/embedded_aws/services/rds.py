@@ -29,15 +29,15 @@ VERSIONS = {
         "8.0.mysql_aurora.3.13.0",
     ],
     POSTGRESQL: [
-        "14.24", "15.19", *(f"16.{minor}" for minor in range(8, 16)), *(f"17.{minor}" for minor in range(4, 12)),
+        "14.24",
+        "15.19",
+        *(f"16.{minor}" for minor in range(8, 16)),
+        *(f"17.{minor}" for minor in range(4, 12)),
         *(f"18.{minor}" for minor in range(3, 7)),
     ],
-}  # fmt: skip
-DEFAULT_VERSIONS = {MYSQL: "8.0.mysql_aurora.3.10.0", POSTGRESQL: "17.7"}
-LOG_TYPES = {
-    MYSQL: ["audit", "error", "general", "instance", "iam-db-auth-error", "slowquery"],
-    POSTGRESQL: ["iam-db-auth-error", "instance", "postgresql"],
 }
+DEFAULT_VERSIONS = {MYSQL: "8.0.mysql_aurora.3.10.0", POSTGRESQL: "17.7"}
+LOG_TYPES = {MYSQL: ["audit", "error", "general", "instance", "iam-db-auth-error", "slowquery"], POSTGRESQL: ["iam-db-auth-error", "instance", "postgresql"]}
 INSTANCE_CLASSES = ["db.serverless", "db.t4g.medium", "db.r7g.large", "db.r8g.large"]
 # A few of the engine's defaults: those that a deployment is likely to look at.
 ENGINE_DEFAULTS = {
@@ -50,18 +50,20 @@ ENGINE_DEFAULTS = {
         "slow_query_log": None,
         "tls_version": "TLSv1.2,TLSv1.3",
     },
-    POSTGRESQL: {
-        "log_min_duration_statement": None,
-        "log_statement": None,
-        "rds.force_ssl": "1",
-        "rds.logical_replication": "0",
-    },
+    POSTGRESQL: {"log_min_duration_statement": None, "log_statement": None, "rds.force_ssl": "1", "rds.logical_replication": "0"},
 }
 # The rest is static: it takes effect at a reboot.
 DYNAMIC = {
-    "character_set_server", "general_log", "log_bin_trust_function_creators", "log_min_duration_statement",
-    "log_statement", "rds.force_ssl", "require_secure_transport", "server_audit_logging", "slow_query_log",
-}  # fmt: skip
+    "character_set_server",
+    "general_log",
+    "log_bin_trust_function_creators",
+    "log_min_duration_statement",
+    "log_statement",
+    "rds.force_ssl",
+    "require_secure_transport",
+    "server_audit_logging",
+    "slow_query_log",
+}
 
 
 class RDSError(exceptions.RDSClientError):
@@ -137,8 +139,7 @@ def describe_orderable_db_instance_options(original: Any, self: Any) -> Any:
         for version in VERSIONS[engine]
         for instance_class in INSTANCE_CLASSES
         for storage_type in ("aurora", "aurora-iopt1")
-        if self.params.get("EngineVersion") in (None, version)
-        and self.params.get("DBInstanceClass") in (None, instance_class)
+        if self.params.get("EngineVersion") in (None, version) and self.params.get("DBInstanceClass") in (None, instance_class)
     ]
     return ActionResult({"OrderableDBInstanceOptions": options})
 
@@ -177,10 +178,7 @@ def delete_subnet_group(original: Any, self: Any, subnet_name: str) -> Any:
     """DeleteDBSubnetGroup refuses a group in use."""
     _forget_deleted(self)
     if any(cluster.db_subnet_group == subnet_name for cluster in self.clusters.values()):
-        raise RDSError(
-            "InvalidDBSubnetGroupStateFault",
-            f"Cannot delete the subnet group '{subnet_name}' because at least one database is still using it.",
-        )
+        raise RDSError("InvalidDBSubnetGroupStateFault", f"Cannot delete the subnet group '{subnet_name}' because at least one database is still using it.")
     return original(self, subnet_name.lower())
 
 
@@ -188,8 +186,7 @@ def _need_two_zones(subnets: list[Any]) -> None:
     if len({subnet.availability_zone for subnet in subnets}) < 2:
         raise RDSError(
             "DBSubnetGroupDoesNotCoverEnoughAZs",
-            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Add subnets to cover at "
-            "least 2 AZs.",
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Add subnets to cover at least 2 AZs.",
         )
 
 
@@ -250,8 +247,7 @@ def describe_db_cluster_parameters(_original: Any, self: Any) -> ActionResult:
         group = self.backend.describe_db_cluster_parameter_groups(name)[0]
         engine, set_by_user = _engine_of_family(group.db_parameter_group_family), group.parameters
     defaults = {
-        parameter: {"ParameterValue": value, "Source": "engine-default" if value is None else "system"}
-        for parameter, value in ENGINE_DEFAULTS[engine].items()
+        parameter: {"ParameterValue": value, "Source": "engine-default" if value is None else "system"} for parameter, value in ENGINE_DEFAULTS[engine].items()
     }
     parameters = [
         {
@@ -286,9 +282,7 @@ def delete_db_cluster_parameter_group(original: Any, self: Any, db_cluster_param
     name = db_cluster_parameter_group_name
     if any(cluster.parameter_group == name for cluster in self.clusters.values()):
         raise RDSError(
-            "InvalidDBParameterGroupState",
-            f"One or more database instances are still members of this parameter group {name}, so the group cannot be "
-            "deleted",
+            "InvalidDBParameterGroupState", f"One or more database instances are still members of this parameter group {name}, so the group cannot be deleted"
         )
     original(self, name)
 
@@ -320,9 +314,7 @@ def cluster_echo(original: Any, self: Any, backend: Any, **kwargs: Any) -> None:
     self._status = "available"
     self.kms_key_id = None
     if self.storage_encrypted:
-        self.kms_key_id = (
-            backend._validate_kms_key(kwargs["kms_key_id"]) if kwargs.get("kms_key_id") else _service_key(backend)
-        )
+        self.kms_key_id = backend._validate_kms_key(kwargs["kms_key_id"]) if kwargs.get("kms_key_id") else _service_key(backend)
     self.engine_lifecycle_support = kwargs.get("engine_lifecycle_support") or "open-source-rds-extended-support"
     self.database_insights_mode = kwargs.get("database_insights_mode") or "standard"
     self.performance_insights_enabled = kwargs.get("enable_performance_insights", False)
@@ -463,22 +455,16 @@ def _switch_http_endpoint(response: Any, enabled: bool) -> ActionResult:
 def delete_needs_snapshot_choice(original: Any, self: Any) -> Any:
     """DeleteDBCluster needs the name of a final snapshot unless it is told to skip it."""
     if not self.params.get("SkipFinalSnapshot") and not self.params.get("FinalDBSnapshotIdentifier"):
-        raise exceptions.InvalidParameterCombination(
-            "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
-        )
+        raise exceptions.InvalidParameterCombination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
     return original(self)
 
 
 @gap(models.RDSBackend, "delete_db_cluster")
-def delete_db_cluster(
-    _original: Any, self: Any, cluster_identifier: str, snapshot_name: str | None = None
-) -> Any:
+def delete_db_cluster(_original: Any, self: Any, cluster_identifier: str, snapshot_name: str | None = None) -> Any:
     """DeleteDBCluster refuses a protected cluster and one with members, and takes the final snapshot first."""
     cluster = _available_cluster(self, cluster_identifier)
     if cluster.deletion_protection:
-        raise exceptions.InvalidParameterCombination(
-            "Cannot delete protected Cluster, please disable deletion protection and try again."
-        )
+        raise exceptions.InvalidParameterCombination("Cannot delete protected Cluster, please disable deletion protection and try again.")
     if any(not member.since_deletion for member in cluster.members):
         raise exceptions.DBClusterToBeDeletedHasActiveMembers()
     identifier = cluster.db_cluster_identifier
@@ -514,9 +500,7 @@ def snapshot_of_its_time(original: Any, self: Any, backend: Any, cluster: Any, *
 
 
 @gap(models.RDSBackend, "create_db_cluster_snapshot")
-def create_db_cluster_snapshot(
-    original: Any, self: Any, db_cluster_identifier: str, db_cluster_snapshot_identifier: str, *args: Any, **kwargs: Any
-) -> Any:
+def create_db_cluster_snapshot(original: Any, self: Any, db_cluster_identifier: str, db_cluster_snapshot_identifier: str, *args: Any, **kwargs: Any) -> Any:
     """CreateDBClusterSnapshot needs an available cluster, and its name knows no case; automated ones have names of their own."""
     automated = "automated" in (*args, kwargs.get("snapshot_type"))
     if automated:  # moto names them by the minute
@@ -542,13 +526,10 @@ def restore_db_cluster_from_snapshot(_original: Any, self: Any, from_snapshot_id
     if snapshot.status != "available":
         raise RDSError(
             "InvalidDBClusterSnapshotStateFault",
-            f"DBClusterSnapshot {snapshot.db_cluster_snapshot_identifier} is in {snapshot.status} state but expected it "
-            "to be one of available.",
+            f"DBClusterSnapshot {snapshot.db_cluster_snapshot_identifier} is in {snapshot.status} state but expected it to be one of available.",
         )
     if overrides["engine"] != snapshot.engine:
-        raise exceptions.InvalidParameterCombination(
-            f"The engine {overrides['engine']} is not the engine of the snapshot, {snapshot.engine}."
-        )
+        raise exceptions.InvalidParameterCombination(f"The engine {overrides['engine']} is not the engine of the snapshot, {snapshot.engine}.")
     # Without a version the engine's default one is used.
     return _restore(self, snapshot.cluster, {"engine_version": None, **overrides})
 
@@ -577,10 +558,7 @@ def _naive(time: Any) -> datetime:
 
 def _restore(backend: Any, source: Any, given: dict[str, Any]) -> Any:
     """A new cluster with the data of ``source``: what is not given has its default, save what belongs to the data."""
-    kept = (
-        "engine_version", "engine_mode", "port", "database_name", "master_username", "storage_encrypted",
-        "backup_retention_period", "availability_zones",
-    )  # fmt: skip
+    kept = ("engine_version", "engine_mode", "port", "database_name", "master_username", "storage_encrypted", "backup_retention_period", "availability_zones")
     properties = {name: getattr(source, name) for name in kept}
     properties |= {"master_user_password": source._master_user_password}
     if source.kms_key_id != _service_key(backend):
@@ -593,9 +571,7 @@ def _restore(backend: Any, source: Any, given: dict[str, Any]) -> Any:
 def _available_cluster(backend: Any, identifier: str) -> Any:
     cluster = backend.describe_db_clusters(identifier)[0]
     if cluster.status != "available":
-        raise exceptions.InvalidDBClusterStateFault(
-            f"DBCluster {identifier} is in {cluster.status} state but expected it to be one of available."
-        )
+        raise exceptions.InvalidDBClusterStateFault(f"DBCluster {identifier} is in {cluster.status} state but expected it to be one of available.")
     return cluster
 
 
@@ -652,8 +628,7 @@ def create_db_instance(original: Any, self: Any, db_kwargs: Any) -> Any:
             _available_cluster(self, cluster.db_cluster_identifier)
         if db_kwargs["db_instance_class"] == "db.serverless" and not cluster.serverless_v2_scaling_configuration:
             raise exceptions.InvalidParameterCombination(
-                "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 "
-                "DB instance."
+                "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance."
             )
         if cluster.db_subnet_group in self.subnet_groups:
             group = self.subnet_groups[cluster.db_subnet_group]

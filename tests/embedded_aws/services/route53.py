@@ -60,20 +60,11 @@ def change_resource_record_sets(original: Any, self: Any, zoneid: str, change_li
         if action == "DELETE" and not found:
             raise InvalidChangeBatch(f"[Tried to delete {described} but it was not found]")
         if action == "DELETE" and _values(record_set) != _values_of(found):
-            raise InvalidChangeBatch(
-                f"[Tried to delete {described} but the values provided do not match the current values]"
-            )
-        deleted = {
-            (each["ResourceRecordSet"]["Name"], each["ResourceRecordSet"]["Type"])
-            for each in changes
-            if each["Action"] == "DELETE"
-        }
+            raise InvalidChangeBatch(f"[Tried to delete {described} but the values provided do not match the current values]")
+        deleted = {(each["ResourceRecordSet"]["Name"], each["ResourceRecordSet"]["Type"]) for each in changes if each["Action"] == "DELETE"}
         others = {each.type for each in zone.rrsets if each.name == name and (name, each.type) not in deleted}
         if action != "DELETE" and (others - {"CNAME"} if kind == "CNAME" else "CNAME" in others):
-            raise InvalidChangeBatch(
-                f"[RRSet of type {kind} with DNS name {name} is not permitted as it conflicts with other records with "
-                "the same DNS name]"
-            )
+            raise InvalidChangeBatch(f"[RRSet of type {kind} with DNS name {name} is not permitted as it conflicts with other records with the same DNS name]")
     # moto takes a record for existing when it was once created and any later one is there: what CREATE asks is checked
     # above.
     original(self, zoneid, [{**each, "Action": each["Action"].replace("CREATE", "UPSERT")} for each in changes])

@@ -32,9 +32,7 @@ def delete_bucket_encryption(_original: Any, self: Any, bucket_name: str) -> Non
 
 
 def _sse_s3() -> dict[str, Any]:
-    return {
-        "Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
-    }
+    return {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}}
 
 
 @gap(responses.S3Response, "_bucket_response_put")
@@ -78,9 +76,7 @@ def get_permission(original: Any, self: Any, action: str, resource: str) -> Any:
     document = json.loads(policy)
     # Requests here come over plain HTTP; each stands for one over TLS 1.3.
     document["Statement"] = [
-        statement
-        for statement in document["Statement"]
-        if not re.search("aws:SecureTransport|s3:TlsVersion", json.dumps(statement.get("Condition", {})))
+        statement for statement in document["Statement"] if not re.search("aws:SecureTransport|s3:TlsVersion", json.dumps(statement.get("Condition", {})))
     ]
     self.policy = json.dumps(document).encode()
     try:

@@ -18,9 +18,7 @@ from embedded_aws.gaps import gap
 def create_secret(original: Any, self: Any, name: str, *args: Any, **kwargs: Any) -> str:
     """CreateSecret refuses the name of a secret that is scheduled for deletion: InvalidRequestException."""
     if name in self.secrets and self.secrets[name].is_deleted():
-        raise InvalidRequestException(
-            "You can't create this secret because a secret with this name is already scheduled for deletion."
-        )
+        raise InvalidRequestException("You can't create this secret because a secret with this name is already scheduled for deletion.")
     return original(self, name, *args, **kwargs)
 
 

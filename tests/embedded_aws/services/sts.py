@@ -43,9 +43,7 @@ def assume_role(original: Any, self: Any, *args: Any, **kwargs: Any) -> models.A
 def chained_role(original: Any, self: Any) -> Any:
     """AssumeRole by a role gives a session of an hour at most."""
     if self.get_access_key() in _sessions and self._get_int_param("DurationSeconds", CHAINED) > CHAINED:
-        raise STSClientError(
-            "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
-        )
+        raise STSClientError("ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
     return original(self)
 
 
@@ -55,9 +53,7 @@ def shorten(seconds: float | None) -> None:
 
 
 def _knows_external_id(document: str, given: str | None) -> bool:
-    wanted = {
-        statement.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId", given) for statement in json.loads(document)["Statement"]
-    }
+    wanted = {statement.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId", given) for statement in json.loads(document)["Statement"]}
     return given in wanted
 
 

@@ -48,9 +48,7 @@ with mlflow.start_run(run_name=f"{name}-run") as run:
         def predict(self, context, model_input: list[float], params=None) -> list[float]:
             return [2 * value for value in model_input]
 
-    info = mlflow.pyfunc.log_model(
-        name="doubled", python_model=Doubled(), registered_model_name=name, pip_requirements=["mlflow"]
-    )
+    info = mlflow.pyfunc.log_model(name="doubled", python_model=Doubled(), registered_model_name=name, pip_requirements=["mlflow"])
 client.set_registered_model_alias(name, "champion", "1")
 client.set_registered_model_tag(name, "owner", "ada")
 client.create_model_version(name, f"runs:/{run_id}/doubled", run_id, description="the same again")
@@ -77,8 +75,12 @@ gone = client.create_experiment(f"{name}-gone")
 client.delete_experiment(gone)
 
 made = {
-    "experiment_id": run.info.experiment_id, "run_id": run_id, "trace_id": trace_id,
-    "large_sha256": digest.hexdigest(), "model_uri": info.model_uri,
-    "doomed_run_id": doomed.info.run_id, "gone_experiment_id": gone,
+    "experiment_id": run.info.experiment_id,
+    "run_id": run_id,
+    "trace_id": trace_id,
+    "large_sha256": digest.hexdigest(),
+    "model_uri": info.model_uri,
+    "doomed_run_id": doomed.info.run_id,
+    "gone_experiment_id": gone,
 }
 print(json.dumps(made))

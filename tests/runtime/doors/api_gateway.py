@@ -34,8 +34,7 @@ class ApiGateway:
         self._aws, self._balancers = aws, balancers
         self.apis = {api["ApiId"]: api for api in gateway.get_apis()["Items"]}
         self.domains = {
-            domain["DomainName"]: gateway.get_api_mappings(DomainName=domain["DomainName"])["Items"]
-            for domain in gateway.get_domain_names()["Items"]
+            domain["DomainName"]: gateway.get_api_mappings(DomainName=domain["DomainName"])["Items"] for domain in gateway.get_domain_names()["Items"]
         }
         self.names = {api["ApiEndpoint"].removeprefix("https://"): api_id for api_id, api in self.apis.items()}
         self._authorizers = {api_id: Authorizers(aws, api_id) for api_id in self.apis}
@@ -142,6 +141,7 @@ class ApiGateway:
 
 def _route(routes: list[Document], request: Request) -> Document | None:
     """The most specific route: a full path before a greedy one, a method before ANY, $default last."""
+
     def rank(route: Document) -> tuple[int, int, int] | None:
         if route["RouteKey"] == "$default":
             return (2, 0, 0)

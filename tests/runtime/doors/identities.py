@@ -59,20 +59,27 @@ def _tokens(aws: EmbeddedAWS, pool: str, client_id: str, lifetime: int | None = 
         units = dict.fromkeys(("AccessToken", "IdToken"), "seconds")
         # Not by the ordinary client, which refuses to ask for a token that has expired when it is issued.
         unchecked = boto3.client(
-            "cognito-idp", region_name=REGION, endpoint_url=aws.endpoint, aws_access_key_id="testing",
-            aws_secret_access_key="testing", config=Config(parameter_validation=False),
+            "cognito-idp",
+            region_name=REGION,
+            endpoint_url=aws.endpoint,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            config=Config(parameter_validation=False),
         )
         unchecked.update_user_pool_client(
-            UserPoolId=pool, ClientId=client_id, AccessTokenValidity=lifetime, IdTokenValidity=lifetime,
-            TokenValidityUnits=units, ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+            UserPoolId=pool,
+            ClientId=client_id,
+            AccessTokenValidity=lifetime,
+            IdTokenValidity=lifetime,
+            TokenValidityUnits=units,
+            ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
         )
     if USER not in {user["Username"] for user in cognito.list_users(UserPoolId=pool)["Users"]}:
         cognito.admin_create_user(UserPoolId=pool, Username=USER, MessageAction="SUPPRESS")
         cognito.admin_set_user_password(UserPoolId=pool, Username=USER, Password=PASSWORD, Permanent=True)
-    return cognito.initiate_auth(
-        ClientId=client_id, AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": USER, "PASSWORD": PASSWORD},
-    )["AuthenticationResult"]
+    return cognito.initiate_auth(ClientId=client_id, AuthFlow="USER_PASSWORD_AUTH", AuthParameters={"USERNAME": USER, "PASSWORD": PASSWORD})[
+        "AuthenticationResult"
+    ]
 
 
 def _app_client(aws: EmbeddedAWS, pool: str) -> str:

@@ -29,13 +29,8 @@ class LoadBalancer:
         self.security_groups = frozenset(document["SecurityGroups"])
         self.is_internal = document["Scheme"] == "internal"
         self.attributes = tags(elb.describe_load_balancer_attributes(LoadBalancerArn=self.arn)["Attributes"])
-        self.listeners = {
-            listener["Port"]: listener for listener in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=self.arn)
-        }
-        self._rules = {
-            port: pages(elb, "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
-            for port, listener in self.listeners.items()
-        }
+        self.listeners = {listener["Port"]: listener for listener in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=self.arn)}
+        self._rules = {port: pages(elb, "describe_rules", "Rules", ListenerArn=listener["ListenerArn"]) for port, listener in self.listeners.items()}
         self._sessions: dict[str, str] = {}
 
     # The node's own address matters to groups with CIDR blocks only, and those name no load balancer.
@@ -77,8 +72,13 @@ class LoadBalancer:
 
     def _redirect(self, action: Document, request: Request, port: int) -> Outcome:
         config = action["RedirectConfig"]
-        given = {"protocol": self.listeners[port]["Protocol"], "host": request.host, "port": str(port),
-                 "path": request.path.lstrip("/"), "query": request.target.partition("?")[2]}
+        given = {
+            "protocol": self.listeners[port]["Protocol"],
+            "host": request.host,
+            "port": str(port),
+            "path": request.path.lstrip("/"),
+            "query": request.target.partition("?")[2],
+        }
 
         def fill(name: str, default: str) -> str:
             return re.sub(r"#\{(\w+)}", lambda variable: given[variable[1]], config.get(name, default))
@@ -131,8 +131,7 @@ class LoadBalancer:
         targets = tuple(
             (each["Target"]["Id"], each["Target"]["Port"])
             for each in health
-            if each["TargetHealth"]["State"] == "healthy"
-            and self._groups.admit(source, each["Target"]["Id"], groups, each["Target"]["Port"])
+            if each["TargetHealth"]["State"] == "healthy" and self._groups.admit(source, each["Target"]["Id"], groups, each["Target"]["Port"])
         )
         if not targets:
             return Answer(503)
@@ -140,10 +139,7 @@ class LoadBalancer:
         if self.attributes["routing.http.preserve_host_header.enabled"] == "false" and port not in (80, 443):
             host = f"{host}:{port}"
         forwarded = request.with_headers(
-            host=host,
-            x_forwarded_for=request.source.address,
-            x_forwarded_proto=self.listeners[port]["Protocol"].lower(),
-            x_forwarded_port=str(port),
+            host=host, x_forwarded_for=request.source.address, x_forwarded_proto=self.listeners[port]["Protocol"].lower(), x_forwarded_port=str(port)
         )
         if self.attributes["routing.http.drop_invalid_header_fields.enabled"] == "true":
             valid = {name: value for name, value in forwarded.headers.items() if re.fullmatch(r"[A-Za-z0-9-]+", name)}

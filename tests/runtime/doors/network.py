@@ -30,10 +30,7 @@ class SecurityGroups:
         return leaves and self._allow(there.groups, source, port, egress=False)
 
     def _allow(self, groups: Iterable[str], peer: Source, port: int, egress: bool) -> bool:
-        return any(
-            rule["GroupId"] in groups and rule["IsEgress"] is egress and _covers(rule, port) and _is(rule, peer)
-            for rule in self._rules
-        )
+        return any(rule["GroupId"] in groups and rule["IsEgress"] is egress and _covers(rule, port) and _is(rule, peer) for rule in self._rules)
 
 
 def _covers(rule: dict[str, t.Any], port: int) -> bool:

@@ -125,9 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer, NoRoute):
             self.close_connection = True
             return
-        self.proxy.handled.append(
-            Handled(self.command, headers["host"], request.path, answer.status, answer.label)
-        )
+        self.proxy.handled.append(Handled(self.command, headers["host"], request.path, answer.status, answer.label))
         self.send_response_only(answer.status)
         for name, value in answer.headers.items():
             if name not in HOP_BY_HOP:

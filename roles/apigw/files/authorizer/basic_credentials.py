@@ -32,14 +32,7 @@ class BasicCredentials:
     """
 
     def __init__(self, fetch: Callable[[], str], clock: Callable[[], float] = time.time) -> None:
-        self._users = Refreshed(
-            "credentials",
-            lambda: parse_secret(fetch()),
-            ttl=TTL,
-            max_age=MAX_AGE,
-            retry_after=RETRY_AFTER,
-            clock=clock,
-        )
+        self._users = Refreshed("credentials", lambda: parse_secret(fetch()), ttl=TTL, max_age=MAX_AGE, retry_after=RETRY_AFTER, clock=clock)
 
     def verify(self, encoded: str) -> str:
         """Return the user name of the credentials `encoded` (what follows ``Basic``), or raise Denied or Unavailable."""

@@ -58,14 +58,7 @@ class CognitoTokens:
         self._client_ids = frozenset(client_ids)
         self._groups, self._scopes = frozenset(groups), frozenset(scopes)
         self._clock = clock
-        self._keys = Refreshed(
-            "keys",
-            lambda: parse_keys(fetch_keys()),
-            ttl=KEYS_TTL,
-            max_age=KEYS_MAX_AGE,
-            retry_after=KEYS_RETRY_AFTER,
-            clock=clock,
-        )
+        self._keys = Refreshed("keys", lambda: parse_keys(fetch_keys()), ttl=KEYS_TTL, max_age=KEYS_MAX_AGE, retry_after=KEYS_RETRY_AFTER, clock=clock)
 
     def verify(self, token: str) -> str:
         """Return whom `token` was issued to, or raise Denied or Unavailable."""

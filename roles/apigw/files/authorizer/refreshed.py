@@ -26,16 +26,7 @@ class Refreshed(Generic[T]):
 
     # The wall clock, because the monotonic one may stand still while Lambda keeps the environment frozen.
     # An age below zero (the clock was set back) counts as too old.
-    def __init__(
-        self,
-        name: str,
-        fetch: Callable[[], T],
-        *,
-        ttl: float,
-        max_age: float,
-        retry_after: float,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, name: str, fetch: Callable[[], T], *, ttl: float, max_age: float, retry_after: float, clock: Callable[[], float] = time.time) -> None:
         self._name = name
         self._fetch = fetch
         self._ttl = ttl
