@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import yaml
 from embedded_aws.client import EmbeddedAWS
-from stack import ANSIBLE_PLAYBOOK, prerequisites
+from support.stack import ANSIBLE_PLAYBOOK, prerequisites
 
 from speed.measure import measure
 

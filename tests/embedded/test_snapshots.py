@@ -11,9 +11,9 @@ import time
 import typing as t
 
 import pytest
-from account import Account, comparable, listing
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 from embedded_aws.client import EmbeddedAWS
+from support.account import Account, comparable, listing
 
 
 def groups(aws: EmbeddedAWS) -> list[str]:

@@ -21,8 +21,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import 
 from botocore.session import get_session
 from embedded_aws.calls import READ_ONLY
 from modules.run_module import ModuleFailed, run_module
-from situations import ACTING, TAGS, other_cluster, situations
-from stack import prerequisites
+from support.situations import ACTING, TAGS, other_cluster, situations
+from support.stack import prerequisites
 
 MODULES = Path(__file__).parents[2] / "plugins" / "modules"
 ON_THE_BASE = {file.stem for file in MODULES.glob("*.py") if "run(module, build)" in file.read_text(encoding="utf-8")}

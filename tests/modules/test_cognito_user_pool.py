@@ -6,10 +6,10 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from account import still
-from cloudformation import findings, template
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import run_module
+from support.account import still
+from support.cloudformation import findings, template
 
 POOL = {
     "name": "x",

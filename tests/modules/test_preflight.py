@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from modules.run_module import ModuleFailed, run_module
-from stack import prerequisites
+from support.stack import prerequisites
 
 
 def warnings(aws, inputs):

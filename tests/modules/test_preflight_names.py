@@ -13,7 +13,7 @@ import zipfile
 import pytest
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
-from stack import Inputs, prerequisites
+from support.stack import Inputs, prerequisites
 
 U = "mlflow-team-x"
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": U}

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from ansible.module_utils.common import warnings
 from modules.run_module import ModuleFailed, run_module
-from stack import prerequisites, public_subnets
+from support.stack import prerequisites, public_subnets
 
 LOAD_BALANCER, SERVICE = "mlflow_load_balancer_subnet_ids", "mlflow_service_subnet_ids"
 NETWORK = ("mlflow_vpc_id", LOAD_BALANCER, SERVICE, "mlflow_database_subnet_ids")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
-from stack import Stack, prerequisites
+from support.stack import Stack, prerequisites
 
 
 @pytest.mark.package

@@ -17,7 +17,7 @@ from runtime.doors.doors import Doors
 from runtime.doors.identities import authorizations
 from runtime.doors.proxy import Proxy
 from runtime.doors.request import Source
-from stack import PASSWORD, Stack, prerequisites
+from support.stack import PASSWORD, Stack, prerequisites
 from xdist.scheduler import LoadScopeScheduling
 
 

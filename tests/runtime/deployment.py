@@ -16,7 +16,7 @@ from pathlib import Path
 from runtime.containers import Process, Server, container
 from runtime.databases import Database, free_port
 from runtime.endpoint import Endpoint
-from stack import Run, Stack
+from support.stack import Run, Stack
 
 
 class Deployment:

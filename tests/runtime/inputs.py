@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from stack import Inputs, Stack
+from support.stack import Inputs, Stack
 
 MASTER_USERNAME = "mlflow_admin"  # mlflow_database_master_username
 CREDENTIALS = {"ci": "correct:horse bättery", "nightly": "another of twenty and more"}

@@ -12,11 +12,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import parse_qs
 
-import permissions
 from runtime.client import EXPERIMENT, Client
 from runtime.containers import Process, container
 from runtime.deployment import Deployment
 from runtime.doors.proxy import Proxy
+from support import permissions
 
 ECS = Path(__file__).resolve().parents[2] / "roles" / "ecs" / "README.md"
 GC = json.loads(re.findall(r'^ *"command": (\["python", "-c", .*gc.*\]),$', ECS.read_text(encoding="utf-8"), re.MULTILINE)[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
-from stack import Stack, prerequisites
+from support.stack import Stack, prerequisites
 
 ONLY_NEWER = {f"elbv2 ModifyRule {member}: unknown to the oldest" for member in ("Transforms", "ResetTransforms")}
 """What a boto3 that does not know it is never asked to send: it does not show that a rule has transforms."""

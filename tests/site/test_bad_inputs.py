@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bad_inputs import ACTION, CONTRADICTORY, CORPUS, SIDECAR, SPEC, Broken, broken_team
 from embedded_aws.client import EmbeddedAWS
-from stack import ANSIBLE_PLAYBOOK, Inputs, Run, Stack, as_data, public_subnets, run_ansible
+from support.bad_inputs import ACTION, CONTRADICTORY, CORPUS, SIDECAR, SPEC, Broken, broken_team
+from support.stack import ANSIBLE_PLAYBOOK, Inputs, Run, Stack, as_data, public_subnets, run_ansible
 
 NOT_ASKED = ("mlflow_aws_", "mlflow_run_in_worker")
 """With these wrong AWS cannot be asked: they are in teams of their own, so that for most others it is."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from embedded_aws.client import ACCOUNT, EmbeddedAWS
-from permissions import action
-from stack import ANSIBLE_PLAYBOOK, Run, Running, Stack, zone
+from support.permissions import action
+from support.stack import ANSIBLE_PLAYBOOK, Run, Running, Stack, zone
 
 POLICY = json.loads((Path(__file__).parents[2] / "docs" / "iam-policy-bootstrap.json").read_text(encoding="utf-8"))
 ALLOWED = {action for statement in POLICY["Statement"] for action in statement["Action"]}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import boto3
 from embedded_aws.client import EmbeddedAWS
-from stack import Stack
+from support.stack import Stack
 
 CHOICES = {
     "mlflow_unique_name": "mlflow-team-x",

@@ -16,11 +16,11 @@ import typing as t
 from collections import Counter
 
 import pytest
-from account import listing
-from cloudformation import findings
 from embedded_aws.client import EmbeddedAWS
-from plans import departures
-from stack import Inputs, Stack, prerequisites, public_subnets
+from support.account import listing
+from support.cloudformation import findings
+from support.plans import departures
+from support.stack import Inputs, Stack, prerequisites, public_subnets
 
 
 class Given(t.NamedTuple):

@@ -9,7 +9,7 @@ import json
 import typing as t
 
 import pytest
-from stack import Stack, as_data
+from support.stack import Stack, as_data
 
 TOUCH = "{{ lookup('ansible.builtin.pipe', 'touch pwned') }}"
 HOSTILE = f"'\"` {TOUCH} {{% raw %}} {{# #}} $(touch pwned); `touch pwned`\\ \n\t\r é \u202e 🦊 %s {{0}} !unsafe &a *a"

@@ -19,10 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from account import Account, Listing, listing
 from embedded_aws.client import EmbeddedAWS, Snapshot
-from plans import lines, read_plan
-from stack import Inputs, Run, Stack, certificate, prerequisites
+from support.account import Account, Listing, listing
+from support.plans import lines, read_plan
+from support.stack import Inputs, Run, Stack, certificate, prerequisites
 
 EVERY = 40
 FIRST, _colon, STEP = os.environ.get("MLFLOW_DEATHS", f"{random.randint(1, EVERY)}:{EVERY}").partition(":")

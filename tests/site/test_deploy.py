@@ -12,13 +12,12 @@ import urllib.parse
 from collections import Counter
 
 import pytest
-from account import Listing, changed, listing
-from cloudformation import KINDS, findings, template
 from embedded_aws.client import ACCOUNT, REGION
-from plans import departures, lines, read_plan
-from permissions import statements
-from stack import PASSWORD, Run, Stack
-
+from support.account import Listing, changed, listing
+from support.cloudformation import KINDS, findings, template
+from support.permissions import statements
+from support.plans import departures, lines, read_plan
+from support.stack import PASSWORD, Run, Stack
 
 NAME = "mlflow-team-x"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"

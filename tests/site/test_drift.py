@@ -11,11 +11,10 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from account import pages, tags
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
-from plans import departures
-from stack import Run, Stack
-
+from support.account import pages, tags
+from support.plans import departures
+from support.stack import Run, Stack
 
 NAME = "mlflow-team-x"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"

@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 import yaml
 from embedded_aws.client import EmbeddedAWS
-from situations import ACTING, TAGS, other_cluster, situations
-from stack import ANSIBLE_PLAYBOOK, Inputs, Stack, run_ansible
+from support.situations import ACTING, TAGS, other_cluster, situations
+from support.stack import ANSIBLE_PLAYBOOK, Inputs, Stack, run_ansible
 
 pytestmark = pytest.mark.versions
 COLLECTION = "mlplatform.mlflow_aws"

@@ -16,8 +16,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from account import Account, listing
-from stack import PASSWORD, Stack
+from support.account import Account, listing
+from support.stack import PASSWORD, Stack
 
 CONFIRMED = ("-e", "mlflow_confirm_destroy=mlflow-team-x")
 

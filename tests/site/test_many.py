@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from account import Listing, changed, listing
 from embedded_aws.client import EmbeddedAWS
-from plans import read_plan
-from stack import ANSIBLE_PLAYBOOK, Inputs, Run, Stack, prerequisites, run_ansible
+from support.account import Listing, changed, listing
+from support.plans import read_plan
+from support.stack import ANSIBLE_PLAYBOOK, Inputs, Run, Stack, prerequisites, run_ansible
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 

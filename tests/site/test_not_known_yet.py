@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from account import Account, listing
 from embedded_aws.client import EmbeddedAWS
 from embedded_aws.consistency import TABLE
-from plans import lines
-from stack import Stack, certificate, prerequisites
+from support.account import Account, listing
+from support.plans import lines
+from support.stack import Stack, certificate, prerequisites
 
 MADE_BY_BOOTSTRAP = {"CreateHostedZone", "CreateUserPool"}
 """tests/modules has those who refer to them."""

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import OLDEST
 from embedded_aws.client import EmbeddedAWS
-from stack import Stack
+from support.stack import Stack
 
 CONFIRMED = {"mlflow_confirm_restore": "mlflow-team-x"}
 

@@ -9,8 +9,8 @@ import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from permissions import action, needs_more
-from stack import Stack
+from support.permissions import action, needs_more
+from support.stack import Stack
 
 POLICY = json.loads((Path(__file__).parents[2] / "docs" / "iam-policy.json").read_text(encoding="utf-8"))
 ALLOWED = [action for statement in POLICY["Statement"] for action in statement["Action"]]

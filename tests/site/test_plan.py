@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from plans import departures, lines, read_plan
-from stack import Run, Stack
+from support.plans import departures, lines, read_plan
+from support.stack import Run, Stack
 
 LIMIT = {"code": "ServiceQuotaExceededException", "message": "no more", "status": 400}  # which no client tries again
 TO_JSON = ("-e", "mlflow_plan_path=plan.json")

@@ -9,8 +9,7 @@ import typing as t
 from collections.abc import Callable
 
 from embedded_aws.client import ACCOUNT, REGION
-from stack import Inputs, Run, Stack, prerequisites
-
+from support.stack import Inputs, Run, Stack, prerequisites
 
 BAD_PASSWORD = 'never/show"this@ to anybody'
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
-from stack import ANSIBLE_PLAYBOOK
+from support.stack import ANSIBLE_PLAYBOOK
 
 PLAYBOOK = """
 - hosts: localhost

@@ -9,11 +9,11 @@ import textwrap
 import typing as t
 
 import pytest
-from account import changed, listing
-from embedded_aws.client import ACCOUNT, REGION
 from embedded_aws.calls import protocol_of
-from permissions import action
-from stack import Run, Stack, run_ansible
+from embedded_aws.client import ACCOUNT, REGION
+from support.account import changed, listing
+from support.permissions import action
+from support.stack import Run, Stack, run_ansible
 
 Fault = dict[str, t.Any]
 CALLER = f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/run-7"

@@ -10,9 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from account import changed, listing
 from embedded_aws.client import EmbeddedAWS
-from stack import Run, Stack, prerequisites
+from support.account import changed, listing
+from support.stack import Run, Stack, prerequisites
 
 NAME = "mlflow-team-x"
 CONFIRMED = {"mlflow_confirm_restore": NAME}

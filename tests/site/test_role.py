@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from embedded_aws.client import ACCOUNT, EmbeddedAWS
-from stack import Run, Stack
+from support.stack import Run, Stack
 
 ARN = f"arn:aws:iam::{ACCOUNT}:role/deployer"
 EXTERNAL_ID = "agreed:with/us"

@@ -13,12 +13,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from modules.run_module import ModuleFailed, run_module
-from stack import PASSWORD, Run, Stack, public_subnets
-
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _answers, _aws, _lease
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ANSWERS
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules import rds_cluster
+from modules.run_module import ModuleFailed, run_module
+from support.stack import PASSWORD, Run, Stack, public_subnets
 
 VALUES = "GetSecretValue"
 """What each module asks itself, because the answer is secret."""

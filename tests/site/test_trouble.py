@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from account import Account, Listing, listing
-from embedded_aws.client import EmbeddedAWS, Snapshot
-from stack import Run, Stack, prerequisites
-
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import SHOWN
+from embedded_aws.client import EmbeddedAWS, Snapshot
+from support.account import Account, Listing, listing
+from support.stack import Run, Stack, prerequisites
 
 COMMANDS = ("site", "site plan", "destroy")
 SLACK = 5

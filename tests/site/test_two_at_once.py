@@ -12,7 +12,7 @@ from itertools import dropwhile
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
-from stack import Run, Stack, prerequisites
+from support.stack import Run, Stack, prerequisites
 
 ROOT = "/mlplatform/mlflow_aws"
 STOPPED = re.compile(

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
-from stack import Run, Stack
+from support.stack import Run, Stack
 
 NAME = "mlflow-team-x"
 PREPARATION = f"{NAME}-prepare-database"

@@ -11,14 +11,14 @@ import typing as t
 from urllib.parse import quote
 
 import pytest
-from account import Listing, listing, pages
-from cloudformation import findings
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
-from permissions import statements, strings
-from plans import departures
 from runtime.doors.doors import Doors
 from runtime.doors.request import Answer, Forward, Request, Source
-from stack import Inputs, Run, Stack, certificate, prerequisites, public_subnets, zone
+from support.account import Listing, listing, pages
+from support.cloudformation import findings
+from support.permissions import statements, strings
+from support.plans import departures
+from support.stack import Inputs, Run, Stack, certificate, prerequisites, public_subnets, zone
 
 NAME = "mlflow-team-x"
 SERVICE = f"service/{NAME}/{NAME}"

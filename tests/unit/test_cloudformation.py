@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from account import Listing
-from cloudformation import findings, template
+from support.account import Listing
+from support.cloudformation import findings, template
 
 STACK = {"mlflow-stack": "mlflow-team-x"}
 GROUP = {"logGroupName": "/ecs/mlflow-team-x", "retentionInDays": 90, "arn": "arn:…", "tags": STACK}

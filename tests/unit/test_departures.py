@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from plans import UNKNOWN, departures
+from support.plans import UNKNOWN, departures
 
 
 def change(action: str, name: str, *fields: tuple[str, t.Any, t.Any], warnings: tuple[str, ...] = ()) -> t.Any:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from permissions import NOT_IN_THE_REFERENCE, NOT_NEEDED
+from support.permissions import NOT_IN_THE_REFERENCE, NOT_NEEDED
 
 DOCS = Path(__file__).parents[2] / "docs"
 POLICIES = sorted(path.name for path in DOCS.glob("iam-policy*.json"))

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bad_inputs import ARN, CORPUS, SPEC, Broken, broken_team
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs
+from support.bad_inputs import ARN, CORPUS, SPEC, Broken, broken_team
 
 ROOT = Path(__file__).parents[2]
 DEFAULTS = yaml.safe_load((ROOT / "roles/mlflow/defaults/main.yml").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests"))
 from embedded_aws.client import EmbeddedAWS  # noqa: E402
-from stack import prerequisites  # noqa: E402
+from support.stack import prerequisites  # noqa: E402
 
 aws = EmbeddedAWS()
 aws.endpoint = boto3.client("sts").meta.endpoint_url  # the one that is running

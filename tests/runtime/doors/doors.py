@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from account import pages
 from embedded_aws.client import EmbeddedAWS
 from runtime.doors.api_gateway import ApiGateway
 from runtime.doors.load_balancer import LoadBalancer
 from runtime.doors.network import SecurityGroups
 from runtime.doors.request import Answer, NoRoute, Outcome, Request
+from support.account import pages
 
 
 class Doors:

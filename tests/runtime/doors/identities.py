@@ -15,7 +15,7 @@ from botocore.config import Config
 from embedded_aws.client import REGION, EmbeddedAWS
 from joserfc import jwk, jwt
 from runtime.inputs import CREDENTIALS
-from stack import Stack
+from support.stack import Stack
 
 USER, PASSWORD = "ada", "Lovelace-1843"
 

@@ -10,10 +10,10 @@ import secrets
 import typing as t
 from urllib.parse import urlencode
 
-from account import pages, tags
 from embedded_aws.client import REGION, EmbeddedAWS
 from runtime.doors.network import SecurityGroups
 from runtime.doors.request import Answer, Forward, NoRoute, Outcome, Request, Source
+from support.account import pages, tags
 
 SESSION_COOKIE = "AWSELBAuthSessionCookie-0"
 Document = dict[str, t.Any]

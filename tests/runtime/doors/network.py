@@ -9,9 +9,9 @@ import ipaddress
 import typing as t
 from collections.abc import Iterable
 
-from account import pages
 from embedded_aws.client import EmbeddedAWS
 from runtime.doors.request import Source
+from support.account import pages
 
 
 class SecurityGroups:

@@ -14,7 +14,8 @@ import re
 import typing as t
 
 import pytest
-from account import Listing
+
+from support.account import Listing
 
 State = dict[str, t.Any]
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import yaml
 from embedded_aws.client import EmbeddedAWS
-from plans import read_plan
+
+from support.plans import read_plan
 
 Inputs = dict[str, t.Any]
 LOSSES = {"rds:DeleteDBCluster", "rds:DeleteDBClusterSnapshot", "rds:DeleteDBClusterAutomatedBackup", "s3:DeleteBucket", "s3:DeleteObject", "s3:DeleteObjects"}

@@ -18,7 +18,7 @@ Line = tuple[str, str, str]
 """Action, kind and name."""
 
 UNKNOWN = "(known after apply)"
-SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "plan-schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "plan-schema.json").read_text(encoding="utf-8"))
 
 
 def read_plan(path: Path) -> dict[str, t.Any]:
