@@ -101,3 +101,12 @@ def test_every_output_is_documented() -> None:
     outputs = yaml.safe_load((ROOT / "roles/mlflow/vars/main.yml").read_text(encoding="utf-8"))["__mlflow_outputs"]
     rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "outputs.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(outputs)
+
+
+def test_the_oldest_boto3_is_told_as_it_is_required() -> None:
+    """scripts/oldest_boto3 installs what meta/ee-requirements.txt asks for, and the tests of `site` run with it."""
+    required = (ROOT / "meta" / "ee-requirements.txt").read_text(encoding="utf-8").split()
+    fragment = (ROOT / "plugins" / "doc_fragments" / "attributes.py").read_text(encoding="utf-8")
+    assert re.findall(r"^  - (boto.*)$", fragment, re.MULTILINE) == [line.replace(">=", " >= ") for line in required]
+    oldest = required[0].removeprefix("boto3>=")
+    assert re.findall(r"boto3 ([\d.]+) or newer", (ROOT / "README.md").read_text(encoding="utf-8")) == [oldest.removesuffix(".0")]
