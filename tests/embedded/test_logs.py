@@ -1,0 +1,33 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CloudWatch Logs of the embedded AWS behaves as AWS documents."""
+
+from __future__ import annotations
+
+import pytest
+from embedded.helpers import has, refused
+from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
+
+
+def test_log_groups(aws: EmbeddedAWS) -> None:
+    logs = aws.client("logs")
+    logs.create_log_group(logGroupName="/a", tags={"a": "1"})
+    refused("InvalidParameterException", logs.put_retention_policy, logGroupName="/a", retentionInDays=13)
+    logs.put_retention_policy(logGroupName="/a", retentionInDays=14)
+    (group,) = logs.describe_log_groups()["logGroups"]
+    has(group, retentionInDays=14)
+    logs.tag_resource(resourceArn=group["logGroupArn"], tags={"b": "2"})
+    logs.untag_resource(resourceArn=group["logGroupArn"], tagKeys=["a"])
+    assert logs.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"] == {"b": "2"}
+
+
+def test_a_log_group_that_is_gone_has_no_tags(aws: EmbeddedAWS) -> None:
+    logs = aws.client("logs")
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:one"
+    for _time in range(2):
+        with pytest.raises(logs.exceptions.ResourceNotFoundException):
+            logs.list_tags_for_resource(resourceArn=arn)
+        logs.create_log_group(logGroupName="one", tags={"a": "1"})
+        assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1"}
+        logs.delete_log_group(logGroupName="one")

@@ -1,0 +1,38 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Route 53 of the embedded AWS behaves as AWS documents."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+from embedded.helpers import change_records, create_zone, refused
+from embedded_aws.client import EmbeddedAWS
+
+
+def test_a_hosted_zone_is_made_once_for_a_reference(aws: EmbeddedAWS) -> None:
+    route53 = aws.client("route53")
+    first = create_zone(aws)
+    refused("HostedZoneAlreadyExists", route53.create_hosted_zone, Name="emu.test", CallerReference="1")
+    route53.create_hosted_zone(Name="emu.test", CallerReference="2")
+    route53.delete_hosted_zone(Id=first)
+    refused("HostedZoneAlreadyExists", route53.create_hosted_zone, Name="other.test", CallerReference="1")
+
+
+def test_record_sets(aws: EmbeddedAWS) -> None:
+    zone = create_zone(aws)
+    target = {"HostedZoneId": "Z1", "DNSName": "Internal-B-1.elb.amazonaws.com", "EvaluateTargetHealth": True}
+    alias = {"Name": "A.emu.test", "Type": "A", "AliasTarget": target}
+    plain = {"Name": "c.emu.test", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    change_records(aws, zone, ("CREATE", alias), ("UPSERT", plain))
+    record_sets = {each["Name"]: each for each in aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]}
+    assert record_sets["a.emu.test."]["AliasTarget"] == {**target, "DNSName": "internal-b-1.elb.amazonaws.com."}
+    other = {**plain, "ResourceRecords": [{"Value": "192.0.2.2"}]}
+    cname = {"Name": "c.emu.test", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "x.example"}]}
+    missing = {**plain, "Name": "d.emu.test"}
+    for refusal in (("CREATE", other), ("DELETE", other), ("DELETE", missing), ("CREATE", cname)):
+        with pytest.raises(ClientError, match="InvalidChangeBatch"):
+            change_records(aws, zone, ("UPSERT", {**plain, "Name": "new.emu.test"}), refusal)
+    change_records(aws, zone, ("DELETE", alias), ("DELETE", plain))
+    assert len(aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]) == 2
