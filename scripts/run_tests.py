@@ -141,7 +141,7 @@ def lint() -> None:
     env = environment(ANSIBLE_COLLECTIONS_PATH=str(tree.parents[2]), ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="false")
     run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".", cwd=tree, env=env)
     run("antsibull-changelog", "lint", cwd=tree)
-    run("python", "scripts/readme_tables.py", "--check", cwd=tree)
+    run("python", "scripts/generate_docs.py", "--check", cwd=tree)
     run("reuse", "lint", "--lines", cwd=tree)
 
 

@@ -94,7 +94,7 @@ def test_messages_name_pages_that_there_are() -> None:
 
 
 def test_the_table_of_the_inputs_is_up_to_date() -> None:
-    subprocess.run([sys.executable, ROOT / "scripts" / "readme_tables.py", "--check"], check=True)
+    subprocess.run([sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"], check=True)
 
 
 def test_every_output_is_documented() -> None:

@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "inputs.md"
 ROLE = ROOT / "roles" / "mlflow"
-BEGIN, END = "<!-- inputs: written by scripts/readme_tables.py -->", "<!-- end of inputs -->"
+BEGIN, END = "<!-- inputs: written by scripts/generate_docs.py -->", "<!-- end of inputs -->"
 
 
 def cell(text: str) -> str:
@@ -52,7 +52,7 @@ def main() -> int:
     new = f"{text[:start]}\n{table()}\n{text[end:]}"
     if "--check" in sys.argv:
         if new != text:
-            print("docs/inputs.md: the table of the inputs is not up to date: run scripts/readme_tables.py")
+            print("docs/inputs.md: the table of the inputs is not up to date: run scripts/generate_docs.py")
         return int(new != text)
     PAGE.write_text(new, encoding="utf-8")
     return 0
