@@ -5,7 +5,7 @@
 # In the order in which `make test` runs them.
 STEPS := unit modules site runtime versions lint sanity molecule package
 
-.PHONY: help install demo test $(STEPS:%=test-%) test-faults bench bench-stacks lock clean
+.PHONY: help install demo test $(STEPS:%=test-%) test-faults docs bench bench-stacks lock clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,10 @@ test: ## every test that needs no AWS account
 $(STEPS:%=test-%) test-faults: test-%:
 	@scripts/install .venv runtime demo test checks
 	@.venv/bin/python scripts/run_tests.py $*
+
+docs: ## builds the docs site in .cache/docs/html
+	@scripts/install .venv runtime checks
+	@.venv/bin/python scripts/docs_site.py
 
 bench: ## measures the table of docs/performance.md beside Terraform, where that is here (40 minutes; ARGS=--one-stack: 20, --quick: 3)
 	@scripts/install .venv runtime demo

@@ -142,6 +142,7 @@ def lint() -> None:
     run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", ".", cwd=tree, env=env)
     run("antsibull-changelog", "lint", cwd=tree)
     run("python", "scripts/generate_docs.py", "--check", cwd=tree)
+    run("python", "scripts/docs_site.py")
     run("reuse", "lint", "--lines", cwd=tree)
 
 
