@@ -44,8 +44,8 @@ options:
 options:
   tags:
     description:
-      - The tags of every resource that the module makes. Other tags on them are removed.
-      - A resource of the right name that carries neither the C(managed-by) nor the C(mlflow-stack) tag given here belongs to
+      - The tags of every resource that the module creates. Other tags on them are removed.
+      - A resource of the right name that carries neither the C(managed-by) nor the C(mlflow-stack) tag given here is owned by
         somebody else. With C(state=present) this is an error, with C(state=absent) the resource is kept.
     type: dict
     default: {}

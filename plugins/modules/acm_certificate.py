@@ -11,10 +11,10 @@ version_added: 1.0.0
 short_description: Request an ACM certificate and validate it by DNS
 author: mlplatform contributors (@mlplatform)
 description:
-  - Requests a public certificate, makes the records that prove the ownership of its names in a hosted zone, and waits until it is
+  - Requests a public certificate, creates the records that prove the ownership of its names in a hosted zone, and waits until it is
     issued. ACM renews it as long as the records are there.
-  - With O(state=absent) the certificates of these names with the owner tags go, whatever their status, each with its validation
-    records. A record that another certificate of the account and region is validated by stays.
+  - With O(state=absent) the certificates of these names that have the owner tags are deleted, whatever their status, each with its
+    validation records. A record that also validates another certificate of the account and region is kept.
   - The module of the same name in community.aws only imports certificates.
 options:
   domain_name:
@@ -32,8 +32,8 @@ options:
     required: true
   remove_orphans:
     description:
-      - Whether O(state=absent) also removes from the zone the validation records of the names whose certificate is gone.
-      - Only for a zone of your own, since no record says which account's certificate it is for.
+      - Whether O(state=absent) also removes the validation records of these names whose certificate no longer exists.
+      - Only for a zone that nobody else uses, because a record does not say which account's certificate it validates.
     type: bool
     default: false
 extends_documentation_fragment:

@@ -8,17 +8,17 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: apigatewayv2_api
 version_added: 1.0.0
-short_description: Manage an HTTP API that sends all requests, once authorized, into a VPC
+short_description: Manage an HTTP API that forwards authorized requests into a VPC
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes an HTTP API of API Gateway with all that lies in it, namely one private integration, one
+  - Creates, updates and deletes an HTTP API of API Gateway with its parts: one private integration, one
     authorizer, its routes, a stage and the mapping to a custom domain name. No existing module does any of these.
-  - What the API holds beside them is removed, and so is what they have of settings that the module knows no option for, such as
-    stage variables or limits of a single route. Each route needs the authorizer; there is no route without.
-  - A change of the kind of authorizer makes the new one, moves the routes to it, and only then removes the old one, so
+  - Other parts of the API are removed, and so are settings for which the module has no option, such as stage variables or limits of
+    a single route. Each route needs the authorizer; there is no route without.
+  - A change of the type of the authorizer creates the new one, moves the routes to it, and only then removes the old one, so
     that no request is let through in between.
   - A Lambda authorizer's function gets the resource policy that lets this one authorizer call it, and nobody else.
-  - The access log takes the caller the permissions for log delivery, C(logs:CreateLogDelivery) and its like.
+  - For the access log the caller needs the permissions for log delivery, such as C(logs:CreateLogDelivery).
   - Whether AWS's own address of the API has IPv6 addresses too is not managed.
   - Several APIs can have one name; the one that carries one of the tags C(managed-by) and C(mlflow-stack) of O(tags) is
     ours.
@@ -61,11 +61,11 @@ options:
         type: int
         default: 30000
   authorizer:
-    description: What decides who may call. Required with O(state=present).
+    description: The authorizer of all routes. Required with O(state=present).
     type: dict
     suboptions:
       name:
-        description: Name of the authorizer. One name has one type for ever.
+        description: Name of the authorizer. The type of an authorizer cannot be changed.
         type: str
         required: true
       type:
@@ -84,7 +84,7 @@ options:
         description: URI by which API Gateway calls the function, with V(REQUEST).
         type: str
       ttl:
-        description: Seconds for which an answer of the function holds for the same credentials, 0 to 3600, denials too.
+        description: Seconds for which an answer of the function is cached for the same credentials, 0 to 3600, denials included.
           With V(REQUEST).
         type: int
         default: 60
@@ -92,12 +92,12 @@ options:
         description: Issuer of the tokens, with V(JWT).
         type: str
       audience:
-        description: The C(aud), or where a token has none the C(client_id), that are taken. With V(JWT).
+        description: Accepted values of C(aud), or of C(client_id) where a token has no C(aud). With V(JWT).
         type: list
         elements: str
         default: []
       scopes:
-        description: Scopes of which a token needs one, on each route. None is needed where empty. With V(JWT).
+        description: A token needs one of these scopes, on each route. None is needed where empty. With V(JWT).
         type: list
         elements: str
         default: []
@@ -122,10 +122,10 @@ options:
         type: dict
         default: {}
       throttling_rate_limit:
-        description: Requests a second that the stage takes in the long run. Not managed where omitted.
+        description: Steady-state rate limit of the stage, in requests a second. Not managed where omitted.
         type: float
       throttling_burst_limit:
-        description: Requests that the stage takes at once. Not managed where omitted.
+        description: Burst limit of the stage, in requests. Not managed where omitted.
         type: int
       detailed_metrics_enabled:
         description: Whether CloudWatch gets metrics by route, which cost extra.

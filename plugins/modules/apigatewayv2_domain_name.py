@@ -11,12 +11,12 @@ version_added: 1.0.0
 short_description: Manage a custom domain name of API Gateway
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a regional custom domain name for HTTP APIs. No existing module does.
-  - Mutual TLS is off, and API mappings say where a request goes; where somebody chose otherwise it is put back.
+  - Creates, updates and deletes a regional custom domain name for HTTP APIs. No existing module does.
+  - Mutual TLS is off, and API mappings decide where a request goes. Other settings are reverted.
   - Whether the domain name has IPv6 addresses too is not managed.
-  - With O(state=absent) the API mappings of the domain name go with it.
+  - With O(state=absent) the API mappings of the domain name are deleted with it.
   - A domain name cannot be renamed. After a change of O(name) the old one is in RV(superseded), for removal once the
-    new one serves.
+    new one is in use.
 options:
   name:
     description: The domain name, such as C(mlflow.api.example.com).
@@ -84,7 +84,7 @@ ready:
 dns_records:
   description:
     - The DNS records that lead to the domain name or to one of RV(superseded), each with C(type), C(zone_id) and C(name), as the tag
-      C(mlflow-dns-records) of each remembers them. See O(mlplatform.mlflow_aws.route53_records#module:remember).
+      C(mlflow-dns-records) of each lists them. See O(mlplatform.mlflow_aws.route53_records#module:remember).
   type: list
   elements: dict
   returned: success

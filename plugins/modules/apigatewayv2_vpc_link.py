@@ -11,9 +11,9 @@ version_added: 1.0.0
 short_description: Manage a VPC link of API Gateway
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes and removes the VPC link by which an HTTP API reaches into a VPC. No existing module does.
+  - Creates and deletes the VPC link by which an HTTP API reaches into a VPC. No existing module does.
   - A VPC link's subnets and security groups cannot be changed, and API Gateway refuses to delete a link that an
-    integration uses. So where they differ a new link of the same name is made beside the old one, which then is in
+    integration uses. So where they differ a new link of the same name is created beside the old one, which then is in
     RV(superseded). Once the integration uses the new link, remove the old one with O(state=absent) and O(vpc_link_ids).
     No request is lost in between.
   - Several VPC links can have one name; those that carry one of the tags C(managed-by) and C(mlflow-stack) of O(tags)

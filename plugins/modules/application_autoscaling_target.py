@@ -11,14 +11,14 @@ version_added: 1.0.0
 short_description: Manage an Application Auto Scaling target with its policies and scheduled actions
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a scalable target, such as the number of tasks of an ECS service, with its scaling
-    policies and scheduled actions (C(RegisterScalableTarget), C(PutScalingPolicy), C(PutScheduledAction) and their
-    opposites). Policies and actions of the target that are not given here are removed.
+  - Creates, updates and deletes a scalable target, such as the number of tasks of an ECS service, with its scaling
+    policies and scheduled actions (C(RegisterScalableTarget), C(PutScalingPolicy), C(PutScheduledAction) and the
+    calls that undo them). Policies and actions of the target that are not given here are removed.
   - A scheduled action sets the bounds of the target when its time comes. Bounds that O(scheduled_actions) lead to,
     starting from O(min_capacity) and O(max_capacity), are as they should be.
-  - Suspended scaling is resumed, which makes up for a run of M(mlplatform.mlflow_aws.ecs_service_state) that died.
-  - Takes the place of M(community.aws.application_autoscaling_policy), which changes AWS in check mode, knows no
-    scheduled actions and removes a policy but never a target.
+  - Suspended scaling is resumed, which completes a run of M(mlplatform.mlflow_aws.ecs_service_state) that died.
+  - Used in place of M(community.aws.application_autoscaling_policy), which changes AWS in check mode, has no
+    scheduled actions and never removes a target.
 options:
   service_namespace:
     description: Service of the target.
@@ -33,10 +33,10 @@ options:
     type: str
     default: ecs:service:DesiredCount
   min_capacity:
-    description: Least capacity. Required with O(state=present).
+    description: Minimum capacity. Required with O(state=present).
     type: int
   max_capacity:
-    description: Most capacity. Required with O(state=present).
+    description: Maximum capacity. Required with O(state=present).
     type: int
   policies:
     description: The scaling policies.
@@ -74,10 +74,10 @@ options:
         type: str
         default: UTC
       min_capacity:
-        description: Least capacity from then on. Left as it is where omitted.
+        description: Minimum capacity from then on. Left as it is where omitted.
         type: int
       max_capacity:
-        description: Most capacity from then on. Left as it is where omitted.
+        description: Maximum capacity from then on. Left as it is where omitted.
         type: int
 extends_documentation_fragment:
   - amazon.aws.common.modules

@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: aws_wait
 version_added: 1.0.0
-short_description: Wait for what AWS is still at work on
+short_description: Wait until AWS resources are ready
 author: mlplatform contributors (@mlplatform)
 description:
-  - Waits until all the given things are ready, all at the same time, with one describe for each kind and poll. The pauses between
+  - Waits for all the given resources at the same time, with one describe call for each kind and poll. The pauses between
     polls grow from 1 to 12 seconds.
   - Fails with AWS's reason as soon as one of them can no longer become ready.
-  - Changes nothing but what O(new_db_instances) says. In check mode it returns at once, because what a plan would make does not exist.
+  - Changes nothing, except for the reboots of O(new_db_instances). In check mode it returns at once, because what a plan would create does not exist.
 options:
   db_clusters:
     description: Identifiers of Aurora clusters, which are ready with all their instances.
@@ -23,7 +23,7 @@ options:
     default: []
   new_db_instances:
     description:
-      - Instances of O(db_clusters) that were just made, so that nobody uses them yet. Those that lack parameters of their cluster,
+      - Instances of O(db_clusters) that were just created, so that nobody uses them yet. Those that lack parameters of their cluster,
         whose parameter group may have been too new for them, are rebooted once they are available, and waited for.
     type: list
     elements: str

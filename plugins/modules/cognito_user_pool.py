@@ -11,20 +11,20 @@ version_added: 1.0.0
 short_description: Manage a Cognito user pool with its app clients and its domain
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a user pool, its app clients and its domain prefix. Neither amazon.aws nor community.aws has
+  - Creates, updates and deletes a user pool, its app clients and its domain prefix. Neither amazon.aws nor community.aws has
     modules for them.
-  - App clients that are not named here are left alone, since each belongs to some program.
+  - App clients that are not named here are left alone, because other programs may use them.
 options:
   name:
     description: Name of the pool. Pools may share a name; the one with the owner tags is meant.
     type: str
     required: true
   allow_admin_create_user_only:
-    description: Whether only administrators make accounts, so that nobody can sign up.
+    description: Whether only administrators create accounts, so that nobody can sign up.
     type: bool
     default: true
   deletion_protection:
-    description: Whether Cognito refuses to delete the pool. It is lifted for O(state=absent).
+    description: Whether Cognito refuses to delete the pool. It is disabled for O(state=absent).
     type: bool
     default: true
   domain:

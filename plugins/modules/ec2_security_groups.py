@@ -11,11 +11,11 @@ version_added: 1.0.0
 short_description: Manage security groups that refer to each other
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a set of security groups of one VPC at the same time, with exactly the rules given here. Other
+  - Creates, updates and deletes a set of security groups of one VPC at the same time, with exactly the rules given here. Other
     rules of these groups are revoked, also the egress to everywhere that EC2 gives every new group.
-  - A rule may name another group of the set, whichever is made first.
-  - Takes the place of M(amazon.aws.ec2_security_group), which must be called twice for groups that refer to each other, fails in
-    check mode where the other group does not exist yet, pauses three seconds for each new group, and knows no tags of rules.
+  - A rule may name another group of the set, whichever is created first.
+  - Used in place of M(amazon.aws.ec2_security_group), which must be called twice for groups that refer to each other, fails in
+    check mode where the other group does not exist yet, pauses three seconds for each new group, and does not tag rules.
 options:
   vpc_id:
     description: ID of the VPC of the groups. Groups of the same name in other VPCs are left alone.
@@ -33,7 +33,7 @@ options:
         required: true
       description:
         description:
-          - What the group is for. EC2 cannot change it on an existing group, so that a changed one is an error.
+          - What the group is for. EC2 cannot change it on an existing group, so a change is an error.
           - Required with O(state=present).
         type: str
       rules:
@@ -74,7 +74,7 @@ options:
             default: ""
   superseded:
     description:
-      - Names of groups that are wanted no more and may still be in use. With O(state=present) those of the stack are left as they are,
+      - Names of groups that are no longer needed and may still be in use. With O(state=present) those of the stack are left as they are,
         with all rules that name them, and RV(superseded) says which they are, until O(remove_superseded) is true.
     type: list
     elements: str
@@ -123,7 +123,7 @@ security_groups:
     mlflow-team-x-database:
       id: sg-0a1b2c3d4e5f67890
 superseded:
-  description: Names of the groups of O(superseded) that are there and of the stack, and that this run has not removed.
+  description: Names of the groups of O(superseded) that exist, belong to the stack, and were not removed by this run.
   type: list
   elements: str
   returned: success

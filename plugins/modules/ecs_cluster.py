@@ -11,11 +11,11 @@ version_added: 1.0.0
 short_description: Manage an ECS cluster for Fargate
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes one ECS cluster (C(CreateCluster), C(UpdateCluster), C(PutClusterCapacityProviders),
+  - Creates, updates and deletes one ECS cluster (C(CreateCluster), C(UpdateCluster), C(PutClusterCapacityProviders),
     C(DeleteCluster)).
   - A cluster that ECS still lists as C(INACTIVE) does not exist.
-  - Takes the place of M(community.aws.ecs_cluster), which takes neither tags nor settings, so that a cluster could not
-    be told to be of a stack, and reports no diff.
+  - Used in place of M(community.aws.ecs_cluster), which has neither tags nor settings, so that the owner of a
+    cluster cannot be recorded, and reports no diff.
 options:
   name:
     description: Name of the cluster.

@@ -11,18 +11,18 @@ version_added: 1.0.0
 short_description: Manage an ECS service on Fargate
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes one ECS service on Fargate that is deployed by rolling updates (C(CreateService),
+  - Creates, updates and deletes one ECS service on Fargate that is deployed by rolling updates (C(CreateService),
     C(UpdateService), C(DeleteService)), and waits until its deployment is complete.
   - A deployment that fails, or that ECS's circuit breaker rolls back, is an error with ECS's events, the reasons why
     tasks stopped, and the last lines that they logged. The next run deploys again.
-  - The number of tasks of a running service is never changed, it is autoscaling's.
+  - The number of tasks of a running service is never changed; autoscaling controls it.
   - A service that M(mlplatform.mlflow_aws.ecs_service_state) has stopped is started again, with as many tasks as it had.
-    What it ran before may not go with what was changed in the meantime, such as the schema of its database, so the new
-    revision is deployed first while there are no tasks, and until its tasks run ECS's circuit breaker gives up without
-    going back.
-  - Takes the place of M(community.aws.ecs_service), which does not compare the deployment or network configuration,
-    cannot change tags, reports a change on every run where autoscaling owns the number of tasks, and says nothing of
-    why a deployment fails.
+    The previous revision may be incompatible with what was changed in the meantime, such as the schema of its database. So
+    the new revision is deployed while there are no tasks, and until its tasks run ECS's circuit breaker does not roll
+    back.
+  - Used in place of M(community.aws.ecs_service), which does not compare the deployment or network configuration,
+    cannot change tags, reports a change on every run where autoscaling controls the number of tasks, and does not
+    say why a deployment failed.
 options:
   name:
     description: Name of the service.
@@ -74,19 +74,19 @@ options:
         type: int
         required: true
   circuit_breaker:
-    description: Whether ECS gives up a deployment whose tasks do not start, and goes back to the last one that did.
+    description: Whether ECS gives up a deployment whose tasks do not start, and rolls back to the last one that succeeded.
     type: bool
     default: true
   remedy:
-    description: What the error is to say in the end where a stopped service cannot be started again, such as how to go back.
+    description: Last sentence of the error where a stopped service cannot be started again, such as how to roll back.
     type: str
     default: ""
   maximum_percent:
-    description: Most tasks during a deployment, in percent of the number of tasks.
+    description: Maximum number of tasks during a deployment, in percent of the number of tasks.
     type: int
     default: 200
   minimum_healthy_percent:
-    description: Least healthy tasks during a deployment, in percent of the number of tasks.
+    description: Minimum number of healthy tasks during a deployment, in percent of the number of tasks.
     type: int
     default: 100
   health_check_grace_period_seconds:
@@ -108,7 +108,7 @@ options:
     choices: [NONE, SERVICE, TASK_DEFINITION]
     default: SERVICE
   availability_zone_rebalancing:
-    description: Whether ECS spreads the tasks over the availability zones again after one was lost.
+    description: Whether ECS redistributes the tasks over the availability zones after one has failed.
     type: str
     choices: [ENABLED, DISABLED]
     default: ENABLED

@@ -11,12 +11,12 @@ version_added: 1.0.0
 short_description: Stop and start the tasks of an ECS service
 author: mlplatform contributors (@mlplatform)
 description:
-  - Stops a service for as long as nothing may use what it uses, such as its database. Its autoscaling is suspended, or it would start
-    tasks again, and the number of its tasks set to 0; the module waits until none runs.
-    How many tasks it had is kept in its tag C(mlflow-desired-count), so that a run that died can be made up for.
-  - Starts it again with as many tasks as it had, at least O(desired_count), and takes up autoscaling once they run.
+  - Stops a service while something that it uses, such as its database, is replaced. Its autoscaling is suspended, because it would
+    start tasks again, and the number of its tasks is set to 0; the module waits until none runs. The previous number of tasks is kept
+    in the tag C(mlflow-desired-count), so that a later run can complete one that died.
+  - Starts it again with as many tasks as it had, at least O(desired_count), and resumes autoscaling once they run.
     M(mlplatform.mlflow_aws.ecs_service) starts a stopped service as well, with whatever it is to run now.
-  - A service that does not exist runs nothing and is started by whoever makes it.
+  - A service that does not exist needs neither: whatever creates it starts it.
   - M(mlplatform.mlflow_aws.ecs_service) never changes the number of tasks of a running service.
 options:
   name:
@@ -33,7 +33,7 @@ options:
     choices: [started, stopped]
     default: started
   desired_count:
-    description: Least number of tasks of a started service.
+    description: Minimum number of tasks of a started service.
     type: int
     default: 1
 extends_documentation_fragment:

@@ -11,14 +11,14 @@ version_added: 1.0.0
 short_description: Run a one-off Fargate task to its end
 author: mlplatform contributors (@mlplatform)
 description:
-  - Runs one task (C(RunTask)) and waits until it has stopped. Succeeds where every essential container ended with exit
+  - Runs one task (C(RunTask)) and waits until it has stopped. Succeeds if every essential container ended with exit
     status 0, or with one of O(exit_statuses); otherwise fails with ECS's reason and the last lines that the container
     logged.
   - A task that an earlier run started with the same O(started_by), and that is still running, is waited for first;
-    where it is of the same task definition and O(environment), it is taken for the one to run. So a run that died and
-    was started again does not do the job twice.
-  - This is an action, it reports C(changed) whenever it runs. In check mode it reports a change and runs nothing.
-  - Takes the place of M(community.aws.ecs_task), which does not wait for the end of a task and has no check mode.
+    if it has the same task definition and O(environment), no other is started. So a run that died and is repeated does
+    not do the job twice.
+  - The module reports C(changed) whenever it runs. In check mode it reports a change and runs nothing.
+  - Used in place of M(community.aws.ecs_task), which does not wait for the end of a task and has no check mode.
 options:
   name:
     description: What the task is called in plans and errors.
@@ -51,12 +51,12 @@ options:
     type: dict
     default: {}
   exit_statuses:
-    description: Exit statuses that are answers, not failures.
+    description: Exit statuses that are results, not failures.
     type: list
     elements: int
     default: [0]
   warnings:
-    description: What a plan is to say of the task, such as what may come of it.
+    description: Warnings of the plan's line about this task.
     type: list
     elements: str
     default: []
@@ -79,7 +79,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Prepare the database
+- name: Initialise the database
   mlplatform.mlflow_aws.ecs_task:
     name: mlflow-team-x-prepare-database
     cluster: mlflow-team-x

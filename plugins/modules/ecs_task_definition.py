@@ -16,8 +16,8 @@ description:
     go back to them.
   - A plan warns where another environment of MLflow would leave artifacts behind.
   - With O(state=absent), deregisters and deletes all revisions (C(DeregisterTaskDefinition), C(DeleteTaskDefinitions)).
-  - Takes the place of M(community.aws.ecs_taskdefinition), which does not see a changed environment variable, secret,
-    command, CPU, memory or execution role, and takes an older revision that happens to match for the current one.
+  - Used in place of M(community.aws.ecs_taskdefinition), which does not see a changed environment variable, secret,
+    command, CPU, memory or execution role, and mistakes an older revision that happens to match for the current one.
 options:
   family:
     description: Name of the family.

@@ -11,16 +11,16 @@ version_added: 1.0.0
 short_description: Manage an Application Load Balancer with its listeners, rules and target group
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes one Application Load Balancer and everything that belongs to it, with the Elastic Load Balancing v2
+  - Creates, updates and deletes one Application Load Balancer and everything that belongs to it, with the Elastic Load Balancing v2
     API (C(CreateLoadBalancer), C(CreateTargetGroup), C(CreateListener), C(CreateRule) and their siblings).
-  - Listeners are told apart by their port and rules by their priority. Others than those given are removed.
+  - Listeners are identified by their port and rules by their priority. Those that are not given here are removed.
   - Transforms of rules, which rewrite the host or the path after a rule has matched, and the verification of client certificates by a
-    listener are taken away.
-  - Not managed, because to see it takes further calls for each listener on every run, are the attributes of listeners
-    (C(routing.http.response.*) and C(routing.http.request.*)) and further certificates of a listener. AWS cannot change the kind
+    listener are removed.
+  - The attributes of listeners (C(routing.http.response.*) and C(routing.http.request.*)) and further certificates of a listener are
+    not managed, because they take further calls for each listener on every run. AWS cannot change the kind
     of addresses, or the protocol version, of a target group.
-  - Takes the place of M(amazon.aws.elb_application_lb) and M(community.aws.elb_target_group). The first takes defaults that AWS
-    fills in for changes, fails with C(PriorityInUse) where rules change places, and can tag no listener; the second has no check
+  - Used in place of M(amazon.aws.elb_application_lb) and M(community.aws.elb_target_group). The first reports defaults that AWS
+    fills in as changes, fails with C(PriorityInUse) where rules change places, and cannot tag listeners; the second has no check
     mode, so that nothing that refers to the target group can be planned.
 options:
   name:
@@ -30,7 +30,7 @@ options:
   scheme:
     description:
       - Whether the load balancer has private addresses only.
-      - AWS cannot change this. The load balancer is deleted and made again, which changes its DNS name; the plan warns of it.
+      - AWS cannot change this. The load balancer is recreated, which changes its DNS name; the plan warns of it.
     type: str
     choices: [internal, internet-facing]
     default: internal
@@ -70,12 +70,12 @@ options:
         description: ID of the VPC. Needed with O(state=present).
         type: str
       target_type:
-        description: How targets are named.
+        description: How targets are registered.
         type: str
         choices: [instance, ip]
         default: ip
       health_check:
-        description: How the load balancer finds out which targets work. What is omitted is not managed.
+        description: How the load balancer checks targets. What is omitted is not managed.
         type: dict
         default: {}
         suboptions:
@@ -162,11 +162,11 @@ options:
   client_secret_arn:
     description:
       - ARN or name of the Secrets Manager secret whose string is the client secret of C(authenticate-oidc) actions.
-      - AWS never returns a client secret. So the rule's tag C(mlflow-client-secret-version) remembers which version of the secret it
-        has, and a new version of the secret is handed to the rule.
+      - AWS never returns a client secret. So the rule's tag C(mlflow-client-secret-version) records which version of the secret it has,
+        and the rule is updated when the secret has a new version.
     type: str
   lift_deletion_protection:
-    description: Whether O(state=absent) turns off deletion protection. Without it a protected load balancer is an error.
+    description: Whether O(state=absent) disables deletion protection. Without it a protected load balancer is an error.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -267,7 +267,7 @@ ready:
   sample: true
 dns_records:
   description: The DNS records that lead to the load balancer, each with C(type), C(zone_id) and C(name), as its tag
-    C(mlflow-dns-records) remembers them. See O(mlplatform.mlflow_aws.route53_records#module:remember).
+    C(mlflow-dns-records) lists them. See O(mlplatform.mlflow_aws.route53_records#module:remember).
   type: list
   elements: dict
   returned: success

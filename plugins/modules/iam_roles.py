@@ -11,12 +11,12 @@ version_added: 1.0.0
 short_description: Manage IAM roles with all their policies
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a set of IAM roles at the same time, each with its trust policy, its inline policies and its
-    attached managed policies. Policies of a role that are not given here are taken from it.
+  - Creates, updates and deletes a set of IAM roles at the same time, each with its trust policy, its inline policies and its
+    attached managed policies. Other policies of these roles are removed.
   - Policy documents are compared by meaning, not by spelling, and sent as they are given here.
-  - Takes the place of M(amazon.aws.iam_role), which knows no inline policies and reports no diff, and of M(amazon.aws.iam_policy),
+  - Used in place of M(amazon.aws.iam_role), which has no inline policies and reports no diff, and of M(amazon.aws.iam_policy),
     so that a role takes one task and a plan names each policy.
-  - IAM makes a new role known everywhere within seconds, not at once. What uses a role must retry where it is not known yet.
+  - IAM is eventually consistent: a new role can be used after some seconds. Whatever uses it must retry until then.
 options:
   roles:
     description: The roles.
@@ -46,10 +46,10 @@ options:
         type: dict
         default: {}
       permissions_boundary:
-        description: ARN of the managed policy that bounds the role. Empty for none. Not managed where omitted.
+        description: ARN of the managed policy that is the permissions boundary of the role. Empty for none. Not managed where omitted.
         type: str
       max_session_duration:
-        description: Longest session in seconds, 3600 to 43200. Not managed where omitted.
+        description: Maximum duration of a session in seconds, 3600 to 43200. Not managed where omitted.
         type: int
 extends_documentation_fragment:
   - amazon.aws.common.modules

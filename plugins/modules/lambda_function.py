@@ -11,12 +11,12 @@ version_added: 1.0.0
 short_description: Manage a Lambda function with its code
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a Lambda function. Its package is made of a directory, the same bytes on every machine,
-    so that code is deployed when it has changed and only then.
-  - The function has no layers, no VPC and no KMS key of its own; where somebody gave it one it is taken away again.
+  - Creates, updates and deletes a Lambda function. Its package is built from a directory, with the same bytes on every
+    machine, so code is deployed only when it has changed.
+  - The function has no layers, no VPC and no KMS key of its own; where somebody added one it is removed.
   - Code and configuration are changed one after the other, because Lambda refuses a change while another is under way.
-  - Takes the place of M(amazon.aws.lambda), which knows no logging configuration, reports no diff, and does not wait
-    until Lambda has taken over a change.
+  - Used in place of M(amazon.aws.lambda), which has no logging configuration, reports no diff, and does not wait
+    until Lambda has applied a change.
 options:
   name:
     description: Name of the function.
@@ -26,12 +26,12 @@ options:
     description: Directory whose files are the function's package. Required with O(state=present).
     type: path
   handler:
-    description: Where Lambda begins, as C(module.function). Required with O(state=present).
+    description: Entry point, as C(module.function). Required with O(state=present).
     type: str
   role:
     description:
       - ARN of the role that the function runs as. Required with O(state=present).
-      - A role that was just made is waited for, up to two minutes, until Lambda may assume it.
+      - A role that was just created is waited for, up to two minutes, until Lambda may assume it.
     type: str
   runtime:
     description: The runtime.
@@ -55,7 +55,7 @@ options:
     type: int
     default: 128
   environment:
-    description: The environment variables. Their values are shown in plans, so that secrets do not belong here.
+    description: The environment variables. Their values are shown in plans, so secrets do not belong here.
     type: dict
     default: {}
   logging_config:

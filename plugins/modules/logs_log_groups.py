@@ -11,9 +11,9 @@ version_added: 1.0.0
 short_description: Manage CloudWatch log groups with their retention
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a set of CloudWatch log groups at the same time.
-  - Takes the place of M(amazon.aws.cloudwatchlogs_log_group), which reports no diff, so that a plan could not say what changes,
-    and needs one task and three calls for each group.
+  - Creates, updates and deletes a set of CloudWatch log groups at the same time.
+  - Used in place of M(amazon.aws.cloudwatchlogs_log_group), which reports no diff, so that a plan could not show changes, and
+    needs one task and three calls for each group.
 options:
   log_groups:
     description: The log groups.
@@ -32,7 +32,7 @@ options:
         description: ARN of the KMS key that encrypts the log events. Not managed where omitted.
         type: str
   account_id:
-    description: The account of the log groups. Default is the caller's, which one more call finds out.
+    description: The account of the log groups. Default is the caller's, which takes one more call.
     type: str
 extends_documentation_fragment:
   - amazon.aws.common.modules

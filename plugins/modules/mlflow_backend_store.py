@@ -11,18 +11,18 @@ version_added: 1.0.0
 short_description: Manage the secret that holds the URI of MLflow's backend store
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes the Secrets Manager secret with the SQLAlchemy URI with which MLflow connects to its
-    database, as a database user of its own. The user's password follows from the master password, which the module
-    reads itself, so that no password passes through Ansible's variables.
+  - Creates, updates and deletes the Secrets Manager secret with the SQLAlchemy URI with which MLflow connects to its
+    database, as a database user of its own. The user's password is derived from the master password, which the
+    module reads itself, so that no password passes through Ansible's variables.
   - The secret is a JSON object. Its field C(uri) leads to the writer, and C(reader_uri), where O(reader_host) is given,
     to the readers.
-  - The secret also remembers, in the tag C(mlflow-database-prepared), for what the database was prepared (the user,
-    the database and the schema made). The tag is kept until a run with O(prepared=true) sets it anew, so that a
-    preparation that failed, or a run that died before it, is made up for by the next run. The tags C(mlflow-version) and
-    C(mlflow-database-schema) say which MLflow it was prepared for, and which schema it then had.
-  - While its schema is upgraded (O(upgrade)) that tag says C(upgrading), and from then on the tag
-    C(mlflow-database-snapshot) names the snapshot of before, and C(mlflow-database-snapshot-version) the MLflow that it is of.
-  - M(mlplatform.mlflow_aws.secretsmanager_secret) manages secrets whose value is known beforehand or random.
+  - The tag C(mlflow-database-prepared) of the secret records what the database was initialised for (the user, the
+    database and the schema were created). It is kept until a run with O(prepared=true) sets it, so that the next run
+    completes an initialisation that failed. The tags C(mlflow-version) and C(mlflow-database-schema) record the version
+    of MLflow that it was initialised for, and the schema that it then had.
+  - While the schema is upgraded (O(upgrade)) that tag is C(upgrading). From then on the tag C(mlflow-database-snapshot)
+    names the snapshot from before the upgrade, and C(mlflow-database-snapshot-version) its version of MLflow.
+  - M(mlplatform.mlflow_aws.secretsmanager_secret) manages secrets with a given or random value.
 options:
   name:
     description: Name of the secret.
@@ -50,7 +50,7 @@ options:
     description: Name of MLflow's database.
     type: str
   unique_name:
-    description: Name of the stack. It is part of what the password follows from.
+    description: Name of the stack. The password is derived from it, too.
     type: str
   username:
     description: MLflow's user in the database.
@@ -58,7 +58,7 @@ options:
     default: mlflow
   ca_file:
     description:
-      - Path, in the server's container, of the certificates by which the database is recognised. The connection is
+      - Path, in the server's container, of the certificates that verify the database. The connection is
         always encrypted; where this is empty, the database's certificate is not verified.
     type: str
     default: ""
@@ -66,27 +66,27 @@ options:
     description: ARN of the KMS key that encrypts the secret. Not managed where omitted.
     type: str
   prepared_for:
-    description: What a preparation of the database depends on beside the URI, such as the image and the database's
+    description: What the initialisation of the database depends on besides the URI, such as the image and the database's
       resource ID.
     type: list
     elements: str
     default: []
   prepared:
-    description: Whether the database has just been prepared for O(prepared_for) and the URI that the secret holds. This ends
-      an upgrade. In check mode also for the URI that it would get, so that a plan says in one line what a run does to the secret.
+    description: Whether the database has just been initialised for O(prepared_for) and the URI that the secret holds. This ends
+      an upgrade. In check mode also for the URI that it would get, so that a plan has one line for the secret.
     type: bool
     default: false
   mlflow_version:
-    description: With O(prepared=true), the version of MLflow that it was prepared for.
+    description: With O(prepared=true), the version of MLflow that the database was initialised for.
     type: str
   database_schema:
-    description: With O(prepared=true), the revision of the schema that it has. Empty where that is not known.
+    description: With O(prepared=true), the revision of its schema. Empty where that is not known.
     type: str
   upgrade:
     description:
-      - V(begin) notes that the schema is about to be upgraded, and chooses the name of the snapshot to take before. An upgrade that
-        an earlier run has begun goes on, with the same name.
-      - V(abandon) notes that it is not upgraded after all.
+      - V(begin) records that the schema is about to be upgraded, and chooses the name of the snapshot to take before. An upgrade
+        that an earlier run has begun continues, with the same name.
+      - V(abandon) records that it is not upgraded after all.
     type: str
     choices: [begin, abandon]
 extends_documentation_fragment:
@@ -110,7 +110,7 @@ EXAMPLES = r"""
     prepared_for: [v3.18.0-full, cluster-ABC]
   register: store
 
-- name: Prepare the database
+- name: Initialise the database
   mlplatform.mlflow_aws.ecs_task:
     name: mlflow-team-x-prepare-database
     cluster: mlflow-team-x
@@ -119,7 +119,7 @@ EXAMPLES = r"""
     security_groups: [sg-0a]
   when: not store.secret.prepared
 
-- name: Remember that the database is prepared
+- name: Record that the database is initialised
   mlplatform.mlflow_aws.mlflow_backend_store:
     <<: *store
     prepared: true
@@ -130,10 +130,10 @@ secret:
   description:
     - The secret, as it is after the run. Empty with O(state=absent).
     - C(version_id) is that of the value, in check mode C((known after apply)) where the value would change.
-    - C(prepared) says whether the database was prepared for this version and O(prepared_for); C(mlflow_version) and
-      C(database_schema) for which MLflow it was last prepared, and which schema it had then.
-    - C(snapshot) is the name of the snapshot of before the last upgrade, C(snapshot_version) the MLflow that it is of, and
-      C(upgrading) whether that upgrade is under way.
+    - C(prepared) says whether the database was initialised for this version and O(prepared_for); C(mlflow_version) and
+      C(database_schema) for which version of MLflow it last was, and which schema it had then.
+    - C(snapshot) is the name of the snapshot from before the last upgrade, C(snapshot_version) its version of MLflow, and
+      C(upgrading) whether that upgrade is in progress.
   type: dict
   returned: success
   sample:

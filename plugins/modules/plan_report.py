@@ -11,7 +11,7 @@ version_added: 1.0.0
 short_description: Show what a run changes
 author: mlplatform contributors (@mlplatform)
 description:
-  - Shows the changes that modules of this collection returned, a line for each resource, and counts them.
+  - Shows the changes that modules of this collection returned, one line for each resource, and counts them.
   - Runs on the controller, as an action plugin.
 options:
   stack:
@@ -24,7 +24,7 @@ options:
     elements: dict
     required: true
   path:
-    description: File to write the plan to, as JSON that C(docs/plan-schema.json) describes. Written as a whole or not at all.
+    description: File to write the plan to, as JSON that C(docs/plan-schema.json) describes. Written atomically.
     type: path
   detailed_exitcode:
     description: Whether the task fails where there are changes.

@@ -13,22 +13,22 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Checks the C(mlflow_*) inputs of a host, first by themselves (types, ranges, forms, unknown names), then with AWS (the subnets
     exist, lie in the VPC and in two availability zones or more; the certificates are issued and cover the names; and so on).
-  - Tells whatever has a name that the stack needs and is somebody else's, of all layers at once. Of a stack whose database is there it asks
-    that only with O(survey).
+  - Reports every existing resource that has a name that the stack needs and is owned by somebody else, of all layers at once. Where the
+    database of the stack exists, only with O(survey).
   - Reports all problems at once, each with the variable, its value and the remedy, and changes nothing.
   - The inputs are gathered from the variables of the host by an action plugin of the same name. It removes the file C(mlflow_plan_path),
-    so that a plan that lies there is always of the last run.
+    so that a plan in that file is always the last run's.
 options:
   scope:
     description:
-      - What the inputs are checked for. With V(site) and V(restore) also what they name in AWS, with V(bootstrap) what is in its way, with the
-        others only that the account is the expected one.
-      - With V(backup) and V(restore) what there is to save, and what a restore has to do, is found out too.
+      - What the inputs are checked for. With V(site) and V(restore) also the resources that they name, with V(bootstrap) resources of the same
+        names, with the others only that the account is the expected one.
+      - V(backup) and V(restore) also return what there is to save, and what a restore has to do.
     type: str
     choices: [site, backup, restore, destroy, bootstrap]
     default: site
   inputs:
-    description: The inputs that are right by themselves. Filled in by the action plugin.
+    description: The inputs that are valid by themselves. Filled in by the action plugin.
     type: dict
     default: {}
   roles:
@@ -37,11 +37,11 @@ options:
     default: {}
   survey:
     description:
-      - Whether to ask AWS, at the same time, for all that the modules of a deployment will ask for. They take these answers until the
-        run first changes something or waits for something, at most 300 seconds long, where they run in Ansible's worker
+      - Whether to prefetch, concurrently, everything that the modules of a deployment read. They use these responses until the run
+        first changes something or waits for something, for at most 300 seconds, if they run in Ansible's worker
         (O(ignore:mlflow_run_in_worker)).
       - Only for a play in which nothing else changes the stack.
-      - Where there is no database yet, only a plan asks.
+      - Where there is no database yet, only a plan prefetches.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -72,23 +72,23 @@ region:
   returned: success
   sample: eu-west-1
 mlflow:
-  description: Of which MLflow the database is, as the stack's tags, or else its task definition, say.
+  description: The version of MLflow that the database belongs to, from the stack's tags or else its task definition.
   type: dict
   returned: success and O(scope=backup)
   sample: {version: v3.18.0-full, schema: 1bd49d398cd23}
 kms_keys:
   description:
     - The customer managed KMS keys of the secrets, the parameters and the buckets that inputs name, each by the ARN of the secret or the
-      parameter, or the name of the bucket. What is under no such key is not among them, nor what the caller may not see.
+      parameter, or the name of the bucket. Resources without such a key are left out, and those that the caller may not see.
   type: dict
   returned: success and O(scope=site) or O(scope=restore)
   sample:
     arn:aws:secretsmanager:eu-west-1:123456789012:secret:programs-a1b2c3: arn:aws:kms:eu-west-1:123456789012:key/cb698b74-c034-43a4-bb11-93a029985f1d
 restore:
   description:
-    - What a restore has to do. C(cluster) is the cluster that gets or has the data of C(origin), C(source) what it is made of, C(switch)
-      whether it takes the place of another, C(done) whether an earlier run has done it all, C(discard) the cluster to remove;
-      C(endpoint) and C(engine_version) are those of the database that is there, C(fixed) what else AWS cannot change of it.
+    - What a restore has to do. C(cluster) is the cluster that gets or has the data of C(origin), C(source) what it is restored from,
+      C(switch) whether it replaces another, C(done) whether an earlier run has completed the restore, C(discard) the cluster to remove;
+      C(endpoint) and C(engine_version) are those of the existing database, C(fixed) what else AWS cannot change of it.
   type: dict
   returned: success and O(scope=restore)
   sample:
@@ -102,13 +102,13 @@ restore:
     engine_version: 8.0.mysql_aurora.3.10.3
     fixed: {master_username: mlflow_admin, database_name: mlflow, storage_encrypted: true}
 api_load_balancer_subnet_ids:
-  description: The subnets of the load balancer for programs, one in each zone. Empty where they come through that of people.
+  description: The subnets of the load balancer for programs, one in each zone. Empty where programs use that of people.
   type: list
   elements: str
   returned: success and O(scope=site) or O(scope=restore)
   sample: []
 lease:
-  description: What the action plugins of this collection tell all modules of the run, so that two runs never change one stack at the same time.
+  description: The lease, which the action plugins of this collection hand to all modules of the run, so that two runs never change one stack at the same time.
   type: dict
   returned: success
   sample:
@@ -124,7 +124,7 @@ lease:
       started: 815472
       directory: /home/ann/.ansible/tmp/ansible-local-4711k2j5x9
 problems:
-  description: What is wrong, a line for each.
+  description: The problems, one line for each.
   type: list
   elements: str
   returned: failure

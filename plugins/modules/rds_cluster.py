@@ -11,20 +11,20 @@ version_added: 1.0.0
 short_description: Manage an Aurora cluster with its instances, parameters and subnet group
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes an Aurora cluster (C(CreateDBCluster), C(ModifyDBCluster), C(DeleteDBCluster)), its instances, its
+  - Creates, updates and deletes an Aurora cluster (C(CreateDBCluster), C(ModifyDBCluster), C(DeleteDBCluster)), its instances, its
     cluster parameter group and its subnet group. Changes apply at once, not in the next maintenance window.
-  - The instances are called C(<name_prefix>-1), C(-2), …, a number that another cluster's instance has being passed over; instances
-    of other names are left alone. The writer is the last that is removed.
+  - The instances are called C(<name_prefix>-1), C(-2), …, skipping numbers used by another cluster's instances; instances of other
+    names are left alone. The writer is removed last.
   - The master password never passes through Ansible. The module reads it from its secret, and only to set it. Because AWS never
-    tells a password, the version of the secret is kept in the tag C(mlflow-password-version) of the cluster; a cluster whose tag
+    returns a password, the version of the secret is kept in the tag C(mlflow-password-version) of the cluster; a cluster whose tag
     names another version gets the new password first and the tag once it is applied.
-  - Takes the place of M(amazon.aws.rds_cluster), which fails on a second run with some options (C(EnableHttpEndpoint)), modifies the
+  - Used in place of M(amazon.aws.rds_cluster), which fails on a second run with some options (C(EnableHttpEndpoint)), modifies the
     security groups in every run, does not apply changed log exports, always differs with a minimum capacity of 0, and polls
     once a minute; and of M(amazon.aws.rds_instance), M(amazon.aws.rds_cluster_param_group) and M(amazon.aws.rds_subnet_group).
   - The engine, the KMS key, the encryption, the subnet group's name, the database's name and the master user of a cluster cannot be
-    changed; asking for it is an error before anything is changed, never a replacement.
-  - With O(state=absent) its predecessors that M(mlplatform.mlflow_aws.rds_cluster_switchover) has kept go too, each after a last
-    snapshot of its own, because they hold on to its subnet group and parameter group.
+    changed; such a change is an error before anything is changed, never a replacement.
+  - With O(state=absent) the clusters that M(mlplatform.mlflow_aws.rds_cluster_switchover) has kept are deleted too, each after a
+    final snapshot of its own, because they use its subnet group and parameter group.
 options:
   cluster_identifier:
     description: Name of the cluster, in lower case.
@@ -34,21 +34,21 @@ options:
     description:
       - Beginning of the names of its instances and its parameter group, and the name of its subnet group. Default is
         O(cluster_identifier).
-      - A cluster that is to take the place of another has the other's.
+      - A cluster that is to replace another has the prefix of the other.
     type: str
   restore_from:
     description:
-      - What a new cluster's data is taken from; one of O(restore_from.snapshot_identifier) and O(restore_from.time). The master user's
-        name, the name of the database and, without O(kms_key_id), the key are those of the backup; the rest is as the other options
-        say.
-      - Says nothing for a cluster that exists, except that one restored from something else is an error.
+      - Backup that a new cluster is restored from; one of O(restore_from.snapshot_identifier) and O(restore_from.time). The name of
+        the master user, the name of the database and, without O(kms_key_id), the key are those of the backup; the other options
+        apply.
+      - Ignored for a cluster that exists, except that one restored from something else is an error.
     type: dict
     suboptions:
       snapshot_identifier:
         description: Name of a cluster snapshot.
         type: str
       source_cluster_identifier:
-        description: The cluster whose automatic backups O(restore_from.time) goes back in.
+        description: The cluster whose automatic backups O(restore_from.time) refers to.
         type: str
       time:
         description: A time in ISO 8601, or V(latest) for the latest that the backups cover.
@@ -61,14 +61,14 @@ options:
     description:
       - Version of the engine, such as V(8.0.mysql_aurora.3.10.3) or V(17.7). Required with O(state=present).
       - A newer minor or patch version upgrades in place, which restarts the database. A version that leaves the last numbers open
-        (V(17)) and one that AWS has upgraded itself are no difference. A downgrade is an error.
+        (V(17)) and one that AWS has upgraded itself are not a difference. A downgrade is an error.
     type: str
   allow_major_version_upgrade:
     description: Whether O(engine_version) may be a newer major version.
     type: bool
     default: false
   database_name:
-    description: Name of the first database. None is made where omitted.
+    description: Name of the first database. None is created where omitted.
     type: str
   master_username:
     description: Name of the master user. Required with O(state=present).
@@ -128,7 +128,7 @@ options:
   engine_lifecycle_support:
     description:
       - Whether the cluster is in the paid Extended Support after the end of standard support.
-      - With a boto3 older than 1.43.60 it is set when the cluster is made, and not changed on one that there is.
+      - With a boto3 older than 1.43.60 it is set when the cluster is created, and not changed on an existing one.
     type: str
     choices: [open-source-rds-extended-support, open-source-rds-extended-support-disabled]
   serverless_v2_scaling:
@@ -136,11 +136,11 @@ options:
     type: dict
     suboptions:
       min_capacity:
-        description: Least capacity in ACU, in steps of 0.5. V(0) lets the database pause.
+        description: Minimum capacity in ACU, in steps of 0.5. V(0) lets the database pause.
         type: float
         required: true
       max_capacity:
-        description: Greatest capacity in ACU, in steps of 0.5.
+        description: Maximum capacity in ACU, in steps of 0.5.
         type: float
         required: true
       seconds_until_auto_pause:
@@ -167,21 +167,21 @@ options:
     type: bool
     default: false
   skip_final_snapshot:
-    description: With O(state=absent), whether the database is deleted without a last snapshot.
+    description: With O(state=absent), whether the database is deleted without a final snapshot.
     type: bool
     default: false
   final_snapshot_identifier:
-    description: With O(state=absent), name of the last snapshot. Default is C(<cluster_identifier>-final-<UTC time>), or
+    description: With O(state=absent), name of the final snapshot. Default is C(<cluster_identifier>-final-<UTC time>), or
       C(<cluster_identifier>-final) where that is too long.
     type: str
   lift_deletion_protection:
-    description: With O(state=absent), whether deletion protection is lifted. Without it a protected cluster is an error.
+    description: With O(state=absent), whether deletion protection is disabled. Without it a protected cluster is an error.
     type: bool
     default: false
   wait:
     description:
       - Whether to wait until the cluster and its instances are available.
-      - A new password and a removal are always waited for.
+      - The module always waits for a new password and for a removal.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -255,14 +255,14 @@ instances:
   sample: [mlflow-team-x-1]
 reboot_pending:
   description:
-    - Names of the instances that need a reboot before changed parameters take effect. No run reboots one, but for a new one that
+    - Names of the instances that need a reboot before changed parameters take effect. No run reboots an instance, except for a new one that
       does not have all parameters yet.
   type: list
   elements: str
   returned: success
   sample: []
 final_snapshots:
-  description: Names of the last snapshots that this run made.
+  description: Names of the final snapshots that this run created.
   type: list
   elements: str
   returned: success

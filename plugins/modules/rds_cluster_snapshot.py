@@ -13,8 +13,8 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Takes a snapshot (C(CreateDBClusterSnapshot)) and waits until it is available. A snapshot that exists is left as it is, its tags
     included, because they say what was true when it was taken.
-  - It never removes or changes a snapshot.
-  - Takes the place of M(amazon.aws.rds_cluster_snapshot), which has no diff, sets the tags of a snapshot that exists, and polls every
+  - Snapshots are never removed or changed.
+  - Used in place of M(amazon.aws.rds_cluster_snapshot), which has no diff, sets the tags of a snapshot that exists, and polls every
     15 seconds.
 options:
   cluster_identifier:
@@ -29,7 +29,7 @@ options:
   tags:
     description:
       - The tags of a new snapshot.
-      - A snapshot of the right name that carries neither the C(managed-by) nor the C(mlflow-stack) tag given here belongs to somebody
+      - A snapshot of the right name that carries neither the C(managed-by) nor the C(mlflow-stack) tag given here is owned by somebody
         else, which is an error.
     type: dict
     default: {}
@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapshot:
-  description: The snapshot, as it is after the run. In check mode what AWS would say is C((known after apply)).
+  description: The snapshot, as it is after the run. In check mode the values that AWS would choose are C((known after apply)).
   type: dict
   returned: success
   sample:

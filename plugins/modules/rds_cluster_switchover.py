@@ -8,34 +8,34 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rds_cluster_switchover
 version_added: 1.0.0
-short_description: Let one Aurora cluster take the place of another
+short_description: Replace one Aurora cluster by another
 author: mlplatform contributors (@mlplatform)
 description:
-  - Renames a cluster to C(<cluster_identifier>-before-<UTC time>), and the one that takes its place to O(cluster_identifier)
+  - Renames a cluster to C(<cluster_identifier>-before-<UTC time>), and its replacement to O(cluster_identifier)
     (C(ModifyDBCluster) with C(NewDBClusterIdentifier)). The endpoints follow the names, so what connects to the endpoint of
     O(cluster_identifier) gets the new cluster.
-  - The cluster that is replaced is kept as it is, with deletion protection, and exports no logs any more. Instances keep their names,
+  - The replaced cluster is kept, with deletion protection, and no longer exports logs. Instances keep their names,
     because a new name would restart them. Nothing is removed.
   - Nothing may write to either cluster meanwhile, and O(cluster_identifier) does not answer for some minutes.
-  - A run that died between the two goes on with the second. Where O(replacement_identifier) is not there any more, it has taken the
-    place already.
+  - After a run that died between the two renames, the next one continues with the second. If O(replacement_identifier) does not exist,
+    the replacement is complete.
 options:
   cluster_identifier:
-    description: Name of the cluster that is replaced, if there is one, and that the other one gets.
+    description: Name of the cluster that is replaced, if there is one, and the later name of its replacement.
     type: str
     required: true
   replacement_identifier:
-    description: Name of the cluster that takes its place.
+    description: Name of the replacement.
     type: str
     required: true
   restored_from:
     description:
-      - What the data of the replacement is of, such as V(snapshot:name). It is noted in its tag C(mlflow-restored-from) before the
-        first renaming.
+      - Where the data of the replacement comes from, such as V(snapshot:name). Recorded in its tag C(mlflow-restored-from) before the
+        first rename.
     type: str
     required: true
   finished:
-    description: Whether the restore is complete, which is noted in the tag C(mlflow-restored-at) of O(cluster_identifier).
+    description: Whether the restore is complete, which is recorded in the tag C(mlflow-restored-at) of O(cluster_identifier).
     type: bool
     default: false
 extends_documentation_fragment:
@@ -53,7 +53,7 @@ EXAMPLES = r"""
     restored_from: snapshot:mlflow-team-x-backup-20261122t221500z
     tags: {managed-by: mlplatform.mlflow_aws, mlflow-stack: mlflow-team-x}
 
-- name: Note that it works
+- name: Record that the restore is complete
   mlplatform.mlflow_aws.rds_cluster_switchover:
     <<: *switchover
     finished: true
@@ -61,7 +61,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 kept:
-  description: Names of all clusters that O(cluster_identifier) has taken the place of and that are still there.
+  description: Names of all replaced clusters that still exist.
   type: list
   elements: str
   returned: success

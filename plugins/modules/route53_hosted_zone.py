@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: route53_hosted_zone
 version_added: 1.0.0
-short_description: Manage a public hosted zone of one's own
+short_description: Manage a public hosted zone and its owner
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes a public hosted zone. It is told from others of its name by its owner tags.
-  - A name of which there is a public zone already, that is somebody else's, is refused, also where both are made at the same time;
-    Route 53 itself would make a second one, and the two would compete for the name. Private zones are in nobody's way.
-  - With O(state=absent) a zone of somebody else is left alone, and one that holds records is refused.
+  - Creates, updates and deletes a public hosted zone. Its owner tags tell it from others of the same name.
+  - If somebody else owns a public zone of that name, the module fails, also where both are created at the same time; Route 53 itself
+    would create a second one, and the two would compete for the name. Private zones do not matter.
+  - With O(state=absent) a zone of somebody else is left alone, and a zone that holds records is an error.
   - The module P(amazon.aws.route53_zone#module) takes over whatever zone has the name, and removes it.
 options:
   name:
@@ -22,7 +22,7 @@ options:
     type: str
     required: true
   comment:
-    description: Comment of the zone. By this comment a zone whose tags a run that died did not come to set is known again.
+    description: Comment of the zone. It identifies a zone that a run created and could not tag before it died.
     type: str
     default: ""
 extends_documentation_fragment:

@@ -8,18 +8,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: route53_records
 version_added: 1.0.0
-short_description: Manage DNS records that know whose they are
+short_description: Manage DNS records and their owner
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes Route 53 records with C(ChangeResourceRecordSets).
+  - Creates, updates and deletes Route 53 records with C(ChangeResourceRecordSets).
   - Records have no tags. So each record has a TXT record beside it, C(_mlflow-stack-<type>.<name>), that holds the owner tags of
-    O(tags). Both are changed in one batch, which Route 53 applies whole or not at all.
-  - A record that is there without the TXT record of this owner belongs to somebody else. With O(state=present) this is an error,
-    except where the record is exactly the one asked for, which is then taken over; with O(state=absent) the record is kept.
-  - With O(remember), the resource that the records lead to remembers them in a tag. So a change of a name or of a zone, or the end of
-    a run half-way, leaves no record behind. Those that are remembered and not asked for are removed, once the others are made.
-  - Takes the place of M(amazon.aws.route53), whose option O(ignore:region) means latency routing, so that it fails where
-    C(module_defaults) set the region, and which overwrites or refuses any existing record, whosever it is.
+    O(tags). Both are changed in one batch, which Route 53 applies atomically.
+  - An existing record without the TXT record of this owner is owned by somebody else. With O(state=present) this is an error,
+    unless the record is exactly the one asked for, which is then taken over; with O(state=absent) the record is kept.
+  - With O(remember), the resource that the records point to keeps a list of them in a tag. So neither a change of a name or a zone nor
+    a run that died leaves a record behind. Listed records that are not asked for are removed once the others exist.
+  - Used in place of M(amazon.aws.route53), whose option O(ignore:region) means latency routing, so that it fails where
+    C(module_defaults) set the region, and which ignores who owns an existing record.
 options:
   records:
     description: The records. Each has either O(records[].alias), or O(records[].values) and O(records[].ttl).
@@ -41,7 +41,7 @@ options:
         type: str
         required: true
       alias:
-        description: The AWS resource that the record leads to.
+        description: The AWS resource that the record points to.
         type: dict
         suboptions:
           dns_name:
@@ -61,19 +61,19 @@ options:
         type: list
         elements: str
       ttl:
-        description: Seconds for which resolvers may remember O(records[].values).
+        description: Seconds for which resolvers may cache O(records[].values).
         type: int
   remember:
-    description: The resource that the records lead to, and what it remembers. Only with O(state=present).
+    description: The resource that the records point to, and the list that it keeps. Only with O(state=present).
     type: dict
     suboptions:
       arn:
         description:
-          - ARN of a load balancer, or of a domain name of API Gateway. Its tag C(mlflow-dns-records) remembers the records.
+          - ARN of a load balancer, or of a domain name of API Gateway. Its tag C(mlflow-dns-records) lists the records.
         type: str
         required: true
       records:
-        description: The records that it, or what it takes the place of, remembers, as its module returned them (C(dns_records)).
+        description: The records that it, or the resource that it replaces, lists, as its module returned them (C(dns_records)).
         type: list
         elements: dict
         required: true
@@ -92,14 +92,14 @@ options:
             required: true
   tags:
     description:
-      - The tags C(managed-by) and C(mlflow-stack) among these say whose the records are. Others are ignored.
-      - With neither of them nothing is known of owners, and any record may be changed or removed.
+      - The tags C(managed-by) and C(mlflow-stack) among these identify the owner of the records. Others are ignored.
+      - Without them the owner does not matter, and any record may be changed or removed.
     type: dict
     default: {}
   wait:
     description:
       - Whether to wait until all name servers of Route 53 have the change, which takes 15 to 60 seconds.
-      - Nothing in AWS waits for this, and the caches of resolvers last longer, so that waiting rarely helps.
+      - Nothing in AWS waits for this, and the caches of resolvers last longer, so waiting rarely helps.
     type: bool
     default: false
 extends_documentation_fragment:

@@ -11,12 +11,12 @@ version_added: 1.0.0
 short_description: Manage an S3 bucket with its configuration
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes and changes an S3 bucket of the caller's account, in the region of the module.
+  - Creates and updates an S3 bucket of the caller's account, in the region of the module.
   - A bucket that holds objects is never removed, and no object is ever deleted, unless O(force_empty) asks for it.
-  - Where S3 takes no tags with a new bucket, or the caller may not tag by that call, the bucket is made without and tagged at once. Until then
-    a parameter of SSM, C(/mlplatform/mlflow_aws/<stack>/bucket), says that it is the stack's.
-  - A policy that would keep the caller itself from changing the policy again is refused by S3.
-  - Takes the place of M(amazon.aws.s3_bucket) and M(community.aws.s3_lifecycle), neither of which has a check mode.
+  - Where S3 accepts no tags with a new bucket, or the caller may not tag by that call, the bucket is created without tags and tagged at
+    once. Until then a parameter of SSM, C(/mlplatform/mlflow_aws/<stack>/bucket), records that it is the stack's.
+  - S3 refuses a policy that would keep the caller from changing the policy again.
+  - Used in place of M(amazon.aws.s3_bucket) and M(community.aws.s3_lifecycle), neither of which has a check mode.
 options:
   name:
     description: Name of the bucket, unique in all of AWS.
@@ -58,7 +58,7 @@ options:
     type: list
     elements: dict
   expected_bucket_owner:
-    description: The account that must be the owner of the bucket. Default is the caller's, which one more call finds out.
+    description: The account that must be the owner of the bucket. Default is the caller's, which takes one more call.
     type: str
   force_empty:
     description:
@@ -111,7 +111,7 @@ bucket:
       type: str
       sample: arn:aws:s3:::mlflow-team-x-123456789012-eu-west-1
 kept:
-  description: Whether the bucket was kept in spite of O(state=absent), because it holds objects.
+  description: Whether the bucket was kept despite O(state=absent), because it holds objects.
   type: bool
   returned: success
 changes:

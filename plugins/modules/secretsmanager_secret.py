@@ -11,11 +11,11 @@ version_added: 1.0.0
 short_description: Manage a Secrets Manager secret whose value is given or generated
 author: mlplatform contributors (@mlplatform)
 description:
-  - Makes, changes and removes one secret (C(CreateSecret), C(UpdateSecret), C(RestoreSecret), C(DeleteSecret)).
+  - Creates, updates and deletes one secret (C(CreateSecret), C(UpdateSecret), C(RestoreSecret), C(DeleteSecret)).
   - The value is never returned, and shows as C((sensitive)) in the diff and in O(ignore:changes).
-  - A secret of this name and this stack that is scheduled for deletion is restored and taken up again.
-  - Takes the place of M(community.aws.secretsmanager_secret), which cannot generate a value that no later run changes,
-    and does not return the version of a value, by which others see that it changed.
+  - A secret of this name and this stack that is scheduled for deletion is restored and reused.
+  - Used in place of M(community.aws.secretsmanager_secret), which cannot generate a value that no later run changes,
+    and does not return the version of a value, which shows others that it changed.
 options:
   name:
     description: Name of the secret.
@@ -39,10 +39,10 @@ options:
     description:
       - "The value is a JSON object with these keys, each with a random value of this kind: V(hex16) and V(hex32) are 16 and 32
         bytes in hexadecimal, V(fernet) is 32 bytes in URL-safe base64, the form of a Fernet key."
-      - It is generated when the secret is made and never changed after, also where this option changes.
+      - It is generated when the secret is created and never changed afterwards, even if this option changes.
     type: dict
   marker:
-    description: Further tags of the secret, such as what its value was prepared with.
+    description: Further tags of the secret.
     type: dict
     default: {}
   recovery_window_in_days:

@@ -11,13 +11,13 @@ version_added: 1.0.0
 short_description: Check that a deployed stack works
 author: mlplatform contributors (@mlplatform)
 description:
-  - Asks AWS about each layer of a stack and, where they can be reached, the addresses of people and of programs.
+  - Checks each layer of a stack in AWS and, where they can be reached, the addresses for people and for programs.
   - Logs a run and an artifact through the API and reads them back, with the credentials that MLflow's own client would take from the
     environment (E(MLFLOW_TRACKING_TOKEN), or E(MLFLOW_TRACKING_USERNAME) and E(MLFLOW_TRACKING_PASSWORD)), and deletes them again.
   - Changes nothing else. Shows each check on the terminal; fails where one failed, and names what could not be checked and why.
 options:
   name:
-    description: Name of the stack, which its resources carry.
+    description: Name of the stack.
     type: str
     required: true
   load_balancers:
@@ -38,12 +38,12 @@ options:
     elements: str
     default: []
   urls:
-    description: Addresses that answer where the stack works. Any HTTP answer below 500 counts, since sign-in may be asked for.
+    description: Addresses that must answer. Any HTTP status below 500 counts, because sign-in may be required.
     type: list
     elements: str
     default: []
   drift:
-    description: Where the stack differs from what it should be, as modules of this collection return C(changes). Fails if not empty.
+    description: Differences between the stack and the inputs, as modules of this collection return C(changes). The check fails if not empty.
     type: list
     elements: dict
     default: []
@@ -68,7 +68,7 @@ checks:
   returned: always
   contains:
     name:
-      description: What the check is of.
+      description: Name of the check.
       type: str
       sample: database
     status:

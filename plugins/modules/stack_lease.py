@@ -8,35 +8,35 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: stack_lease
 version_added: 1.0.0
-short_description: Take the lease of a stack, or give it back
+short_description: Acquire or release the lease of a stack
 author: mlplatform contributors (@mlplatform)
 description:
-  - Two runs that change one stack at the same time would mix. So a run takes the lease of the stack before its first change,
-    once M(mlplatform.mlflow_aws.preflight) has checked its inputs as C(mlflow_account); every module of this collection does so by itself.
-    This module gives it back at the end of the run, and takes it for modules that do not know of it.
-  - The lease is a parameter of SSM, C(/mlplatform/mlflow_aws/<stack>/lease/<number>). Whoever has it keeps it until this module gives it
-    back, or the run has died, or has not renewed it for 15 minutes.
-  - A run that did not take the lease has none to give back, and asks AWS nothing.
+  - Two runs must not change one stack at the same time. So a run acquires the lease of the stack before its first change, once
+    M(mlplatform.mlflow_aws.preflight) has checked its inputs as C(mlflow_account); every module of this collection does so by itself.
+    This module releases it at the end of the run, and acquires it for modules of other collections.
+  - The lease is a parameter of SSM, C(/mlplatform/mlflow_aws/<stack>/lease/<number>). A run keeps it until this module releases it, the
+    run has died, or it was not renewed for 15 minutes.
+  - A run that did not acquire the lease has none to release, and makes no API call.
   - In check mode it does nothing.
 options:
   state:
     description:
-      - With V(held) the lease is taken, unless this run has it. This is an error where another run has it, or had it since
+      - With V(held) the lease is acquired, unless this run has it. This is an error where another run has it, or had it since
         this run began.
-      - With V(released) it is given back. What is left says who changed the stack last.
+      - With V(released) it is released. What remains says who changed the stack last.
       - With V(absent) nothing is left either, as it should be after the stack itself was removed. Where another run has the
         lease, it is left alone.
-      - V(held_again) is as V(held), unless no run has had the lease before. What removes a stack takes it so before it reads, and thereby
+      - V(held_again) is as V(held), unless no run has had the lease before. A run that removes a stack acquires it so before it reads, and thereby
         knows whether AWS may not show all of it yet.
     type: str
     choices: [held, released, absent, held_again]
     default: held
   survey:
     description:
-      - For a play that does nothing but remove the stack. Once it has the lease, AWS is asked, at the same time, for all that its modules
-        will ask for, except for what holds data. They take these answers until one of them waits for something, at most 300 seconds
-        long, where they run in Ansible's worker (O(ignore:mlflow_run_in_worker)).
-      - Within 15 seconds after the run before changed the stack, AWS may not show all of it yet, and nothing is asked.
+      - For a play that only removes the stack. Once it has the lease, it prefetches, concurrently, everything that its modules read,
+        except for resources that hold data. They use these responses until one of them waits for something, for at most 300 seconds,
+        if they run in Ansible's worker (O(ignore:mlflow_run_in_worker)).
+      - Within 15 seconds after the previous run changed the stack, AWS may not show all of it yet, and nothing is prefetched.
     type: dict
     suboptions:
       vpc_id:
@@ -66,7 +66,7 @@ extends_documentation_fragment:
 attributes:
   diff_mode:
     support: none
-    description: The lease is no part of the stack.
+    description: The lease is not part of the stack.
 """
 
 EXAMPLES = r"""
@@ -80,7 +80,7 @@ EXAMPLES = r"""
       mlplatform.mlflow_aws.ecs_cluster:
         name: mlflow-team-x
 
-    - name: Take the lease for a module that does not know of it
+    - name: Acquire the lease for a module of another collection
       mlplatform.mlflow_aws.stack_lease:
         state: held
 

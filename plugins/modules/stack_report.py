@@ -11,7 +11,7 @@ version_added: 1.0.0
 short_description: Write the outputs of a stack and say how to use it
 author: mlplatform contributors (@mlplatform)
 description:
-  - Writes the outputs as JSON, as a whole or not at all, and shows names, addresses, how people sign in and how programs are set up.
+  - Writes the outputs as JSON, atomically, and shows names, addresses, how people sign in and how programs are configured.
   - Runs on the controller, as an action plugin.
 options:
   stack:
@@ -38,10 +38,10 @@ options:
 attributes:
   check_mode:
     support: none
-    description: It runs after a deployment, which a plan does not have.
+    description: It runs after a deployment only.
   diff_mode:
     support: none
-    description: The outputs are not secret, but long.
+    description: The outputs are long, and not shown as a diff.
 """
 
 EXAMPLES = r"""
