@@ -11,7 +11,7 @@ version_added: 1.0.0
 short_description: Manage an HTTP API that forwards authorized requests into a VPC
 author: mlplatform contributors (@mlplatform)
 description:
-  - Creates, updates and deletes an HTTP API of API Gateway with its parts: one private integration, one
+  - Creates, updates and deletes an HTTP API of API Gateway with its parts, namely one private integration, one
     authorizer, its routes, a stage and the mapping to a custom domain name. No existing module does any of these.
   - Other parts of the API are removed, and so are settings for which the module has no option, such as stage variables or limits of
     a single route. Each route needs the authorizer; there is no route without.

@@ -16,7 +16,7 @@ description:
     in the tag C(mlflow-desired-count), so that a later run can complete one that died.
   - Starts it again with as many tasks as it had, at least O(desired_count), and resumes autoscaling once they run.
     M(mlplatform.mlflow_aws.ecs_service) starts a stopped service as well, with whatever it is to run now.
-  - A service that does not exist needs neither: whatever creates it starts it.
+  - A service that does not exist needs neither, as whatever creates it starts it.
   - M(mlplatform.mlflow_aws.ecs_service) never changes the number of tasks of a running service.
 options:
   name:

@@ -16,7 +16,7 @@ description:
   - Policy documents are compared by meaning, not by spelling, and sent as they are given here.
   - Used in place of M(amazon.aws.iam_role), which has no inline policies and reports no diff, and of M(amazon.aws.iam_policy),
     so that a role takes one task and a plan names each policy.
-  - IAM is eventually consistent: a new role can be used after some seconds. Whatever uses it must retry until then.
+  - IAM is eventually consistent, so a new role can be used after some seconds only. Whatever uses it must retry until then.
 options:
   roles:
     description: The roles.
