@@ -301,6 +301,8 @@ changes:
 import typing as t
 from functools import partial
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
@@ -970,7 +972,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     def results() -> dict[str, t.Any]:
         reboot_pending = (cluster.state or {}).get("reboot_pending", [])
         if reboot_pending:
-            aws.module.warn(
+            warn(
                 f"changed parameters take effect once these instances are rebooted: {', '.join(reboot_pending)} "
                 "(aws rds reboot-db-instance --db-instance-identifier <name>)"
             )

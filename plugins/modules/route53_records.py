@@ -189,6 +189,8 @@ changes:
 
 import typing as t
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, ClientError, error_code
@@ -240,7 +242,7 @@ class Record(Resource):
             raise AwsError(f"records of this name exist, of type {others}: DNS allows no CNAME beside others")
         if self.absent:
             if record and theirs:
-                self.aws.module.warn(f"the record {self.name} is kept: it is not of this stack")
+                warn(f"the record {self.name} is kept: it is not of this stack")
             # A TXT record of ours that has lost its record to somebody's hand is still ours to remove.
             ours = [] if theirs or not (record or self.owner) else [each for each in (record, owner_record) if each]
             return {**state, "record_sets": ours, "kept": record if theirs else None} if ours or remembered else None

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight import host_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.buckets import Buckets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.host_names import HostNames
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.keys import Keys, Thing, Unusable
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.prerequisites import Prerequisites
@@ -113,8 +113,8 @@ class Asked:
     region, account_id = "eu-west-1", "123456789012"
 
     def __init__(self, **answers):
-        self.answers, self.warnings = answers, []
-        self.module = SimpleNamespace(warn=self.warnings.append, params={"roles": {}})
+        self.answers = answers
+        self.module = SimpleNamespace(params={"roles": {}})
 
     def once(self, _key, read):
         return read()
@@ -196,11 +196,13 @@ def test_a_place_with_a_variable_that_nobody_knows_is_no_place_of_artifacts():
 
 
 @pytest.mark.parametrize(("balancer", "refused"), [("team-x", False), ("team-x-api", False), ("team-xy", True)])
-def test_a_private_certificate_that_the_stack_uses_already_is_only_warned_of(balancer, refused):
+def test_a_private_certificate_that_the_stack_uses_already_is_only_warned_of(monkeypatch, balancer, refused):
     used = [f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{balancer}/0123456789abcdef"]
     aws = Asked(describe_certificate={"Certificate": {"Type": "PRIVATE", "InUseBy": used}})
-    check = HostNames(aws, {"mlflow_unique_name": "team-x", "mlflow_api_cert_arn": "arn:1"})
-    assert (len(list(check.trusted())), len(aws.warnings)) == (refused, not refused)
+    check = host_names.HostNames(aws, {"mlflow_unique_name": "team-x", "mlflow_api_cert_arn": "arn:1"})
+    warnings = []
+    monkeypatch.setattr(host_names, "warn", warnings.append)
+    assert (len(list(check.trusted())), len(warnings)) == (refused, not refused)
 
 
 def test_an_answer_that_nobody_expects_ends_no_check_with_a_traceback():

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import re
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError, explain, known_regions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Checks, Problems
@@ -33,7 +35,7 @@ class Account(Checks):
     def suits(self) -> None:
         """Whether it is known that a stack can be in the region: its VPC link cannot be in all."""
         if self.aws.region not in VPC_LINKS:
-            self.aws.module.warn(
+            warn(
                 f"mlflow_aws_region: this collection does not know whether API Gateway makes VPC links in {self.aws.region}, without which there is no "
                 "stack; https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html has AWS's list"
             )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import NOT_ALLOWED, ClientError, error_code, explain, found
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import artifact_places
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
@@ -27,7 +29,7 @@ class Buckets(Checks):
             answer = found(s3.head_bucket, "403", Bucket=bucket, ExpectedBucketOwner=self.aws.account_id)
             if answer is None:
                 answer = s3.head_bucket(Bucket=bucket)
-                self.aws.module.warn(f"{name}: {bucket} is of another account: its policy, and that of its key, have to let the role {role} in")
+                warn(f"{name}: {bucket} is of another account: its policy, and that of its key, have to let the role {role} in")
         except ClientError as error:
             answer = error.response
             if self.is_here(answer):

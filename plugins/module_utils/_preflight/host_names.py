@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import Document, api_load_balancer, record_sets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import found
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import dns_name
@@ -48,7 +50,7 @@ class HostNames(Checks):
         stack = self.inputs.get("mlflow_unique_name", "")
         ours = [f":loadbalancer/app/{balancer}/" for balancer in (stack, api_load_balancer(stack))]
         if any(balancer in arn for arn in certificate.get("InUseBy", []) for balancer in ours):
-            self.aws.module.warn(f"{name}: {reason}")
+            warn(f"{name}: {reason}")
         else:
             yield self.problem(name, reason)
 

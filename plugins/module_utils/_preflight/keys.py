@@ -13,6 +13,8 @@ import itertools
 import typing as t
 from functools import partial
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import NOT_ALLOWED, ClientError, error_code, found
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem, secret_arn, sidecar_secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
@@ -106,7 +108,7 @@ class Keys(Checks):
         if use.problem:
             yield Problem(thing.variable, thing.name, use.problem)
         if use.warning:
-            self.aws.module.warn(f"{thing.variable}: {thing.name}: {use.warning}")
+            warn(f"{thing.variable}: {thing.name}: {use.warning}")
 
     def use(self, thing: Thing) -> Use:
         return self.aws.once(("use of a key", thing.name, thing.role), partial(self._use, thing))

@@ -10,6 +10,8 @@ import typing as t
 from collections import Counter
 from functools import partial
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import LOAD_BALANCER_NAME, Document, api_load_balancer, load_balancer, vpc_links
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
@@ -61,7 +63,7 @@ class Network(Checks):
                 yield self.problem(SERVICE, f"{subnet} lies in the zone {zone} ({known[subnet]['AvailabilityZone']}), where AWS has no {lacks(zone)}: {remedy}")
         unknown = sorted({zone for zone in zone_ids.values() if zone and not is_known(region, zone)})
         if unknown:
-            self.aws.module.warn(
+            warn(
                 f"{SERVICE}: this collection does not know whether API Gateway makes VPC links in {', '.join(unknown)} ({region}): where it does not, "
                 "the run will stop after the security groups; AWS's list is in "
                 "https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html"
@@ -140,7 +142,7 @@ class Network(Checks):
         for subnet in self.inputs.get(LOAD_BALANCER) or []:
             route = routes[subnet]
             if route == "":
-                self.aws.module.warn(
+                warn(
                     f"{LOAD_BALANCER}: {subnet} has no route to the internet; the load balancer has to reach "
                     "the identity provider on port 443, or nobody can sign in"
                 )
@@ -170,7 +172,7 @@ class Network(Checks):
         yield from self.misled(SERVICE, wrong, reason, public and not placed & wrong.keys())
         for subnet in self.inputs.get(SERVICE) or []:
             if routes[subnet] == "" and public:
-                self.aws.module.warn(f"{SERVICE}: {subnet} has no route to the internet; the tasks have to reach {registry}, or they do not start")
+                warn(f"{SERVICE}: {subnet} has no route to the internet; the tasks have to reach {registry}, or they do not start")
 
     def misled(self, name: str, routes: dict[str, str], reason: str, refuse: bool) -> Problems:
         if not routes:
@@ -179,7 +181,7 @@ class Network(Checks):
         if refuse:
             yield self.problem(name, led)
         else:
-            self.aws.module.warn(f"{name}: {led}")
+            warn(f"{name}: {led}")
 
     def known(self) -> dict[str, Document]:
         """What AWS says of the subnets that there are."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import found, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._hosted_zones import public_zones
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
@@ -39,7 +41,7 @@ class Prerequisites(Checks):
     def _said(self, check: t.Callable[..., Problems], arguments: tuple[t.Any, ...]) -> Problems:
         for problem in check(*arguments):
             what = str(problem).partition(NOT_OURS)[0]
-            self.aws.module.warn(f"{what}{NOT_OURS}: it is left alone")
+            warn(f"{what}{NOT_OURS}: it is left alone")
         yield from ()
 
     @property

@@ -9,6 +9,8 @@ import ipaddress
 import typing as t
 from functools import partial
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._asked import (
     LOAD_BALANCER_NAME,
     api_load_balancer,
@@ -112,7 +114,7 @@ class Quotas(Checks):
                 f"{self.aws.region}: {VCPUS.raise_it()}, or give less",
             )
         elif max(most, least + 1) * each > limit:  # an update starts a task before it ends another
-            self.aws.module.warn(
+            warn(
                 f"mlflow_service_max_capacity: {max(most, least + 1)} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
                 f"{limit:g} {VCPUS.what} that the account may use in {self.aws.region}: {VCPUS.raise_it()}"
             )
@@ -135,7 +137,7 @@ class Quotas(Checks):
             return
         limit = self.limit(quota)
         if limit is None and not self.is_new():
-            self.aws.module.warn(f"{name}: {count}, and AWS does not say whether the account may have more {quota.what} than {quota.default:g}")
+            warn(f"{name}: {count}, and AWS does not say whether the account may have more {quota.what} than {quota.default:g}")
         elif many > (limit or quota.default):
             yield self.problem(name, f"{count}, and AWS takes {limit or quota.default:g} {quota.what}: {remedy}, or {quota.raise_it()}")
 

@@ -12,6 +12,8 @@ try:
 except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem, most_servers, runs_jobs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
 
@@ -24,7 +26,7 @@ class Service(Checks):
         """Only warns: whoever uses no jobs loses nothing."""
         servers = most_servers(self.inputs)
         if servers > 1 and runs_jobs(self.inputs):
-            self.aws.module.warn(
+            warn(
                 f"mlflow_service_max_capacity: MLflow's jobs are on and up to {servers} servers run: each that starts runs the unfinished jobs of "
                 "all others once more, and periodic tasks (online scoring, issue detection) are off, since each server would run them; have one "
                 'server, or set MLFLOW_SERVER_ENABLE_JOB_EXECUTION to "false" in mlflow_service_environment'

@@ -8,6 +8,8 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import found, together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Checks, Problems
@@ -62,7 +64,7 @@ class SignIn(Checks):
         """Only warns: a trigger of the pool may refuse those who are not of the team."""
         public = [provider for provider in client.get("SupportedIdentityProviders", []) if provider in PUBLIC_PROVIDERS]
         if public and not self.inputs.get("mlflow_allow_self_sign_up"):
-            self.aws.module.warn(
+            warn(
                 f"{name}: anybody with an account of {', '.join(public)} can sign in by the app client {client['ClientId']}, and has everything "
                 "in MLflow, unless a trigger of the user pool refuses them; mlflow_allow_self_sign_up: true says that this is meant"
             )
@@ -72,7 +74,7 @@ class SignIn(Checks):
         granted = {"aws.cognito.signin.user.admin"}.union(*(client.get("AllowedOAuthScopes", []) for client in clients))
         for scope in self.inputs.get("mlflow_api_scopes") or []:
             if scope not in granted:
-                self.aws.module.warn(
+                warn(
                     f"mlflow_api_scopes: no app client of mlflow_api_client_ids or mlflow_aws_cognito_user_pool_client_id is allowed {scope}; "
                     "only a trigger of the user pool can put it into a token"
                 )
