@@ -50,7 +50,7 @@ try:
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import preload
 
     preload()
-    POSSIBLE = __version__.startswith(("2.19.", "2.20.", "2.21."))  # what it is tested with: it uses internals of core
+    POSSIBLE = __version__.startswith(("2.19.", "2.20.", "2.21.", "2.22."))  # what it is tested with: it uses internals of core
 except ImportError:  # boto3 is missing: the module says so in the usual way; or this is another Ansible
     POSSIBLE = False
 

@@ -79,7 +79,7 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
             {"name": "x-bucket", "versioning": True, "policy": {}, "lifecycle_rules": [], "force_empty": True},
             {"versioning": False, "public_access_block": True},
         ),
-        Situation("secretsmanager_secret", {"name": "x", "value": "v"}, {"value": "w"}),
+        Situation("secretsmanager_secret", {"name": "x", "value": "first-value"}, {"value": "second-value"}),
         Situation("mlflow_backend_store", {"name": "x-store", **store}, {"host": "other", "prepared": True}),
         Situation("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0}),
         Situation(
