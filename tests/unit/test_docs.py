@@ -110,3 +110,25 @@ def test_the_oldest_boto3_is_told_as_it_is_required() -> None:
     assert re.findall(r"^  - (boto.*)$", fragment, re.MULTILINE) == [line.replace(">=", " >= ") for line in required]
     oldest = required[0].removeprefix("boto3>=")
     assert re.findall(r"boto3 ([\d.]+) or newer", (ROOT / "README.md").read_text(encoding="utf-8")) == [oldest.removesuffix(".0")]
+
+
+def texts(node: object) -> list[object]:
+    """The lines of all descriptions in the documentation of a plugin."""
+    if isinstance(node, list):
+        return [text for item in node for text in texts(item)]
+    if isinstance(node, dict):
+        own = node.get("description", [])
+        inside = [text for key, value in node.items() if key != "description" or isinstance(value, dict) for text in texts(value)]
+        return inside + ([] if isinstance(own, dict) else own if isinstance(own, list) else [own])
+    return []
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "plugins" / "modules").glob("*.py")), ids=lambda path: path.stem)
+def test_the_documentation_of_a_module_is_text(module: Path) -> None:
+    """A colon in an unquoted line would make it a mapping; antsibull-docs says so too, but not within seconds."""
+    source = module.read_text(encoding="utf-8")
+    documentation = re.search(r'^DOCUMENTATION = r"""(.*?)^"""', source, re.MULTILINE | re.DOTALL)
+    returned = re.search(r'^RETURN = r"""(.*?)^"""', source, re.MULTILINE | re.DOTALL)
+    assert documentation
+    lines = [text for block in (documentation, returned) if block for text in texts(yaml.safe_load(block[1]))]
+    assert [line for line in lines if not isinstance(line, str)] == []
