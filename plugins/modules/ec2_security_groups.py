@@ -14,8 +14,8 @@ description:
   - Creates, updates and deletes a set of security groups of one VPC at the same time, with exactly the rules given here. Other
     rules of these groups are revoked, also the egress to everywhere that EC2 gives every new group.
   - A rule may name another group of the set, whichever is created first.
-  - Used in place of M(amazon.aws.ec2_security_group), which must be called twice for groups that refer to each other, fails in
-    check mode where the other group does not exist yet, pauses three seconds for each new group, and does not tag rules.
+  - Used in place of M(amazon.aws.ec2_security_group), which must be called twice for groups that refer to each other, reports a
+    change in check mode where the run then fails, pauses three seconds for each new group, and does not tag rules.
 options:
   vpc_id:
     description: ID of the VPC of the groups. Groups of the same name in other VPCs are left alone.

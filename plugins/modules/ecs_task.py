@@ -18,7 +18,8 @@ description:
     if it has the same task definition and O(environment), no other is started. So a run that died and is repeated does
     not do the job twice.
   - The module reports C(changed) whenever it runs. In check mode it reports a change and runs nothing.
-  - Used in place of M(community.aws.ecs_task), which does not wait for the end of a task and has no check mode.
+  - Used in place of M(community.aws.ecs_task), which takes any running task of the family for the requested one, waits for 10 minutes at
+    most, and treats every exit status as a success.
 options:
   name:
     description: What the task is called in plans and errors.

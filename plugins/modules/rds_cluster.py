@@ -19,7 +19,7 @@ description:
     returns a password, the version of the secret is kept in the tag C(mlflow-password-version) of the cluster; a cluster whose tag
     names another version gets the new password first and the tag once it is applied.
   - Used in place of M(amazon.aws.rds_cluster), which fails on a second run with some options (C(EnableHttpEndpoint)), modifies the
-    security groups in every run, does not apply changed log exports, always differs with a minimum capacity of 0, and polls
+    security groups in every run, has no option for auto-pause, always differs with a minimum capacity of 0, and polls
     once a minute; and of M(amazon.aws.rds_instance), M(amazon.aws.rds_cluster_param_group) and M(amazon.aws.rds_subnet_group).
   - The engine, the KMS key, the encryption, the subnet group's name, the database's name and the master user of a cluster cannot be
     changed; such a change is an error before anything is changed, never a replacement.

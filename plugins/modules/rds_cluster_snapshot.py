@@ -15,7 +15,7 @@ description:
     included, because they say what was true when it was taken.
   - Snapshots are never removed or changed.
   - Used in place of M(amazon.aws.rds_cluster_snapshot), which has no diff, sets the tags of a snapshot that exists, and polls every
-    15 seconds.
+    30 seconds.
 options:
   cluster_identifier:
     description: Name of the cluster.
