@@ -4,7 +4,7 @@
 """HTTP APIs of API Gateway, as far as a request's way depends on their configuration.
 
 The path goes on as it came. AWS decodes that of an event for Lambda, and what a route's path parameters hold; what it does with the path
-of C($default) on its way through a VPC link is neither documented nor reported. The README names it as not seen on a real account.
+of C($default) on its way through a VPC link is neither documented nor reported. docs/tested-on.md lists it among what only a real account can show.
 """
 
 from __future__ import annotations
