@@ -12,7 +12,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _plan
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import plan
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._files import write
 
 COLOURS = {
@@ -43,14 +43,14 @@ class ActionModule(ActionBase):
         changes = arguments["changes"]
         display = Display()
         display.display(f"\n{arguments['stack']}")
-        for kind, text in _plan.lines(changes):
+        for kind, text in plan.lines(changes):
             display.display(text, color=COLOURS[kind])
         for note in arguments["notes"]:
             display.display(note)
-        result.update(changed=False, summary=_plan.count(changes))
+        result.update(changed=False, summary=plan.count(changes))
         if arguments["path"]:
             try:
-                write(Path(arguments["path"]), _plan.document(changes, arguments["stack"]))
+                write(Path(arguments["path"]), plan.document(changes, arguments["stack"]))
             except OSError as error:
                 message = f"mlflow_plan_path: {arguments['path']}: the plan cannot be written: {error.strerror}"
                 return {**result, "failed": True, "msg": message}

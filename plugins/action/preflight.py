@@ -17,14 +17,16 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import trust_as_template
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _inputs, _lease, _restore
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import Inputs, Problem, Spec, check, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import which
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 ROLES = Path(__file__).parents[2] / "roles"
 FIXED = ("rds_master_username", "rds_database_name", "s3_bucket_name")
 """Variables of the roles that AWS cannot change later."""
 NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_stack_tags")
-"""The names with our prefix that are no inputs: what the role C(mlflow) exports to others, and the fact that a run leaves."""
+"""The names with our prefix that are no inputs: what the role ``mlflow`` exports to others, and the fact that a run leaves."""
 WRITTEN = b"# Written by mlplatform.mlflow_aws.bootstrap"
 """How the team file begins that bootstrap writes."""
 ASKING = ("mlflow_aws_", "mlflow_run_in_worker")
@@ -32,8 +34,8 @@ ASKING = ("mlflow_aws_", "mlflow_run_in_worker")
 
 
 @cache
-def input_spec() -> _inputs.Spec:
-    """The inputs as the role C(mlflow) declares them, each description as a list of strings, with the defaults."""
+def input_spec() -> Spec:
+    """The inputs as the role ``mlflow`` declares them, each description as a list of strings, with the defaults."""
     options = _read("mlflow/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     for option in options.values():
         if isinstance(option["description"], str):
@@ -63,15 +65,15 @@ class ActionModule(InWorker):
         result = super().run(tmp, task_vars)
         variables, spec = task_vars or {}, input_spec()
         scope = self._task.args.get("scope", "site")
-        problems = _inputs.unknown_names((name for name in variables if name not in NO_INPUTS), spec)
+        problems = unknown_names((name for name in variables if name not in NO_INPUTS), spec)
         given, unrendered = self._given(variables, spec)
         _remove_plan(given)
-        inputs, more = _inputs.check(given, spec, bootstrap=scope == "bootstrap")
+        inputs, more = check(given, spec, bootstrap=scope == "bootstrap")
         told = {problem.variable for problem in unrendered} | _derived(variables, spec)
         problems += unrendered + [problem for problem in more if problem.variable not in told]
-        problems += self._twins(variables, given, "mlflow_unique_name", variables.get("groups", {}).get("mlflow", []))
+        problems += self._duplicates(variables, given, "mlflow_unique_name", variables.get("groups", {}).get("mlflow", []))
         if self._task.check_mode:  # a plan
-            problems += self._twins(variables, given, "mlflow_plan_path", variables.get("ansible_play_hosts_all", []))
+            problems += self._duplicates(variables, given, "mlflow_plan_path", variables.get("ansible_play_hosts_all", []))
         problems += [*_unwritable(inputs, scope), *_two_credentials(inputs)]
         if scope == "bootstrap" and inputs.get("mlflow_bootstrap_state") == "present":
             problems += _others_file(inputs)
@@ -79,7 +81,7 @@ class ActionModule(InWorker):
         if removal and not self._task.check_mode:
             problems += _confirmation(inputs, "mlflow_confirm_destroy", "to remove everything that is called so")
         if scope == "restore":
-            problems += _restore.which(inputs)
+            problems += which(inputs)
             if not self._task.check_mode:
                 problems += _confirmation(inputs, "mlflow_confirm_restore", "to put other data in the place of its database")
         answer: dict[str, t.Any] = {}
@@ -101,7 +103,7 @@ class ActionModule(InWorker):
         lease = self._lease(inputs, variables, began)
         return {**result, **answer, "failed": False, "lease": lease}
 
-    def _lease(self, inputs: _inputs.Inputs, variables: dict[str, t.Any], began: float) -> dict[str, t.Any]:
+    def _lease(self, inputs: Inputs, variables: dict[str, t.Any], began: float) -> dict[str, t.Any]:
         """What all modules of this run need to know to take the lease of the stack."""
         playbook = str(variables.get("ansible_play_name", ""))
         return {
@@ -109,10 +111,10 @@ class ActionModule(InWorker):
             "tags": self._templar.template(variables["mlflow_stack_tags"]),
             "break": inputs.get("mlflow_break_lease", ""),
             "began": began,
-            "holder": _lease.this_run(playbook, os.getppid(), C.DEFAULT_LOCAL_TMP)._asdict(),
+            "holder": this_run(playbook, os.getppid(), C.DEFAULT_LOCAL_TMP)._asdict(),
         }
 
-    def _given(self, variables: dict[str, t.Any], spec: _inputs.Spec) -> tuple[_inputs.Inputs, list[_inputs.Problem]]:
+    def _given(self, variables: dict[str, t.Any], spec: Spec) -> tuple[Inputs, list[Problem]]:
         """The inputs with their templates rendered, and a problem for each that cannot be."""
         given, problems = {}, []
         for name in sorted(spec.keys() & variables.keys()):
@@ -120,7 +122,7 @@ class ActionModule(InWorker):
                 given[name] = self._templar.template(variables[name])
             except AnsibleError as error:
                 reason = " ".join(str(error.message).split())
-                problems.append(_inputs.Problem(name, None, f"its template cannot be rendered: {reason}"))
+                problems.append(Problem(name, None, f"its template cannot be rendered: {reason}"))
         derived = _derived(variables, spec)
         return given, [problem for problem in problems if problem.variable not in derived]
 
@@ -132,14 +134,14 @@ class ActionModule(InWorker):
                 values[name] = self._templar.template(variables.get(name, default))
         return values
 
-    def _twins(self, variables: dict[str, t.Any], given: _inputs.Inputs, name: str, hosts: list[str]) -> list[_inputs.Problem]:
+    def _duplicates(self, variables: dict[str, t.Any], given: Inputs, name: str, hosts: list[str]) -> list[Problem]:
         """Two hosts with one name would overwrite each other's stack, with one path each other's plan."""
         value = given.get(name)
         if not value or not isinstance(value, str):
             return []
         me, hostvars = variables["inventory_hostname"], variables["hostvars"]
-        twins = [host for host in hosts if host != me and _value(hostvars, host, name) == value]
-        return [_inputs.Problem(name, value, f"the host {twins[0]} has it too: give each stack its own")] if twins else []
+        duplicates = [host for host in hosts if host != me and _value(hostvars, host, name) == value]
+        return [Problem(name, value, f"the host {duplicates[0]} has it too: give each stack its own")] if duplicates else []
 
     def _failed(self, result: dict[str, t.Any], problems: list[t.Any], more: list[str]) -> dict[str, t.Any]:
         lines = list(dict.fromkeys([*map(str, problems), *more]))
@@ -148,12 +150,12 @@ class ActionModule(InWorker):
         return {**result, "failed": True, "changed": False, "msg": message, "problems": lines}
 
 
-def _derived(variables: dict[str, t.Any], spec: _inputs.Spec) -> set[str]:
+def _derived(variables: dict[str, t.Any], spec: Spec) -> set[str]:
     """The inputs whose default is in force and refers to another input, which is at fault where it comes out wrong."""
     return {name for name, option in spec.items() if "{{" in str(option.get("default")) and variables.get(name) == option["default"]}
 
 
-def _remove_plan(given: _inputs.Inputs) -> None:
+def _remove_plan(given: Inputs) -> None:
     """Remove the plan of an earlier run, so that a plan file is always of the last one. What is no regular file is left alone."""
     path = given.get("mlflow_plan_path")
     if path and isinstance(path, str):
@@ -167,7 +169,7 @@ def _absolute(path: str) -> str:
     return os.path.abspath(os.path.expanduser(os.path.expandvars(path)))
 
 
-def _unwritable(inputs: _inputs.Inputs, scope: str) -> t.Iterator[_inputs.Problem]:
+def _unwritable(inputs: Inputs, scope: str) -> t.Iterator[Problem]:
     """A run must not find out at its end, after the deployment, that it cannot write its files."""
     for name in ("mlflow_plan_path", "mlflow_bootstrap_team_file" if scope == "bootstrap" else "mlflow_outputs_path"):
         if not inputs.get(name):
@@ -175,30 +177,30 @@ def _unwritable(inputs: _inputs.Inputs, scope: str) -> t.Iterator[_inputs.Proble
         path = _absolute(inputs[name])
         folder, file = os.path.split(path)
         if os.path.isdir(path):
-            yield _inputs.Problem(name, inputs[name], "this is a folder: give the path of a file in it")
+            yield Problem(name, inputs[name], "this is a folder: give the path of a file in it")
         elif len(os.fsencode(file)) > 255 or not os.access(folder, os.W_OK | os.X_OK):
-            yield _inputs.Problem(name, inputs[name], "no such file can be written: make its folder, or give another path")
+            yield Problem(name, inputs[name], "no such file can be written: make its folder, or give another path")
 
 
-def _others_file(inputs: _inputs.Inputs) -> t.Iterator[_inputs.Problem]:
+def _others_file(inputs: Inputs) -> t.Iterator[Problem]:
     """The file that bootstrap would write, where somebody else wrote it: it may be the very file that the inputs are in."""
     name = "mlflow_bootstrap_team_file"
     if inputs.get(name) == "":
-        yield _inputs.Problem(name, "", "it is empty: give the path of the file that bootstrap is to write")
+        yield Problem(name, "", "it is empty: give the path of the file that bootstrap is to write")
     path = Path(_absolute(inputs[name])) if inputs.get(name) else None
     if path and path.is_file() and WRITTEN not in path.read_bytes()[:200]:
-        yield _inputs.Problem(name, inputs[name], "bootstrap did not write this file: give the path of another one, which it may write")
+        yield Problem(name, inputs[name], "bootstrap did not write this file: give the path of another one, which it may write")
 
 
-def _two_credentials(inputs: _inputs.Inputs) -> t.Iterator[_inputs.Problem]:
+def _two_credentials(inputs: Inputs) -> t.Iterator[Problem]:
     profile = inputs.get("mlflow_aws_profile")
     if profile and os.environ.get("AWS_ACCESS_KEY_ID") and not inputs.get("mlflow_aws_assume_role_arn"):
-        yield _inputs.Problem("mlflow_aws_profile", profile, "AWS_ACCESS_KEY_ID is set too: unset it, or leave the profile out")
+        yield Problem("mlflow_aws_profile", profile, "AWS_ACCESS_KEY_ID is set too: unset it, or leave the profile out")
 
 
-def _confirmation(inputs: _inputs.Inputs, variable: str, purpose: str) -> list[_inputs.Problem]:
+def _confirmation(inputs: Inputs, variable: str, purpose: str) -> list[Problem]:
     name, given = inputs.get("mlflow_unique_name", ""), inputs.get(variable, "")
-    return [] if given == name else [_inputs.Problem(variable, given, f"{purpose}, add -e {variable}={name}")]
+    return [] if given == name else [Problem(variable, given, f"{purpose}, add -e {variable}={name}")]
 
 
 def _value(hostvars: t.Any, host: str, name: str) -> t.Any:

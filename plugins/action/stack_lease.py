@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _lease
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import note
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils import _in_worker
 
 
 class ActionModule(_in_worker.ActionModule):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         lease = _in_worker.lease_of(task_vars or {})
-        held = bool(lease) and _lease.note(lease["holder"]["directory"], lease["stack"]).exists()
+        held = bool(lease) and note(lease["holder"]["directory"], lease["stack"]).exists()
         if self._task.args.get("state") == "released" and not held:
             return {"changed": False, "held": False}
         return super().run(tmp, task_vars)

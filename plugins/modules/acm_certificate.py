@@ -101,19 +101,15 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    ClientError,
-    error_code,
-    eventually,
-    found,
-    intervals,
-    tag_dict,
-    tag_list,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, owner_tags, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, error_code
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
@@ -151,7 +147,7 @@ class Certificate(Resource):
 
     def _state_of(self, arn: str) -> State | None:
         acm = self.aws.client("acm")
-        answer = found(acm.describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
+        answer = none_if_missing(acm.describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
         if answer is None:
             return None
         certificate = answer["Certificate"]
@@ -202,7 +198,7 @@ class Certificate(Resource):
             used = summary.get("Status") in ("PENDING_VALIDATION", "ISSUED", "INACTIVE") and summary["CertificateArn"] not in ours
             if used and (summary.get("HasAdditionalSubjectAlternativeNames") or bases & {_base(name) for name in names}):
                 describe = self.aws.client("acm").describe_certificate
-                answer = found(describe, "ResourceNotFoundException", CertificateArn=summary["CertificateArn"])
+                answer = none_if_missing(describe, "ResourceNotFoundException", CertificateArn=summary["CertificateArn"])
                 proving |= _records_of(answer["Certificate"]) if answer else set()
         return proving
 
@@ -236,7 +232,7 @@ class Certificate(Resource):
             self._wait_unused(arn)
         for record in map(_record_set, sorted(before["records"])):
             batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
-            found(
+            none_if_missing(
                 self.aws.client("route53").change_resource_record_sets,
                 "InvalidChangeBatch",  # it was removed by hand
                 "NoSuchHostedZone",
@@ -244,12 +240,12 @@ class Certificate(Resource):
                 ChangeBatch=batch,
             )
         for arn in before["arns"]:
-            eventually(acm.delete_certificate, "ResourceInUseException", CertificateArn=arn)
+            retry_on(acm.delete_certificate, "ResourceInUseException", CertificateArn=arn)
 
     def _wait_unused(self, arn: str) -> None:
         wait = Wait(f"the users of {self.kind} {self.name}")
-        for pause in intervals():
-            answer = found(self.aws.client("acm").describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
+        for pause in backoff():
+            answer = none_if_missing(self.aws.client("acm").describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
             users = answer["Certificate"].get("InUseBy") if answer else None
             if not users:
                 return
@@ -284,9 +280,9 @@ class Certificate(Resource):
     def _records(self) -> set[Record]:
         """The validation records, which ACM names some seconds after the request. Two names may share one."""
         wait = Wait(f"the validation records of {self.kind} {self.name}")
-        for pause in intervals():
+        for pause in backoff():
             describe = self.aws.client("acm").describe_certificate  # which does not find a new one for some seconds
-            certificate = eventually(describe, "ResourceNotFoundException", CertificateArn=self.state["arn"])["Certificate"]
+            certificate = retry_on(describe, "ResourceNotFoundException", CertificateArn=self.state["arn"])["Certificate"]
             options = certificate.get("DomainValidationOptions", [])
             if options and all("ResourceRecord" in option for option in options):
                 break

@@ -217,9 +217,11 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, mapping_name, own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import ApiGatewayResource, mapping_name, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 Document = dict[str, t.Any]
 """Something in an API as API Gateway answers it."""
@@ -231,12 +233,12 @@ STATEMENT_ID = "apigateway"
 
 class Api(ApiGatewayResource):
     kind = "apigatewayv2_api"
-    twins = True
+    allows_duplicates = True
 
     def describe(self) -> State | None:
         apis = self.aws.pages("apigatewayv2", "get_apis", "Items")
         named = (api for api in apis if api["Name"] == self.name)
-        return next((self._normal(api) for api in named if not self._foreign({"tags": own_tags(api)})), None)
+        return next((self._normal(api) for api in named if not self._owned_by_another({"tags": own_tags(api)})), None)
 
     @staticmethod
     def _normal(api: Document) -> State:
@@ -328,23 +330,23 @@ class Api(ApiGatewayResource):
         """What belongs to the API, all read at the same time."""
         api_id = t.cast(State, self.state)["id"]
         read = {"mappings": self._mappings, "statements": self._statements, "account": lambda: self.aws.account_id}
-        for part in [] if self.fresh() else PARTS:
+        for part in [] if self.newly_created() else PARTS:
             read[part] = functools.partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=api_id)
-        return {part: [] for part in PARTS} | dict(zip(read, together(*read.values()), strict=True))
+        return {part: [] for part in PARTS} | dict(zip(read, run_concurrently(*read.values()), strict=True))
 
     def _mappings(self) -> list[Document]:
         """All API mappings of the custom domain name."""
         if not self.spec["domain_name"]:
             return []
         operation = {"service": "apigatewayv2", "operation": "get_api_mappings", "result": "Items"}
-        return found(self.aws.pages, "NotFoundException", **operation, DomainName=self.spec["domain_name"]) or []
+        return none_if_missing(self.aws.pages, "NotFoundException", **operation, DomainName=self.spec["domain_name"]) or []
 
     def _statements(self) -> list[Document]:
         """The resource policy of the authorizer's function, where the API is to have one."""
         if self.absent or self.spec["authorizer"]["type"] == "JWT":
             return []
         function_name = self.spec["authorizer"]["function_name"]
-        policy = found(self.aws.client("lambda").get_policy, "ResourceNotFoundException", FunctionName=function_name)
+        policy = none_if_missing(self.aws.client("lambda").get_policy, "ResourceNotFoundException", FunctionName=function_name)
         return json.loads(policy["Policy"])["Statement"] if policy else []
 
     def _own(self, mappings: t.Iterable[Document]) -> list[Document]:
@@ -352,9 +354,9 @@ class Api(ApiGatewayResource):
 
 
 class Part(ApiGatewayResource):
-    """What lies in an API. C(document) is what the API has read of it; whose it is, the API says."""
+    """What lies in an API. ``document`` is what the API has read of it; whose it is, the API says."""
 
-    goes_with_parent = True
+    deleted_with_parent = True
     unused: t.ClassVar[dict[str, tuple[str, t.Any]]] = {}
     """Settings that stay empty, as API Gateway calls them and as it answers them then: somebody may have filled them."""
 
@@ -397,10 +399,10 @@ class Part(ApiGatewayResource):
 
 
 class Integration(Part):
-    """The integration that the routes lead to, or a C(spare) one beside it."""
+    """The integration that the routes lead to, or a ``spare`` one beside it."""
 
     kind = "apigatewayv2_integration"
-    twins = True
+    allows_duplicates = True
     unused = {"description": ("Description", ""), "credentials_arn": ("CredentialsArn", ""), "response_parameters": ("ResponseParameters", {})}
 
     def __init__(self, api: Api, document: Document | None, *, spare: bool = False, absent: bool = False) -> None:
@@ -466,7 +468,7 @@ class Integration(Part):
 
 class Authorizer(Part):
     kind = "apigatewayv2_authorizer"
-    twins = True
+    allows_duplicates = True
     immutable = frozenset({"type"})
     unused = {"credentials_arn": ("AuthorizerCredentialsArn", "")}
 

@@ -119,10 +119,14 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, mapping_name, own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import take_records
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, UNKNOWN, Resource, State, owner_tags, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import ApiGatewayResource, mapping_name, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import take_records
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 def normal(domain: dict[str, t.Any]) -> State:

@@ -122,9 +122,12 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import ApiGatewayResource, own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 def normal(link: dict[str, t.Any]) -> State:
@@ -141,10 +144,10 @@ def normal(link: dict[str, t.Any]) -> State:
 
 
 class VpcLink(ApiGatewayResource):
-    """A VPC link, known by its subnets and security groups, or by C(id) once there is one."""
+    """A VPC link, known by its subnets and security groups, or by ``id`` once there is one."""
 
     kind = "apigatewayv2_vpc_link"
-    twins = True
+    allows_duplicates = True
     immutable = frozenset({"usable"})  # a link that failed is made again; nothing can be using it
     replaceable = True
     id = ""
@@ -152,7 +155,7 @@ class VpcLink(ApiGatewayResource):
 
     def describe(self) -> State | None:
         if self.id:
-            link = found(self.aws.client("apigatewayv2").get_vpc_link, "NotFoundException", VpcLinkId=self.id)
+            link = none_if_missing(self.aws.client("apigatewayv2").get_vpc_link, "NotFoundException", VpcLinkId=self.id)
             return normal(link) if link else None
         ours = self.ours()
         same = [link for link in ours if self._placement().items() <= link.items()]
@@ -165,7 +168,7 @@ class VpcLink(ApiGatewayResource):
     def ours(self) -> list[State]:
         """The links of this name that carry our tags."""
         links = self.aws.pages("apigatewayv2", "get_vpc_links", "Items")
-        named = (link for link in links if link["Name"] == self.name and not self._foreign({"tags": own_tags(link)}))
+        named = (link for link in links if link["Name"] == self.name and not self._owned_by_another({"tags": own_tags(link)}))
         return [normal(link) for link in named if link["VpcLinkStatus"] != "DELETING"]
 
     def _placement(self) -> State:
@@ -212,7 +215,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         if params["vpc_link_ids"] is None or old["id"] in params["vpc_link_ids"]:
             link = VpcLink(aws, params["name"], params, tags=params["tags"], absent=True)
             link.id = old["id"]
-            link.know(old)
+            link.set_current_state(old)
             links.append(link)
     return links, lambda: {"vpc_link": {}, "superseded": []}
 

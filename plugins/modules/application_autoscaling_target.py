@@ -157,9 +157,11 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._application_autoscaling import SUSPENSIONS
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import SUSPENSIONS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 Bounds = tuple[t.Optional[int], t.Optional[int]]
 
@@ -183,7 +185,7 @@ def reachable_bounds(bounds: Bounds, actions: t.Iterable[tuple[int | None, int |
 
 
 def capacity_warnings(have: State | None, want: State | None) -> list[str]:
-    """What it costs to go from the bounds C(have), if any, to the bounds C(want)."""
+    """What it costs to go from the bounds ``have``, if any, to the bounds ``want``."""
     if not want:
         return []
     warnings = [f"{bound}: {want[bound]} instead of {have[bound]}" for bound in ("min", "max") if have and want[bound] < have[bound]]
@@ -251,7 +253,7 @@ class Target(Resource):
     def warn(self, before: State | None, changes: State) -> list[str]:
         return capacity_warnings((before or {}).get("capacity"), changes.get("capacity"))
 
-    def ahead(self) -> list[t.Callable[[], t.Any]]:
+    def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
         return [partial(self._listed, kind) for kind in (Policy, ScheduledAction)]
 
     def _listed(self, kind: type[Child]) -> dict[str, State]:
@@ -264,7 +266,7 @@ class Target(Resource):
 
     def _children(self, kind: type[Child]) -> t.Iterator[Resource]:
         """The children of one kind: those that are wanted, and those that are there and not wanted."""
-        there = {} if self.fresh() else self._listed(kind)
+        there = {} if self.newly_created() else self._listed(kind)
         wanted = {spec["name"]: spec for spec in self.spec[kind.OPTION]}
         for each in wanted:
             yield kind(self, each, wanted[each], there.get(each))
@@ -275,7 +277,7 @@ class Target(Resource):
 class Child(Resource):
     """A policy or scheduled action: what the target's listing said of it is all there is to know."""
 
-    goes_with_parent = True
+    deleted_with_parent = True
     OPTION: t.ClassVar[str]
     OPERATION: t.ClassVar[str]
     RESULT: t.ClassVar[str]

@@ -96,19 +96,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import failure
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    BotoCoreError,
-    ClientError,
-    LeaseError,
-    eventually,
-    explain,
-    found,
-    intervals,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import connect
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import failure
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, BotoCoreError, ChangeRefused, ClientError, explain
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
 
 UNSEEN = 60
 """Seconds in which AWS may not know a just made thing yet."""
@@ -148,7 +141,7 @@ def db_clusters(aws: Aws, names: list[str]) -> dict[str, Status]:
 
 def load_balancers(aws: Aws, arns: list[str]) -> dict[str, Status]:
     describe = aws.client("elbv2").describe_load_balancers
-    answer = found(describe, "LoadBalancerNotFound", LoadBalancerArns=arns) or {"LoadBalancers": []}
+    answer = none_if_missing(describe, "LoadBalancerNotFound", LoadBalancerArns=arns) or {"LoadBalancers": []}
 
     def status(state: dict[str, str]) -> Status:
         code = state["Code"]
@@ -194,7 +187,7 @@ def ecs_services(aws: Aws, services: list[tuple[str, str]]) -> dict[tuple[str, s
 def certificates(aws: Aws, arns: list[str]) -> dict[str, Status]:
     statuses = {}
     for arn in arns:
-        answer = found(aws.client("acm").describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
+        answer = none_if_missing(aws.client("acm").describe_certificate, "ResourceNotFoundException", CertificateArn=arn)
         if answer:
             code = answer["Certificate"]["Status"]
             text = _with_reason(code, answer["Certificate"].get("FailureReason"))
@@ -218,12 +211,12 @@ def _with_reason(code: str, reason: str | None) -> str:
 def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterator[dict[str, Status]]:
     """Poll until everything is ready. After each poll, yields the status of each thing that was not ready before it.
 
-    Raises AwsError for a thing that can never become ready, is not there, or is not ready after C(timeout) seconds.
+    Raises AwsError for a thing that can never become ready, is not there, or is not ready after ``timeout`` seconds.
     """
     wait = Wait("AWS")
     things = {kind: list(names) for kind, names in things.items() if names}
     with ThreadPoolExecutor(len(READERS)) as pool:
-        for pause in intervals():
+        for pause in backoff():
             answers = pool.map(lambda kind: READERS[kind](aws, things[kind]), things)
             unseen = Status("AWS does not know it")
             statuses = {(kind, name): answer.get(name, unseen) for (kind, names), answer in zip(things.items(), answers, strict=True) for name in names}
@@ -242,7 +235,7 @@ def watch(aws: Aws, things: dict[str, list[t.Any]], timeout: float) -> t.Iterato
 
 
 def lacking_parameters(aws: Aws, clusters: list[str], new: list[str]) -> list[str]:
-    """Those of the instances C(new) that do not have all parameters of their cluster until they are rebooted."""
+    """Those of the instances ``new`` that do not have all parameters of their cluster until they are rebooted."""
     described = aws.pages("rds", "describe_db_clusters", "DBClusters", Filters=[{"Name": "db-cluster-id", "Values": clusters}])
     members = [member for cluster in described for member in cluster.get("DBClusterMembers", [])]
     pending = {m["DBInstanceIdentifier"] for m in members if m.get("DBClusterParameterGroupStatus") == "pending-reboot"}
@@ -250,12 +243,12 @@ def lacking_parameters(aws: Aws, clusters: list[str], new: list[str]) -> list[st
 
 
 def give_parameters(aws: Aws, clusters: list[str], new: list[str], timeout: float) -> list[str]:
-    """Reboot those of the instances C(new) that lack parameters, and wait until they have them. Returns their names."""
+    """Reboot those of the instances ``new`` that lack parameters, and wait until they have them. Returns their names."""
     rebooted = lacking_parameters(aws, clusters, new) if new else []
     for name in rebooted:
-        eventually(aws.client("rds").reboot_db_instance, "InvalidDBInstanceState", timeout=900, DBInstanceIdentifier=name)
+        retry_on(aws.client("rds").reboot_db_instance, "InvalidDBInstanceState", timeout=900, DBInstanceIdentifier=name)
     wait = Wait("the parameters of the database")
-    for pause in intervals() if rebooted else ():
+    for pause in backoff() if rebooted else ():
         for _statuses in watch(aws, {"db_cluster": clusters}, timeout):
             pass
         if not lacking_parameters(aws, clusters, rebooted) or wait.seconds > timeout:
@@ -295,12 +288,12 @@ def main() -> None:
     started = time.monotonic()
     try:
         if not module.check_mode and any(things.values()):
-            aws = Aws(module)
+            aws = connect(module)
             for statuses in watch(aws, things, params["timeout"]):
                 seconds = round(time.monotonic() - started, 1)
                 waited |= {label: seconds for label, status in statuses.items() if status.ready}
             rebooted = give_parameters(aws, params["db_clusters"], params["new_db_instances"], params["timeout"])
-    except (AwsError, LeaseError) as error:
+    except (AwsError, ChangeRefused) as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
         module.fail_json(msg=explain(error))

@@ -136,13 +136,16 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, has_unknown, owner_tags, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN, has_unknown
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 class UserPool(Resource):
     kind = "cognito_user_pool"
-    twins = True
+    allows_duplicates = True
     service = "cognito-idp"
 
     def describe(self) -> State | None:
@@ -222,7 +225,7 @@ def _settings(wanted: State) -> State:
 
 class Client(Resource):
     kind = "cognito_user_pool_client"
-    twins = True
+    allows_duplicates = True
     immutable = frozenset({"generate_secret"})
 
     def describe(self) -> State | None:
@@ -291,7 +294,7 @@ class Domain(Resource):
     kind = "cognito_user_pool_domain"
 
     def describe(self) -> State | None:
-        answer = found(self.aws.client("cognito-idp").describe_user_pool_domain, "ResourceNotFoundException", Domain=self.name)
+        answer = none_if_missing(self.aws.client("cognito-idp").describe_user_pool_domain, "ResourceNotFoundException", Domain=self.name)
         description = (answer or {}).get("DomainDescription") or {}
         return {"user_pool_id": description["UserPoolId"]} if description.get("UserPoolId") else None
 
@@ -313,7 +316,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     def results() -> dict[str, t.Any]:
         if pool.state is None:
             return {"user_pool": {}}
-        clients = {c.name: c.state["id"] for c in pool.inside if isinstance(c, Client)}
+        clients = {c.name: c.state["id"] for c in pool.child_resources if isinstance(c, Client)}
         return {"user_pool": {"id": pool.state["id"], "arn": pool.state["arn"], "domain": params["domain"], "clients": clients}}
 
     return [pool], results

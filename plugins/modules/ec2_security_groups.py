@@ -161,15 +161,20 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, found, tag_dict, tag_list
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 IN_USE_SECONDS = 900
 """How long the network interfaces of what was just removed, such as a load balancer, may go on using their group."""
 
 
 def existing_rule(raw: dict[str, t.Any]) -> State:
-    """A rule in the form of C(wanted_rule), from what DescribeSecurityGroupRules returns."""
+    """A rule in the form of ``wanted_rule``, from what DescribeSecurityGroupRules returns."""
     addresses = raw.get("CidrIpv4") or raw.get("CidrIpv6") or raw.get("PrefixListId")
     return {
         "direction": "egress" if raw["IsEgress"] else "ingress",
@@ -184,7 +189,7 @@ def existing_rule(raw: dict[str, t.Any]) -> State:
 
 
 def wanted_rule(spec: dict[str, t.Any], group_ids: dict[str, str]) -> State:
-    """A rule of C(single_rules), its peer as EC2 spells it, with the ids of the groups that it may name."""
+    """A rule of ``single_rules``, its peer as EC2 spells it, with the ids of the groups that it may name."""
     if spec["cidr"]:
         try:
             peer = str(ipaddress.ip_network(spec["cidr"], strict=False))  # EC2 clears the host bits too
@@ -203,7 +208,7 @@ def wanted_rule(spec: dict[str, t.Any], group_ids: dict[str, str]) -> State:
 
 
 def single_rules(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """The rules of the module's options with one peer each: C(cidr) in place of C(cidrs)."""
+    """The rules of the module's options with one peer each: ``cidr`` in place of ``cidrs``."""
     return [{**rule, "cidr": cidr} for rule in rules for cidr in (rule["cidrs"] if rule["cidrs"] is not None else [None])]
 
 
@@ -252,7 +257,7 @@ class Group(Tagged):
     def __init__(self, aws: Aws, vpc_id: str, spec: State, siblings: dict[str, Group], tags: dict[str, str], absent: bool) -> None:
         super().__init__(aws, spec["name"], spec, tags=tags, absent=absent)
         self.vpc_id, self.siblings = vpc_id, siblings
-        """C(siblings): all groups of this run by name, this one among them."""
+        """``siblings``: all groups of this run by name, this one among them."""
 
     def describe(self) -> State | None:
         return self._groups_before().get(self.name)
@@ -288,21 +293,21 @@ class Group(Tagged):
         """Revoke the egress to everywhere that EC2 gives a new group, before anything can use the group."""
         ec2 = self.aws.client("ec2")
         # The client sends no removal again, and starting over would find the rule and list its removal as a change.
-        revoke = functools.partial(eventually, ec2.revoke_security_group_egress, "InvalidGroup.NotFound", GroupId=group_id)
+        revoke = functools.partial(retry_on, ec2.revoke_security_group_egress, "InvalidGroup.NotFound", GroupId=group_id)
         revoke(IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
         # Only a group in a VPC with IPv6 has this one.
         ipv6 = {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
-        found(revoke, "InvalidPermission.NotFound", IpPermissions=[ipv6])
+        none_if_missing(revoke, "InvalidPermission.NotFound", IpPermissions=[ipv6])
 
     def delete(self, before: State) -> None:
         ec2 = self.aws.client("ec2")
-        eventually(ec2.delete_security_group, "DependencyViolation", timeout=IN_USE_SECONDS, GroupId=before["id"])
+        retry_on(ec2.delete_security_group, "DependencyViolation", timeout=IN_USE_SECONDS, GroupId=before["id"])
 
     def children(self) -> list[Rule]:
         if self.absent:
             return []  # build() has put them first: a group cannot go while rules of another refer to it
         ids = {name: group["id"] for name, group in self._groups_before().items()}
-        before = {} if self.fresh() else {identity(rule): rule for rule in self._rules_before()}
+        before = {} if self.newly_created() else {identity(rule): rule for rule in self._rules_before()}
         wanted = [(spec, identity(wanted_rule(spec, ids))) for spec in self.spec["rules"]]
         stray = [rule for key, rule in before.items() if key not in {key for _spec, key in wanted}]
         superseded = {ids[group.name]: group for group in self.superseded}
@@ -318,13 +323,13 @@ class Group(Tagged):
     def rules_to_remove(self) -> list[Rule]:
         """All rules of a group that goes; none where it is not ours."""
         self.state = self.describe()
-        if self.state is None or self._foreign(self.state):
+        if self.state is None or self._owned_by_another(self.state):
             return []
         return [Rule(self, None, rule, absent=True, needs=self.siblings.values()) for rule in self._rules_before()]
 
 
 class Rule(Tagged):
-    """A rule of a group: one that is wanted (C(spec)), one that exists (C(before)), or both.
+    """A rule of a group: one that is wanted (``spec``), one that exists (``before``), or both.
 
     All rules of our group are ours, whatever their tags say.
     """
@@ -406,10 +411,10 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
 
 
 def _superseded(aws: Aws, params: dict[str, t.Any], groups: dict[str, Group]) -> tuple[Group, ...]:
-    """The groups that are wanted no more and are there and ours. They are put among C(groups), which are read together."""
+    """The groups that are wanted no more and are there and ours. They are put among ``groups``, which are read together."""
     more = {name: Group(aws, params["vpc_id"], {"name": name}, groups, params["tags"], True) for name in params["superseded"]}
     groups.update(more)
-    return tuple(group for group in more.values() if (state := group.peek()) and not group._foreign(state))
+    return tuple(group for group in more.values() if (state := group.current_state()) and not group._owned_by_another(state))
 
 
 def main() -> None:

@@ -91,8 +91,13 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, tag_dict, tag_list
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 class Cluster(Resource):
@@ -126,7 +131,7 @@ class Cluster(Resource):
 
     def create(self, desired: State) -> State:
         # The first cluster of an account makes ECS's service-linked role, which IAM does not know at once.
-        cluster = eventually(
+        cluster = retry_on(
             self.aws.client("ecs").create_cluster,
             "InvalidParameterException",
             message="service linked role",
@@ -144,7 +149,7 @@ class Cluster(Resource):
         if "capacity_providers" not in changes:
             return {}
         providers = changes["capacity_providers"]
-        answer = eventually(
+        answer = retry_on(
             ecs.put_cluster_capacity_providers,
             "UpdateInProgressException",
             cluster=self.name,
@@ -155,7 +160,7 @@ class Cluster(Resource):
 
     def delete(self, before: State) -> None:
         # Tasks of a deleted service take a while to stop.
-        eventually(self.aws.client("ecs").delete_cluster, "ClusterContainsTasksException", "UpdateInProgressException", timeout=self.timeout, cluster=self.name)
+        retry_on(self.aws.client("ecs").delete_cluster, "ClusterContainsTasksException", "UpdateInProgressException", timeout=self.timeout, cluster=self.name)
 
     def pending(self, state: State) -> bool:
         if state.get("status") == "FAILED":

@@ -182,9 +182,14 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, found, tag_dict, tag_list
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import STOPPED, progress, why_stopped
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, has_unknown, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import STOPPED, progress, why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN, has_unknown
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 DEPLOYED = frozenset({"task_definition", "platform_version", "network", "load_balancers", "enable_execute_command"})
 """What ECS starts new tasks for."""
@@ -208,7 +213,7 @@ class Service(Resource):
     def describe(self) -> State | None:
         if has_unknown(self.spec["cluster"]):
             return None
-        answer = found(
+        answer = none_if_missing(
             self.aws.client("ecs").describe_services, "ClusterNotFoundException", cluster=self.spec["cluster"], services=[self.name], include=["TAGS"]
         )
         service = next(iter(answer["services"]), None) if answer else None
@@ -279,7 +284,7 @@ class Service(Resource):
 
     def create(self, desired: State) -> State:
         # While a service of this name is still being deleted, ECS takes no new one.
-        service = eventually(
+        service = retry_on(
             self.aws.client("ecs").create_service,
             "InvalidParameterException",
             message="still Draining",

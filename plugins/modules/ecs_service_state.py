@@ -87,16 +87,20 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._application_autoscaling import SUSPENSIONS
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, OutOfDate, found, tag_dict
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import STOPPED, progress
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import SUSPENSIONS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import StaleState
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import STOPPED, progress
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 
 
 class Scaling(Resource):
-    """The autoscaling of the service; C(spec) says whether it is to be suspended."""
+    """The autoscaling of the service; ``spec`` says whether it is to be suspended."""
 
     kind = "application_autoscaling_target"
 
@@ -104,7 +108,7 @@ class Scaling(Resource):
         call = self.aws.client("application-autoscaling").describe_scalable_targets
         targets = call(ResourceIds=[self.name], **DIMENSION)["ScalableTargets"]
         if not targets:
-            raise OutOfDate("AWS does not show any more that there is such a target")
+            raise StaleState("AWS does not show any more that there is such a target")
         state = targets[0].get("SuspendedState", {})
         if self.spec["suspended"]:
             return {"suspended": all(state.get(name) for name in SUSPENSIONS)}
@@ -129,7 +133,7 @@ class Tasks(Resource):
     def describe(self) -> State:
         self.before = service(self.aws, self.spec)
         if not self.before:
-            raise OutOfDate("AWS does not show any more that there is such a service")
+            raise StaleState("AWS does not show any more that there is such a service")
         return {**{field: self.before[name] for field, name in FIELDS.items()}, "stopped": self._remembered is not None}
 
     @property
@@ -186,7 +190,7 @@ def service(aws: Aws, params: State) -> State:
     """The service as ECS describes it; empty where there is none."""
     call, name = aws.client("ecs").describe_services, params["name"]
     wanted = {"cluster": params["cluster"], "services": [name], "include": ["TAGS"]}
-    answer = found(call, "ClusterNotFoundException", **wanted) or {"services": []}
+    answer = none_if_missing(call, "ClusterNotFoundException", **wanted) or {"services": []}
     return next((s for s in answer["services"] if s["status"] == "ACTIVE"), {})
 
 

@@ -138,10 +138,15 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, intervals, tag_list
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import essential, last_object, why_stopped
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import essential, last_object, why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 ROLE_KNOWN = 120
@@ -214,7 +219,7 @@ class Task(Resource):
     def _finished(self, task: State) -> State:
         """The task once it has stopped."""
         ecs, wait = self.aws.client("ecs"), Wait(f"{self.kind} {self.name}")
-        for pause in intervals():
+        for pause in backoff():
             # Right after RunTask, ECS may not know the task everywhere.
             found = ecs.describe_tasks(cluster=self.spec["cluster"], tasks=[task["taskArn"]])["tasks"]
             if found and found[0]["lastStatus"] == "STOPPED":

@@ -144,9 +144,14 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, ClientError, OutOfDate, error_code, tag_dict, tag_list, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._ecs import artifact_places, revisions
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, StaleState, error_code
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import artifact_places, revisions
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 DEFAULT_STORAGE = 20
 """GiB of disk that a Fargate task has where none is asked for; ECS takes no smaller number, this one included."""
@@ -193,7 +198,7 @@ def normalise_container(definition: State) -> State:
 
 
 def _port_mapping(mapping: State) -> tuple[str, State]:
-    """A port mapping by C(port/protocol). In network mode awsvpc the host's port is the container's."""
+    """A port mapping by ``port/protocol``. In network mode awsvpc the host's port is the container's."""
     protocol = mapping.get("protocol", "tcp")
     port = mapping.get("containerPort") or mapping["containerPortRange"]
     identity = ("containerPort", "containerPortRange", "hostPort", "protocol")
@@ -220,7 +225,7 @@ def _without_empty(value: t.Any) -> t.Any:
 
 
 def artifact_warnings(before: State, after: State) -> list[str]:
-    """What becomes of artifacts where the containers C(after) have MLflow keep them elsewhere than those C(before)."""
+    """What becomes of artifacts where the containers ``after`` have MLflow keep them elsewhere than those ``before``."""
     old, new = ({name: place for container in containers.values() for name, place in artifact_places(container).items()} for containers in (before, after))
     proxied, direct = "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"
     if old.get(proxied) not in (None, new.get(proxied)):
@@ -243,13 +248,13 @@ STATUSES = ("ACTIVE", "INACTIVE")
 
 class TaskDefinition(Resource):
     kind = "ecs_task_definition"
-    twins = True
+    allows_duplicates = True
     service = "ecs"
 
     def describe(self) -> State | None:
         latest = self.name
         if self.absent:  # a run that died between deregistering and deleting leaves only inactive revisions
-            known = together(*(partial(self._before, status) for status in STATUSES))
+            known = run_concurrently(*(partial(self._before, status) for status in STATUSES))
             latest = next((arn for arns in known for arn in arns), "")
         answer = self._describe_definition(latest) if latest else None
         if answer is None:
@@ -283,7 +288,7 @@ class TaskDefinition(Resource):
             raise
 
     def _is_foreign(self, answer: State) -> bool:
-        return foreign(tag_dict(answer.get("tags", []), "key", "value"), self.tags or {})
+        return owned_by_another(tag_dict(answer.get("tags", []), "key", "value"), self.tags or {})
 
     def _latest_of_ours(self) -> State | None:
         """The latest revision with our tags: who registers one by hand may leave them out, and takes no family by that."""
@@ -350,7 +355,7 @@ class TaskDefinition(Resource):
         for start in range(0, len(every), 10):  # ECS takes ten at a time
             answer = ecs.delete_task_definitions(taskDefinitions=every[start : start + 10])
             if answer.get("failures"):
-                raise OutOfDate(f"ECS did not delete {answer['failures'][0]['arn']}: {answer['failures'][0]['reason']}")
+                raise StaleState(f"ECS did not delete {answer['failures'][0]['arn']}: {answer['failures'][0]['reason']}")
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if before is None or self.absent:
@@ -362,7 +367,7 @@ class TaskDefinition(Resource):
         ]
 
     def result(self) -> State:
-        """The returned value C(task_definition)."""
+        """The returned value ``task_definition``."""
         if self.state is None:
             return {}
         changed = {field["name"].partition(".")[0] for field in self.change["fields"]} if self.change else set()

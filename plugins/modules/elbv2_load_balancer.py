@@ -303,10 +303,15 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, first, tag_dict, tag_list, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import records_tag, take_records
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._elbv2 import normal_actions, normal_conditions, sent_actions, sent_conditions
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, first_or_none, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import records_tag, take_records
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2 import normal_actions, normal_conditions, sent_actions, sent_conditions
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 DELETION_PROTECTION = "deletion_protection.enabled"
 CLIENT_SECRET_VERSION = "mlflow-client-secret-version"
@@ -327,7 +332,7 @@ def attribute_dict(attributes: t.Iterable[dict[str, str]]) -> dict[str, str]:
 
 
 def spelled(attributes: dict[str, t.Any]) -> dict[str, str]:
-    """Attributes as AWS spells their values: C(true), C(false), numbers as text."""
+    """Attributes as AWS spells their values: ``true``, ``false``, numbers as text."""
     return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in attributes.items()}
 
 
@@ -341,12 +346,12 @@ def tags_of(aws: Aws, arns: t.Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def read_listeners(aws: Aws, load_balancer_arn: str) -> dict[int, State]:
-    """What AWS has of every listener, by port, and in C(rules) of every rule but the default one, by priority."""
+    """What AWS has of every listener, by port, and in ``rules`` of every rule but the default one, by priority."""
     listeners = aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=load_balancer_arn)
     if not listeners:
         return {}
     arns = [listener["ListenerArn"] for listener in listeners]
-    every = together(*(partial(aws.pages, "elbv2", "describe_rules", "Rules", ListenerArn=arn) for arn in arns))
+    every = run_concurrently(*(partial(aws.pages, "elbv2", "describe_rules", "Rules", ListenerArn=arn) for arn in arns))
     rules = {arn: [rule for rule in each if not rule["IsDefault"]] for arn, each in zip(arns, every, strict=True)}
     tags = tags_of(aws, [*rules, *(rule["RuleArn"] for each in rules.values() for rule in each)])
     return {
@@ -394,11 +399,11 @@ class TargetGroup(Balancing):
 
     def describe(self) -> State | None:
         elbv2 = self.aws.client("elbv2")
-        group = first(elbv2.describe_target_groups, "TargetGroups", "TargetGroupNotFound", Names=[self.name])
+        group = first_or_none(elbv2.describe_target_groups, "TargetGroups", "TargetGroupNotFound", Names=[self.name])
         if group is None:
             return None
         arn = group["TargetGroupArn"]
-        answer, tags = together(lambda: elbv2.describe_target_group_attributes(TargetGroupArn=arn), lambda: tags_of(self.aws, [arn]))
+        answer, tags = run_concurrently(lambda: elbv2.describe_target_group_attributes(TargetGroupArn=arn), lambda: tags_of(self.aws, [arn]))
         attributes = attribute_dict(answer["Attributes"])
         health_check = {option: group.get(member) for option, member in HEALTH_CHECK.items()}
         health_check["matcher"] = group.get("Matcher", {}).get("HttpCode")
@@ -453,7 +458,7 @@ class TargetGroup(Balancing):
 
     def delete(self, before: State) -> None:
         # AWS takes a while to notice that the listeners which used it went with their load balancer.
-        eventually(self.aws.client("elbv2").delete_target_group, "ResourceInUse", TargetGroupArn=before["arn"])
+        retry_on(self.aws.client("elbv2").delete_target_group, "ResourceInUse", TargetGroupArn=before["arn"])
 
 
 class LoadBalancer(Balancing):
@@ -465,11 +470,11 @@ class LoadBalancer(Balancing):
 
     def describe(self) -> State | None:
         elbv2 = self.aws.client("elbv2")
-        balancer = first(elbv2.describe_load_balancers, "LoadBalancers", "LoadBalancerNotFound", Names=[self.name])
+        balancer = first_or_none(elbv2.describe_load_balancers, "LoadBalancers", "LoadBalancerNotFound", Names=[self.name])
         if balancer is None:
             return None
         arn = balancer["LoadBalancerArn"]
-        answer, all_tags, _listeners = together(
+        answer, all_tags, _listeners = run_concurrently(
             lambda: elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn),
             lambda: tags_of(self.aws, [arn]),
             lambda: self._listeners(arn),  # for children()
@@ -549,7 +554,7 @@ class LoadBalancer(Balancing):
         if before["protected"]:
             self._set_attributes(arn, {}, {DELETION_PROTECTION: "false"})
         # OperationNotPermitted: AWS has not noticed everywhere yet that the protection was lifted.
-        eventually(elbv2.delete_load_balancer, "OperationNotPermitted", timeout=30, LoadBalancerArn=arn)
+        retry_on(elbv2.delete_load_balancer, "OperationNotPermitted", timeout=30, LoadBalancerArn=arn)
         self.wait_gone()
 
     def pending(self, state: State) -> bool:
@@ -579,7 +584,7 @@ class LoadBalancer(Balancing):
         return spelled(self.spec["attributes"]).get(DELETION_PROTECTION) == "false"
 
     def children(self) -> list[Resource]:
-        there = {} if self.fresh() else self._listeners(t.cast(State, self.state)["arn"])
+        there = {} if self.newly_created() else self._listeners(t.cast(State, self.state)["arn"])
         wanted = {spec["port"]: spec for spec in ([] if self.absent else self.spec["listeners"])}
         return [
             Listener(
@@ -599,7 +604,7 @@ class Inside(Balancing):
     """A listener or a rule. What AWS has of it, its load balancer has read; whose it is, its load balancer says."""
 
     parent: t.Any
-    goes_with_parent = True  # AWS may refuse to delete a load balancer, which then still has to work
+    deleted_with_parent = True  # AWS may refuse to delete a load balancer, which then still has to work
 
     def __init__(self, *args: t.Any, there: State | None, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
@@ -670,7 +675,7 @@ class Listener(Inside):
         return []
 
     def children(self) -> list[Resource]:
-        there = {} if self.fresh() else t.cast(State, self.there)["rules"]
+        there = {} if self.newly_created() else t.cast(State, self.there)["rules"]
         wanted = {spec["priority"]: spec for spec in ([] if self.absent else self.spec["rules"])}
         return [
             Rule(self.aws, f"{self.name}/{priority}", wanted.get(priority), parent=self, absent=priority not in wanted, there=there.get(priority))
@@ -775,7 +780,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         return {
             "load_balancer": {k: state[k] for k in balancer.unknown() if state},
             "target_group": {"arn": group.state["arn"]} if group and group.state else {},
-            "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.inside if each.state},
+            "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.child_resources if each.state},
             "dns_records": balancer.dns_records,
         }
 

@@ -123,16 +123,21 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, found, tag_dict, tag_list
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.policy import normal_policy
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 class Role(Resource):
     kind = "iam_role"
 
     def describe(self) -> State | None:
-        answer = found(self.aws.client("iam").get_role, "NoSuchEntity", RoleName=self.name)
+        answer = none_if_missing(self.aws.client("iam").get_role, "NoSuchEntity", RoleName=self.name)
         if answer is None:
             return None
         role = answer["Role"]
@@ -197,11 +202,11 @@ class Role(Resource):
         for profile in self.profiles():
             iam.remove_role_from_instance_profile(InstanceProfileName=profile["InstanceProfileName"], RoleName=self.name)
         # DeleteConflict: IAM has not noticed everywhere yet that the policies are gone.
-        eventually(iam.delete_role, "DeleteConflict", RoleName=self.name)
+        retry_on(iam.delete_role, "DeleteConflict", RoleName=self.name)
 
     def children(self) -> list[Resource]:
         wanted = self.spec["inline_policies"]
-        embedded, attached = ([], []) if self.fresh() else (self.embedded(), self.attached())
+        embedded, attached = ([], []) if self.newly_created() else (self.embedded(), self.attached())
         return [
             *(InlinePolicy(self.aws, name, {"document": wanted[name]}, parent=self) for name in wanted),
             *(InlinePolicy(self.aws, name, parent=self, absent=True) for name in embedded if name not in wanted),
@@ -209,7 +214,7 @@ class Role(Resource):
             *(Attachment(self.aws, arn, parent=self, absent=True) for arn in attached if arn not in self.spec["managed_policies"]),
         ]
 
-    def ahead(self) -> list[t.Callable[[], t.Any]]:
+    def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
         documents = [partial(self.document, name) for name in self.spec["inline_policies"]]
         return [self.embedded, self.attached, *documents, *([self.profiles] if self.absent else [])]
 
@@ -220,7 +225,7 @@ class Role(Resource):
     def document(self, policy: str) -> State | None:
         """GetRolePolicy's answer on an inline policy, as it was before this run."""
         get = self.aws.client("iam").get_role_policy
-        return self.aws.once((self.name, policy), lambda: found(get, "NoSuchEntity", RoleName=self.name, PolicyName=policy))
+        return self.aws.once((self.name, policy), lambda: none_if_missing(get, "NoSuchEntity", RoleName=self.name, PolicyName=policy))
 
     def attached(self) -> list[str]:
         """ARNs of the managed policies that the role had before this run."""
@@ -232,11 +237,11 @@ class Role(Resource):
 
     def _listed(self, operation: str, result: str) -> list[t.Any]:
         pages = partial(self.aws.pages, "iam", operation, result, RoleName=self.name)
-        return self.aws.once((self.name, operation), lambda: found(pages, "NoSuchEntity") or [])
+        return self.aws.once((self.name, operation), lambda: none_if_missing(pages, "NoSuchEntity") or [])
 
 
 class Policy(Resource):
-    """A policy of a role; in a plan it is called C(role/policy)."""
+    """A policy of a role; in a plan it is called ``role/policy``."""
 
     def __init__(self, aws: Aws, policy: str, spec: State | None = None, *, parent: Role, absent: bool = False) -> None:
         super().__init__(aws, f"{parent.name}/{policy}", spec, parent=parent, absent=absent)

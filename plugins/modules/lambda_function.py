@@ -142,9 +142,12 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lambda_package import build_zip, code_sha256
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_package import build_zip, code_sha256
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 CODE = frozenset({"code_sha256", "architectures"})
 """What UpdateFunctionCode changes; UpdateFunctionConfiguration changes the rest."""
@@ -201,7 +204,7 @@ class Function(Resource):
     timeout = 300
 
     def describe(self) -> State | None:
-        answer = found(self.aws.client("lambda").get_function, "ResourceNotFoundException", FunctionName=self.name)
+        answer = none_if_missing(self.aws.client("lambda").get_function, "ResourceNotFoundException", FunctionName=self.name)
         if answer is None:
             return None
         if "TagsError" in answer:
@@ -248,13 +251,13 @@ class Function(Resource):
         statements = json.loads(policy["Policy"])["Statement"] if policy else []
         return [Permission(self.aws, f"{self.name}/{s['Sid']}", parent=self, absent=True) for s in statements]
 
-    def ahead(self) -> list[t.Callable[[], t.Any]]:
+    def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
         return [self._policy] if self.absent else []
 
     def _policy(self) -> State | None:
         """GetPolicy's answer, as it was before this run."""
         get = self.aws.client("lambda").get_policy
-        return self.aws.once("policy", lambda: found(get, "ResourceNotFoundException", FunctionName=self.name))
+        return self.aws.once("policy", lambda: none_if_missing(get, "ResourceNotFoundException", FunctionName=self.name))
 
     def pending(self, state: State) -> bool:
         if "Failed" in (state["state"], state["update"]):
@@ -266,7 +269,7 @@ class Permission(Resource):
     """A statement of the policy of a function that goes."""
 
     kind = "lambda_permission"
-    goes_with_parent = True
+    deleted_with_parent = True
 
     def describe(self) -> State:
         return {}

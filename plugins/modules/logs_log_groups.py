@@ -90,8 +90,10 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, found, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 class LogGroup(Resource):
@@ -99,9 +101,9 @@ class LogGroup(Resource):
     service = "logs"
 
     def describe(self) -> State | None:
-        groups, tags = together(
+        groups, tags = run_concurrently(
             lambda: self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name),
-            lambda: found(self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn()),
+            lambda: none_if_missing(self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn()),
         )
         group = next((g for g in groups if g["logGroupName"] == self.name), None)
         if group is None:

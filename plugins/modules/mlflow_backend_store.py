@@ -184,9 +184,10 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import timestamp
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, found, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import (
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import timestamp
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import (
     PREPARED_TAG,
     SCHEMA_TAG,
     SNAPSHOT_TAG,
@@ -196,9 +197,10 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database im
     backend_store_uri,
     derive_password,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, State, has_unknown, run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._secret import Secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds_password import secret_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN, has_unknown
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secret import Secret
 
 OF_UPGRADE = (SNAPSHOT_TAG, SNAPSHOT_VERSION_TAG)
 REMEMBERED = (PREPARED_TAG, VERSION_TAG, SCHEMA_TAG, *OF_UPGRADE)
@@ -207,14 +209,14 @@ REQUIRED = ("master_secret_arn", "engine", "host", "port", "database", "unique_n
 
 
 def preparation(prepared_for: t.Sequence[str], version_id: str) -> str:
-    """What the tag says of a database prepared for C(prepared_for) and this version of the URI."""
+    """What the tag says of a database prepared for ``prepared_for`` and this version of the URI."""
     if has_unknown([*prepared_for, version_id]):
         return UNKNOWN
     return hashlib.sha256(json.dumps([*prepared_for, version_id]).encode()).hexdigest()[:16]
 
 
 class BackendStore(Secret):
-    """The secret; C(spec) holds the module's options beside those of L(Secret)."""
+    """The secret; ``spec`` holds the module's options beside those of ``Secret``."""
 
     before: State | None = None
 
@@ -271,7 +273,7 @@ def without(tags: dict[str, str], *names: str) -> dict[str, str]:
 
 def master_secret(aws: Aws, arn: str) -> str:
     """The value of the secret with the master password."""
-    answer = found(aws.client("secretsmanager").get_secret_value, "ResourceNotFoundException", SecretId=arn)
+    answer = none_if_missing(aws.client("secretsmanager").get_secret_value, "ResourceNotFoundException", SecretId=arn)
     if answer is None or not answer.get("SecretString"):
         raise AwsError(f"the master password cannot be read: there is no secret {arn} with a text value")
     return answer["SecretString"]
@@ -320,7 +322,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Secret], t.Callable[
     store = BackendStore(aws, params["name"], spec, tags=params["tags"], absent=params["state"] == "absent")
     if store.absent:
         return [store], lambda: {"secret": {}}
-    master, _ahead = together(lambda: master_secret(aws, params["master_secret_arn"]), store.read_ahead)
+    master, _ahead = run_concurrently(lambda: master_secret(aws, params["master_secret_arn"]), store.prefetch)
     password = secret_password(master)
     spec["value"] = uris(params, password)
     value_from = params["master_secret_arn"] + ("" if password == master else ":password::")

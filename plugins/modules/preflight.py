@@ -135,24 +135,28 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, BotoCoreError, ClientError, explain, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import Problem
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.account import Account
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.base import Check, Problems
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.buckets import Buckets
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.host_names import HostNames
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.keys import Keys
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.names import Names
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.prerequisites import Prerequisites
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.quotas import Quotas
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.restores import Restores
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.secrets import Secrets
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.service import Service
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.sign_in import SignIn
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore import requested
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey import Deployment
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, BotoCoreError, ClientError, explain
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import Problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.account import Account
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import Buckets
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.host_names import HostNames
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.names import Names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.prerequisites import Prerequisites
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.quotas import Quotas
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.restores import Restores
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.secrets import Secrets
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.service import Service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.sign_in import SignIn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import requested
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import recorded_responses
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import connect, recording
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefetch import Deployment
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import ResponseRecorder
 
 
 class Preflight(Account, Restores):
@@ -185,11 +189,11 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
             return [Problem(needs[0], None, f"it cannot be checked, since AWS answered in a way that nobody expects ({odd}): please report this")]
 
     possible = [row for row in checks if all(preflight.inputs.get(n) not in (None, "", []) for n in row[2])]
-    answers = together(*(partial(attempt, *row) for row in possible))
+    answers = run_concurrently(*(partial(attempt, *row) for row in possible))
     return elsewhere + [problem for problems in answers for problem in problems]
 
 
-def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
+def problems_with(preflight: Preflight, scope: str, recorder: ResponseRecorder | None) -> list[Problem]:
     """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
     problems = list(preflight.region()) or list(preflight.role()) or list(preflight.account())
     if problems or scope not in ("site", "restore", "bootstrap"):
@@ -197,26 +201,26 @@ def problems_with(preflight: Preflight, scope: str) -> list[Problem]:
     if scope == "bootstrap":
         preflight.suits()
         return problems_with_aws(preflight, scope)
-    problems, taken = together(partial(problems_with_aws, preflight, scope), partial(look_at_all, preflight))
+    problems, taken = run_concurrently(partial(problems_with_aws, preflight, scope), partial(look_at_all, preflight, recorder))
     return problems + taken
 
 
-def look_at_all(preflight: Preflight) -> list[Problem]:
+def look_at_all(preflight: Preflight, recorder: ResponseRecorder | None) -> list[Problem]:
     """Ask for what the stack has, for the modules to come, and say what of it is somebody else's.
 
     There is no survey where the database is not there, and the other parts are about to be made; then only whose they are is asked. Where it
     is there, that is not asked but taken from the survey.
     """
-    record, inputs = preflight.aws.record, preflight.inputs
+    inputs = preflight.inputs
     if not inputs.get("mlflow_unique_name"):
         return []
     try:
         cluster = preflight.cluster(inputs["mlflow_unique_name"])
     except (ClientError, BotoCoreError):
         return []  # which a check tells
-    if record and (cluster or preflight.aws.check_mode):
+    if recorder and (cluster or preflight.aws.check_mode):
         Deployment(preflight.aws, inputs, cluster).run()
-        with record.replayed():
+        with recorder.replayed():
             return Names(preflight.aws, inputs, cluster).problems()
     return [] if cluster and preflight.of_this_stack(cluster) else Names(preflight.aws, inputs, cluster).problems()
 
@@ -246,18 +250,18 @@ def main() -> None:
     )
     inputs, scope = module.params["inputs"], module.params["scope"]
     try:
-        aws = Aws(module, record=module.params["survey"])
-        aws.outdate()  # what a play before this one has read
+        recorded_responses.forget()  # of what a play before this one has read
+        aws, recorder = recording(module) if module.params["survey"] else (connect(module), None)
         preflight, facts = Preflight(aws, inputs), {}
-        problems = problems_with(preflight, scope)
+        problems = problems_with(preflight, scope, recorder)
         if not problems:
             facts, problems = task_of(preflight, scope)
         if not problems and scope in ("site", "restore"):
             facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
             facts["kms_keys"] = Keys(aws, inputs).keys()
         if not problems:
-            if aws.record:
-                aws.record.save()
+            if recorder:
+                recorder.save()
             module.exit_json(changed=False, account_id=aws.account_id, partition=aws.partition, region=aws.region, **facts)
     except AwsError as error:
         module.fail_json(msg=str(error))

@@ -305,7 +305,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import (
     RESTORED_AT_TAG,
     RESTORED_FROM_TAG,
     capacity_warnings,
@@ -321,10 +321,15 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora impo
     timestamp,
     version_change,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, first, intervals, tag_dict, tag_list, together
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._rds_password import secret_password, secret_problem
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, differences, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, first_or_none, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds_password import secret_password, secret_problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN, differences
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 LONGEST_NAME = 63
 """Characters of a snapshot's name at most."""
@@ -358,7 +363,7 @@ class SubnetGroup(RdsResource):
     DESCRIPTION = "Subnets of the database"
 
     def describe(self) -> State | None:
-        group = first(self.rds.describe_db_subnet_groups, "DBSubnetGroups", "DBSubnetGroupNotFoundFault", DBSubnetGroupName=self.name)
+        group = first_or_none(self.rds.describe_db_subnet_groups, "DBSubnetGroups", "DBSubnetGroupNotFoundFault", DBSubnetGroupName=self.name)
         if group is None:
             return None
         return {
@@ -379,7 +384,7 @@ class SubnetGroup(RdsResource):
         self.rds.modify_db_subnet_group(DBSubnetGroupName=self.name, SubnetIds=changes["subnet_ids"])
 
     def delete(self, before: State) -> None:
-        eventually(self.rds.delete_db_subnet_group, "InvalidDBSubnetGroupStateFault", DBSubnetGroupName=self.name)
+        retry_on(self.rds.delete_db_subnet_group, "InvalidDBSubnetGroupStateFault", DBSubnetGroupName=self.name)
 
 
 class ClusterParameterGroup(RdsResource):
@@ -391,11 +396,11 @@ class ClusterParameterGroup(RdsResource):
         if self.absent:  # build() has found it
             return {"arn": self.spec["arn"], "tags": self.tags_of(self.spec["arn"])}
         name = {"DBClusterParameterGroupName": self.name}
-        group = first(self.rds.describe_db_cluster_parameter_groups, "DBClusterParameterGroups", "DBParameterGroupNotFound", **name)
+        group = first_or_none(self.rds.describe_db_cluster_parameter_groups, "DBClusterParameterGroups", "DBParameterGroupNotFound", **name)
         if group is None:
             return None
         arn = group["DBClusterParameterGroupArn"]
-        by_user, tags = together(
+        by_user, tags = run_concurrently(
             lambda: self.aws.pages("rds", "describe_db_cluster_parameters", "Parameters", Source="user", **name), lambda: self.tags_of(arn)
         )
         parameters = {p["ParameterName"]: p["ParameterValue"] for p in by_user if "ParameterValue" in p}
@@ -432,7 +437,7 @@ class ClusterParameterGroup(RdsResource):
 
     def _call(self, call: t.Callable[..., t.Any], parameters: list[dict[str, str]]) -> None:
         for start in range(0, len(parameters), self.PER_CALL):
-            eventually(  # the changes before are pending for a while
+            retry_on(  # the changes before are pending for a while
                 call, "InvalidDBParameterGroupState", timeout=180, DBClusterParameterGroupName=self.name, Parameters=parameters[start : start + self.PER_CALL]
             )
 
@@ -456,7 +461,7 @@ class ClusterParameterGroup(RdsResource):
         return [f"{', '.join(static)}: takes effect when the instances are rebooted, which no run does"] if static else []
 
     def delete(self, before: State) -> None:
-        eventually(self.rds.delete_db_cluster_parameter_group, "InvalidDBParameterGroupState", DBClusterParameterGroupName=self.name)
+        retry_on(self.rds.delete_db_cluster_parameter_group, "InvalidDBParameterGroupState", DBClusterParameterGroupName=self.name)
 
 
 class Cluster(RdsResource):
@@ -495,7 +500,7 @@ class Cluster(RdsResource):
     # Reading
 
     def describe(self) -> State | None:
-        cluster = first(self.rds.describe_db_clusters, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=self.name)
+        cluster = first_or_none(self.rds.describe_db_clusters, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=self.name)
         self.current = self._read(cluster) if cluster else None
         if self.current and self.current["status"] == "deleting" and not self.absent:
             raise AwsError(BEING_DELETED)
@@ -550,7 +555,7 @@ class Cluster(RdsResource):
             "tags": tags,
         }
 
-    def ahead(self) -> list[t.Callable[[], t.Any]]:
+    def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
         return [] if self.absent else [self._password_stages]
 
     def desired(self) -> State:
@@ -615,7 +620,7 @@ class Cluster(RdsResource):
 
     def refuse_impossible(self) -> None:
         """Raise AwsError for what AWS cannot do to the existing cluster, before anything is changed for it."""
-        before = self.peek()
+        before = self.current_state()
         self._check_owner(before)
         if before is None:
             return
@@ -706,7 +711,7 @@ class Cluster(RdsResource):
             arguments["CloudwatchLogsExportConfiguration"] = {"EnableLogTypes": sorted(wanted - have), "DisableLogTypes": sorted(have - wanted)}
         if version:  # until it is known which one is in force, the tag names none
             self.retag(before, {PASSWORD_VERSION_TAG: "changing"}, [])
-        answer = eventually(  # it was available when it was read; a backup may have begun since, or AWS have shown the state before
+        answer = retry_on(  # it was available when it was read; a backup may have begun since, or AWS have shown the state before
             self.rds.modify_db_cluster,
             "InvalidDBClusterStateFault",
             "InvalidDBInstanceState",
@@ -729,17 +734,17 @@ class Cluster(RdsResource):
         if before["status"] != "deleting":  # as after a run that died
             if before["deletion_protection"]:
                 lift = {"DeletionProtection": False, "ApplyImmediately": True}
-                eventually(self.rds.modify_db_cluster, "InvalidDBClusterStateFault", DBClusterIdentifier=self.name, **lift)
+                retry_on(self.rds.modify_db_cluster, "InvalidDBClusterStateFault", DBClusterIdentifier=self.name, **lift)
             snapshot = self.final_snapshot
             last = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
             # InvalidParameterCombination: RDS has not noticed everywhere yet that the protection was lifted.
             refusals = ("InvalidDBClusterStateFault", "InvalidParameterCombination")
-            eventually(self.rds.delete_db_cluster, *refusals, DBClusterIdentifier=self.name, **last)
+            retry_on(self.rds.delete_db_cluster, *refusals, DBClusterIdentifier=self.name, **last)
         self.wait_gone()
 
     def pending(self, state: State) -> bool:
         status = state["status"]
-        if self.absent and status == "deleting" or (self.fresh() and not self.spec["restore_from"]):
+        if self.absent and status == "deleting" or (self.newly_created() and not self.spec["restore_from"]):
             return False  # AWS makes a new cluster and its instances at the same time: waiting for those is enough
         problem = failure(status, self.name)
         if problem and not (self.absent and status not in ("stopped", "stopping")):
@@ -800,10 +805,10 @@ class Cluster(RdsResource):
     # The results
 
     def result(self) -> State:
-        """The returned value C(cluster)."""
+        """The returned value ``cluster``."""
         if self.state is None:
             return {}
-        if self.fresh() and not self.aws.check_mode and self.aws.module.params["wait"]:
+        if self.newly_created() and not self.aws.check_mode and self.aws.module.params["wait"]:
             self.state.update(self.describe() or {})  # it was creating when this run read it last
         shown = ("arn", "resource_id", "endpoint", "reader_endpoint", "port", "database_name", "master_username", "status")
         result = {"id": self.name, **{field: self.state.get(field) for field in (*shown, "password_version")}}
@@ -816,7 +821,7 @@ class Instance(RdsResource):
     kind = "rds_instance"
 
     def describe(self) -> State | None:
-        instance = first(self.rds.describe_db_instances, "DBInstances", "DBInstanceNotFound", DBInstanceIdentifier=self.name)
+        instance = first_or_none(self.rds.describe_db_instances, "DBInstances", "DBInstanceNotFound", DBInstanceIdentifier=self.name)
         if instance is None:
             return None
         if instance["DBInstanceStatus"] == "deleting":
@@ -846,7 +851,7 @@ class Instance(RdsResource):
 
     def create(self, desired: State) -> State:
         # AWS may take an instance only once its new cluster is available.
-        answer = eventually(
+        answer = retry_on(
             self.rds.create_db_instance,
             "InvalidDBClusterStateFault",
             timeout=900,
@@ -859,7 +864,7 @@ class Instance(RdsResource):
         return {"arn": answer["DBInstance"]["DBInstanceArn"], "status": answer["DBInstance"]["DBInstanceStatus"]}
 
     def update(self, before: State, changes: State) -> State:
-        answer = eventually(
+        answer = retry_on(
             self.rds.modify_db_instance,
             "InvalidDBInstanceState",
             "InvalidDBClusterStateFault",
@@ -883,7 +888,7 @@ class Instance(RdsResource):
     def delete(self, before: State) -> None:
         # Its data is the cluster's: an instance of Aurora has no snapshot of its own. It waits for a failover that the
         # removal of another instance has brought about.
-        eventually(
+        retry_on(
             self.rds.delete_db_instance,
             "InvalidDBInstanceState",
             "InvalidDBClusterStateFault",
@@ -895,10 +900,10 @@ class Instance(RdsResource):
     def wait_ready(self) -> None:
         """Until it is available, and as a new one has all parameters of its cluster, whose group may have been too new for it."""
         super().wait_ready()
-        if self.fresh() and self._lacks_parameters():  # nobody uses it yet
-            eventually(self.rds.reboot_db_instance, "InvalidDBInstanceState", timeout=900, DBInstanceIdentifier=self.name)
+        if self.newly_created() and self._lacks_parameters():  # nobody uses it yet
+            retry_on(self.rds.reboot_db_instance, "InvalidDBInstanceState", timeout=900, DBInstanceIdentifier=self.name)
             wait = Wait(f"the parameters of {self.kind} {self.name}")
-            for pause in intervals():
+            for pause in backoff():
                 super().wait_ready()
                 if not self._lacks_parameters() or wait.seconds > self.timeout:
                     return
@@ -946,11 +951,11 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     clusters = [cluster]
     if absent:
         # Earlier major versions of the engine had groups of their own.
-        listed, relatives, *_ahead = together(
+        listed, relatives, *_ahead = run_concurrently(
             partial(aws.pages, "rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups"),
             partial(_relatives, aws, name, spec),
-            subnet_group.read_ahead,
-            cluster.read_ahead,
+            subnet_group.prefetch,
+            cluster.prefetch,
         )
         every = {group["DBClusterParameterGroupName"]: group["DBClusterParameterGroupArn"] for group in listed}
         ours = [group for group in sorted(every) if is_parameter_group(group, name)]
@@ -961,7 +966,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         group_name = parameter_group_name(prefix, family)
         groups = [ClusterParameterGroup(aws, group_name, {**params, "family": family}, **common)]
         spec["parameter_group_name"] = group_name
-        together(*(resource.read_ahead for resource in (cluster, subnet_group, *groups)))
+        run_concurrently(*(resource.prefetch for resource in (cluster, subnet_group, *groups)))
         try:
             cluster.refuse_impossible()
         except AwsError as error:
@@ -978,7 +983,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             )
         return {
             "cluster": cluster.result(),
-            "instances": [instance.name for instance in cluster.inside if not instance.absent],
+            "instances": [instance.name for instance in cluster.child_resources if not instance.absent],
             "reboot_pending": reboot_pending,
             "final_snapshots": [each.final_snapshot for each in clusters if each.final_snapshot],
         }

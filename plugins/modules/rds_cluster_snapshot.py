@@ -95,9 +95,14 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import timestamp
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, first, found, tag_dict, tag_list
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, has_unknown, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import timestamp
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, first_or_none, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN, has_unknown
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 class Snapshot(Resource):
@@ -112,7 +117,7 @@ class Snapshot(Resource):
         if has_unknown(self.name):
             return None
         call = self.rds.describe_db_cluster_snapshots
-        snapshot = first(call, "DBClusterSnapshots", "DBClusterSnapshotNotFoundFault", DBClusterSnapshotIdentifier=self.name)
+        snapshot = first_or_none(call, "DBClusterSnapshots", "DBClusterSnapshotNotFoundFault", DBClusterSnapshotIdentifier=self.name)
         if snapshot is None:
             return None
         state = self._read(snapshot)
@@ -139,7 +144,7 @@ class Snapshot(Resource):
         return {"arn": UNKNOWN, "created": UNKNOWN, "status": "creating"}
 
     def create(self, desired: State) -> State:
-        answer = eventually(  # it has to be available, which it is not while AWS changes or backs it up
+        answer = retry_on(  # it has to be available, which it is not while AWS changes or backs it up
             self.rds.create_db_cluster_snapshot,
             "InvalidDBClusterStateFault",
             timeout=1800,
@@ -162,7 +167,7 @@ class Snapshot(Resource):
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     cluster = params["cluster_identifier"]
     describe = aws.client("rds").describe_db_clusters
-    if found(describe, "DBClusterNotFoundFault", DBClusterIdentifier=cluster) is None:
+    if none_if_missing(describe, "DBClusterNotFoundFault", DBClusterIdentifier=cluster) is None:
         raise AwsError(f"there is no cluster {cluster} to take a snapshot of")
     now = UNKNOWN if aws.check_mode else timestamp()
     snapshot = Snapshot(aws, params["snapshot_identifier"] or f"{cluster}-backup-{now}", params, tags=params["tags"])

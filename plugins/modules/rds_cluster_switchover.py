@@ -97,18 +97,31 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import RESTORED_AT_TAG, RESTORED_FROM_TAG, failure, is_kept, kept_name, timestamp
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, eventually, first, intervals, tag_dict, tag_list
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import UNKNOWN, Resource, State, foreign, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import (
+    RESTORED_AT_TAG,
+    RESTORED_FROM_TAG,
+    failure,
+    is_kept,
+    kept_name,
+    timestamp,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, first_or_none
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 def cluster(aws: Aws, name: str) -> State | None:
     """A cluster as AWS describes it, or None."""
-    return first(aws.client("rds").describe_db_clusters, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=name)
+    return first_or_none(aws.client("rds").describe_db_clusters, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=name)
 
 
 class Renaming(Resource):
-    """A cluster that gets another name. C(spec) holds it, and whether the cluster is to be C(kept) from then on."""
+    """A cluster that gets another name. ``spec`` holds it, and whether the cluster is to be ``kept`` from then on."""
 
     kind = "rds_cluster"
     timeout = 3600
@@ -156,7 +169,7 @@ class Renaming(Resource):
         if "enabled_cloudwatch_logs_exports" in changes:
             exports = {"DisableLogTypes": before["enabled_cloudwatch_logs_exports"]}
             arguments["CloudwatchLogsExportConfiguration"] = exports
-        eventually(  # the name may not be free everywhere yet
+        retry_on(  # the name may not be free everywhere yet
             rds.modify_db_cluster,
             "DBClusterAlreadyExistsFault",
             "InvalidDBClusterStateFault",
@@ -206,7 +219,7 @@ class Finished(Resource):
 
 def under_that_name(aws: Aws, name: str) -> State | None:
     """A cluster, once AWS has finished a renaming that a run which died has begun."""
-    for pause in intervals():
+    for pause in backoff():
         described = cluster(aws, name)
         if described is None or described["Status"] != "renaming" or aws.check_mode:
             return described
@@ -231,7 +244,7 @@ def renamings(aws: Aws, params: dict[str, t.Any]) -> list[Renaming]:
         made.append(Renaming(aws, name, {**spec, "kept": True, "new_name": kept}))
     made.append(Renaming(aws, replacement, {**spec, "kept": False, "new_name": name}, needs=made))
     for described in (current, new):
-        if described and foreign(tag_dict(described.get("TagList", [])), params["tags"]):
+        if described and owned_by_another(tag_dict(described.get("TagList", [])), params["tags"]):
             raise AwsError(f"the cluster {described['DBClusterIdentifier']} is not of this stack")
     return made
 
@@ -242,7 +255,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
 
     def results() -> dict[str, t.Any]:
         every = aws.pages("rds", "describe_db_clusters", "DBClusters")
-        kept = [c["DBClusterIdentifier"] for c in every if not foreign(tag_dict(c.get("TagList", [])), params["tags"])]
+        kept = [c["DBClusterIdentifier"] for c in every if not owned_by_another(tag_dict(c.get("TagList", [])), params["tags"])]
         return {"kept": sorted(each for each in kept if is_kept(each, name))}
 
     return resources, results

@@ -88,20 +88,16 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    SHOWN,
-    Aws,
-    AwsError,
-    ClientError,
-    OutOfDate,
-    error_code,
-    found,
-    intervals,
-    tag_list,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._hosted_zones import public_zones
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._progress import Wait
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, UNKNOWN, Resource, State, owner_tags, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, CONSISTENCY_WINDOW, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, StaleState, error_code
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.hosted_zones import public_zones
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 REFERENCE = "mlplatform.mlflow_aws"
 """How the caller references of our zones begin."""
@@ -120,17 +116,17 @@ class HostedZone(Resource):
             {"id": zone["Id"], "comment": zone.get("Config", {}).get("Comment", ""), "reference": zone["CallerReference"], "tags": zone["Tags"]}
             for zone in public_zones(self.aws, self.name)
         ]
-        self.ours = next((zone for zone in zones if not self._foreign(zone)), None)
+        self.ours = next((zone for zone in zones if not self._owned_by_another(zone)), None)
         return self.ours or (zones[0] if zones else None)
 
-    def _foreign(self, before: State) -> bool:
+    def _owned_by_another(self, before: State) -> bool:
         unfinished = before.get("reference", "").startswith(REFERENCE) and not owner_tags(before["tags"])
         if unfinished and before["comment"] == self.spec["comment"]:
             return False  # the run that made it has died before it could tag it
         return not owner_tags(self.tags).items() <= before["tags"].items()
 
     def _check_owner(self, before: State | None) -> None:
-        if before is not None and self._foreign(before):
+        if before is not None and self._owned_by_another(before):
             owner = ", ".join(f"{k}={v}" for k, v in owner_tags(before["tags"]).items()) or "none of the tags " + ", ".join(OWNER_TAGS)
             raise AwsError(
                 f"there is a public zone of this name already, {before['id']} ({owner}), and a second one would compete with it: use it "
@@ -165,12 +161,12 @@ class HostedZone(Resource):
     def _wait_shown(self) -> None:
         """Start over once AWS shows who has taken the reference. Where it shows nobody, that zone is gone."""
         wait = Wait(f"{self.kind} {self.name}")
-        for pause in intervals():
+        for pause in backoff():
             if public_zones(self.aws, self.name):
-                raise OutOfDate("another run has just made it")
-            if wait.seconds >= SHOWN:
+                raise StaleState("another run has just made it")
+            if wait.seconds >= CONSISTENCY_WINDOW:
                 return
-            wait.pause(min(pause, SHOWN), "another run may have just made it")
+            wait.pause(min(pause, CONSISTENCY_WINDOW), "another run may have just made it")
 
     def update(self, before: State, changes: State) -> None:
         self.aws.client("route53").update_hosted_zone_comment(Id=before["id"], Comment=changes["comment"])
@@ -185,7 +181,7 @@ class HostedZone(Resource):
 
     def delete(self, before: State) -> None:
         try:
-            found(self.aws.client("route53").delete_hosted_zone, "NoSuchHostedZone", Id=before["id"])
+            none_if_missing(self.aws.client("route53").delete_hosted_zone, "NoSuchHostedZone", Id=before["id"])
         except ClientError as error:
             if error_code(error) != "HostedZoneNotEmpty":
                 raise

@@ -193,9 +193,13 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError, ClientError, error_code
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import Memory, dns_name, entry
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, State, owner_tags, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, error_code
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import Memory, dns_name, entry
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 OWNER_TTL = 300
 PAGE_SIZE = "20"
@@ -204,7 +208,7 @@ PAGE_SIZE = "20"
 def target(record: dict[str, t.Any]) -> State:
     """Where a record leads, from a resource record set of Route 53.
 
-    The prefix C(dualstack.), which the console adds to the name of a load balancer, leads to the same one.
+    The prefix ``dualstack.``, which the console adds to the name of a load balancer, leads to the same one.
     """
     if "AliasTarget" not in record:
         values = sorted(each["Value"] for each in record.get("ResourceRecords", []))

@@ -148,20 +148,16 @@ from functools import partial
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    Aws,
-    AwsError,
-    ClientError,
-    error_code,
-    eventually,
-    found,
-    tag_dict,
-    tag_list,
-    together,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import begun_bucket, was_begun
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._policy import normal_policy
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import OWNER_TAGS, Resource, State, run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, error_code
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import begun_bucket, was_begun
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.policy import normal_policy
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
@@ -184,7 +180,7 @@ def normal_lifecycle(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
 
 
 def shorter_lives(before: list[dict[str, t.Any]], after: list[dict[str, t.Any]]) -> list[str]:
-    """The IDs of the normal rules in C(after) that delete objects or versions sooner than the rules in C(before) did."""
+    """The IDs of the normal rules in ``after`` that delete objects or versions sooner than the rules in ``before`` did."""
     old = {(rule.get("ID", ""), json.dumps(rule["Filter"])): _days_to_live(rule) for rule in before}
     sooner = []
     for rule in after:
@@ -230,7 +226,7 @@ class Bucket(Resource):
 
     def describe(self) -> State | None:
         managed = [name for name in self.settings if self.spec[name] is not None]
-        head, tags, *values = together(self._head, self._get_tags, *(getattr(self, f"_get_{name}") for name in managed))
+        head, tags, *values = run_concurrently(self._head, self._get_tags, *(getattr(self, f"_get_{name}") for name in managed))
         if head is None:
             return None
         if not tags and self._was_begun():
@@ -254,7 +250,7 @@ class Bucket(Resource):
 
     def _ask(self, operation: str, missing: str) -> dict[str, t.Any] | None:
         """The answer on one of its settings, or None where it has none, or where there is no bucket."""
-        return found(getattr(self.aws.client("s3"), operation), missing, "NoSuchBucket", Bucket=self.name)
+        return none_if_missing(getattr(self.aws.client("s3"), operation), missing, "NoSuchBucket", Bucket=self.name)
 
     @property
     def arn(self) -> str:
@@ -328,7 +324,7 @@ class Bucket(Resource):
         arguments = {"CreateBucketConfiguration": configuration} if configuration else {}
         try:
             # OperationAborted: S3 is not done yet with the removal of a bucket of this name.
-            eventually(self.aws.client("s3").create_bucket, "OperationAborted", timeout=600, Bucket=self.name, **arguments)
+            retry_on(self.aws.client("s3").create_bucket, "OperationAborted", timeout=600, Bucket=self.name, **arguments)
         except ClientError as error:
             raise AwsError(TAKEN) if error_code(error) == "BucketAlreadyExists" else error
 
@@ -336,7 +332,7 @@ class Bucket(Resource):
         """Note that the bucket of this name will be ours although it has no tags at first. A destroy removes the note."""
         if STACK in self.tags:
             put = partial(self.aws.client("ssm").put_parameter, Name=begun_bucket(self.tags[STACK]), Value=self.name)
-            if not found(put, "ParameterAlreadyExists", Type="String", Tags=tag_list(self.tags)):
+            if not none_if_missing(put, "ParameterAlreadyExists", Type="String", Tags=tag_list(self.tags)):
                 put(Overwrite=True)
 
     def _was_begun(self) -> bool:
@@ -391,15 +387,15 @@ class Bucket(Resource):
 
     def must_stay(self) -> bool:
         """Whether it is ours and holds objects, be it in earlier versions or as delete markers of them."""
-        self.read_ahead()
-        state = self.peek()
-        return state is not None and not self._foreign(state) and bool(self._first_entry())
+        self.prefetch()
+        state = self.current_state()
+        return state is not None and not self._owned_by_another(state) and bool(self._first_entry())
 
-    def ahead(self) -> list[t.Callable[[], t.Any]]:
+    def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
         return [self._first_entry] if self.absent and not self.spec["force_empty"] else []
 
     def _first_entry(self) -> list[dict[str, t.Any]] | None:
-        return self.aws.once("first entry", lambda: found(self._entries, "NoSuchBucket", most=1))
+        return self.aws.once("first entry", lambda: none_if_missing(self._entries, "NoSuchBucket", most=1))
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         if self.absent and self.spec["force_empty"]:

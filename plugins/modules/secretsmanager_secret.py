@@ -120,9 +120,11 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource, run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._secret import GENERATORS, Secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secret import GENERATORS, Secret
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

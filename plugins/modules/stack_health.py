@@ -87,11 +87,15 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._apigatewayv2 import own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import MAX_IN_FLIGHT, Aws, BotoCoreError, ClientError, explain, tag_dict
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import PREPARED_TAG, SCHEMA_TAG, UPGRADING, VERSION_TAG
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe import OPENER, Outcome, authorization, probe, unreachable
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import foreign, owner
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import connect
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, MAX_IN_FLIGHT
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, explain
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import PREPARED_TAG, SCHEMA_TAG, UPGRADING, VERSION_TAG
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import OPENER, Outcome, authorization, probe, unreachable
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import owner
 
 
 def judge(good: bool, detail: str) -> Outcome:
@@ -153,7 +157,7 @@ class Health:
     def _own(self, operation: str) -> list[dict[str, t.Any]]:
         """What API Gateway lists of the stack. Names are not unique there: others may have given theirs the same."""
         named = [each for each in self.aws.pages("apigatewayv2", operation, "Items") if each["Name"] == self.name]
-        return [each for each in named if not foreign(own_tags(each), owner(self.name))]
+        return [each for each in named if not owned_by_another(own_tags(each), owner(self.name))]
 
     def domain_name(self) -> Outcome:
         domain = self.aws.client("apigatewayv2").get_domain_name(DomainName=self.params["domain_name"])
@@ -226,7 +230,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    done = checks(Aws(module), module.params)
+    done = checks(connect(module), module.params)
     drift = [f"{c['kind']} {c['name']}" for c in module.params["drift"]]
     done.append({"name": "inputs", "status": "failed" if drift else "ok", "detail": f"{len(drift)} resource(s) differ"})
     bad = [f"{c['name']}: {c['detail']}" for c in done if c["status"] == "failed"]

@@ -101,34 +101,36 @@ held:
 """
 
 import contextlib
-import typing as t
 
 from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import Aws, BotoCoreError, ClientError, LeaseError, explain
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import Keeper
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._survey import Removal
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, explain
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LeaseError, LeaseManager
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import lease_manager, recording
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefetch import Removal
 
 
-def settle(kept: Keeper, state: str) -> None:
+def reconcile(manager: LeaseManager, state: str) -> None:
     if state == "held":
-        kept.hold()
+        manager.acquire()
     elif state == "released":
-        kept.release()
+        manager.release()
     elif state == "held_again":
-        kept.hold_again()
+        manager.acquire_if_exists()
     else:
         with contextlib.suppress(LeaseError):  # it is another run's
-            kept.remove()
+            manager.remove()
 
 
-def survey(aws: Aws, where: dict[str, t.Any]) -> None:
+def survey(module: AnsibleAWSModule, stack: str) -> None:
     """Ask for what there is to remove, for the modules to come, once all of it is shown, and no other run changes it any more."""
-    if aws.record and aws.shows_all:
-        Removal(aws, t.cast(Keeper, aws.keeper).stack, where).run()
-        aws.record.save(removal=True)
+    aws, recorder = recording(module)
+    if recorder and aws.is_consistent:
+        Removal(aws, stack, module.params["survey"]).run()
+        recorder.save(removal=True)
 
 
 def main() -> None:
@@ -142,18 +144,18 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    kept = Aws(module).keeper
+    manager = lease_manager(Aws(module))
     try:
-        if kept:
-            settle(kept, module.params["state"])
-            if kept.held and module.params["survey"]:
-                survey(Aws(module, record=True), module.params["survey"])
+        if manager:
+            reconcile(manager, module.params["state"])
+            if manager.held and module.params["survey"]:
+                survey(module, manager.stack)
     except LeaseError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
         # What the run was for is done, and the lease ends by itself.
         warn(f"the lease of the stack could not be given back: {explain(error)}")
-    module.exit_json(changed=False, held=kept is not None and kept.held)
+    module.exit_json(changed=False, held=manager is not None and manager.held)
 
 
 if __name__ == "__main__":

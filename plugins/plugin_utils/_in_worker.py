@@ -34,10 +34,11 @@ from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ANSWERS, LEASE
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import is_role_arn
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._role import ROLE, Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import progress
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RESPONSES
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import is_role_arn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import ROLE, Role
 
 gc.disable()  # as long as only what stays is made
 try:
@@ -45,9 +46,8 @@ try:
     from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
     from ansible.plugins.loader import connection_loader, get_shell_plugin, test_loader
 
-    import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease  # noqa: F401, pylint: disable=unused-import
-    import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource  # noqa: F401, pylint: disable=unused-import
-    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import preload
+    import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module  # noqa: F401, pylint: disable=unused-import
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import preload
 
     preload()
     POSSIBLE = __version__.startswith(("2.19.", "2.20.", "2.21.", "2.22."))  # what it is tested with: it uses internals of core
@@ -74,9 +74,9 @@ def lease_of(task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
     return task_vars.get("mlflow_account", {}).get("lease")
 
 
-def _answers_of(host: str) -> Path:
+def _responses_of(host: str) -> Path:
     """The file of what AWS has answered in this run, where it has: in the directory that Ansible removes at its end."""
-    return Path(C.DEFAULT_LOCAL_TMP, f"mlflow-answers-{quote(host, safe='')}")
+    return Path(C.DEFAULT_LOCAL_TMP, f"mlflow-responses-{quote(host, safe='')}")
 
 
 class InWorker(ActionBase):
@@ -94,11 +94,11 @@ class InWorker(ActionBase):
         self._give_lease(task_vars or {})
         self._give_role(task_vars or {})
         resolved = module_loader.find_plugin_with_context(name, collection_list=self._task.collections).plugin_resolved_name
-        answers = _answers_of((task_vars or {}).get("inventory_hostname", ""))
+        responses = _responses_of((task_vars or {}).get("inventory_hostname", ""))
         if not self._is_safe(resolved, task_vars or {}, kwargs):
-            answers.unlink(missing_ok=True)  # it would not know that what it changes is in there
+            responses.unlink(missing_ok=True)  # it would not know that what it changes is in there
             return super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars, **kwargs)
-        self._tell(ANSWERS, str(answers))
+        self._tell(RESPONSES, str(responses))
         arguments = dict(self._task.args if module_args is None else module_args)
         self._update_module_args(name, arguments, task_vars)
         with self._environment(), _shown(str((task_vars or {}).get("inventory_hostname", ""))):
@@ -182,11 +182,11 @@ class ActionModule(InWorker, NormalAction):
 @contextlib.contextmanager
 def _shown(host: str) -> t.Iterator[None]:
     """Whatever the module has to say while it runs is shown, and logged, at once, with the name of the host."""
-    _progress.show = lambda line: Display().display(f"{host}: {line}", stderr=True)  # which goes through the controller
+    progress.show = lambda line: Display().display(f"{host}: {line}", stderr=True)  # which goes through the controller
     try:
         yield
     finally:
-        _progress.show = None
+        progress.show = None
 
 
 @contextlib.contextmanager
@@ -200,7 +200,7 @@ def _as_module() -> t.Iterator[None]:
 
 
 def _run(name: str, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Run C(main()) of a module as a process of its own would, and return that process's exit status and output."""
+    """Run ``main()`` of a module as a process of its own would, and return that process's exit status and output."""
     encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
     basic._ANSIBLE_PROFILE = PROFILE

@@ -17,7 +17,7 @@ from unittest import mock
 import botocore.hooks
 import botocore.loaders
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE
 
 # One loader for all runs: reading the service models of AWS from disk is most of the work of a run.
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)

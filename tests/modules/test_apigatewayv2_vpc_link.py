@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import THROTTLED_RETRIES
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import THROTTLED_RETRIES
 from modules.run_module import run_module
 
 MODULE = "apigatewayv2_vpc_link"

@@ -16,8 +16,9 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _lease
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE, SERVICES, is_read_only
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import SERVICES
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import is_read_only
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE, this_run
 from botocore.session import get_session
 from embedded_aws.calls import READ_ONLY
 from modules.run_module import ModuleFailed, run_module
@@ -31,7 +32,7 @@ ON_THE_BASE = {file.stem for file in MODULES.glob("*.py") if "run(module, build)
 def lease(directory: Path) -> dict[str, str]:
     """The environment of the modules of a run."""
     directory.mkdir(exist_ok=True)
-    holder = _lease.this_run("Deploy MLflow", os.getpid(), str(directory))._asdict()
+    holder = this_run("Deploy MLflow", os.getpid(), str(directory))._asdict()
     return {LEASE: json.dumps({"stack": "x", "tags": {}, "break": "", "began": time.time(), "holder": holder})}
 
 
@@ -88,7 +89,7 @@ def test_every_client_is_one_of_aws():
     """Which refuses changes in check mode, and takes the lease before any other."""
     makes_clients = re.compile(r"^\s*(import boto3|from boto3)|module\.client\(|create_client\(|\.resource\(", re.MULTILINE)
     files = [file for file in MODULES.parent.rglob("*.py") if makes_clients.search(file.read_text(encoding="utf-8"))]
-    assert [file.name for file in files] == ["_aws.py"]
+    assert [file.name for file in files] == ["client.py"]
 
 
 @pytest.mark.parametrize("service", SERVICES)

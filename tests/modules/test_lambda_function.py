@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import REPEATS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import REPEATS
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "lambda_function"
@@ -167,7 +167,7 @@ def test_iam_may_deny_to_pass_a_role_that_it_does_not_know_everywhere_yet(aws, p
 def test_passing_a_role_is_denied_at_once_where_iam_knows_it_or_somebody_has_set_a_deny(aws, params, monkeypatch):
     refused, asked = denied(aws, params, " with an explicit deny in a service control policy")
     assert "u may not iam:PassRole" in refused and asked == 1
-    monkeypatch.setattr("ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws.NEW_ROLE", -1)
+    monkeypatch.setattr("ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries.NEW_ROLE", -1)
     refused, asked = denied(aws, params)
     assert "u may not iam:PassRole" in refused and asked == 1
 

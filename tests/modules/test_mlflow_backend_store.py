@@ -7,7 +7,7 @@ import json
 import time
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import derive_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import derive_password
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "mlflow_backend_store"

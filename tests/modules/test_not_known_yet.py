@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import REPEATS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import REPEATS
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import run_module
 

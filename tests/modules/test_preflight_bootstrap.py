@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 

@@ -9,7 +9,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import REPEATS_OF_ANOTHER, THROTTLED_RETRIES, longest_back_off
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import REPEATS_OF_ANOTHER, THROTTLED_RETRIES, longest_back_off
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 
@@ -64,14 +64,14 @@ def test_what_another_service_throttles_is_sent_again_too(aws: EmbeddedAWS, slep
 
 
 def test_when_aws_says_when_it_is_botocores(aws: EmbeddedAWS, slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _aws
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import retries
 
     def asked(response: t.Any, **more: t.Any) -> float | None:
         http = SimpleNamespace(status_code=400, headers={**response[0].headers, "x-amz-retry-after": "3000"})
         return back_off(response=(http, response[1]), **more)
 
-    back_off = _aws._back_off
-    monkeypatch.setattr(_aws, "_back_off", asked)
+    back_off = retries._back_off
+    monkeypatch.setattr(retries, "_back_off", asked)
     throttle(aws, 1)
     run_module(MODULE, GIVEN, aws)
     assert len(slept) == 1 and slept != LONGEST[:1]

@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._role import ROLE, Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import ROLE, Role
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 

@@ -77,7 +77,7 @@ def test_a_private_zone_of_that_name_is_in_nobodys_way(aws: EmbeddedAWS) -> None
 
 def test_a_zone_is_made_again_although_its_reference_stays_taken(aws: EmbeddedAWS, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(f"ansible_collections.mlplatform.mlflow_aws.plugins.modules.{MODULE}")
-    monkeypatch.setattr(module, "SHOWN", 0)
+    monkeypatch.setattr(module, "CONSISTENCY_WINDOW", 0)
     for _time in range(2):
         run_module(MODULE, given("x"), aws)
         run_module(MODULE, given("x", state="absent"), aws)

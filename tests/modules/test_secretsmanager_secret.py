@@ -58,13 +58,13 @@ def test_create_again_absent_again(aws):
 @pytest.mark.parametrize(
     ("change", "fields", "operations"),
     [
-        ({"value": "other"}, ["value"], ["UpdateSecret"]),
+        ({"value": "0ther-s3cr3t"}, ["value"], ["UpdateSecret"]),
         ({"description": "Another"}, ["description"], ["UpdateSecret"]),
         ({"kms_key_id": "alias/mine"}, ["kms_key_id"], ["UpdateSecret"]),
         ({"marker": {"for": "8"}}, ["tags.for"], ["TagResource"]),
         ({"marker": {}}, ["tags.for"], ["UntagResource"]),
         ({"tags": {**OWNER, "team": "y"}}, ["tags.team"], ["TagResource"]),
-        ({"value": "other", "description": "Another"}, ["description", "value"], ["UpdateSecret"]),
+        ({"value": "0ther-s3cr3t", "description": "Another"}, ["description", "value"], ["UpdateSecret"]),
     ],
 )
 def test_change(aws, change, fields, operations):

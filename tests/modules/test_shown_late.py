@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _aws, _lease
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import client
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE, this_run
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import run_module
 
@@ -51,9 +52,9 @@ class Runs:
         self.directory = self.folder / str(self.number)
         self.directory.mkdir()
         self.process = subprocess.Popen(["sleep", "600"])
-        holder = _lease.this_run("Deploy MLflow", self.process.pid, str(self.directory))._asdict()
+        holder = this_run("Deploy MLflow", self.process.pid, str(self.directory))._asdict()
         lease = {"stack": "x", "tags": TAGS, "break": "", "holder": holder, "began": time.time()}
-        self.monkeypatch.setenv(_aws.LEASE, json.dumps(lease))
+        self.monkeypatch.setenv(LEASE, json.dumps(lease))
 
     def module(self, name: str, options: dict[str, t.Any]) -> dict[str, t.Any]:
         self.aws.stale(BEHIND)
@@ -82,7 +83,7 @@ class Runs:
 
 @pytest.fixture
 def runs(aws: EmbeddedAWS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
-    monkeypatch.setattr(_aws, "SHOWN", SHOWN)
+    monkeypatch.setattr(client, "CONSISTENCY_WINDOW", SHOWN)
     made = Runs(aws, tmp_path, monkeypatch)
     yield made
     made.process.kill()
@@ -145,7 +146,7 @@ def test_a_run_that_removes_right_after_one_that_made_leaves_nothing(aws: Embedd
 
 
 def test_where_aws_is_up_to_date_nothing_is_waited_for(aws: EmbeddedAWS, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_aws, "SHOWN", 1000)  # which would be noticed
+    monkeypatch.setattr(client, "CONSISTENCY_WINDOW", 1000)  # which would be noticed
     mark = aws.mark()
     assert not run_module("stack_lease", {"state": "held_again"}, aws)["held"]
     run_module("apigatewayv2_api", {**API, "tags": TAGS}, aws)

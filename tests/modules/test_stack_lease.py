@@ -13,8 +13,9 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _lease
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import LEASE
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import lease as lease_module
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import begun_bucket
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 
@@ -31,7 +32,7 @@ class Run:
         directory.mkdir(exist_ok=True)
         self.aws = aws
         self.directory = directory
-        self.holder = _lease.this_run("Deploy MLflow", pid or os.getpid(), str(directory))._asdict()
+        self.holder = lease_module.this_run("Deploy MLflow", pid or os.getpid(), str(directory))._asdict()
         self.lease = {"stack": "mlflow-x", "tags": TAGS, "break": "", "holder": self.holder, **option}
 
     def make(self, name: str, **how: t.Any) -> list[str]:
@@ -176,7 +177,7 @@ def test_a_run_that_waits_takes_the_lease_and_renews_it(aws: EmbeddedAWS, run: R
         run.module(*wait)
     assert run.calls == ["acm:DescribeCertificate", *TAKE, "acm:DescribeCertificate"]
     before = aws.client("ssm").get_parameter(Name=f"{PATH}/1")["Parameter"]
-    monkeypatch.setattr(_lease, "RENEW", 0.5)
+    monkeypatch.setattr(lease_module, "RENEW", 0.5)
     with pytest.raises(ModuleFailed):
         run.module(*wait)
     assert run.calls == [*TAKE, "acm:DescribeCertificate"] * 2
@@ -187,7 +188,7 @@ def test_a_run_that_waits_takes_the_lease_and_renews_it(aws: EmbeddedAWS, run: R
 def test_a_run_whose_lease_was_taken_changes_nothing_more(aws: EmbeddedAWS, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run.make("one")
     Run(aws, tmp_path / "third", pid=1, **{"break": leases(aws)[1]["id"]}).make("two")
-    monkeypatch.setattr(_lease, "RENEW", 0)
+    monkeypatch.setattr(lease_module, "RENEW", 0)
     run.make("one")  # who only reads may go on
     assert run.stopped().startswith("the lease of the stack mlflow-x was taken from this run by ")
     run.end()
@@ -195,9 +196,9 @@ def test_a_run_whose_lease_was_taken_changes_nothing_more(aws: EmbeddedAWS, run:
 
 
 def test_a_run_that_was_held_up_for_too_long_changes_nothing_more(aws: EmbeddedAWS, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_lease, "SECONDS", 0)
+    monkeypatch.setattr(lease_module, "SECONDS", 0)
     run.make("one")
-    monkeypatch.setattr(_lease, "RENEW", 0)
+    monkeypatch.setattr(lease_module, "RENEW", 0)
     assert run.stopped().startswith("this run was held up for so long that its lease of the stack mlflow-x has expired")
 
 
@@ -253,7 +254,7 @@ def test_what_removes_a_stack_takes_the_lease_where_there_was_one(aws: EmbeddedA
 
 def test_nothing_is_left_of_a_stack_that_is_gone(aws: EmbeddedAWS, other: Run, run: Run) -> None:
     run.make("one")
-    aws.client("ssm").put_parameter(Name=_lease.begun_bucket("mlflow-x"), Value="a bucket", Type="String")
+    aws.client("ssm").put_parameter(Name=begun_bucket("mlflow-x"), Value="a bucket", Type="String")
     assert run.end("absent") == ["ssm:DeleteParameters"]
     assert leases(aws) == {}
     assert aws.client("ssm").describe_parameters()["Parameters"] == []

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe import EXPERIMENT, Server, probe
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import EXPERIMENT, Server, probe
 from runtime import containers
 from runtime.databases import free_port
 

@@ -13,8 +13,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _answers, _aws, _lease
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ANSWERS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import client
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import recorded_responses
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE, this_run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RESPONSES
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules import rds_cluster
 from modules.run_module import ModuleFailed, run_module
 from support.stack import PASSWORD, Run, Stack, public_subnets
@@ -111,7 +113,7 @@ def test_modules_outside_the_worker_ask_themselves(deployed: Stack) -> None:
 def surveyed(deployed: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of the answers that a survey of a deployed stack has had."""
     file = tmp_path / "answers"
-    monkeypatch.setenv(ANSWERS, str(file))
+    monkeypatch.setenv(RESPONSES, str(file))
     (cluster,) = deployed.aws.client("rds").describe_db_clusters()["DBClusters"]
     database = {"mlflow_database_engine": cluster["Engine"], "mlflow_rds_cluster_engine_version": cluster["EngineVersion"]}
     run_module("preflight", {"inputs": {**database, **deployed.inputs}, "survey": True}, deployed.aws)
@@ -144,7 +146,7 @@ def test_what_was_asked_is_not_asked_again_until_something_changes(deployed: Sta
 
 
 def test_old_answers_count_for_nothing(deployed: Stack, surveyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_answers, "LASTING", 0)
+    monkeypatch.setattr(recorded_responses, "LASTING", 0)
     mark = deployed.aws.mark()
     run_module("ecs_cluster", {"name": "mlflow-team-x"}, deployed.aws, check=True)
     assert [call["operation"] for call in deployed.aws.calls(mark)] == ["DescribeClusters"]
@@ -161,7 +163,7 @@ WHETHER_GONE = {"GetVpcLink": 1, "DescribeServices": 1, "DescribeDBClusters": 1,
 
 def test_a_removal_asks_at_once_what_does_not_hold_data(stack: Stack) -> None:
     stack.apply()
-    time.sleep(_aws.SHOWN)
+    time.sleep(client.CONSISTENCY_WINDOW)
     run = stack.destroy()
     stacks = [call for call in run.calls if call["service"] != "ssm"]
     first = next(n for n, call in enumerate(stacks) if call["mutating"])
@@ -191,10 +193,10 @@ def removing(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     stack.apply()
     stack.aws.client("logs").delete_log_group(logGroupName=f"/aws/rds/cluster/{NAME}/error")
     file = tmp_path / "answers"
-    holder = _lease.this_run("Remove MLflow", os.getpid(), str(tmp_path))._asdict()
-    monkeypatch.setenv(_aws.LEASE, json.dumps({"stack": NAME, "tags": {}, "break": "", "holder": holder, "began": time.time()}))
-    monkeypatch.setenv(ANSWERS, str(file))
-    monkeypatch.setattr(_aws, "SHOWN", 0)
+    holder = this_run("Remove MLflow", os.getpid(), str(tmp_path))._asdict()
+    monkeypatch.setenv(LEASE, json.dumps({"stack": NAME, "tags": {}, "break": "", "holder": holder, "began": time.time()}))
+    monkeypatch.setenv(RESPONSES, str(file))
+    monkeypatch.setattr(client, "CONSISTENCY_WINDOW", 0)
     given = stack.inputs
     where = {
         "vpc_id": given["mlflow_vpc_id"],

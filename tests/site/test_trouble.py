@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import SHOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import CONSISTENCY_WINDOW
 from embedded_aws.client import EmbeddedAWS, Snapshot
 from support.account import Account, Listing, listing
 from support.stack import Run, Stack, prerequisites
@@ -41,7 +41,7 @@ def late_to_know(seconds: float) -> Trouble:
 
 def late_to_show(seconds: float, *commands: str) -> Trouble:
     """It matters how soon after another a playbook begins."""
-    return Trouble(lambda aws: aws.stale(seconds), shown=SHOWN + seconds, commands=commands)
+    return Trouble(lambda aws: aws.stale(seconds), shown=CONSISTENCY_WINDOW + seconds, commands=commands)
 
 
 TROUBLES: dict[str, Trouble] = {

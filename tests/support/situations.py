@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
 from embedded_aws.client import EmbeddedAWS
 
 ROLE = "arn:aws:iam::123456789012:role/x"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import (
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import (
     failure,
     members,
     parameter_group_family,

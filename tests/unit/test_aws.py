@@ -9,16 +9,10 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import (
-    _REFUSED_BY_ANOTHER,
-    THROTTLED_RETRIES,
-    change_tags,
-    contradicts,
-    does_not_know,
-    is_busy,
-    longest_back_off,
-    may_have_changed,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import _REFUSED_BY_ANOTHER
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import is_busy, is_conflict, is_not_found_yet, may_have_changed
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import THROTTLED_RETRIES, longest_back_off
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import change_tags
 from embedded_aws.consistency import TABLE
 
 ARN = "arn:aws:service:eu-west-1:123456789012:resource/team-x"
@@ -100,7 +94,7 @@ def test_aws_may_have_done_what_it_failed_at_and_not_what_it_refused(code: str, 
     ],
 )
 def test_what_contradicts_a_describe(code: str, message: str, there: bool, contrary: bool) -> None:
-    assert contradicts(code, message, there) is contrary
+    assert is_conflict(code, message, there) is contrary
 
 
 @pytest.mark.parametrize(
@@ -143,7 +137,7 @@ def test_who_is_busy_takes_a_change_later(code: str, message: str, busy: bool) -
     ],
 )
 def test_what_aws_does_not_know(code: str, message: str, unknown: bool) -> None:
-    assert does_not_know(code, message) is unknown
+    assert is_not_found_yet(code, message) is unknown
 
 
 @pytest.mark.parametrize(("retry", "seconds"), [(1, 0.05), (2, 0.1), (3, 0.2), (4, 0.4), (9, 12.8), (10, 20), (11, 20), (THROTTLED_RETRIES, 20)])

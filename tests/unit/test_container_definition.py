@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import differences, fields
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import differences, fields
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ecs_task_definition import artifact_warnings, normalise_container
 
 GIVEN = {

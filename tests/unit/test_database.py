@@ -7,7 +7,7 @@ import re
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._database import backend_store_uri, derive_password
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import backend_store_uri, derive_password
 
 
 def test_the_derived_password_is_the_same_in_every_release() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ecs_service import Service
 
 NOON = datetime(2026, 11, 22, 12)

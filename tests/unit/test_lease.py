@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _lease
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._lease import Holder, Lease, LeaseError, Verdict, decide, gone, started, this_host
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import lease as lease_module
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import Holder, Lease, LeaseError, Verdict, decide, gone, started, this_host
 
 BEGAN, NOW = 1000.0, 1060.0
 ME = Holder("ann@laptop", "Deploy MLflow", "boot pid:[1]", 10, 111, "/tmp/ansible-local-10abc")
@@ -106,9 +106,9 @@ def test_a_process_is_told_by_its_start(sleeper: subprocess.Popen[bytes], tmp_pa
 
 def test_a_run_has_not_died_as_long_as_a_module_of_it_is_at_work(sleeper: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = holder(sleeper.pid, 1, tmp_path)
-    monkeypatch.setattr(_lease, "LAST_CALLS", 0.5)
+    monkeypatch.setattr(lease_module, "LAST_CALLS", 0.5)
     assert not gone(dead)
-    monkeypatch.setattr(_lease, "LAST_CALLS", 60)
+    monkeypatch.setattr(lease_module, "LAST_CALLS", 60)
     killed = time.monotonic()
     subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -9 {sleeper.pid}"])
     assert gone(dead) and time.monotonic() - killed > 0.4

@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _plan
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import SENSITIVE, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.plan import document, lines
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import SENSITIVE, UNKNOWN
 
 
 def change(action: str, name: str, *fields: tuple[str, t.Any, t.Any], warnings: list[str] | None = None) -> t.Any:
@@ -29,7 +29,7 @@ CHANGES = [
 
 
 def test_a_plan_reads_at_a_glance() -> None:
-    assert [text for _kind, text in _plan.lines(CHANGES)] == [
+    assert [text for _kind, text in lines(CHANGES)] == [
         "    + thing a",
         "    ~ thing b",
         "        x: 1 → 2",
@@ -45,7 +45,7 @@ def test_a_plan_reads_at_a_glance() -> None:
 
 
 def test_an_empty_plan_says_so() -> None:
-    assert [text for _kind, text in _plan.lines([])] == ["Plan: 0 to add, 0 to change, 0 to replace, 0 to remove."]
+    assert [text for _kind, text in lines([])] == ["Plan: 0 to add, 0 to change, 0 to replace, 0 to remove."]
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_an_empty_plan_says_so() -> None:
     ],
 )
 def test_what_differs_is_shown_in_long_values_too(before: t.Any, after: t.Any, shown: str) -> None:
-    (line,) = [text for _kind, text in _plan.lines([change("update", "a", ("x", before, after))]) if " → " in text]
+    (line,) = [text for _kind, text in lines([change("update", "a", ("x", before, after))]) if " → " in text]
     assert line == f"        x: {shown}"
 
 
 def test_long_values_are_cut_for_people_and_whole_for_pipelines() -> None:
     long = change("update", "a", ("x", "", "y" * 1000))
-    assert max(len(text) for _kind, text in _plan.lines([long])) < 200
-    plan = json.loads(_plan.document([long], "team"))
+    assert max(len(text) for _kind, text in lines([long])) < 200
+    plan = json.loads(document([long], "team"))
     assert plan["changes"][0]["fields"][0]["after"] == "y" * 1000
     assert plan["summary"] == {"add": 0, "change": 1, "replace": 0, "remove": 0}
     assert plan["stack"] == "team" and plan["format_version"] == 1

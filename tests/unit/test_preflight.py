@@ -11,15 +11,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import ClientError
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight import host_names
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.buckets import Buckets
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.database import Database
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.keys import Keys, Thing, Unusable
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.network import Network
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.prerequisites import Prerequisites
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.quotas import Quotas
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._preflight.secrets import MIN_PASSWORD, credentials_reason
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight import host_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import Buckets
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys, Thing, Unusable
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.prerequisites import Prerequisites
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.quotas import Quotas
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.secrets import MIN_PASSWORD, credentials_reason
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules.preflight import Preflight, problems_with_aws
 
 

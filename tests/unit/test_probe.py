@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._probe import NO_CREDENTIALS, authorization, probe
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import NO_CREDENTIALS, authorization, probe
 
 
 @pytest.mark.parametrize(

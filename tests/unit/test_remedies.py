@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.action.preflight import input_spec
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import explain
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._remedies import REMEDIES, with_remedy
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import explain
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.remedies import with_remedy
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.remedies import REMEDIES
 
 CI = "arn:aws:sts::123456789012:assumed-role/ci/run-7"
 ENCODED = "Encoded authorization failure message: " + "4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abcdefghijklmn-hijklmnopqrstuv-_" * 12

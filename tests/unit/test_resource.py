@@ -12,18 +12,13 @@ import typing as t
 import pytest
 from botocore.exceptions import ClientError
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _progress, _resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError, OutOfDate
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import (
-    SENSITIVE,
-    UNKNOWN,
-    Resource,
-    differences,
-    fields,
-    foreign,
-    has_unknown,
-    settle,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import progress
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import resource as resources
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, StaleState
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import reconcile
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import SENSITIVE, UNKNOWN, diff, differences, fields, has_unknown
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another
 
 US = {"managed-by": "us", "mlflow-stack": "team"}
 
@@ -46,7 +41,7 @@ US = {"managed-by": "us", "mlflow-stack": "team"}
     ],
 )
 def test_foreign(has: dict[str, str], ours: dict[str, str], expected: bool) -> None:
-    assert foreign(has, ours) is expected
+    assert owned_by_another(has, ours) is expected
 
 
 @pytest.mark.parametrize(
@@ -144,12 +139,12 @@ def acts(aws: FakeAws) -> list[str]:
 
 def test_create_then_nothing_then_update_then_remove() -> None:
     aws = FakeAws()
-    assert [c["action"] for c in settle([Thing(aws, "a", {"x": 1}, tags=US)])] == ["create"]
-    assert settle([Thing(aws, "a", {"x": 1}, tags=US)]) == []
-    changes = settle([Thing(aws, "a", {"x": 2}, tags={**US, "t": 1})])  # a number, as YAML may give it
+    assert [c["action"] for c in reconcile([Thing(aws, "a", {"x": 1}, tags=US)])] == ["create"]
+    assert reconcile([Thing(aws, "a", {"x": 1}, tags=US)]) == []
+    changes = reconcile([Thing(aws, "a", {"x": 2}, tags={**US, "t": 1})])  # a number, as YAML may give it
     assert changes[0]["fields"] == [{"name": "x", "before": 1, "after": 2}, {"name": "tags.t", "before": None, "after": "1"}]
-    assert settle([Thing(aws, "a", absent=True, tags=US)])[0]["action"] == "delete"
-    assert settle([Thing(aws, "a", absent=True, tags=US)]) == []
+    assert reconcile([Thing(aws, "a", absent=True, tags=US)])[0]["action"] == "delete"
+    assert reconcile([Thing(aws, "a", absent=True, tags=US)]) == []
     assert acts(aws) == ["create a", "update a {'x': 2}", "retag a {'t': '1'} []", "delete a"]
 
 
@@ -159,7 +154,7 @@ def test_check_mode_says_the_same_and_does_nothing() -> None:
         for check_mode in (True, False):
             aws = FakeAws(check_mode)
             aws.world.update({k: dict(v) for k, v in world.items()})
-            said.append(settle([Thing(aws, "a", spec, absent=absent, tags=US)]))
+            said.append(reconcile([Thing(aws, "a", spec, absent=absent, tags=US)]))
             assert bool(acts(aws)) is not check_mode
         assert said[0] == said[1] != []
 
@@ -168,20 +163,20 @@ def test_unknown_ids_pass_through_a_plan_and_are_refused_outside() -> None:
     aws = FakeAws(check_mode=True)
     first = Thing(aws, "a", {})
     second = Thing(aws, "b", {"of": UNKNOWN}, needs=[first])
-    settle([first, second])
+    reconcile([first, second])
     assert second.change["fields"] == [{"name": "of", "before": None, "after": UNKNOWN}]
     with pytest.raises(AwsError, match="not known"):
-        settle([Thing(FakeAws(), "b", {"of": UNKNOWN})])
+        reconcile([Thing(FakeAws(), "b", {"of": UNKNOWN})])
 
 
 def test_somebody_elses_resource_is_refused_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
-    monkeypatch.setattr(_resource, "warn", warnings.append)
+    monkeypatch.setattr(resources, "warn", warnings.append)
     aws = FakeAws()
     aws.world["a"] = {"x": 1, "tags": {"owner": "them"}}
     with pytest.raises(AwsError, match="managed-by=us, mlflow-stack=team"):
-        settle([Thing(aws, "a", {"x": 2}, tags=US)])
-    assert settle([Thing(aws, "a", absent=True, tags=US)]) == []
+        reconcile([Thing(aws, "a", {"x": 2}, tags=US)])
+    assert reconcile([Thing(aws, "a", absent=True, tags=US)]) == []
     assert acts(aws) == [] and "kept" in warnings[0]
 
 
@@ -190,7 +185,7 @@ def test_an_immutable_field_stops_the_run_in_a_plan_too() -> None:
         aws = FakeAws(check_mode)
         aws.world["a"] = {"frozen": "old", "x": 1}
         with pytest.raises(AwsError, match="frozen cannot be changed.*'old'.*'new'"):
-            settle([Thing(aws, "a", {"frozen": "new", "x": 2})])
+            reconcile([Thing(aws, "a", {"frozen": "new", "x": 2})])
         assert acts(aws) == []
 
 
@@ -200,7 +195,7 @@ def test_a_replaceable_resource_is_replaced() -> None:
 
     aws = FakeAws()
     aws.world["a"] = {"frozen": "old"}
-    assert settle([Soft(aws, "a", {"frozen": "new"})])[0]["action"] == "replace"
+    assert reconcile([Soft(aws, "a", {"frozen": "new"})])[0]["action"] == "replace"
     assert acts(aws) == ["delete a", "create a"]
 
 
@@ -208,10 +203,10 @@ def test_order_follows_needs_and_is_reversed_for_removal() -> None:
     aws = FakeAws()
     a, b = Thing(aws, "a", {}), Thing(aws, "b", {})
     c = Thing(aws, "c", {}, needs=[a, b])
-    settle([c, a, b])
+    reconcile([c, a, b])
     assert acts(aws).index("create c") == 2
     a, b = Thing(aws, "a", {}, absent=True), Thing(aws, "b", {}, absent=True)
-    settle([a, b, Thing(aws, "c", {}, needs=[a, b], absent=True)])
+    reconcile([a, b, Thing(aws, "c", {}, needs=[a, b], absent=True)])
     assert acts(aws)[3] == "delete c"
 
 
@@ -219,7 +214,7 @@ def test_what_goes_is_removed_after_what_no_longer_needs_it() -> None:
     aws = FakeAws()
     aws.world.update({"old": {}, "user": {"uses": "old"}})
     old, new = Thing(aws, "old", absent=True), Thing(aws, "new", {})
-    settle([old, new, Thing(aws, "user", {"uses": "new"}, needs=[new, old])])
+    reconcile([old, new, Thing(aws, "user", {"uses": "new"}, needs=[new, old])])
     assert acts(aws) == ["create new", "update user {'uses': 'new'}", "delete old"]
 
 
@@ -227,7 +222,7 @@ def test_children_of_a_new_parent_are_not_described() -> None:
     aws = FakeAws()
     parent = Thing(aws, "a", {})
     parent.inner = [Thing(aws, "a/1", {}, parent=parent)]
-    changes = settle([parent])
+    changes = reconcile([parent])
     assert [c["name"] for c in changes] == ["a", "a/1"]
     assert aws.log == ["describe a", "create a", "create a/1"]
 
@@ -242,8 +237,8 @@ class Gone(Thing):
 def test_what_has_gone_when_its_inside_is_read_is_out_of_date() -> None:
     aws = FakeAws()
     aws.world["a"] = {"id": "a"}
-    with pytest.raises(OutOfDate, match="ThingNotFound"):
-        settle([Gone(aws, "a", {}, absent=True)])
+    with pytest.raises(StaleState, match="ThingNotFound"):
+        reconcile([Gone(aws, "a", {}, absent=True)])
 
 
 def test_children_are_removed_before_their_parent() -> None:
@@ -251,12 +246,12 @@ def test_children_are_removed_before_their_parent() -> None:
     aws.world.update({"a": {}, "a/1": {}, "a/2": {}})
     parent = Thing(aws, "a", absent=True)
     parent.inner = [Thing(aws, "a/1", parent=parent), Thing(aws, "a/2", parent=parent)]
-    settle([parent])
+    reconcile([parent])
     assert acts(aws) == ["delete a/2", "delete a/1", "delete a"]
 
 
 class Inner(Thing):
-    goes_with_parent = True
+    deleted_with_parent = True
 
 
 def nested(aws: FakeAws, kind: type[Thing], spec: dict[str, t.Any], *, absent: bool = False) -> Thing:
@@ -272,7 +267,7 @@ def nested(aws: FakeAws, kind: type[Thing], spec: dict[str, t.Any], *, absent: b
 def test_what_goes_with_its_parent_is_a_line_and_no_call(check_mode: bool) -> None:
     aws = FakeAws(check_mode)
     aws.world.update({"a": {}, "a/1": {}, "a/1/x": {}, "a/2": {}})
-    changes = settle([nested(aws, Thing, {}, absent=True)])
+    changes = reconcile([nested(aws, Thing, {}, absent=True)])
     assert [(c["action"], c["name"]) for c in changes] == [("delete", name) for name in ("a", "a/1", "a/1/x", "a/2")]
     assert acts(aws) == ([] if check_mode else ["delete a"])
 
@@ -284,7 +279,7 @@ def test_what_is_inside_is_replaced_with_its_parent(check_mode: bool) -> None:
 
     aws = FakeAws(check_mode)
     aws.world.update({"a": {"frozen": "old"}, "a/1": {}, "a/2": {}})
-    changes = settle([nested(aws, Soft, {"frozen": "new"})])
+    changes = reconcile([nested(aws, Soft, {"frozen": "new"})])
     assert [(c["action"], c["name"]) for c in changes] == [("replace", "a"), ("replace", "a/1"), ("create", "a/1/x"), ("delete", "a/2")]
     assert acts(aws) == ([] if check_mode else ["delete a", "create a", "create a/1", "create a/1/x"])
 
@@ -292,8 +287,8 @@ def test_what_is_inside_is_replaced_with_its_parent(check_mode: bool) -> None:
 def test_the_diff_of_a_removal_shows_what_goes() -> None:
     aws = FakeAws(check_mode=True)
     aws.world["a"] = {"x": 1}
-    (change,) = settle([Thing(aws, "a", absent=True)])
-    assert (_resource._diff(change)["before"], _resource._diff(change)["after"]) == ("thing a\n", "")
+    (change,) = reconcile([Thing(aws, "a", absent=True)])
+    assert (diff(change)["before"], diff(change)["after"]) == ("thing a\n", "")
 
 
 def test_a_failure_names_the_resource_finishes_the_others_and_leaves_what_needs_it() -> None:
@@ -304,7 +299,7 @@ def test_a_failure_names_the_resource_finishes_the_others_and_leaves_what_needs_
     aws = FakeAws()
     broken = Broken(aws, "a", {})
     with pytest.raises(AwsError, match="thing a: no more of these"):
-        settle([broken, Thing(aws, "b", {}), Thing(aws, "c", {}, needs=[broken])])
+        reconcile([broken, Thing(aws, "b", {}), Thing(aws, "c", {}, needs=[broken])])
     assert acts(aws) == ["create b"]
 
 
@@ -317,15 +312,15 @@ def test_what_has_failed_can_be_changed_and_removed() -> None:
 
     aws = FakeAws()
     aws.world["a"] = {"x": "broken"}
-    assert settle([Failed(aws, "a", {"x": "whole"})])[0]["action"] == "update"
+    assert reconcile([Failed(aws, "a", {"x": "whole"})])[0]["action"] == "update"
     aws.world["a"] = {"x": "broken"}
     with pytest.raises(AwsError, match="could not make it"):
-        settle([Failed(aws, "a", {"x": "broken"})])
-    assert settle([Failed(aws, "a", absent=True)])[0]["action"] == "delete"
+        reconcile([Failed(aws, "a", {"x": "broken"})])
+    assert reconcile([Failed(aws, "a", absent=True)])[0]["action"] == "delete"
 
 
 def test_waits_until_ready_and_only_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_progress.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(progress.time, "sleep", lambda seconds: None)
 
     class Slow(Thing):
         def create(self, desired: t.Any) -> t.Any:
@@ -344,9 +339,9 @@ def test_waits_until_ready_and_only_where_asked(monkeypatch: pytest.MonkeyPatch)
 
     aws = FakeAws(wait=True)
     slow = Slow(aws, "a", {})
-    settle([slow])
+    reconcile([slow])
     assert slow.state["polls"] == 0
     aws = FakeAws(wait=False)
     slow = Slow(aws, "a", {})
-    settle([slow])
+    reconcile([slow])
     assert slow.state["polls"] == 3

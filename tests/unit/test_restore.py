@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._restore import Marks, Mlflow, Problem, Restore, decide, fits, which
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import Marks, Mlflow, Problem, Restore, decide, fits, which
 
 SNAPSHOT, TIME, CLUSTER, DISCARD = (f"mlflow_restore_{kind}" for kind in ("snapshot", "time", "cluster", "discard"))
 OLD = "x-before-20261122t221500z"

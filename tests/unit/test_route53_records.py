@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._dns_records import dns_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules.route53_records import target
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ec2_security_groups import existing_rule, identity, permission, single_rules, wanted_rule
 
 

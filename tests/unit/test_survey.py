@@ -11,21 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils import _survey
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._answers import Answers
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError, first
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack import prefetch
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RecordedResponses
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import first_or_none
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 
 NO_AWS = t.cast(t.Any, None)
 
 
-class Survey(_survey.Survey):
+class Survey(prefetch.Prefetch):
     """Puts some questions, and notes which were answered."""
 
     def __init__(self, *questions: t.Callable[[], t.Any]) -> None:
         super().__init__(NO_AWS, "team-x")
         self.given, self.answered = questions, []
 
-    def questions(self) -> t.Iterator[_survey.Question]:
+    def questions(self) -> t.Iterator[prefetch.Question]:
         yield from self.given
         yield lambda: self.answered.append("last")
 
@@ -42,7 +43,7 @@ def test_no_answer_ends_a_run(error: type[Exception]) -> None:
 
 def test_a_question_that_cannot_be_put_ends_no_run() -> None:
     class Broken(Survey):
-        def questions(self) -> t.Iterator[_survey.Question]:
+        def questions(self) -> t.Iterator[prefetch.Question]:
             yield self.given[0]
             raise KeyError("vpc_id")
 
@@ -50,9 +51,9 @@ def test_a_question_that_cannot_be_put_ends_no_run() -> None:
 
 
 def test_the_first_of_a_list_that_may_be_empty() -> None:
-    assert first(lambda **_names: {"TargetGroups": [{"Port": 1}]}, "TargetGroups", Names=["x"]) == {"Port": 1}
+    assert first_or_none(lambda **_names: {"TargetGroups": [{"Port": 1}]}, "TargetGroups", Names=["x"]) == {"Port": 1}
     for answer in ({"TargetGroups": []}, {"TargetGroups": None}, {}):
-        assert first(lambda **_names: answer, "TargetGroups", "TargetGroupNotFound", Names=["x"]) is None  # noqa: B023
+        assert first_or_none(lambda **_names: answer, "TargetGroups", "TargetGroupNotFound", Names=["x"]) is None  # noqa: B023
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_the_first_of_a_list_that_may_be_empty() -> None:
 def test_answers_that_cannot_be_read_count_for_nothing(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "answers"
     file.write_bytes(content)
-    answers = Answers(str(file))
+    answers = RecordedResponses(str(file))
     assert answers.since is None
-    answers.end()
+    answers.invalidate()
     assert not file.exists()

@@ -9,8 +9,8 @@ import types
 import typing as t
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aws import AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import settle
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import reconcile
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules.apigatewayv2_vpc_link import VpcLink, normal
 
 FAILED = {
@@ -31,7 +31,7 @@ class FakeAws:
     module = types.SimpleNamespace(params={})
 
     def __init__(self, status: str) -> None:
-        self.status, self.links, self.log, self.made = status, {"old": FAILED}, [], {}
+        self.status, self.links, self.log, self.created_at = status, {"old": FAILED}, [], {}
 
     def before_wait(self) -> None:
         """Nothing: no run has a lease here."""
@@ -64,14 +64,14 @@ def link(aws: FakeAws) -> VpcLink:
 
 def test_a_link_that_failed_is_made_again() -> None:
     aws = FakeAws("AVAILABLE")
-    (change,) = settle([link(aws)])
+    (change,) = reconcile([link(aws)])
     assert change["action"] == "replace"
     assert aws.log == ["delete old", "create"]
 
 
 def test_the_reason_of_a_failure_is_the_error() -> None:
     with pytest.raises(AwsError, match="no free address in subnet-a"):
-        settle([link(FakeAws("FAILED"))])
+        reconcile([link(FakeAws("FAILED"))])
 
 
 def test_an_idle_link_is_usable() -> None:

@@ -9,8 +9,8 @@ import types
 import typing as t
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._aurora import capacity_warnings
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import capacity_warnings
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules import (
     apigatewayv2_domain_name,
     application_autoscaling_target,

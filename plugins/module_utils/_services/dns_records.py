@@ -1,0 +1,70 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: which DNS records lead to a resource, remembered in a tag of it.
+
+Route 53 finds a record by its zone and name alone. Once an input names others, the record of before would be lost.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import change_tags, tag_list
+
+RECORDS_TAG = "mlflow-dns-records"
+KEYS = ("type", "zone_id", "name")
+
+Record = dict[str, str]
+"""Type, zone ID and name of a record."""
+
+
+def dns_name(name: str) -> str:
+    """A DNS name in the form that compares: lower case, no final dot, and no escaped asterisk (Route 53 says \\052)."""
+    return name.lower().removesuffix(".").replace("\\052", "*")
+
+
+def entry(record: Record) -> str:
+    """A record as the tag holds it, such as ``A/Z0123456789ABCDEFGHIJ/mlflow.example.com``."""
+    return f"{record['type']}/{record['zone_id']}/{dns_name(record['name'])}"
+
+
+def take_records(tags: dict[str, str]) -> list[Record]:
+    """What the tag remembers. It is no tag that a user gave, so it is taken away from the others."""
+    words = tags.pop(RECORDS_TAG, "").split()
+    return [dict(zip(KEYS, word.split("/"), strict=True)) for word in words if word.count("/") == len(KEYS) - 1]
+
+
+def records_tag(records: t.Iterable[Record]) -> dict[str, str]:
+    """The tag that remembers the records."""
+    return {RECORDS_TAG: " ".join(sorted(map(entry, records)))}
+
+
+class Memory:
+    """The tag of one resource, by its ARN. A record is noted before it is made, and forgotten after it was removed."""
+
+    def __init__(self, aws: Aws, arn: str, records: t.Iterable[Record]) -> None:
+        self.aws, self.arn = aws, arn
+        self.records = {entry(record): record for record in records}
+        self._lock = threading.Lock()
+
+    def holds(self, record: Record) -> bool:
+        return entry(record) in self.records
+
+    def note(self, record: Record) -> None:
+        with self._lock:
+            self._write({**self.records, entry(record): record})
+
+    def forget(self, record: Record) -> None:
+        with self._lock:
+            self._write({word: each for word, each in self.records.items() if word != entry(record)})
+
+    def _write(self, records: dict[str, Record]) -> None:
+        tag = records_tag(records.values())
+        if self.arn.split(":")[2] == "apigateway":
+            change_tags(self.aws.client("apigatewayv2"), self.arn, tag, [])
+        else:
+            self.aws.client("elbv2").add_tags(ResourceArns=[self.arn], Tags=tag_list(tag))
+        self.records = records

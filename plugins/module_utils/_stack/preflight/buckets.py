@@ -1,0 +1,112 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the buckets, and where the artifacts are."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.common.warnings import warn
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, NOT_ALLOWED, error_code, explain
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import artifact_places
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
+
+
+class Buckets(Checks):
+    def checks(self) -> list[Check]:
+        return [
+            (self.bucket, (), ("mlflow_artifact_bucket_id",)),
+            (self.access_logs, (), ("mlflow_load_balancer_access_logs_bucket",)),
+            (self.artifacts, (), ("mlflow_unique_name",)),
+        ]
+
+    def bucket(self) -> Problems:
+        name, s3 = "mlflow_artifact_bucket_id", self.aws.client("s3")
+        bucket, role = self.inputs[name], f"{self.inputs.get('mlflow_unique_name', '')}-ecs-task"
+        try:
+            answer = none_if_missing(s3.head_bucket, "403", Bucket=bucket, ExpectedBucketOwner=self.aws.account_id)
+            if answer is None:
+                answer = s3.head_bucket(Bucket=bucket)
+                warn(f"{name}: {bucket} is of another account: its policy, and that of its key, have to let the role {role} in")
+        except ClientError as error:
+            answer = error.response
+            if self.is_here(answer):
+                reason = {"404": "no such bucket", "403": "the caller may not see this bucket"}.get(error_code(error), explain(error))
+                yield self.problem(name, f"{reason}: give a bucket of this account, or leave the input out")
+        if not self.is_here(answer):
+            remedy = f"it is in the region {bucket_region(answer)}, but the stack is in {self.aws.region}: give a bucket of this region, or leave the input out"
+            yield self.problem(name, remedy)
+
+    def access_logs(self) -> Problems:
+        """What the caller may not see may be in the account that keeps the logs."""
+        name, s3, facts = "mlflow_load_balancer_access_logs_bucket", self.aws.client("s3"), []
+        try:
+            answer = s3.head_bucket(Bucket=self.inputs[name])
+        except ClientError as error:
+            answer = error.response
+            if error_code(error) == "404":
+                yield self.problem(name, "no such bucket: make it, with the policy that load balancers need, or leave the input out")
+                return
+        if not self.is_here(answer):
+            facts.append(f"it is in the region {bucket_region(answer)}")
+        unseen = ("ServerSideEncryptionConfigurationNotFoundError", *NOT_ALLOWED)
+        encryption = none_if_missing(s3.get_bucket_encryption, *unseen, Bucket=self.inputs[name])
+        key = bucket_key(encryption)
+        if key is not None:
+            facts.append(f"it encrypts with the KMS key {key or 'aws/s3'}")
+        if facts:
+            yield self.problem(
+                name,
+                f"{' and '.join(facts)}: load balancers write their logs only into a bucket of their own region, {self.aws.region}, whose default "
+                "encryption is SSE-S3 (AES256). Give such a bucket, or leave the input out",
+            )
+
+    def is_here(self, answer: dict[str, t.Any]) -> bool:
+        """Whether a bucket is in the region of the stack, as far as an answer of HeadBucket says where it is."""
+        return bucket_region(answer) in ("", self.aws.region)
+
+    def artifacts(self) -> Problems:
+        """MLflow finds its artifacts below one place: another one that is empty would be the loss of all of them."""
+        name, roles = self.inputs["mlflow_unique_name"], self.aws.module.params["roles"]
+        running = {variable: place for container in self.containers(name) for variable, place in artifact_places(container).items()}
+        have = running.get("MLFLOW_ARTIFACTS_DESTINATION") or running.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
+        own = roles.get("s3_bucket_name") or f"{name}-{self.aws.account_id}-{self.aws.region}"
+        place = (self.inputs.get("mlflow_artifact_bucket_id") or own, (self.inputs.get("mlflow_artifact_bucket_path") or "").strip("/"))
+        want = "s3://" + "/".join(part for part in place if part)
+        if not have or not have.startswith("s3://") or "$" in have:  # of a variable that the environment does not have
+            return
+        if have == want or not self.holds_objects(have) or self.holds_objects(want):
+            return
+        variable = "mlflow_artifact_bucket_path" if have.split("/")[2] == place[0] else "mlflow_artifact_bucket_id"
+        yield self.problem(variable, f"the artifacts are in {have}: put it back, or copy them first, with aws s3 sync {have} {want}")
+
+    def holds_objects(self, root: str) -> bool:
+        bucket, _slash, prefix = root.removeprefix("s3://").partition("/")
+        call = self.aws.client("s3").list_objects_v2
+        prefix = f"{prefix}/" if prefix else ""
+        answer = none_if_missing(call, "NoSuchBucket", "AccessDenied", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        return bool(answer and answer.get("KeyCount", len(answer.get("Contents", []))))
+
+    def containers(self, family: str) -> list[dict[str, t.Any]]:
+        """Those of the deployed task definition, MLflow's last."""
+        answer = none_if_missing(self.aws.client("ecs").describe_task_definition, "ClientException", taskDefinition=family)
+        containers = answer["taskDefinition"]["containerDefinitions"] if answer else []
+        return sorted(containers, key=lambda container: container["name"] == "mlflow")
+
+    def container(self, family: str) -> dict[str, t.Any]:
+        return next((container for container in self.containers(family) if container["name"] == "mlflow"), {})
+
+
+def bucket_region(answer: dict[str, t.Any]) -> str:
+    """The region of a bucket, which S3 tells of any bucket that there is, also where it refuses; empty where it does not."""
+    return answer.get("BucketRegion") or answer["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
+
+
+def bucket_key(answer: dict[str, t.Any] | None) -> str | None:
+    """The KMS key with which a bucket encrypts by default, as GetBucketEncryption says it: empty for AWS's own, None for none."""
+    rules = answer["ServerSideEncryptionConfiguration"]["Rules"] if answer else []
+    defaults = [rule["ApplyServerSideEncryptionByDefault"] for rule in rules if "ApplyServerSideEncryptionByDefault" in rule]
+    return next((each.get("KMSMasterKeyID", "") for each in defaults if each["SSEAlgorithm"].startswith("aws:kms")), None)
