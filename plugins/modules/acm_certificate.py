@@ -101,6 +101,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, retry_on
@@ -324,9 +325,9 @@ def main() -> None:
             "subject_alternative_names": {"type": "list", "elements": "str", "default": []},
             "zone_id": {"type": "str", "required": True},
             "remove_orphans": {"type": "bool", "default": False},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
-            "wait": {"type": "bool", "default": True},
+            **STATE,
+            **TAGS,
+            **WAIT,
         },
         supports_check_mode=True,
     )

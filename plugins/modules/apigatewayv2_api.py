@@ -217,6 +217,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import ApiGatewayResource, mapping_name, own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
@@ -785,8 +786,8 @@ def main() -> None:
                 },
             },
             "domain_name": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
+            **STATE,
+            **TAGS,
         },
         required_if=[("state", "present", ["integration", "authorizer"])],
         supports_check_mode=True,

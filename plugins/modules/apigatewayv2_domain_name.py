@@ -119,6 +119,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import ApiGatewayResource, mapping_name, own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
@@ -247,9 +248,9 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "certificate_arn": {"type": "str"},
             "security_policy": {"type": "str", "choices": ["TLS_1_2"], "default": "TLS_1_2"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
-            "wait": {"type": "bool", "default": True},
+            **STATE,
+            **TAGS,
+            **WAIT,
         },
         required_if=[("state", "present", ["certificate_arn"])],
         supports_check_mode=True,

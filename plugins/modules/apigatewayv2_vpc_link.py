@@ -122,6 +122,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import ApiGatewayResource, own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
@@ -227,9 +228,9 @@ def main() -> None:
             "subnet_ids": {"type": "list", "elements": "str"},
             "security_group_ids": {"type": "list", "elements": "str", "default": []},
             "vpc_link_ids": {"type": "list", "elements": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
-            "wait": {"type": "bool", "default": True},
+            **STATE,
+            **TAGS,
+            **WAIT,
         },
         required_if=[("state", "present", ["subnet_ids"])],
         supports_check_mode=True,

@@ -157,6 +157,7 @@ from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import SUSPENSIONS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
@@ -424,8 +425,8 @@ def main() -> None:
                 },
                 "required_one_of": [("min_capacity", "max_capacity")],
             },
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
+            **STATE,
+            **TAGS,
         },
         required_if=[("state", "present", ("min_capacity", "max_capacity"))],
         supports_check_mode=True,

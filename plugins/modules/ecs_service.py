@@ -182,6 +182,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
@@ -493,9 +494,9 @@ def main() -> None:
             "enable_ecs_managed_tags": {"type": "bool", "default": True},
             "propagate_tags": {"type": "str", "choices": ["NONE", "SERVICE", "TASK_DEFINITION"], "default": "SERVICE"},
             "availability_zone_rebalancing": {"type": "str", "choices": ["ENABLED", "DISABLED"], "default": "ENABLED"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
-            "wait": {"type": "bool", "default": True},
+            **STATE,
+            **TAGS,
+            **WAIT,
         },
         required_if=[("state", "present", ("task_definition", "subnets", "security_groups"))],
         supports_check_mode=True,

@@ -138,6 +138,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff
@@ -282,7 +283,7 @@ def main() -> None:
             "warnings": {"type": "list", "elements": "str", "default": []},
             "started_by": {"type": "str"},
             "timeout": {"type": "int", "default": 3600},
-            "tags": {"type": "dict", "default": {}},
+            **TAGS,
         },
         supports_check_mode=True,
     )

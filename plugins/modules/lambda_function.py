@@ -142,6 +142,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_package import build_zip, code_sha256
@@ -313,8 +314,8 @@ def main() -> None:
                 "type": "dict",
                 "options": {"log_group": {"type": "str", "required": True}, "log_format": {"type": "str", "choices": ["JSON", "Text"], "default": "JSON"}},
             },
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
+            **STATE,
+            **TAGS,
         },
         required_if=[("state", "present", ["source", "handler", "role"])],
         supports_check_mode=True,

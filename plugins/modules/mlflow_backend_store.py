@@ -184,6 +184,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import timestamp
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
@@ -348,8 +349,8 @@ def main() -> None:
             "mlflow_version": {"type": "str"},
             "database_schema": {"type": "str"},
             "upgrade": {"type": "str", "choices": ["begin", "abandon"]},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
+            **STATE,
+            **TAGS,
         },
         required_if=[("state", "present", REQUIRED)],
         supports_check_mode=True,

@@ -305,6 +305,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import (
     RESTORED_AT_TAG,
     RESTORED_FROM_TAG,
@@ -1051,9 +1052,9 @@ def main() -> None:
             "skip_final_snapshot": {"type": "bool", "default": False},
             "final_snapshot_identifier": {"type": "str"},
             "lift_deletion_protection": {"type": "bool", "default": False},
-            "wait": {"type": "bool", "default": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
+            **WAIT,
+            **STATE,
+            **TAGS,
         },
         required_if=[("state", "present", required)],
         supports_check_mode=True,

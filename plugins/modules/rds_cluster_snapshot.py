@@ -95,6 +95,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import timestamp
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, first_or_none, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
@@ -176,12 +177,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
 
 def main() -> None:
     module = AnsibleAWSModule(
-        argument_spec={
-            "cluster_identifier": {"type": "str", "required": True},
-            "snapshot_identifier": {"type": "str"},
-            "tags": {"type": "dict", "default": {}},
-            "wait": {"type": "bool", "default": True},
-        },
+        argument_spec={"cluster_identifier": {"type": "str", "required": True}, "snapshot_identifier": {"type": "str"}, **TAGS, **WAIT},
         supports_check_mode=True,
     )
     run(module, build)

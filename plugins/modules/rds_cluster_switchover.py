@@ -97,6 +97,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import (
     RESTORED_AT_TAG,
     RESTORED_FROM_TAG,
@@ -268,7 +269,7 @@ def main() -> None:
             "replacement_identifier": {"type": "str", "required": True},
             "restored_from": {"type": "str", "required": True},
             "finished": {"type": "bool", "default": False},
-            "tags": {"type": "dict", "default": {}},
+            **TAGS,
         },
         supports_check_mode=True,
     )

@@ -88,6 +88,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, CONSISTENCY_WINDOW, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, StaleState, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff
@@ -209,13 +210,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
 
 def main() -> None:
     module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "comment": {"type": "str", "default": ""},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
+        argument_spec={"name": {"type": "str", "required": True}, "comment": {"type": "str", "default": ""}, **STATE, **TAGS}, supports_check_mode=True
     )
     run(module, build)
 

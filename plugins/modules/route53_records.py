@@ -193,6 +193,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import Memory, dns_name, entry
@@ -394,8 +395,8 @@ def main() -> None:
                     },
                 },
             },
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
+            **STATE,
+            **TAGS,
             "wait": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -148,6 +148,7 @@ from functools import partial
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
@@ -468,8 +469,8 @@ def main() -> None:
             "lifecycle_rules": {"type": "list", "elements": "dict"},
             "expected_bucket_owner": {"type": "str"},
             "force_empty": {"type": "bool", "default": False},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
+            **STATE,
+            **TAGS,
         },
         supports_check_mode=True,
     )

@@ -120,6 +120,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
@@ -150,8 +151,8 @@ def main() -> None:
             "generate": {"type": "dict"},
             "marker": {"type": "dict", "default": {}},
             "recovery_window_in_days": {"type": "int", "default": 30},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "default": {}},
+            **STATE,
+            **TAGS,
         },
         mutually_exclusive=[("value", "generate")],
         supports_check_mode=True,
