@@ -71,6 +71,10 @@ def left(aws: EmbeddedAWS) -> dict[str, list[t.Any]]:
     }
 
 
+def answered(calls: list[dict[str, t.Any]], operation: str) -> int:
+    return len([call for call in calls if call["operation"] == operation and call["status"]])
+
+
 def test_two_teams_of_one_domain(aws: EmbeddedAWS, tmp_path: Path) -> None:
     """Both begin at the same time, and both find no zone. One makes it; the other is refused, and shares it by choice."""
     hosts = {
@@ -78,13 +82,17 @@ def test_two_teams_of_one_domain(aws: EmbeddedAWS, tmp_path: Path) -> None:
         for team in ("team-x", "team-y")
     }
     (tmp_path / "inventory.yml").write_text(yaml.safe_dump({"mlflow": {"hosts": hosts}}), encoding="utf-8")
-    aws.faults({"service": "route53", "operation": "CreateHostedZone", "hold": True})
+    aws.faults({"operation": "PutParameter", "hold": True})
     both = Running(aws, tmp_path, [ANSIBLE_PLAYBOOK, "mlplatform.mlflow_aws.bootstrap", "-i", "inventory.yml"])
-    both.until(lambda calls: len([call for call in calls if call["operation"] == "CreateHostedZone"]) == 2)
+    both.until(lambda calls: answered(calls, "PutParameter") == 2)  # each has its lease, and has asked for zones of its domain in preflight
+    asked = answered(aws.calls(both.mark), "ListHostedZonesByName")
+    aws.faults({"operation": "ListHostedZonesByName", "hold": True})
+    both.until(lambda calls: answered(calls, "ListHostedZonesByName") == asked + 2)
     aws.faults()
     runs = [both.end()]
     run = runs[0]
     (message,) = run.messages
+    assert sorted(str(call["error"]) for call in run.calls if call["operation"] == "CreateHostedZone") == ["HostedZoneAlreadyExists", "None", "None"]
     made = zones(aws)
     (owner,) = set(made.values())
     assert run.status != 0 and len(made) == 2 and "mlflow_bootstrap_zone_id" in message
