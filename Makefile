@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# In the order in which `make test` runs them.
 STEPS := unit modules site runtime versions lint sanity molecule package
 
-.PHONY: help install demo test $(STEPS:%=test-%) test-faults docs bench bench-stacks lock clean
+.PHONY: help install demo check test $(STEPS:%=test-%) test-faults docs bench bench-stacks lock clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +17,10 @@ install: ## makes .venv, with this checkout as the collection mlplatform.mlflow_
 demo: ## deploys examples/team-x.yml on the embedded AWS and verifies it
 	@scripts/install .venv runtime demo
 	@.venv/bin/python scripts/demo.py
+
+check: ## the quick checks of a change: format, types, lint, unit tests (2 minutes)
+	@scripts/install .venv runtime demo test checks
+	@.venv/bin/python scripts/run_tests.py unit lint
 
 test: ## every test that needs no AWS account
 	@scripts/install .venv runtime demo test checks

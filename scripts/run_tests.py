@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs steps of `make test` by name, each to its end, and sums up: what failed, and what this machine could not run.
 
-Steps that leave a core idle run two at a time, each in a process of its own whose output is shown when it has ended.
+Steps that leave a core idle run beside the others, each in a process of its own whose output is shown at the end.
 The exit status is 1 if anything failed, or if the variable CI is set and anything was not run.
 """
 
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 import typing as t
 import xml.etree.ElementTree as ET
@@ -137,6 +138,8 @@ def copy_of_the_tree(step: str) -> Path:
 
 
 def lint() -> None:
+    run("ruff", "format", "--check", ".")
+    run("mypy")
     tree = copy_of_the_tree("lint")
     run("ansible-lint", "--nocolor", cwd=tree)
     # "all" are the collections beside the tree. To read every one that is installed takes minutes.
@@ -267,8 +270,8 @@ def package() -> None:
 STEPS: dict[str, Callable[[], None]] = {step.__name__: step for step in (lint, sanity, unit, modules, site, faults, runtime, molecule, versions, package)}
 
 
-ONE_CORE = ("runtime", "versions", "lint", "sanity", "molecule", "package")
-"""Steps that keep one core busy, `runtime` on average: its two processes wait most of the time."""
+BESIDE = ("molecule", "versions", "runtime", "package", "sanity", "lint")
+"""Steps that keep one core busy at most, the longest first: they run beside the others, which idle where they wait for AWS."""
 
 
 def run_steps(names: list[str]) -> None:
@@ -284,17 +287,29 @@ def run_steps(names: list[str]) -> None:
         print(f"=== {name} {verdict} in {time.monotonic() - start:.0f} s", flush=True)
 
 
-def run_side_by_side(names: list[str]) -> None:
-    """Runs steps two at a time in processes of their own, and adds what they have shown to `results`."""
+def run_alone(name: str) -> tuple[str, Path]:
+    """Runs a step in a process of its own; what it has said, and the file of what it has shown."""
+    report = CACHE / "results" / f"{name}.json"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, __file__, "--report", str(report), name]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout, report
 
-    def run_alone(name: str) -> tuple[str, Path]:
-        report = CACHE / "results" / f"{name}.json"
-        report.unlink(missing_ok=True)
-        command = [sys.executable, __file__, "--report", report, name]
-        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout, report
+
+def run_side_by_side(names: list[str]) -> None:
+    """Runs all steps: one of `BESIDE` at a time beside the others, which use both cores, and then two at a time."""
+    beside = [name for name in BESIDE if name in names]
+    free = threading.Semaphore(1)
+
+    def when_free(name: str) -> tuple[str, Path]:
+        with free:
+            return run_alone(name)
 
     with ThreadPoolExecutor(2) as pool:
-        for name, (output, report) in zip(names, pool.map(run_alone, names), strict=True):
+        started = [pool.submit(when_free, name) for name in beside]
+        run_steps([name for name in names if name not in beside])
+        free.release()
+        for name, step in zip(beside, started, strict=True):
+            output, report = step.result()
             print(output, end="", flush=True)
             if report.exists():
                 results.add(json.loads(report.read_text()))
@@ -309,9 +324,7 @@ def main(names: list[str]) -> int:
         run_steps(names[2:])
         Path(names[1]).write_text(json.dumps(vars(results)))
         return 0
-    side_by_side = [name for name in names if name in ONE_CORE] if len(names) > 1 else []
-    run_steps([name for name in names if name not in side_by_side])
-    run_side_by_side(side_by_side)
+    run_side_by_side(names) if len(names) > 1 else run_steps(names)
     print()
     for failure in results.failed:
         print(f"FAILED: {failure}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 FIGURES = ("wall", "cpu", "memory", "calls")
@@ -192,7 +192,7 @@ def between(text: str, name: str, content: str) -> str:
     return f"{text[:head]}\n{content}\n{text[tail:]}"
 
 
-def row(step: str, latency: int, samples: dict[str, Iterable[Any]], **more: Any) -> Row:
+def row(step: str, latency: int, samples: Mapping[str, Iterable[Any]], **more: Any) -> Row:
     """A row of the samples of each peer, by name."""
     figures = {name: medians(list(taken)) for name, taken in samples.items()}
     return {"step": step, "latency": latency, **more, "ours": figures["ours"], "terraform": figures.get("Terraform")}
