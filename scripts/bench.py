@@ -179,7 +179,7 @@ def main() -> int:
             "rows": [report.row(step, latency, samples) for (step, latency), samples in taken.items()],
             "waits": measure_waits(peers, repetitions) if whole else None,
         }
-        print("", report.markdown(results), "", report.summary(results), sep="\n")
+        print("", report.markdown(results), sep="\n")
         complete = bool(peer and not options.quick and repetitions >= ENOUGH)
     print(f"\nThat took {(time.monotonic() - start) / 60:.0f} minutes.")
     if complete:

@@ -1,14 +1,14 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the figures say: medians, ratios, goals, and the tables of them. Pure functions."""
+"""What the figures say: medians, ratios, and the tables of them. Pure functions."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 FIGURES = ("wall", "cpu", "memory", "calls")
 STEPS = {
@@ -22,40 +22,9 @@ STEPS = {
 }
 """The rows of the table, in order."""
 
-# The goals, as shares of Terraform's figures unless said otherwise.
-WALL = {
-    "deploy": {0: 0.15, 100: 0.25},
-    "again": {0: 0.30, 100: 0.50},
-    "plan": {0: 0.35, 100: 0.50},
-    "plan_empty": {0: 0.35, 100: 0.50},
-    "destroy": {0: 0.20, 100: 0.30},
-    "ten_again": {0: 0.45, 100: 0.45},
-    "ten_plan": {0: 0.45, 100: 0.45},
-}
-CPU = MEMORY = 0.5
-FIRST_CALLS = 180
-"""API calls of a first deployment."""
-IDLE = ("again", "plan", "ten_again", "ten_plan")
-"""Where there is nothing to do, and so at most Terraform's number of API calls."""
-LONGEST_WAIT, AROUND = 40, 1.3
-"""A first deployment with AWS's creation times takes the longest of them, and so many times its time without any."""
-
 Figures = dict[str, float]
 Row = dict[str, Any]
 """A row of the table: ``step``, ``latency`` in ms, and the Figures of ``ours`` and ``terraform`` (None: not here)."""
-
-
-class Goal(NamedTuple):
-    """A goal, and the figure that is held against it: met where it is not above."""
-
-    row: str
-    figure: str
-    value: float
-    limit: float
-
-    @property
-    def met(self) -> bool:
-        return self.value <= self.limit
 
 
 def medians(samples: Sequence[Any]) -> Figures:
@@ -68,37 +37,8 @@ def ratio(row: Row, figure: str) -> float | None:
     return row["ours"][figure] / row["terraform"][figure] if row["terraform"] else None
 
 
-def label(row: Row) -> str:
-    return f"{STEPS[row['step']]}, {row['latency']} ms"
-
-
-def goals(results: dict[str, Any]) -> list[Goal]:
-    """Every goal that these results say something about."""
-    found = []
-    for row in results["rows"]:
-        step, here = row["step"], label(row)
-        limits = {"wall": WALL[step][row["latency"]], "cpu": CPU, "memory": MEMORY}
-        if step in IDLE:
-            limits["calls"] = 1
-        for figure, limit in limits.items():
-            if (value := ratio(row, figure)) is not None:
-                found.append(Goal(here, figure, value, limit))
-        if step == "deploy":
-            found.append(Goal(here, "calls", row["ours"]["calls"], FIRST_CALLS))
-    if results["waits"]:
-        value, limit = waits(results)
-        found.append(Goal("first deployment with creation times", "wall", value, limit))
-    return found
-
-
-def waits(results: dict[str, Any]) -> tuple[float, float]:
-    """The seconds of a first deployment with AWS's creation times, and how many it may take."""
-    (without,) = (r for r in results["rows"] if (r["step"], r["latency"]) == ("deploy", 0))
-    return results["waits"]["ours"]["wall"], round(LONGEST_WAIT + AROUND * without["ours"]["wall"], 2)
-
-
 def markdown(results: dict[str, Any]) -> str:
-    """The table, with the conditions that it was measured under. It says what was measured; the goals are for `make bench` to show."""
+    """The table, with the conditions that it was measured under."""
     lines = ["| step | latency | seconds | CPU seconds | memory, MB | API calls |", "|---|---|---|---|---|---|"]
     for row in sorted(results["rows"], key=lambda row: (list(STEPS).index(row["step"]), row["latency"])):
         cells = [_cell(row, figure) for figure in FIGURES]
@@ -122,7 +62,7 @@ def number(value: float, figure: str) -> str:
 
 
 def share(value: float) -> str:
-    """A ratio with two decimals, rounded up: it never looks better than it is, and what shows as the goal meets it."""
+    """A ratio with two decimals, rounded up, so that it never looks better than it is."""
     return f"{math.ceil(round(value * 100, 6)) / 100:.2f}"
 
 
@@ -151,14 +91,6 @@ def conditions(of: dict[str, Any]) -> str:
         f"{of['memory_gb']} GB, {of['system']}; load average at the start {of['load']}; {', '.join(of['versions'])}; "
         f"commit {of['commit']}."
     )
-
-
-def summary(results: dict[str, Any]) -> str:
-    """Which goals are met and which not, in words."""
-    every = goals(results)
-    lines = [f"{sum(goal.met for goal in every)} of {len(every)} goals are met."]
-    lines += [f"not met: {g.row}: {g.figure} {share(g.value)}, goal {g.limit:g}" for g in every if not g.met]
-    return "\n".join(lines)
 
 
 def many(results: dict[str, Any]) -> str:
