@@ -132,3 +132,16 @@ def test_the_documentation_of_a_module_is_text(module: Path) -> None:
     assert documentation
     lines = [text for block in (documentation, returned) if block for text in texts(yaml.safe_load(block[1]))]
     assert [line for line in lines if not isinstance(line, str)] == []
+
+
+def task_names() -> set[str]:
+    files = [*(ROOT / "roles").rglob("tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
+    return {name for file in files for name in re.findall(r"^\s*- name: (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)}
+
+
+def test_the_page_on_restores_names_tasks_that_there_are() -> None:
+    page = (DOCS / "restore.md").read_text(encoding="utf-8")
+    table = page[page.index("| step | task in the output |") :].partition("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`([A-Z][^`]+)`", row.split(" | ")[1])}
+    named |= set(re.findall(r"\*([A-Z][a-z ]+)\*", page[page.index("## 3. Restore") : page.index("## 4. Go back")]))
+    assert len(named) >= 6 and named - task_names() == set()
