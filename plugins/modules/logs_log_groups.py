@@ -91,86 +91,23 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-
-
-class LogGroup(Resource):
-    kind = "logs_log_group"
-    service = "logs"
-
-    def describe(self) -> State | None:
-        groups, tags = run_concurrently(
-            lambda: self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name),
-            lambda: none_if_missing(self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn()),
-        )
-        group = next((g for g in groups if g["logGroupName"] == self.name), None)
-        if group is None:
-            return None
-        return {
-            "arn": self._arn(),
-            "retention_in_days": group.get("retentionInDays"),
-            "kms_key_id": group.get("kmsKeyId"),
-            "tags": tags["tags"] if tags else {},
-        }
-
-    def _arn(self) -> str:
-        account = self.spec["account_id"] or self.aws.account_id
-        return f"arn:{self.aws.partition}:logs:{self.aws.region}:{account}:log-group:{self.name}"
-
-    def desired(self) -> State:
-        return {"retention_in_days": self.spec["retention_in_days"], "kms_key_id": self.spec["kms_key_id"]}
-
-    def unknown(self) -> State:
-        return {"arn": self._arn()}
-
-    def create(self, desired: State) -> State:
-        key = {"kmsKeyId": desired["kms_key_id"]} if desired["kms_key_id"] else {}
-        self.aws.client("logs").create_log_group(logGroupName=self.name, tags=desired["tags"], **key)
-        self._set_retention(desired)
-        return self.unknown()  # CreateLogGroup answers nothing
-
-    def update(self, before: State, changes: State) -> None:
-        self._set_retention(changes)
-        if changes.get("kms_key_id"):
-            self.aws.client("logs").associate_kms_key(logGroupName=self.name, kmsKeyId=changes["kms_key_id"])
-
-    def _set_retention(self, wanted: State) -> None:
-        if wanted.get("retention_in_days"):
-            days = wanted["retention_in_days"]
-            self.aws.client("logs").put_retention_policy(logGroupName=self.name, retentionInDays=days)
-
-    def warn(self, before: State | None, changes: State) -> list[str]:
-        if self.absent:
-            return ["its logs are deleted"]
-        kept, days = (before or {}).get("retention_in_days"), changes.get("retention_in_days")
-        if before and days and (kept is None or days < kept):
-            return [f"logs that are older than {days} days are deleted"]
-        return []
-
-    def delete(self, before: State) -> None:
-        self.aws.client("logs").delete_log_group(logGroupName=self.name)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LOG_GROUP, LogGroup
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     absent = params["state"] == "absent"
     account = {"account_id": params["account_id"]}
-    specs = [{**spec, **account} for spec in params["log_groups"]]
-    groups = [LogGroup(aws, spec["name"], spec, tags=params["tags"], absent=absent) for spec in specs]
+    groups = [LogGroup(aws, spec["name"], {**spec, **account}, tags=params["tags"], absent=absent) for spec in params["log_groups"]]
     return groups, lambda: {"log_groups": {g.name: {"arn": g.state["arn"]} for g in groups if g.state}}
 
 
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "log_groups": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {"name": {"type": "str", "required": True}, "retention_in_days": {"type": "int"}, "kms_key_id": {"type": "str", "no_log": False}},
-            },
+            "log_groups": {"type": "list", "elements": "dict", "required": True, "options": LOG_GROUP},
             "account_id": {"type": "str"},
             **STATE,
             **TAGS,

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import capacity_warnings
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules import (
     apigatewayv2_domain_name,
     application_autoscaling_target,
@@ -18,7 +19,6 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.modules import (
     ecs_service,
     ecs_task_definition,
     elbv2_load_balancer,
-    logs_log_groups,
     rds_cluster,
     s3_bucket,
     secretsmanager_secret,
@@ -139,11 +139,11 @@ CASES = [
     ),
     (scaled(application_autoscaling_target.ScheduledAction), None, {"capacity": {"min": 0, "max": None}}, []),
     # the rest
-    (thing(logs_log_groups.LogGroup), {"retention_in_days": None}, {"retention_in_days": 90}, ["logs that are older than 90 days are deleted"]),
-    (thing(logs_log_groups.LogGroup), {"retention_in_days": 90}, {"retention_in_days": 30}, ["logs that are older than 30 days are deleted"]),
-    (thing(logs_log_groups.LogGroup), {"retention_in_days": 30}, {"retention_in_days": 90}, []),
-    (thing(logs_log_groups.LogGroup), None, {"retention_in_days": 90}, []),
-    (thing(logs_log_groups.LogGroup, absent=True), {"retention_in_days": 90}, {}, ["its logs are deleted"]),
+    (thing(LogGroup), {"retention_in_days": None}, {"retention_in_days": 90}, ["logs that are older than 90 days are deleted"]),
+    (thing(LogGroup), {"retention_in_days": 90}, {"retention_in_days": 30}, ["logs that are older than 30 days are deleted"]),
+    (thing(LogGroup), {"retention_in_days": 30}, {"retention_in_days": 90}, []),
+    (thing(LogGroup), None, {"retention_in_days": 90}, []),
+    (thing(LogGroup, absent=True), {"retention_in_days": 90}, {}, ["its logs are deleted"]),
     (thing(secretsmanager_secret.Secret, absent=True, recovery_window_in_days=0), {"arn": "x"}, {}, ["the value is deleted at once and for good"]),
     (thing(secretsmanager_secret.Secret, absent=True, recovery_window_in_days=30), {"arn": "x"}, {}, []),
     (thing(apigatewayv2_domain_name.DomainName, absent=True), {"status": "AVAILABLE"}, {}, ["programs that use this name are cut off"]),

@@ -1,0 +1,76 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: CloudWatch Logs: log groups with their retention."""
+
+from __future__ import annotations
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+
+LOG_GROUP: Arguments = {"name": {"type": "str", "required": True}, "retention_in_days": {"type": "int"}, "kms_key_id": {"type": "str", "no_log": False}}
+"""The options of one log group: what the ``spec`` of a `LogGroup` holds, besides ``account_id``."""
+
+
+class LogGroup(Resource):
+    """A log group. ``spec``: `LOG_GROUP`, and ``account_id``, the account that it is in; where that is None, STS is asked for the caller's.
+
+    A value that is None is not managed.
+    """
+
+    kind = "logs_log_group"
+    service = "logs"
+
+    def describe(self) -> State | None:
+        groups, tags = run_concurrently(
+            lambda: self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name),
+            lambda: none_if_missing(self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=self._arn()),
+        )
+        group = next((g for g in groups if g["logGroupName"] == self.name), None)
+        if group is None:
+            return None
+        return {
+            "arn": self._arn(),
+            "retention_in_days": group.get("retentionInDays"),
+            "kms_key_id": group.get("kmsKeyId"),
+            "tags": tags["tags"] if tags else {},
+        }
+
+    def _arn(self) -> str:
+        account = self.spec["account_id"] or self.aws.account_id
+        return f"arn:{self.aws.partition}:logs:{self.aws.region}:{account}:log-group:{self.name}"
+
+    def desired(self) -> State:
+        return {"retention_in_days": self.spec["retention_in_days"], "kms_key_id": self.spec["kms_key_id"]}
+
+    def unknown(self) -> State:
+        return {"arn": self._arn()}
+
+    def create(self, desired: State) -> State:
+        key = {"kmsKeyId": desired["kms_key_id"]} if desired["kms_key_id"] else {}
+        self.aws.client("logs").create_log_group(logGroupName=self.name, tags=desired["tags"], **key)
+        self._set_retention(desired)
+        return self.unknown()  # CreateLogGroup answers nothing
+
+    def update(self, before: State, changes: State) -> None:
+        self._set_retention(changes)
+        if changes.get("kms_key_id"):
+            self.aws.client("logs").associate_kms_key(logGroupName=self.name, kmsKeyId=changes["kms_key_id"])
+
+    def _set_retention(self, fields: State) -> None:
+        days = fields.get("retention_in_days")
+        if days:
+            self.aws.client("logs").put_retention_policy(logGroupName=self.name, retentionInDays=days)
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        if self.absent:
+            return ["its logs are deleted"]
+        previous, days = (before or {}).get("retention_in_days"), changes.get("retention_in_days")
+        if before and days and (previous is None or days < previous):
+            return [f"logs that are older than {days} days are deleted"]
+        return []
+
+    def delete(self, before: State) -> None:
+        self.aws.client("logs").delete_log_group(logGroupName=self.name)
