@@ -18,7 +18,8 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import trust_as_template
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import Inputs, Problem, Spec, check, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import which
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 

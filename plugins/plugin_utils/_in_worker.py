@@ -37,7 +37,7 @@ from ansible.utils.display import Display
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import progress
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RESPONSES
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import is_role_arn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_role_arn
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import ROLE, Role
 
 gc.disable()  # as long as only what stays is made

@@ -13,7 +13,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack import inputs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import RULES
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import MAY_BE_SECRET, Problem, unusable
 from support.bad_inputs import ARN, CORPUS, SPEC, Broken, broken_team
 
 ROOT = Path(__file__).parents[2]
@@ -42,9 +44,9 @@ GOOD: dict[str, t.Any] = {
 }
 
 
-def problems(**changes: t.Any) -> list[inputs.Problem]:
+def problems(**changes: t.Any) -> list[Problem]:
     given = {k: v for k, v in {**GOOD, **changes}.items() if v is not ...}
-    return inputs.check(given, SPEC)[1]
+    return check(given, SPEC)[1]
 
 
 def test_a_good_team_file_has_no_problem() -> None:
@@ -52,7 +54,7 @@ def test_a_good_team_file_has_no_problem() -> None:
 
 
 def test_every_rule_and_every_default_is_of_an_input() -> None:
-    assert set(inputs.RULES) <= set(SPEC)
+    assert set(RULES) <= set(SPEC)
     assert set(DEFAULTS) <= set(SPEC)
     required = {name for name, option in SPEC.items() if option.get("required")}
     assert set(SPEC) - required == set(DEFAULTS)
@@ -63,9 +65,9 @@ for case in CORPUS:
     CASES.setdefault(next(iter(case.changes)), []).append(case)
 
 
-def told(team: dict[str, t.Any]) -> list[inputs.Problem]:
+def told(team: dict[str, t.Any]) -> list[Problem]:
     given = {name: value for name, value in team.items() if name in SPEC}
-    return inputs.unknown_names(team, SPEC) + inputs.check(given, SPEC)[1]
+    return unknown_names(team, SPEC) + check(given, SPEC)[1]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -84,7 +86,7 @@ def test_every_input_has_its_place_in_the_corpus() -> None:
 
 
 def test_every_number_has_bounds() -> None:
-    unbounded = {name for name, option in SPEC.items() if option.get("type") in ("int", "float")} - set(inputs.RULES)
+    unbounded = {name for name, option in SPEC.items() if option.get("type") in ("int", "float")} - set(RULES)
     assert unbounded == {"mlflow_service_memory"}  # Fargate's table
 
 
@@ -98,7 +100,7 @@ def test_the_check_of_long_strings_takes_no_time() -> None:
             assert time.process_time() - started < 0.5, (name, text[:10])
 
 
-@pytest.mark.parametrize("name", sorted(inputs.MAY_BE_SECRET))
+@pytest.mark.parametrize("name", sorted(MAY_BE_SECRET))
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -135,7 +137,7 @@ def test_what_may_be_a_secret_is_not_shown(name: str, wrap: t.Callable[[str], t.
     ],
 )
 def test_values_are_taken_as_people_write_them(name: str, value: t.Any, expected: t.Any) -> None:
-    values, found = inputs.check({**GOOD, name: value}, SPEC)
+    values, found = check({**GOOD, name: value}, SPEC)
     assert not found and values[name] == expected
 
 
@@ -149,7 +151,7 @@ def test_values_are_taken_as_people_write_them(name: str, value: t.Any, expected
     ],
 )
 def test_an_unknown_name_is_told_the_nearest(name: str, nearest: str | None) -> None:
-    (problem,) = inputs.unknown_names([name, "mlflow_unique_name"], SPEC)
+    (problem,) = unknown_names([name, "mlflow_unique_name"], SPEC)
     assert problem.variable == name and (nearest or "mlflow_") in problem.remedy
 
 
@@ -179,14 +181,14 @@ def nearly_right(draw: st.DrawFn) -> tuple[str, str]:
 
 def assert_told_or_taken(name: str, value: t.Any) -> None:
     """Refused with a line that can be shown, or taken as its type."""
-    values, problems = inputs.check({**GOOD, name: value}, SPEC)
+    values, problems = check({**GOOD, name: value}, SPEC)
     for problem in problems:
         assert problem.variable.startswith("mlflow_") and problem.remedy
         assert str(problem).isprintable() and len(str(problem)) < 700
     if name in values:
         kind = {"bool": bool, "dict": dict, "float": float, "int": int, "list": list}.get(SPEC[name].get("type", "str"), str)
         assert isinstance(values[name], kind)
-        assert inputs.unusable(values[name]) is None
+        assert unusable(values[name]) is None
 
 
 @settings(max_examples=300, deadline=None)
@@ -216,7 +218,7 @@ def test_any_list_of_sidecars_and_actions_is_told_or_taken(value: t.Any, key: st
 @given(st.dictionaries(st.sampled_from(sorted(SPEC)), ANYTHING, max_size=30))
 def test_any_team_file_is_told_or_taken(team: dict[str, t.Any]) -> None:
     for bootstrap in (False, True):
-        _values, problems = inputs.check(team, SPEC, bootstrap=bootstrap)
+        _values, problems = check(team, SPEC, bootstrap=bootstrap)
         assert all(str(problem).isprintable() for problem in problems)
 
 
@@ -224,12 +226,12 @@ def test_any_team_file_is_told_or_taken(team: dict[str, t.Any]) -> None:
 def test_a_name_is_as_short_as_the_certificate_that_bootstrap_requests(length: int, told: list[str]) -> None:
     record = "m" * (length - len(".ml.example.com"))
     team = {**GOOD, "mlflow_record_name": record, "mlflow_api_zone_name": "ap.example.com"}
-    assert [problem.variable for problem in inputs.check(team, SPEC, bootstrap=True)[1]] == told * 2
-    assert inputs.check(team, SPEC)[1] == []
+    assert [problem.variable for problem in check(team, SPEC, bootstrap=True)[1]] == told * 2
+    assert check(team, SPEC)[1] == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(CHARACTERS))
 def test_any_name_is_told_or_passed_over(name: str) -> None:
-    for problem in inputs.unknown_names([name, f"mlflow_{name}", f"mlfow_{name}"], SPEC):
+    for problem in unknown_names([name, f"mlflow_{name}", f"mlfow_{name}"], SPEC):
         assert problem.remedy.startswith("there is no such input; did you mean mlflow_")

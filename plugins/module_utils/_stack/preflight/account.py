@@ -12,7 +12,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import known_regions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, explain
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import Problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.availability_zones import VPC_LINKS
 

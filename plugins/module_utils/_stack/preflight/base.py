@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import Inputs, Problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 
 Problems = t.Iterator[Problem]
 Check = tuple[t.Callable[..., Problems], tuple[t.Any, ...], tuple[str, ...]]

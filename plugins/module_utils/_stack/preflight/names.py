@@ -16,7 +16,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import revisions
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import Inputs, Problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import was_begun
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import owner

@@ -14,7 +14,8 @@ except ImportError:
 
 from ansible.module_utils.common.warnings import warn
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import Problem, most_servers, runs_jobs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import maximum_servers, runs_jobs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
 
@@ -24,7 +25,7 @@ class Service(Checks):
 
     def jobs(self) -> Problems:
         """Only warns: whoever uses no jobs loses nothing."""
-        servers = most_servers(self.inputs)
+        servers = maximum_servers(self.inputs)
         if servers > 1 and runs_jobs(self.inputs):
             warn(
                 f"mlflow_service_max_capacity: MLflow's jobs are on and up to {servers} servers run: each that starts runs the unfinished jobs of "

@@ -1,0 +1,62 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: checks the inputs of a team file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.combinations import problems_together
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import problem_with
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec, typed
+
+BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")
+"""What ``bootstrap`` cannot do without; the other required inputs are what it makes."""
+
+
+def unknown_names(names: t.Iterable[str], known: t.Collection[str]) -> list[Problem]:
+    """A problem for each name that is meant to be an input and is none, with the nearest one that is."""
+    problems = []
+    for name in sorted(set(names) - set(known)):
+        prefix, _sep, rest = name.lower().partition("_")
+        if prefix == "mlflow":
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+        elif f"mlflow_{rest}" in known and difflib.SequenceMatcher(None, prefix, "mlflow").ratio() > 0.75:
+            nearest = f"mlflow_{rest}"
+        else:
+            continue
+        problems.append(Problem(name, None, f"there is no such input; did you mean {nearest}?"))
+    return problems
+
+
+def check(given: Inputs, spec: Spec, *, bootstrap: bool = False) -> tuple[Inputs, list[Problem]]:
+    """The inputs in their types, and all that is wrong with them. A value with a problem is not in the result."""
+    values: Inputs = {}
+    problems: list[Problem] = []
+    for name, option in spec.items():
+        value = given.get(name)
+        required = option.get("required")
+        needed = required and (not bootstrap or name in BOOTSTRAP_NEEDS)
+        if value is None and name not in given and not needed:
+            continue
+        if needed and (value is None or value == ""):
+            problems.append(Problem(name, None, f"is missing: {_plain(option['description'][0])}"))
+        elif required and (value is None or value == ""):  # what bootstrap makes
+            continue
+        elif value == "" and option.get("default") == "":
+            values[name] = value
+        else:
+            problem = problem_with(name, value, option)
+            if problem:
+                problems.append(problem)
+            else:
+                values[name] = typed(value, option)
+    return values, problems + list(problems_together(values, bootstrap=bootstrap))
+
+
+def _plain(description: str) -> str:
+    """A description without Ansible's markup."""
+    return re.sub(r"\b[A-Z]\(([^)]*)\)", r"\1", description).rstrip(".")

@@ -1,0 +1,328 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what inputs must be together."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from functools import partial
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import (
+    READER_SECRETS,
+    SERVER_SECRETS,
+    reads_from_readers,
+    secret_arn,
+    sidecar_secrets,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import (
+    is_reserved_by_cognito,
+    is_schedule,
+    is_secret_reference,
+    is_timezone,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY, SECRET
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
+
+_FUNCTION_ENVIRONMENT = 4096
+"""Bytes that AWS Lambda takes of a function's environment, as JSON."""
+
+
+_RESERVED_USERS = {
+    "aurora-mysql": "root event_scheduler mysql_infoschema mysql_session mysql_sys rdsrepladmin system".split(),
+    "aurora-postgresql": (
+        "admin postgres public none all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
+        "current_catalog current_date current_role current_time current_user default deferrable desc distinct do else end except false fetch "
+        "for foreign from grant group having in initially intersect into lateral leading limit localtime not null offset on only or order "
+        "placing primary references rdsrepladmin rds_superuser returning select session_user some symmetric table then to trailing true union "
+        "unique user using variadic when where window with"
+    ).split(),
+}
+"""Names that a database's master user cannot have, by engine: of the engine's own users and roles, and reserved words of PostgreSQL."""
+
+
+_CERTIFICATE_NAME = 64
+"""Characters of the first name of a certificate (ACM)."""
+_RULE_HOST_NAME = 128
+"""Characters of a host name in a rule of a load balancer."""
+_IMAGE = 255
+"""Characters of an image with its tag (ECS)."""
+_SIDECARS = 8
+"""Of the ten containers that a task definition takes, two are ours."""
+_SCHEDULED_ACTIONS = 200
+"""Of a scalable target (Application Auto Scaling)."""
+_ARNS_IN_POLICY = 9 * 1024
+"""Characters of ARNs that inputs put into the inline policy of a role, of which IAM takes 10,240 in all, without blanks."""
+_TASK_DEFINITION = 48 * 1024
+"""Characters of the inputs in a task definition, of which ECS takes 64 KiB in all."""
+
+
+Combination = tuple[t.Callable[[Inputs], t.Iterator[Problem]], tuple[str, ...]]
+"""A rule for several inputs, and the inputs without which it is left out: a value that is wrong by itself is not among them."""
+
+
+def problems_together(v: Inputs, *, bootstrap: bool) -> t.Iterator[Problem]:
+    """What is wrong with inputs that are right one by one."""
+    for rule, needed in [*COMBINATIONS, *(OF_BOOTSTRAP if bootstrap else ())]:
+        if all(_has(v, name) for name in needed):
+            yield from rule(v)
+
+
+def _has(v: Inputs, name: str) -> bool:
+    return v.get(name) not in (None, "")
+
+
+def _hosts(v: Inputs) -> list[str]:
+    return [f"{v['mlflow_record_name']}.{v[zone].rstrip('.')}" for zone in ("mlflow_zone_name", "mlflow_api_zone_name")]
+
+
+def _host_names(v: Inputs) -> t.Iterator[Problem]:
+    hosts = _hosts(v)
+    if len(set(hosts)) == 1:
+        remedy = "people and programs would get one host name: give a zone other than mlflow_zone_name, such as api.<zone_name>"
+        yield Problem("mlflow_api_zone_name", v["mlflow_api_zone_name"], remedy)
+    for host in hosts:
+        if len(host) > _RULE_HOST_NAME:
+            reason = f"the host name {host[:20]}... is longer than {_RULE_HOST_NAME} characters, the most that a load balancer's rule takes"
+            yield Problem("mlflow_record_name", v["mlflow_record_name"], reason)
+
+
+def _certificate_names(v: Inputs) -> t.Iterator[Problem]:
+    for host in _hosts(v):
+        if _CERTIFICATE_NAME < len(host) <= _RULE_HOST_NAME:
+            reason = (
+                f"the host name {host[:20]}... has {len(host)} characters, and ACM takes {_CERTIFICATE_NAME} in the first name of a certificate: "
+                "give a shorter one, or make the prerequisites without bootstrap"
+            )
+            yield Problem("mlflow_record_name", v["mlflow_record_name"], reason)
+
+
+def _memory(v: Inputs) -> t.Iterator[Problem]:
+    cpu, memory = v["mlflow_service_cpu"], v["mlflow_service_memory"]
+    if memory not in FARGATE_MEMORY[cpu]:
+        offered = ", ".join(map(str, FARGATE_MEMORY[cpu]))
+        yield Problem("mlflow_service_memory", memory, f"Fargate offers these MiB with mlflow_service_cpu {cpu}: {offered}")
+
+
+def _capacity(of: str, v: Inputs) -> t.Iterator[Problem]:
+    minimum, maximum = (f"mlflow_{of}_{end}_capacity" for end in ("min", "max"))
+    if v[minimum] > v[maximum]:
+        yield Problem(minimum, v[minimum], f"give at most {maximum}, which is {v[maximum]}")
+
+
+def _engine_version(v: Inputs) -> t.Iterator[Problem]:
+    engine, version = v["mlflow_database_engine"], v["mlflow_rds_cluster_engine_version"]
+    if (engine == "aurora-mysql") != (".mysql_aurora." in version):
+        remedy = f"this is no version of {engine}: give one such as 8.0.mysql_aurora.3.10.3 for aurora-mysql, 17.7 for aurora-postgresql"
+        yield Problem("mlflow_rds_cluster_engine_version", version, remedy)
+
+
+def _master_username(v: Inputs) -> t.Iterator[Problem]:
+    engine, given = v["mlflow_database_engine"], v["mlflow_database_master_username"]
+    user = given.lower()
+    if user in _RESERVED_USERS[engine] or (engine == "aurora-postgresql" and user.startswith("pg_")):
+        yield Problem("mlflow_database_master_username", given, f"{engine} keeps this name for itself: give another one, such as mlflow_admin")
+
+
+def _auto_pause(v: Inputs) -> t.Iterator[Problem]:
+    minimum = v["mlflow_database_min_capacity"]
+    if v["mlflow_database_auto_pause"] is False and minimum < 0.5:
+        yield Problem("mlflow_database_min_capacity", minimum, "give 0.5 or more, or set mlflow_database_auto_pause to true")
+
+
+def _bucket_key(v: Inputs) -> t.Iterator[Problem]:
+    key, algorithm = "mlflow_artifact_bucket_encryption_key_arn", "mlflow_artifact_bucket_encryption_algorithm"
+    if v[algorithm] == "aws:kms" and not _has(v, key) and not _has(v, "mlflow_artifact_bucket_id"):
+        yield Problem(key, "", f"is missing: give the key, since {algorithm} is aws:kms")
+
+
+def _basic_credentials(v: Inputs) -> t.Iterator[Problem]:
+    secret = "mlflow_api_credentials_secret_arn"
+    if v["mlflow_api_authorizer"] == "jwt":
+        yield Problem(secret, v[secret], "HTTP Basic needs mlflow_api_authorizer lambda: leave this input out, or choose lambda")
+
+
+def _sign_in(v: Inputs) -> t.Iterator[Problem]:
+    if v["mlflow_load_balancer_sign_in"] == "oidc":
+        for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn"):
+            name = f"mlflow_load_balancer_oidc_{part}"
+            if not _has(v, name):
+                yield Problem(name, "", "is missing: mlflow_load_balancer_sign_in is oidc")
+
+
+def _environment(v: Inputs) -> t.Iterator[Problem]:
+    environment, secrets = (v.get(f"mlflow_service_{part}") or {} for part in ("environment", "secrets"))
+    twice = environment.keys() & {*secrets, *SERVER_SECRETS, *(READER_SECRETS if reads_from_readers(v) else ())}
+    if twice:
+        remedy = "ECS takes no variable that is a secret of the server too: leave it out here"
+        yield Problem("mlflow_service_environment", ", ".join(sorted(twice)), remedy)
+
+
+def _server(v: Inputs) -> t.Iterator[Problem]:
+    yield Problem("mlflow_gunicorn_opts", v["mlflow_gunicorn_opts"], "MLflow takes one server: leave out this or mlflow_uvicorn_opts")
+
+
+def _image(v: Inputs) -> t.Iterator[Problem]:
+    if len(f"{v['mlflow_service_image']}:{v['mlflow_service_image_tag']}") > _IMAGE:
+        yield Problem("mlflow_service_image", v["mlflow_service_image"], f"ECS takes at most {_IMAGE} characters of image and tag together")
+
+
+def _paths(v: Inputs) -> t.Iterator[Problem]:
+    paths = [name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file") if _has(v, name)]
+    for index, name in enumerate(paths):
+        same = [other for other in paths[:index] if v[other] == v[name]]
+        if same:
+            yield Problem(name, v[name], f"{same[0]} is this file too: give another one")
+
+
+def _zone(given: str, of_stack: str, v: Inputs) -> t.Iterator[Problem]:
+    if v[given] != v[of_stack]:
+        yield Problem(given, v[given], f"{of_stack} is {v[of_stack]}: leave one of the two out")
+
+
+def _cognito_domain(v: Inputs) -> t.Iterator[Problem]:
+    name = v["mlflow_unique_name"]
+    if not v.get("mlflow_bootstrap_cognito_domain") and is_reserved_by_cognito(name):
+        remedy = f"is missing: give one without the words aws, amazon and cognito, which mlflow_unique_name {name} holds"
+        yield Problem("mlflow_bootstrap_cognito_domain", None, remedy)
+
+
+def _callers(v: Inputs) -> t.Iterator[Problem]:
+    """Which users of the pool may use the API."""
+    jwt, groups, scopes = v.get("mlflow_api_authorizer") == "jwt", v.get("mlflow_api_groups") or [], v.get("mlflow_api_scopes") or []
+    if jwt and groups:
+        yield Problem(
+            "mlflow_api_groups", groups, "mlflow_api_authorizer jwt is API Gateway itself, which checks no groups: leave this input out, or choose lambda"
+        )
+    for scope in scopes:
+        if jwt and len(scope) > 64:
+            yield Problem("mlflow_api_scopes", scope, "with mlflow_api_authorizer jwt give scopes of at most 64 characters, which API Gateway takes")
+    lists = {"mlflow_api_client_ids": v.get("mlflow_api_client_ids") or [], "mlflow_api_groups": groups, "mlflow_api_scopes": scopes}
+    environment = {  # as the role apigw has it
+        "COGNITO_USER_POOL_ID": v.get("mlflow_aws_cognito_user_pool_arn", "").rpartition("/")[2],
+        "COGNITO_CLIENT_IDS": ",".join([v.get("mlflow_aws_cognito_user_pool_client_id", ""), *lists["mlflow_api_client_ids"]]),
+        "API_GROUPS": json.dumps(groups),
+        "API_SCOPES": json.dumps(scopes),
+        "API_CREDENTIALS_SECRET_ARN": v.get("mlflow_api_credentials_secret_arn", ""),
+    }
+    size = len(json.dumps(environment))
+    if not jwt and size > _FUNCTION_ENVIRONMENT:
+        largest = max(lists, key=lambda name: len(json.dumps(lists[name])))
+        yield Problem(
+            largest,
+            lists[largest],
+            f"app clients, groups and scopes take {size} bytes of the authorizer's environment, and AWS Lambda takes "
+            f"{_FUNCTION_ENVIRONMENT}: give fewer, or shorter ones",
+        )
+
+
+def _containers(v: Inputs) -> t.Iterator[Problem]:
+    given = "mlflow_service_sidecar_container_definitions"
+    sidecars = v.get(given) or []
+    if len(sidecars) > _SIDECARS:
+        yield Problem(given, None, f"they are {len(sidecars)}, and ECS takes {_SIDECARS} beside the two containers of the stack: give fewer")
+    names = [sidecar.get("name") for sidecar in sidecars]
+    known = ("mlflow", "tmp-permissions", *(name for name in names if isinstance(name, str)))
+    for index, sidecar in enumerate(sidecars):
+        where, name = f"{given}[{index}]", names[index]
+        if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,255}", name, re.ASCII) or name in known[:2]:
+            yield Problem(f"{where}.name", name, "give a name of letters, digits, - and _, other than mlflow and tmp-permissions")
+        elif name in names[:index]:
+            yield Problem(f"{where}.name", name, "another sidecar has this name: give each its own")
+        image = sidecar.get("image")
+        if not isinstance(image, str) or not re.fullmatch(r"[\w.:/@-]{1,255}", image, re.ASCII):
+            yield Problem(f"{where}.image", image, "give an image")
+        after = sidecar.get("dependsOn") if isinstance(sidecar.get("dependsOn"), list) else []
+        for other in (d.get("containerName") for d in after if isinstance(d, dict)):
+            if other not in known or other == name:
+                yield Problem(f"{where}.dependsOn", other, f"give one of the other containers: {', '.join(known)}")
+        for field, reference in sidecar_secrets(sidecar):
+            registry = field.startswith("repositoryCredentials")
+            if registry and not (isinstance(reference, str) and SECRET[0](reference)):
+                yield Problem(f"{where}.{field}", None, SECRET[1])
+            elif not registry and not is_secret_reference(reference):
+                remedy = "give full ARNs in Secrets Manager or Parameter Store, which the role that starts the tasks may then read"
+                yield Problem(f"{where}.{field}", None, remedy)
+    inside = [v.get(part) or {} for part in ("mlflow_service_environment", "mlflow_service_secrets", given)]
+    size = len(json.dumps(inside, default=str))
+    if size > _TASK_DEFINITION:
+        largest = max(zip(map(len, map(str, inside)), ("mlflow_service_environment", "mlflow_service_secrets", given)))[1]
+        yield Problem(
+            largest,
+            None,
+            f"environment, secrets and sidecars are {size} characters together, and ECS takes {_TASK_DEFINITION}: "
+            "keep what is long in S3 or in Parameter Store",
+        )
+
+
+def _policies(v: Inputs) -> t.Iterator[Problem]:
+    """What the roles of the tasks name one by one."""
+    buckets, secrets = "mlflow_artifact_buckets_mlflow_will_read", "mlflow_service_secrets"
+    named = {each if each.startswith("arn:") else f"arn:aws:s3:::{each}" for each in v.get(buckets) or []}
+    listed, read = ({re.sub("/.*", "", arn) for arn in named}, {arn if "/" in arn else f"{arn}/*" for arn in named})
+    valued = {secret_arn(value) for value in (v.get(secrets) or {}).values()}
+    for name, arns, remedy in (
+        (buckets, [*listed, *read], "name fewer, by an ARN with * where they have a common prefix"),
+        (secrets, [*valued], "keep several values in one secret, as a JSON object"),
+    ):
+        size = sum(len(arn) + 3 for arn in arns)  # with quotes and comma
+        if size > _ARNS_IN_POLICY:
+            yield Problem(name, None, f"the role of the tasks would name {size} characters of ARNs, and IAM takes {_ARNS_IN_POLICY} there: {remedy}")
+
+
+def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
+    actions = v.get("mlflow_service_scheduled_actions") or []
+    if len(actions) > _SCHEDULED_ACTIONS:
+        given = "mlflow_service_scheduled_actions"
+        yield Problem(given, None, f"they are {len(actions)}, and Application Auto Scaling takes {_SCHEDULED_ACTIONS}: give fewer")
+    for index, action in enumerate(actions):
+        where = f"mlflow_service_scheduled_actions[{index}]"
+        if not re.fullmatch(r"(?! )[^\x00-\x1f\x7f-\x9f:/|]{1,200}(?<! )", action["name"]):
+            yield Problem(f"{where}.name", action["name"], "give a name of 1 to 200 characters, without : / | and spaces at its ends")
+        if action["name"] in (a["name"] for a in actions[:index]):
+            yield Problem(f"{where}.name", action["name"], "another action has this name: give each its own")
+        if not is_schedule(action["schedule"]):
+            yield Problem(
+                f"{where}.schedule",
+                action["schedule"],
+                "give cron(minutes hours day-of-month month day-of-week year) with ? for one of the two days, such as cron(0 20 * * ? *), "
+                "or rate(2 hours), or at(2030-01-31T06:00:00)",
+            )
+        if "timezone" in action and not is_timezone(action["timezone"]):
+            yield Problem(f"{where}.timezone", action["timezone"], "give a time zone of IANA, such as Europe/Madrid")
+        minimum, maximum = action.get("min_capacity"), action.get("max_capacity")
+        if minimum is None and maximum is None:
+            yield Problem(where, action["name"], "give min_capacity, max_capacity or both")
+        for key, value, highest in (("min_capacity", minimum, 1000 if maximum is None else maximum), ("max_capacity", maximum, 1000)):
+            if value is not None and not 0 <= value <= highest:
+                yield Problem(f"{where}.{key}", value, f"give 0 to {max(0, min(highest, 1000))} tasks")
+
+
+COMBINATIONS: tuple[Combination, ...] = (
+    (_host_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
+    (_memory, ("mlflow_service_cpu", "mlflow_service_memory")),
+    (partial(_capacity, "database"), ("mlflow_database_min_capacity", "mlflow_database_max_capacity")),
+    (partial(_capacity, "service"), ("mlflow_service_min_capacity", "mlflow_service_max_capacity")),
+    (_engine_version, ("mlflow_database_engine", "mlflow_rds_cluster_engine_version")),
+    (_master_username, ("mlflow_database_engine", "mlflow_database_master_username")),
+    (_auto_pause, ("mlflow_database_auto_pause", "mlflow_database_min_capacity")),
+    (_bucket_key, ("mlflow_artifact_bucket_encryption_algorithm",)),
+    (_basic_credentials, ("mlflow_api_authorizer", "mlflow_api_credentials_secret_arn")),
+    (_callers, ()),
+    (_sign_in, ("mlflow_load_balancer_sign_in",)),
+    (_environment, ()),
+    (_server, ("mlflow_gunicorn_opts", "mlflow_uvicorn_opts")),
+    (_image, ("mlflow_service_image", "mlflow_service_image_tag")),
+    (_paths, ()),
+    (_containers, ()),
+    (_policies, ()),
+    (_scheduled_actions, ()),
+)
+OF_BOOTSTRAP: tuple[Combination, ...] = (
+    (_certificate_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
+    (partial(_zone, "mlflow_bootstrap_zone_id", "mlflow_zone_id"), ("mlflow_bootstrap_zone_id", "mlflow_zone_id")),
+    (partial(_zone, "mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id"), ("mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id")),
+    (_cognito_domain, ("mlflow_unique_name",)),
+)
