@@ -8,7 +8,7 @@ import typing as t
 
 import boto3
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules import s3_bucket
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services import s3 as service
 from embedded_aws.client import REGION, EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 
@@ -173,7 +173,7 @@ def test_keeps_a_bucket_with_objects_until_asked(aws: EmbeddedAWS, deleted: bool
 
 
 def test_empties_a_bucket_in_batches(aws: EmbeddedAWS, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_bucket, "BATCH", 2)
+    monkeypatch.setattr(service, "BATCH", 2)
     s3 = aws.client("s3")
     run_module("s3_bucket", PARAMS, aws)
     for number in range(5):

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules import rds_cluster, s3_bucket, secretsmanager_secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services import s3
+from ansible_collections.mlplatform.mlflow_aws.plugins.modules import rds_cluster, secretsmanager_secret
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 
@@ -21,9 +22,9 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
         ("delete_db_instance", {"rds_cluster.py"}),
         ("delete_db_cluster_snapshot", set()),
         ("delete_db_cluster_automated_backup", set()),
-        ("delete_bucket", {"s3_bucket.py"}),
+        ("delete_bucket", {"s3.py"}),
         ("delete_object", set()),
-        ("delete_objects", {"s3_bucket.py"}),
+        ("delete_objects", {"s3.py"}),
     ],
 )
 def test_what_loses_data_is_asked_for_in_one_place(operation: str, files: set[str]) -> None:
@@ -31,7 +32,7 @@ def test_what_loses_data_is_asked_for_in_one_place(operation: str, files: set[st
 
 
 def test_what_holds_data_is_never_replaced() -> None:
-    modules = (rds_cluster, s3_bucket, secretsmanager_secret)
+    modules = (rds_cluster, s3, secretsmanager_secret)
     kinds = [k for module in modules for k in vars(module).values() if isinstance(k, type) and issubclass(k, rds_cluster.Resource)]
     assert {"Cluster", "Instance", "Bucket", "Secret"} <= {kind.__name__ for kind in kinds}
     assert not [kind.__name__ for kind in kinds if kind.replaceable]

@@ -7,7 +7,7 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.s3_bucket import normal_lifecycle
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import normal_lifecycle
 
 ALL = {"ID": "a", "Status": "Enabled", "Filter": {"Prefix": ""}}
 MIDNIGHT = datetime.datetime(2030, 1, 2, tzinfo=datetime.timezone.utc)

@@ -7,7 +7,13 @@ import typing as t
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ec2_security_groups import existing_rule, identity, permission, single_rules, wanted_rule
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import (
+    existing_rule,
+    identity,
+    permission,
+    single_rules,
+    wanted_rule,
+)
 
 
 def spec(**changes: t.Any) -> dict[str, t.Any]:

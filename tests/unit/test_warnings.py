@@ -11,16 +11,16 @@ import typing as t
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import capacity_warnings
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import is_open
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket, shorter_lives
 from ansible_collections.mlplatform.mlflow_aws.plugins.modules import (
     apigatewayv2_domain_name,
     application_autoscaling_target,
-    ec2_security_groups,
     ecs_service,
     ecs_task_definition,
     elbv2_load_balancer,
     rds_cluster,
-    s3_bucket,
     secretsmanager_secret,
 )
 
@@ -58,7 +58,7 @@ def balancer(absent: bool = False, may_lift: bool = True) -> Resource:
 
 
 def bucket(absent: bool = False, force_empty: bool = False) -> Resource:
-    return thing(s3_bucket.Bucket, absent, force_empty=force_empty)
+    return thing(Bucket, absent, force_empty=force_empty)
 
 
 def service(healthy: int = 100, absent: bool = False) -> Resource:
@@ -202,7 +202,7 @@ def test_fewer_tasks(have: t.Any, want: t.Any, expected: list[str]) -> None:
     [("ingress", "0.0.0.0/0", True), ("ingress", "::/0", True), ("egress", "0.0.0.0/0", False), ("ingress", "10.0.0.0/8", False), ("ingress", "sg-1", False)],
 )
 def test_what_opens_a_security_group_to_the_internet(direction: str, peer: str, expected: bool) -> None:
-    assert ec2_security_groups.is_open({"direction": direction, "peer": peer}) is expected
+    assert is_open({"direction": direction, "peer": peer}) is expected
 
 
 def expiring(name: str, status: str = "Enabled", prefix: str = "", **rule: t.Any) -> dict[str, t.Any]:
@@ -231,4 +231,4 @@ OBJECTS_30 = {"Expiration": {"Days": 30}}
     ],
 )
 def test_what_lives_shorter_in_a_bucket(before: t.Any, after: t.Any, expected: list[str]) -> None:
-    assert s3_bucket.shorter_lives(before, after) == expected
+    assert shorter_lives(before, after) == expected

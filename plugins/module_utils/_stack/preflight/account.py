@@ -14,7 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, explain
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Checks, Problems
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.availability_zones import VPC_LINKS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.availability_zones import VPC_LINKS
 
 
 class Account(Checks):

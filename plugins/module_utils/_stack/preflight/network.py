@@ -21,7 +21,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.availability_zones import VPC_LINKS, is_known, lacks
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.availability_zones import VPC_LINKS, is_known, lacks
 
 LOAD_BALANCER, SERVICE, DATABASE = NAMES = tuple(f"mlflow_{of}_subnet_ids" for of in ("load_balancer", "service", "database"))
 FREE = 8
