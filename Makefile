@@ -4,7 +4,7 @@
 
 STEPS := unit modules site runtime versions lint sanity molecule package
 
-.PHONY: help install demo check test $(STEPS:%=test-%) test-faults docs bench bench-stacks lock clean
+.PHONY: help install demo check test $(STEPS:%=test-%) test-faults docs changelog bench bench-stacks lock clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,10 @@ $(STEPS:%=test-%) test-faults: test-%:
 docs: ## builds the docs site in .cache/docs/html
 	@scripts/install .venv runtime checks
 	@.venv/bin/python scripts/docs_site.py
+
+changelog: ## moves the fragments into CHANGELOG.md, for the version in galaxy.yml (ARGS=--update-existing: where that is there already)
+	@scripts/install .venv runtime checks
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" antsibull-changelog release $(ARGS)
 
 bench: ## measures the table of docs/performance.md beside Terraform, where that is here (40 minutes; ARGS=--one-stack: 20, --quick: 3)
 	@scripts/install .venv runtime demo
