@@ -147,8 +147,9 @@ class ActionModule(InWorker):
     def _failed(self, result: dict[str, t.Any], problems: list[t.Any], more: list[str]) -> dict[str, t.Any]:
         lines = list(dict.fromkeys([*map(str, problems), *more]))
         count = f"{len(lines)} problems" if len(lines) > 1 else "1 problem"
-        message = f"Nothing was changed. {count} to solve first:\n" + "\n".join(f"- {line}" for line in lines)
-        return {**result, "failed": True, "changed": False, "msg": message, "problems": lines}
+        # The screen shows msg twice and the rest once: the problems are not in msg, and this key puts each on a line of its own.
+        listed = {"problems": lines, "_ansible_verbose_always": True}
+        return {**result, "failed": True, "changed": False, "msg": f"Nothing was changed. {count} to solve first.", **listed}
 
 
 def _derived(variables: dict[str, t.Any], spec: Spec) -> set[str]:

@@ -264,9 +264,9 @@ def main() -> None:
                 recorder.save()
             module.exit_json(changed=False, account_id=aws.account_id, partition=aws.partition, region=aws.region, **facts)
     except AwsError as error:
-        module.fail_json(msg=str(error))
+        problems = [str(error)]
     except (ClientError, BotoCoreError) as error:
-        module.fail_json(msg=f"AWS cannot be asked: {explain(error)}")
+        problems = [f"AWS cannot be asked: {explain(error)}"]
     lines = list(dict.fromkeys(map(str, problems)))
     module.fail_json(msg="; ".join(lines), problems=lines)
 

@@ -48,7 +48,7 @@ def by_itself(case: Broken) -> bool:
 
 
 def site_on_all(aws: EmbeddedAWS, folder: Path, teams: dict[str, Inputs], *arguments: str) -> tuple[Run, dict[str, list[str]]]:
-    """One run over an inventory of these teams, and for each the lines of its message."""
+    """One run over an inventory of these teams, and for each the problems that it was told."""
     inventory = {"mlflow": {"hosts": {name: as_data(inputs) for name, inputs in teams.items()}}}
     (folder / "hosts.yml").write_text(yaml.safe_dump(inventory, allow_unicode=True, width=10**6), encoding="utf-8")
     run = run_ansible(aws, folder, [ANSIBLE_PLAYBOOK, "-i", "hosts.yml", "-f", "4", "mlplatform.mlflow_aws.site", *arguments])
@@ -56,7 +56,7 @@ def site_on_all(aws: EmbeddedAWS, folder: Path, teams: dict[str, Inputs], *argum
     for task in (task for play in run.output["plays"] for task in play["tasks"]):
         for host, result in task["hosts"].items():
             if result.get("failed"):
-                lines[host] = [line.removeprefix("- ") for line in result["msg"].splitlines()[1:]]
+                lines[host] = result.get("problems", [])
     return run, lines
 
 
@@ -132,7 +132,7 @@ TEMPLATES = {
 
 def test_a_template_that_does_not_render_is_told_by_the_name_of_its_input(stack: Stack) -> None:
     run = stack.run("site", **TEMPLATES)
-    told = {line.split(": ")[0].removeprefix("- ") for line in run.messages[0].splitlines() if line.startswith("- ")}
+    told = {line.split(": ")[0] for line in run.messages[0].splitlines()[1:]}
     assert told == set(TEMPLATES), run.messages[0]
     assert run.mutating == []
 
@@ -176,7 +176,7 @@ def test_no_folder_is_removed_in_place_of_a_file(stack: Stack) -> None:
     kept.touch()
     for name, playbook in (("mlflow_plan_path", "plan"), ("mlflow_outputs_path", "destroy"), ("mlflow_bootstrap_team_file", "bootstrap")):
         run = stack.run(playbook, **{name: str(kept.parent)}, mlflow_bootstrap_state="absent", mlflow_confirm_destroy=stack.inputs["mlflow_unique_name"])
-        assert f"\n- {name}: " in run.messages[0] and ": this is a folder: " in run.messages[0]
+        assert f"\n{name}: " in run.messages[0] and ": this is a folder: " in run.messages[0]
         assert kept.exists() and run.mutating == []
 
 

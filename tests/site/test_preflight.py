@@ -8,8 +8,9 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable
 
+import pytest
 from embedded_aws.client import ACCOUNT, REGION
-from support.stack import Inputs, Run, Stack, prerequisites
+from support.stack import Inputs, Run, Stack, prerequisites, run_ansible
 
 BAD_PASSWORD = 'never/show"this@ to anybody'
 
@@ -25,13 +26,13 @@ def _assert_told(run: Run, bad: t.Iterable[Bad]) -> None:
     """Every problem is told with its variable, its value and the remedy, and nothing else is; AWS was asked only."""
     assert run.status != 0
     (message,) = [message for message in run.messages if message]
-    lines = [line.removeprefix("- ") for line in message.splitlines() if line.startswith("- ")]
+    headline, *lines = message.splitlines()
     for variable, value, remedy in bad:
         told = [line for line in lines if line.startswith(f"{variable}: ")]
         assert any(str(value)[:70] in line and remedy in line for line in told), (variable, told)
     others = [line for line in lines if not any(line.startswith(f"{b.variable}: ") and b.remedy in line for b in bad)]
     assert others == []
-    assert f"Nothing was changed. {len(lines)} problem" in message
+    assert headline.startswith(f"Nothing was changed. {len(lines)} problem")
     assert run.mutating == []
     assert "Traceback" not in run.text
 
@@ -85,6 +86,13 @@ def test_all_bad_inputs_are_told_in_one_run_without_a_call_that_changes(stack: S
         Bad("mlflow_api_zone_id", "", "but mlflow_api_zone_name is team-x.example.com"),
     )
     _assert_told(run, [*BY_THEMSELVES, *by_aws])
+
+
+@pytest.mark.versions
+def test_a_problem_is_read_once_on_the_screen(stack: Stack) -> None:
+    bad = {"mlflow_servcie_cpu": 1, "mlflow_service_memory": 3000, "mlflow_api_zone_id": "Z0NONSENSE"}
+    run = run_ansible(stack.aws, stack.folder, stack.command("site", **bad), {"ANSIBLE_STDOUT_CALLBACK": "default"})
+    assert {name: run.text.count(f"{name}: ") for name in bad} == dict.fromkeys(bad, 1), run.text
 
 
 # What AWS says

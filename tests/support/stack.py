@@ -164,7 +164,8 @@ class Run(t.NamedTuple):
 
     @property
     def messages(self) -> list[str]:
-        return [str(r["msg"]) for r in self.results if r.get("failed")]
+        """What each failed task said: its message, and the problems that preflight lists."""
+        return ["\n".join([str(r["msg"]), *r.get("problems", [])]) for r in self.results if r.get("failed")]
 
 
 class Stack:
