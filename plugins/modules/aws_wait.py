@@ -97,7 +97,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import connect
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import failure
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.status import failure
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, BotoCoreError, ChangeRefused, ClientError, explain
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, retry_on

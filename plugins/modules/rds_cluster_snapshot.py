@@ -96,79 +96,19 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import TAGS, WAIT
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import timestamp
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, first_or_none, none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN, has_unknown
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-
-
-class Snapshot(Resource):
-    kind = "rds_cluster_snapshot"
-    timeout = 4 * 3600
-
-    @property
-    def rds(self) -> t.Any:
-        return self.aws.client("rds")
-
-    def describe(self) -> State | None:
-        if has_unknown(self.name):
-            return None
-        call = self.rds.describe_db_cluster_snapshots
-        snapshot = first_or_none(call, "DBClusterSnapshots", "DBClusterSnapshotNotFoundFault", DBClusterSnapshotIdentifier=self.name)
-        if snapshot is None:
-            return None
-        state = self._read(snapshot)
-        self._check_owner(state)
-        if state["cluster_identifier"] != self.spec["cluster_identifier"]:
-            raise AwsError(f"it exists already, as a snapshot of {state['cluster_identifier']}: choose another name")
-        self.tags = None  # they are of the time when it was taken
-        return state
-
-    @staticmethod
-    def _read(snapshot: State) -> State:
-        return {
-            "arn": snapshot["DBClusterSnapshotArn"],
-            "cluster_identifier": snapshot["DBClusterIdentifier"],
-            "status": snapshot["Status"],
-            "created": f"{snapshot['SnapshotCreateTime']:%Y-%m-%dT%H:%M:%SZ}" if "SnapshotCreateTime" in snapshot else UNKNOWN,
-            "tags": tag_dict(snapshot.get("TagList", [])),
-        }
-
-    def desired(self) -> State:
-        return {"cluster_identifier": self.spec["cluster_identifier"]}
-
-    def unknown(self) -> State:
-        return {"arn": UNKNOWN, "created": UNKNOWN, "status": "creating"}
-
-    def create(self, desired: State) -> State:
-        answer = retry_on(  # it has to be available, which it is not while AWS changes or backs it up
-            self.rds.create_db_cluster_snapshot,
-            "InvalidDBClusterStateFault",
-            timeout=1800,
-            DBClusterIdentifier=self.spec["cluster_identifier"],
-            DBClusterSnapshotIdentifier=self.name,
-            Tags=tag_list(desired["tags"]),
-        )
-        return self._read(answer["DBClusterSnapshot"])
-
-    def pending(self, state: State) -> bool:
-        if state["status"] == "failed":
-            raise AwsError("AWS could not take it: remove it and run again")
-        return state["status"] != "available"
-
-    def result(self) -> State:
-        state = t.cast(State, self.state)
-        return {"id": self.name, **{field: state[field] for field in ("arn", "created", "tags")}}
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.base import describe_cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import timestamp
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.snapshot import Snapshot
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     cluster = params["cluster_identifier"]
-    describe = aws.client("rds").describe_db_clusters
-    if none_if_missing(describe, "DBClusterNotFoundFault", DBClusterIdentifier=cluster) is None:
+    if describe_cluster(aws, cluster) is None:
         raise AwsError(f"there is no cluster {cluster} to take a snapshot of")
     now = UNKNOWN if aws.check_mode else timestamp()
     snapshot = Snapshot(aws, params["snapshot_identifier"] or f"{cluster}-backup-{now}", params, tags=params["tags"])

@@ -92,162 +92,17 @@ changes:
       elements: str
 """
 
-import time
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import TAGS
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import (
-    RESTORED_AT_TAG,
-    RESTORED_FROM_TAG,
-    failure,
-    is_kept,
-    kept_name,
-    timestamp,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, first_or_none
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, retry_on
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-
-
-def cluster(aws: Aws, name: str) -> State | None:
-    """A cluster as AWS describes it, or None."""
-    return first_or_none(aws.client("rds").describe_db_clusters, "DBClusters", "DBClusterNotFoundFault", DBClusterIdentifier=name)
-
-
-class Renaming(Resource):
-    """A cluster that gets another name. ``spec`` holds it, and whether the cluster is to be ``kept`` from then on."""
-
-    kind = "rds_cluster"
-    timeout = 3600
-
-    def __init__(self, *arguments: t.Any, **keywords: t.Any) -> None:
-        super().__init__(*arguments, **keywords)
-        self.current_name = self.name
-
-    def describe(self) -> State | None:
-        described = cluster(self.aws, self.current_name)
-        if described is None:
-            # A plan takes for granted what the tasks before it would make.
-            return self._planned() if self.aws.check_mode else None
-        tags = tag_dict(described.get("TagList", []))
-        return {
-            "arn": described["DBClusterArn"],
-            "status": described["Status"],
-            "cluster_identifier": self.current_name,
-            "deletion_protection": described.get("DeletionProtection", False),
-            "enabled_cloudwatch_logs_exports": sorted(described.get("EnabledCloudwatchLogsExports") or []),
-            "restored_from": tags.get(RESTORED_FROM_TAG),
-            "restored_at": tags.get(RESTORED_AT_TAG),
-        }
-
-    def _planned(self) -> State:
-        return {"arn": UNKNOWN, "cluster_identifier": self.name, "restored_from": self.spec["restored_from"]}
-
-    def desired(self) -> State:
-        if self.spec["kept"]:
-            return {
-                "cluster_identifier": self.spec["new_name"],
-                "deletion_protection": True,
-                "enabled_cloudwatch_logs_exports": [],  # its new name's log groups would be nobody's
-            }
-        return {"cluster_identifier": self.spec["new_name"], "restored_from": self.spec["restored_from"]}
-
-    def update(self, before: State, changes: State) -> State:
-        rds, arguments = self.aws.client("rds"), {}
-        if "restored_from" in changes:
-            if before["restored_at"]:
-                rds.remove_tags_from_resource(ResourceName=before["arn"], TagKeys=[RESTORED_AT_TAG])
-            rds.add_tags_to_resource(ResourceName=before["arn"], Tags=tag_list({RESTORED_FROM_TAG: changes["restored_from"]}))
-        if "deletion_protection" in changes:
-            arguments["DeletionProtection"] = True
-        if "enabled_cloudwatch_logs_exports" in changes:
-            exports = {"DisableLogTypes": before["enabled_cloudwatch_logs_exports"]}
-            arguments["CloudwatchLogsExportConfiguration"] = exports
-        retry_on(  # the name may not be free everywhere yet
-            rds.modify_db_cluster,
-            "DBClusterAlreadyExistsFault",
-            "InvalidDBClusterStateFault",
-            timeout=900,
-            DBClusterIdentifier=self.name,
-            NewDBClusterIdentifier=changes["cluster_identifier"],
-            ApplyImmediately=True,
-            **arguments,
-        )
-        self.current_name = changes["cluster_identifier"]
-        self.wait_ready()
-        return {}
-
-    def pending(self, state: State) -> bool:
-        problem = failure(state["status"], self.current_name)
-        if problem:
-            raise AwsError(problem)
-        return state["status"] != "available"
-
-    def warn(self, before: State | None, changes: State) -> list[str]:
-        if not self.spec["kept"]:
-            return ["MLflow does not answer until this cluster has its new name, which takes some minutes"]
-        origin = self.spec["restored_from"]
-        return [f"MLflow loses all that was written since {origin}: it is in {self.spec['new_name']} only, which is kept"]
-
-
-class Finished(Resource):
-    """The note that a restore is complete."""
-
-    kind = "rds_cluster"
-    restored_at: str | None = None
-
-    def describe(self) -> State | None:
-        described = cluster(self.aws, self.name)
-        if described is None:
-            raise AwsError("there is no such cluster")
-        self.restored_at = tag_dict(described.get("TagList", [])).get(RESTORED_AT_TAG)
-        return {"arn": described["DBClusterArn"], "restored_at": self.restored_at}
-
-    def desired(self) -> State:
-        return {"restored_at": self.restored_at or timestamp()}
-
-    def update(self, before: State, changes: State) -> None:
-        tags = tag_list({RESTORED_AT_TAG: changes["restored_at"]})
-        self.aws.client("rds").add_tags_to_resource(ResourceName=before["arn"], Tags=tags)
-
-
-def under_that_name(aws: Aws, name: str) -> State | None:
-    """A cluster, once AWS has finished a renaming that a run which died has begun."""
-    for pause in backoff():
-        described = cluster(aws, name)
-        if described is None or described["Status"] != "renaming" or aws.check_mode:
-            return described
-        aws.before_wait()
-        time.sleep(pause)
-    raise AssertionError("unreachable: intervals() never ends")
-
-
-def renamings(aws: Aws, params: dict[str, t.Any]) -> list[Renaming]:
-    name, replacement, origin = params["cluster_identifier"], params["replacement_identifier"], params["restored_from"]
-    new = under_that_name(aws, replacement)  # it may have been given the other name meanwhile, so that is looked at afterwards
-    current = under_that_name(aws, name)
-    tags = tag_dict(current.get("TagList", [])) if current else {}
-    if tags.get(RESTORED_FROM_TAG) == origin and RESTORED_AT_TAG not in tags:
-        return []
-    if new is None and not aws.check_mode:
-        raise AwsError(f"there is no cluster {replacement} to take the place of {name}")
-    spec = {"restored_from": origin}
-    made: list[Renaming] = []
-    if current:
-        kept = kept_name(name, UNKNOWN if aws.check_mode else timestamp())
-        made.append(Renaming(aws, name, {**spec, "kept": True, "new_name": kept}))
-    made.append(Renaming(aws, replacement, {**spec, "kept": False, "new_name": name}, needs=made))
-    for described in (current, new):
-        if described and owned_by_another(tag_dict(described.get("TagList", [])), params["tags"]):
-            raise AwsError(f"the cluster {described['DBClusterIdentifier']} is not of this stack")
-    return made
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import is_kept
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.switchover import Finished, renamings
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

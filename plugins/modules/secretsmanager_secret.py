@@ -125,7 +125,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secret import GENERATORS, Secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import GENERATORS, Secret
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

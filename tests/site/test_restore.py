@@ -117,7 +117,7 @@ def test_a_snapshot_takes_the_place_of_the_database_which_is_kept(stack: Stack) 
     old, endpoint, before = resource(stack), clusters(stack)[NAME]["Endpoint"], listing(stack.aws)
     planned = stack.run("restore", "--check", mlflow_restore_snapshot="first")
     assert planned.status == 0 and planned.mutating == [] and listing(stack.aws) == before
-    assert "MLflow loses all that was written since snapshot:first" in planned.text
+    assert "the database loses all that was written since snapshot:first" in planned.text
 
     run = restore(stack, mlflow_restore_snapshot="first")
     lines = [(c["action"], c["kind"], c["name"]) for c in run.changes]

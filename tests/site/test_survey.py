@@ -17,7 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine impo
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import recorded_responses
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE, this_run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RESPONSES
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules import rds_cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import parameter_group, subnet_group
 from modules.run_module import ModuleFailed, run_module
 from support.stack import PASSWORD, Run, Stack, public_subnets
 
@@ -226,7 +226,8 @@ def test_what_changes_after_the_survey_is_neither_removed_nor_left(stack: Stack,
     with pytest.raises(ModuleFailed, match="protected from deletion"):
         removal(stack, "rds_cluster", cluster_identifier=NAME)
     rds.add_tags_to_resource(ResourceName=cluster["DBClusterArn"], Tags=[{"Key": "mlflow-stack", "Value": "another"}])
-    monkeypatch.setattr(rds_cluster, "eventually", lambda call, *_codes, **arguments: call(**arguments))
+    for group in (parameter_group, subnet_group):
+        monkeypatch.setattr(group, "retry_on", lambda call, *_codes, timeout=0, **arguments: call(**arguments))
     with pytest.raises(ModuleFailed, match="rds_subnet_group"):  # which the other one uses now
         removal(stack, "rds_cluster", cluster_identifier=NAME, lift_deletion_protection=True)
     assert len(rds.describe_db_clusters()["DBClusters"]) == len(rds.describe_db_instances()["DBInstances"]) == 1

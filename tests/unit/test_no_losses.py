@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services import s3
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules import rds_cluster, secretsmanager_secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services import s3, secretsmanager
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import cluster, instance
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 
@@ -18,8 +19,8 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 @pytest.mark.parametrize(
     ("operation", "files"),
     [
-        ("delete_db_cluster", {"rds_cluster.py"}),
-        ("delete_db_instance", {"rds_cluster.py"}),
+        ("delete_db_cluster", {"cluster.py"}),
+        ("delete_db_instance", {"instance.py"}),
         ("delete_db_cluster_snapshot", set()),
         ("delete_db_cluster_automated_backup", set()),
         ("delete_bucket", {"s3.py"}),
@@ -32,7 +33,7 @@ def test_what_loses_data_is_asked_for_in_one_place(operation: str, files: set[st
 
 
 def test_what_holds_data_is_never_replaced() -> None:
-    modules = (rds_cluster, s3, secretsmanager_secret)
-    kinds = [k for module in modules for k in vars(module).values() if isinstance(k, type) and issubclass(k, rds_cluster.Resource)]
+    modules = (cluster, instance, s3, secretsmanager)
+    kinds = [k for module in modules for k in vars(module).values() if isinstance(k, type) and issubclass(k, Resource)]
     assert {"Cluster", "Instance", "Bucket", "Secret"} <= {kind.__name__ for kind in kinds}
     assert not [kind.__name__ for kind in kinds if kind.replaceable]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds_password import password_problem, secret_password, secret_problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.password import password_problem, secret_password, secret_problem
 
 MYSQL, POSTGRESQL = "aurora-mysql", "aurora-postgresql"
 

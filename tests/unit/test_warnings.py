@@ -9,7 +9,10 @@ import types
 import typing as t
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import capacity_warnings
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.capacity import capacity_warnings
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import is_open
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
@@ -20,8 +23,6 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.modules import (
     ecs_service,
     ecs_task_definition,
     elbv2_load_balancer,
-    rds_cluster,
-    secretsmanager_secret,
 )
 
 AWS: t.Any = types.SimpleNamespace(check_mode=True, module=types.SimpleNamespace(params={}))
@@ -45,11 +46,11 @@ def scaled(kind: type[t.Any], absent: bool = False, parent_absent: bool = False)
 
 
 def cluster(absent: bool = False, skip_final_snapshot: bool = False) -> Resource:
-    return thing(rds_cluster.Cluster, absent, skip_final_snapshot=skip_final_snapshot)
+    return thing(Cluster, absent, skip_final_snapshot=skip_final_snapshot)
 
 
 def instance(absent: bool = False, parent_absent: bool = False, readers: int = 0) -> Resource:
-    return thing(rds_cluster.Instance, absent, types.SimpleNamespace(absent=parent_absent), reader_count=readers)
+    return thing(Instance, absent, types.SimpleNamespace(absent=parent_absent), reader_count=readers)
 
 
 def balancer(absent: bool = False, may_lift: bool = True) -> Resource:
@@ -144,8 +145,8 @@ CASES = [
     (thing(LogGroup), {"retention_in_days": 30}, {"retention_in_days": 90}, []),
     (thing(LogGroup), None, {"retention_in_days": 90}, []),
     (thing(LogGroup, absent=True), {"retention_in_days": 90}, {}, ["its logs are deleted"]),
-    (thing(secretsmanager_secret.Secret, absent=True, recovery_window_in_days=0), {"arn": "x"}, {}, ["the value is deleted at once and for good"]),
-    (thing(secretsmanager_secret.Secret, absent=True, recovery_window_in_days=30), {"arn": "x"}, {}, []),
+    (thing(Secret, absent=True, recovery_window_in_days=0), {"arn": "x"}, {}, ["the value is deleted at once and for good"]),
+    (thing(Secret, absent=True, recovery_window_in_days=30), {"arn": "x"}, {}, []),
     (thing(apigatewayv2_domain_name.DomainName, absent=True), {"status": "AVAILABLE"}, {}, ["programs that use this name are cut off"]),
 ]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import is_kept, origin, restored_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import is_kept, origin, restored_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 
 REQUESTS = {"mlflow_restore_snapshot": "snapshot", "mlflow_restore_time": "time", "mlflow_restore_cluster": "cluster", "mlflow_restore_discard": "discard"}

@@ -8,14 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import db_cluster
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import (
-    RESTORED_AT_TAG,
-    RESTORED_FROM_TAG,
-    is_kept,
-    parameter_group_family,
-    restored_name,
-    version_change,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import RESTORED_AT_TAG, RESTORED_FROM_TAG, is_kept, restored_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family, version_change
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import first_or_none
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem

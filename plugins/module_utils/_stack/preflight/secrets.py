@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds_password import secret_problem
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.password import secret_problem
 
 
 class Secrets(Checks):

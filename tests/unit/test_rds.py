@@ -4,14 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.aurora import (
-    failure,
-    members,
-    parameter_group_family,
-    parse_version,
-    scaling,
-    version_change,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.capacity import scaling
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import members
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.status import failure
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family, parse_version, version_change
 
 
 @pytest.mark.parametrize(

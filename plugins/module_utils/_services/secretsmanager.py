@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: a Secrets Manager secret as a resource, for every module that manages one."""
+"""PRIVATE: a secret of Secrets Manager."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ ARGUMENTS = {"description": "Description", "kms_key_id": "KmsKeyId", "value": "S
 
 
 class Secret(Resource):
+    """``spec`` holds ``description``, ``kms_key_id``, ``value``, ``generate`` (a kind of ``GENERATORS`` for each key of the value, a JSON
+    object), ``marker`` (further tags) and ``recovery_window_in_days``, as the options of ``secretsmanager_secret``.
+    """
+
     kind = "secretsmanager_secret"
     service = "secretsmanager"
     secret = frozenset({"value"})

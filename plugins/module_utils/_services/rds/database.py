@@ -1,0 +1,82 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: an Aurora cluster and all that belongs to it: subnet group, parameter groups, instances."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import partial
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import is_kept, is_parameter_group, parameter_group_name, restored_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.parameter_group import ClusterParameterGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.subnet_group import SubnetGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family
+
+
+class Database(t.NamedTuple):
+    """A cluster and what it needs. ``clusters`` begins with the one of that name; those that restores have left beside it follow."""
+
+    subnet_group: SubnetGroup
+    parameter_groups: list[ClusterParameterGroup]
+    clusters: list[Cluster]
+
+    @property
+    def resources(self) -> list[Resource]:
+        return [self.subnet_group, *self.parameter_groups, *self.clusters]
+
+
+def present(aws: Aws, params: dict[str, t.Any]) -> Database:
+    """The resources of a database that is to be there, none of them read yet. ``params``: the options of ``rds_cluster``."""
+    name, tags = params["cluster_identifier"], params["tags"]
+    family = parameter_group_family(params["engine"], params["engine_version"])
+    group = ClusterParameterGroup(aws, parameter_group_name(_prefix(params), family), {**params, "family": family}, tags=tags)
+    subnet_group = SubnetGroup(aws, _subnet_group_name(params), params, tags=tags)
+    spec = {**params, "subnet_group_name": subnet_group.name, "parameter_group_name": group.name}
+    return Database(subnet_group, [group], [Cluster(aws, name, spec, tags=tags, needs=(subnet_group, group))])
+
+
+def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
+    """The resources of a database that is to be removed. What there is of it besides the cluster, it asks AWS."""
+    name, common = params["cluster_identifier"], {"tags": params["tags"], "absent": True}
+    subnet_group = SubnetGroup(aws, _subnet_group_name(params), params, **common)
+    cluster = Cluster(aws, name, params, **common)
+    groups, relatives, *_prefetched = run_concurrently(
+        partial(_parameter_groups, aws, name), partial(_relatives, aws, name, params), subnet_group.prefetch, cluster.prefetch
+    )
+    of_families = [ClusterParameterGroup(aws, group, {**params, "arn": arn}, **common) for group, arn in sorted(groups.items())]
+    clusters = [cluster, *(Cluster(aws, other, spec, **common) for other, spec in relatives)]
+    for each in clusters:
+        each.needs = (subnet_group, *of_families)
+    return Database(subnet_group, of_families, clusters)
+
+
+def _prefix(params: dict[str, t.Any]) -> str:
+    return params["name_prefix"] or params["cluster_identifier"]
+
+
+def _subnet_group_name(params: dict[str, t.Any]) -> str:
+    return params["subnet_group_name"] or _prefix(params)
+
+
+def _parameter_groups(aws: Aws, name: str) -> dict[str, str]:
+    """The ARNs of the cluster's parameter groups by name: earlier major versions of the engine had their own."""
+    listed = aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")
+    every = {group["DBClusterParameterGroupName"]: group["DBClusterParameterGroupArn"] for group in listed}
+    return {group: arn for group, arn in every.items() if is_parameter_group(group, name)}
+
+
+def _relatives(aws: Aws, name: str, spec: State) -> list[tuple[str, State]]:
+    """The names of the clusters that restores have left beside this one, each with the spec of its removal."""
+    relatives = []
+    for cluster in aws.pages("rds", "describe_db_clusters", "DBClusters"):
+        other = cluster["DBClusterIdentifier"]
+        if is_kept(other, name):
+            relatives.append((other, {**spec, "final_snapshot_identifier": None}))
+        elif other == restored_name(name):  # nothing was ever written to it
+            relatives.append((other, {**spec, "skip_final_snapshot": True}))
+    return relatives
