@@ -48,6 +48,16 @@ def test_calls_are_recorded_by_api_name(aws: EmbeddedAWS, service: str, operatio
     assert bool(aws.mutating()) == mutating
 
 
+def test_a_client_keeps_its_connection(aws: EmbeddedAWS) -> None:
+    before = aws.connections().get("iam", 0)
+    client = aws.client("iam")
+    for _repeat in range(3):
+        client.list_roles()
+    refused("NoSuchEntity", client.get_role, RoleName="none")
+    client.list_roles()
+    assert aws.connections()["iam"] == before + 1
+
+
 def test_calls_since_a_mark_and_their_errors(aws: EmbeddedAWS) -> None:
     aws.client("sts").get_caller_identity()
     mark = aws.mark()

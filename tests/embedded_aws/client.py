@@ -122,6 +122,10 @@ class EmbeddedAWS:
         """The calls after the mark ``since`` that could have changed something."""
         return [call for call in self.calls(since) if call["mutating"]]
 
+    def connections(self) -> dict[str, int]:
+        """How many connections were opened until now, by the service that is signed for."""
+        return self._control("GET", "connections")
+
     def mark(self) -> int:
         """The number of calls so far, to give to ``calls`` and ``mutating``."""
         return self._control("GET", "mark")

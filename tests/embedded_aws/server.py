@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -50,10 +51,16 @@ class EmbeddedApplication:
     """WSGI application: ``/_embedded/*`` controls the server, everything else is an AWS API call."""
 
     def __init__(self, latency_ms: float = 0, oldest_botocore: Path | None = None) -> None:
+        self.connections: Counter[str] = Counter()
         judge = Judge(oldest_botocore) if oldest_botocore else None
         self.recorder = Recorder(DomainDispatcherApplication(create_backend_app), latency_ms, judge)
         self.snapshots = self.recorder.observer = Snapshots(self._serve_copy)
         self.stale = self.recorder.replicas = Stale(self._serve_replica)
+
+    def note_connection(self, environ: dict[str, Any]) -> None:
+        """Count a new connection, by the service that its first request is signed for."""
+        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
+        self.connections[scope[3] if len(scope) > 3 else ""] += 1
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith(CONTROL):
@@ -74,6 +81,7 @@ class EmbeddedApplication:
         action = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(CONTROL)}"
         return {
             "GET calls": lambda: [vars(call) for call in self.recorder.calls[int(query.get("since", 0)) :]],
+            "GET connections": lambda: self.connections,
             "GET mark": lambda: len(self.recorder.calls),
             "GET objections": lambda: sorted(self.recorder.judge.objections) if self.recorder.judge else [],
             "POST reset": self._reset,
@@ -139,15 +147,48 @@ def holdings() -> dict[str, int]:
     return {name: number for name, number in sorted(found.items()) if number}
 
 
-class QuietRequestHandler(MotoRequestHandler):
-    """The call log replaces the access log."""
+class RequestHandler(MotoRequestHandler):
+    """Keeps connections open, as AWS does and werkzeug does not; the call log replaces the access log."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # a whole response is one packet
+    disable_nagle_algorithm = True
+    is_first = True
+
+    def run_wsgi(self) -> None:
+        """Answer one request. The application reads all of its body, so the next one begins where this one ends."""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        self.environ = environ = self.make_environ()
+        if self.is_first:
+            self.is_first = False
+            self.server.app.note_connection(environ)
+        head: list[Any] = []
+        try:
+            body = b"".join(self.server.app(environ, lambda status, headers, *_exception: head.extend((status, headers))))
+            status, headers = head
+        except ConnectionError:  # a fault
+            raise
+        except Exception:  # a defect of moto, or of ours
+            status, headers, body = "500 Internal Server Error", [("Content-Type", "text/plain")], traceback.format_exc().encode()
+        code, _space, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        if "content-length" not in {name.lower() for name, _value in headers}:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if environ["REQUEST_METHOD"] != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing."""
 
 
 def _server(app: EmbeddedApplication, port: int, fd: int | None = None) -> BaseWSGIServer:
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=QuietRequestHandler, fd=fd)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=RequestHandler, fd=fd)
     os.environ["MOTO_PORT"] = str(server.server_address[1])
     return server
 

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import reconcile, remedies
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.hooks import CheckModeGuard
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.hooks import CheckModeGuard, FewConnections
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import RepeatUntilTaken
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE, LeaseManager, RefuseWithoutLease
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RESPONSES, RecordedResponses, ResponseRecorder
@@ -54,6 +54,7 @@ def guarded(module: t.Any) -> Aws:
         aws.hooks.append(CheckModeGuard())
     else:
         aws.hooks += [RepeatUntilTaken(), manager or RefuseWithoutLease()]
+    aws.hooks.append(FewConnections())
     return aws
 
 
