@@ -93,7 +93,7 @@ class ActionModule(InWorker):
                     **self._task.args,
                     "inputs": inputs,
                     "roles": self._roles(variables),
-                    "survey": not problems and self._task.args.get("survey", False),
+                    "prefetch": not problems and self._task.args.get("prefetch", False),
                 },
                 task_vars=task_vars,
             )

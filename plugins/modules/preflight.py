@@ -14,7 +14,7 @@ description:
   - Checks the C(mlflow_*) inputs of a host, first by themselves (types, ranges, forms, unknown names), then with AWS (the subnets
     exist, lie in the VPC and in two availability zones or more; the certificates are issued and cover the names; and so on).
   - Reports every existing resource that has a name that the stack needs and is owned by somebody else, of all layers at once. Where the
-    database of the stack exists, only with O(survey).
+    database of the stack exists, only with O(prefetch).
   - Reports all problems at once, each with the variable, its value and the remedy, and changes nothing.
   - The inputs are gathered from the variables of the host by an action plugin of the same name. It removes the file C(mlflow_plan_path),
     so that a plan in that file is always the last run's.
@@ -35,7 +35,7 @@ options:
     description: Values of variables of the roles that AWS cannot change later. Filled in by the action plugin.
     type: dict
     default: {}
-  survey:
+  prefetch:
     description:
       - Whether to prefetch, concurrently, everything that the modules of a deployment read. They use these responses until the run
         first changes something or waits for something, for at most 300 seconds, if they run in Ansible's worker
@@ -208,8 +208,8 @@ def problems_with(preflight: Preflight, scope: str, recorder: ResponseRecorder |
 def look_at_all(preflight: Preflight, recorder: ResponseRecorder | None) -> list[Problem]:
     """Ask for what the stack has, for the modules to come, and say what of it is somebody else's.
 
-    There is no survey where the database is not there, and the other parts are about to be made; then only whose they are is asked. Where it
-    is there, that is not asked but taken from the survey.
+    Nothing is prefetched where the database is not there, and the other parts are about to be made; then only whose they are is asked. Where it
+    is there, that is not asked but taken from what was prefetched.
     """
     inputs = preflight.inputs
     if not inputs.get("mlflow_unique_name"):
@@ -244,14 +244,14 @@ def main() -> None:
             "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
             "roles": {"type": "dict", "default": {}},
-            "survey": {"type": "bool", "default": False},
+            "prefetch": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     inputs, scope = module.params["inputs"], module.params["scope"]
     try:
         recorded_responses.forget()  # of what a play before this one has read
-        aws, recorder = recording(module) if module.params["survey"] else (connect(module), None)
+        aws, recorder = recording(module) if module.params["prefetch"] else (connect(module), None)
         preflight, facts = Preflight(aws, inputs), {}
         problems = problems_with(preflight, scope, recorder)
         if not problems:

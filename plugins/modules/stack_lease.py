@@ -21,17 +21,17 @@ description:
 options:
   state:
     description:
-      - With V(held) the lease is acquired, unless this run has it. This is an error where another run has it, or had it since
+      - With V(acquired) the lease is acquired, unless this run has it. This is an error where another run has it, or had it since
         this run began.
       - With V(released) it is released. What remains says who changed the stack last.
       - With V(absent) nothing is left either, as it should be after the stack itself was removed. Where another run has the
         lease, it is left alone.
-      - V(held_again) is as V(held), unless no run has had the lease before. A run that removes a stack acquires it so before it reads, and thereby
+      - V(acquired_if_exists) is as V(acquired), unless no run has had the lease before. A run that removes a stack acquires it so before it reads, and thereby
         knows whether AWS may not show all of it yet.
     type: str
-    choices: [held, released, absent, held_again]
-    default: held
-  survey:
+    choices: [acquired, released, absent, acquired_if_exists]
+    default: acquired
+  prefetch:
     description:
       - For a play that only removes the stack. Once it has the lease, it prefetches, concurrently, everything that its modules read,
         except for resources that hold data. They use these responses until one of them waits for something, for at most 300 seconds,
@@ -82,19 +82,19 @@ EXAMPLES = r"""
 
     - name: Acquire the lease for a module of another collection
       mlplatform.mlflow_aws.stack_lease:
-        state: held
+        state: acquired
 
     - name: Change something else
       amazon.aws.ec2_vpc_igw:
         vpc_id: vpc-0a1b2c3d4e5f67890
   always:
-    - name: Give the lease back
+    - name: Release the lease
       mlplatform.mlflow_aws.stack_lease:
         state: released
 """
 
 RETURN = r"""
-held:
+acquired:
   description: Whether the run has the lease now.
   type: bool
   returned: success
@@ -114,30 +114,30 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefe
 
 
 def reconcile(manager: LeaseManager, state: str) -> None:
-    if state == "held":
+    if state == "acquired":
         manager.acquire()
     elif state == "released":
         manager.release()
-    elif state == "held_again":
+    elif state == "acquired_if_exists":
         manager.acquire_if_exists()
     else:
         with contextlib.suppress(LeaseError):  # it is another run's
             manager.remove()
 
 
-def survey(module: AnsibleAWSModule, stack: str) -> None:
+def prefetch(module: AnsibleAWSModule, stack: str) -> None:
     """Ask for what there is to remove, for the modules to come, once all of it is shown, and no other run changes it any more."""
     aws, recorder = recording(module)
     if recorder and aws.is_consistent:
-        Removal(aws, stack, module.params["survey"]).run()
+        Removal(aws, stack, module.params["prefetch"]).run()
         recorder.save(removal=True)
 
 
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["held", "released", "absent", "held_again"], "default": "held"},
-            "survey": {
+            "state": {"type": "str", "choices": ["acquired", "released", "absent", "acquired_if_exists"], "default": "acquired"},
+            "prefetch": {
                 "type": "dict",
                 "options": {name: {"type": "str", "required": True} for name in ("vpc_id", "host", "zone_id", "api_host", "api_zone_id")},
             },
@@ -148,14 +148,14 @@ def main() -> None:
     try:
         if manager:
             reconcile(manager, module.params["state"])
-            if manager.held and module.params["survey"]:
-                survey(module, manager.stack)
+            if manager.acquired and module.params["prefetch"]:
+                prefetch(module, manager.stack)
     except LeaseError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:
         # What the run was for is done, and the lease ends by itself.
-        warn(f"the lease of the stack could not be given back: {explain(error)}")
-    module.exit_json(changed=False, held=manager is not None and manager.held)
+        warn(f"the lease of the stack could not be released: {explain(error)}")
+    module.exit_json(changed=False, acquired=manager is not None and manager.acquired)
 
 
 if __name__ == "__main__":

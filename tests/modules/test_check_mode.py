@@ -55,7 +55,7 @@ def test_no_module_changes_anything_in_check_mode_or_without_the_lease(aws, tmp_
         assert [call["operation"] for call in aws.mutating(since)] == [], module
 
     with mock.patch.dict(os.environ, lease(tmp_path / "first")):
-        run_module("stack_lease", {"state": "held"}, aws)
+        run_module("stack_lease", {"state": "acquired"}, aws)
     for module, given, change in every:
         absent = {} if module == "ecs_task" else {"state": "absent"}
         assert plan(module, **given)

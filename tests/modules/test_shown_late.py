@@ -118,7 +118,7 @@ def test_a_module_that_starts_over_makes_no_twin_of_what_it_has_made(aws: Embedd
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "interrupted"])
 def test_a_run_right_after_one_that_died_makes_no_twin(runs: Runs, killed: bool) -> None:
-    run_module("stack_lease", {"state": "held"}, runs.aws)
+    run_module("stack_lease", {"state": "acquired"}, runs.aws)
     time.sleep(SHOWN)  # to know when it took the lease is not enough
     assert runs.module("apigatewayv2_vpc_link", LINK)["changed"]
     runs.die(left=killed)
@@ -136,11 +136,11 @@ def test_who_was_killed_has_left_when_it_changed_something_last(aws: EmbeddedAWS
 
 
 def test_a_run_that_removes_right_after_one_that_made_leaves_nothing(aws: EmbeddedAWS, runs: Runs) -> None:
-    run_module("stack_lease", {"state": "held"}, aws)
+    run_module("stack_lease", {"state": "acquired"}, aws)
     runs.module("apigatewayv2_vpc_link", LINK)
     runs.end()
     runs.begin()
-    assert runs.module("stack_lease", {"state": "held_again"})["held"]
+    assert runs.module("stack_lease", {"state": "acquired_if_exists"})["acquired"]
     assert runs.module("apigatewayv2_vpc_link", {"name": "x", "state": "absent"})["changed"]
     assert aws.client("apigatewayv2").get_vpc_links()["Items"] == []
 
@@ -148,19 +148,19 @@ def test_a_run_that_removes_right_after_one_that_made_leaves_nothing(aws: Embedd
 def test_where_aws_is_up_to_date_nothing_is_waited_for(aws: EmbeddedAWS, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "CONSISTENCY_WINDOW", 1000)  # which would be noticed
     mark = aws.mark()
-    assert not run_module("stack_lease", {"state": "held_again"}, aws)["held"]
+    assert not run_module("stack_lease", {"state": "acquired_if_exists"}, aws)["acquired"]
     run_module("apigatewayv2_api", {**API, "tags": TAGS}, aws)
     run_module("stack_lease", {"state": "released"}, aws)
     runs.begin()
     assert not run_module("apigatewayv2_api", {**API, "tags": TAGS}, aws)["changed"]
     runs.begin()
-    run_module("stack_lease", {"state": "held_again"}, aws)
+    run_module("stack_lease", {"state": "acquired_if_exists"}, aws)
     run_module("apigatewayv2_api", {"name": "x", "tags": TAGS, "state": "absent"}, aws)
     assert [c["operation"] for c in aws.calls(mark) if c["service"] == "ssm"] == [
         "GetParametersByPath",  # there is none
         "GetParametersByPath",
         "PutParameter",
-        "PutParameter",  # taken and given back
+        "PutParameter",  # acquired and released
         "GetParametersByPath",
         "PutParameter",
         "DeleteParameters",  # there was one, so it is taken

@@ -100,7 +100,7 @@ def test_a_run_takes_the_lease_before_its_first_change_and_asks_no_more(aws: Emb
     tags = aws.client("ssm").list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{PATH}/1")["TagList"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == TAGS
     assert "ssm:GetParametersByPath" not in run.make("two")
-    assert run.end() == ["ssm:PutParameter"] and not run.result["held"]
+    assert run.end() == ["ssm:PutParameter"] and not run.result["acquired"]
     assert [lease["released"] for lease in leases(aws).values()] == [True]
     assert run.end() == []
 
@@ -116,7 +116,7 @@ def test_a_run_with_nothing_to_do_takes_none(aws: EmbeddedAWS, run: Run, tmp_pat
 def test_a_plan_takes_none_and_is_not_stopped_by_one(aws: EmbeddedAWS, other: Run, run: Run) -> None:
     elsewhere(aws)
     assert set(run.make("one", check=True)) == {"ecs:DescribeClusters"} and run.result["changed"]
-    assert run.end(check=True) == [] and run.end("held", check=True) == []
+    assert run.end(check=True) == [] and run.end("acquired", check=True) == []
 
 
 def test_the_next_run_removes_what_the_last_one_left(aws: EmbeddedAWS, run: Run, tmp_path: Path) -> None:
@@ -225,31 +225,31 @@ def test_an_ssm_that_refuses_stops_the_run_and_one_in_trouble_does_not_undo_it(a
     run.make("one")
     aws.faults({"service": "ssm", "operation": "PutParameter", "error": denied})
     run.end()
-    assert "the lease of the stack could not be given back: u may not ssm:PutParameter" in str(run.result["warnings"])
+    assert "the lease of the stack could not be released: u may not ssm:PutParameter" in str(run.result["warnings"])
 
 
 def test_modules_that_do_not_know_of_the_lease_have_it_taken_for_them(aws: EmbeddedAWS, other: Run, run: Run) -> None:
     elsewhere(aws)
     with pytest.raises(ModuleFailed, match="another run has the lease"):
-        run.end("held")
+        run.end("acquired")
     edit(aws, 1, released=True)
     another = Run(aws, run.directory / "another")
-    assert another.end("held") == TAKE_NEXT and another.result["held"]
-    assert another.end("held") == []
+    assert another.end("acquired") == TAKE_NEXT and another.result["acquired"]
+    assert another.end("acquired") == []
 
 
 def test_what_removes_a_stack_takes_the_lease_where_there_was_one(aws: EmbeddedAWS, run: Run, tmp_path: Path) -> None:
-    assert run.end("held_again") == TAKE[:1] and not run.result["held"]
+    assert run.end("acquired_if_exists") == TAKE[:1] and not run.result["acquired"]
     run.make("one")
     run.end()
     another = Run(aws, tmp_path / "another")
-    assert another.end("held_again") == TAKE_NEXT and another.result["held"]
+    assert another.end("acquired_if_exists") == TAKE_NEXT and another.result["acquired"]
     elsewhere(aws)
     with pytest.raises(ModuleFailed, match="another run has the lease"):
-        Run(aws, tmp_path / "third").end("held_again")
+        Run(aws, tmp_path / "third").end("acquired_if_exists")
     aws.faults({"service": "ssm", "operation": "GetParametersByPath", "error": {"code": "AccessDeniedException", "message": "no"}})
     with pytest.raises(ModuleFailed, match="the lease of the stack mlflow-x cannot be taken"):
-        Run(aws, tmp_path / "fourth").end("held_again")
+        Run(aws, tmp_path / "fourth").end("acquired_if_exists")
 
 
 def test_nothing_is_left_of_a_stack_that_is_gone(aws: EmbeddedAWS, other: Run, run: Run) -> None:

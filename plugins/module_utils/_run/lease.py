@@ -5,7 +5,7 @@
 
 A lease is a parameter of SSM, ``/mlplatform/mlflow_aws/<stack>/lease/<number>``. Numbers only go up, and the parameter with
 the highest number says who has the stack, or who had it last. It is taken before the first call of the run that is not
-read-only, by making the next number, which AWS lets one run do and no other. It is given back by saying so in its
+read-only, by making the next number, which AWS lets one run do and no other. It is released by saying so in its
 parameter: a deleted parameter cannot be made again for a while, and a run that has read the stack meanwhile has to know
 that it was changed.
 """
@@ -223,7 +223,7 @@ class LeaseManager(Hook):
         return t.cast(str, self._option["stack"])
 
     @property
-    def held(self) -> bool:
+    def acquired(self) -> bool:
         """Whether this run has the lease."""
         return self._lease is not None
 

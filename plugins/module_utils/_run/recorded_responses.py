@@ -58,8 +58,8 @@ class RecordedResponses(Hook):
     A module gets an answer once: where it asks again, it wants to know what is new.
 
     In a removal a change ends them only for the module that makes it. Each module there reads and removes what is its own, and what
-    is removed no other module asks for; nor does anything make what a survey has not found, as the run has the stack for itself. What
-    would tell of it too late, a survey of a removal leaves out. A pause to wait ends them there too, for all.
+    is removed no other module asks for; nor does anything make what a prefetch has not found, as the run has the stack for itself. What
+    would tell of it too late, the prefetch of a removal leaves out. A pause to wait ends them there too, for all.
     """
 
     def __init__(self, file: str) -> None:

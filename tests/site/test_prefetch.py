@@ -73,7 +73,7 @@ def deployed(team: Stack, first: Run) -> Stack:
     return team
 
 
-def test_a_first_deployment_has_no_survey(first: Run) -> None:
+def test_a_first_deployment_prefetches_nothing(first: Run) -> None:
     """Each of its modules changes something: what was asked before would count for nothing. Only whose the names are is asked."""
     assert len(first.calls) <= 230
 
@@ -96,8 +96,8 @@ def test_after_the_first_change_everything_is_asked_again(deployed: Stack) -> No
     assert deployed.run("plan").changes == []
 
 
-def test_only_a_play_of_which_nothing_else_is_a_part_has_a_survey(deployed: Stack) -> None:
-    run = deployed.run("site", "-e", "__mlflow_survey=false")
+def test_only_a_play_of_which_nothing_else_is_a_part_prefetches(deployed: Stack) -> None:
+    run = deployed.run("site", "-e", "__mlflow_prefetch=false")
     last = max(n for n, call in enumerate(run.calls) if call["operation"] == VALUES)
     assert len(run.calls[last:]) > 20
 
@@ -110,18 +110,18 @@ def test_modules_outside_the_worker_ask_themselves(deployed: Stack) -> None:
 
 
 @pytest.fixture
-def surveyed(deployed: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of the answers that a survey of a deployed stack has had."""
+def prefetched(deployed: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the answers that the prefetch of a deployed stack has had."""
     file = tmp_path / "answers"
     monkeypatch.setenv(RESPONSES, str(file))
     (cluster,) = deployed.aws.client("rds").describe_db_clusters()["DBClusters"]
     database = {"mlflow_database_engine": cluster["Engine"], "mlflow_rds_cluster_engine_version": cluster["EngineVersion"]}
-    run_module("preflight", {"inputs": {**database, **deployed.inputs}, "survey": True}, deployed.aws)
+    run_module("preflight", {"inputs": {**database, **deployed.inputs}, "prefetch": True}, deployed.aws)
     return file
 
 
-def test_no_secret_is_kept(deployed: Stack, surveyed: Path) -> None:
-    kept, secrets = surveyed.read_bytes(), deployed.aws.client("secretsmanager")
+def test_no_secret_is_kept(deployed: Stack, prefetched: Path) -> None:
+    kept, secrets = prefetched.read_bytes(), deployed.aws.client("secretsmanager")
     hidden = [PASSWORD]
     for name in ("backend-store-uri", "server-keys"):
         hidden += json.loads(secrets.get_secret_value(SecretId=f"mlflow-team-x-{name}")["SecretString"]).values()
@@ -129,23 +129,23 @@ def test_no_secret_is_kept(deployed: Stack, surveyed: Path) -> None:
     client = deployed.inputs["mlflow_aws_cognito_user_pool_client_id"]
     hidden.append(deployed.aws.client("cognito-idp").describe_user_pool_client(UserPoolId=pool, ClientId=client)["UserPoolClient"]["ClientSecret"])
     assert len(hidden) > 4 and not [secret for secret in hidden if secret.encode() in kept]
-    assert surveyed.stat().st_mode & 0o777 == 0o600
+    assert prefetched.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_was_asked_is_not_asked_again_until_something_changes(deployed: Stack, surveyed: Path) -> None:
+def test_what_was_asked_is_not_asked_again_until_something_changes(deployed: Stack, prefetched: Path) -> None:
     tags = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "mlflow-team-x", **deployed.inputs["mlflow_tags"]}
     cluster = {"name": "mlflow-team-x", "container_insights": "disabled", "tags": tags}
     mark = deployed.aws.mark()
     assert run_module("ecs_cluster", cluster, deployed.aws)["changed"] is False
-    assert deployed.aws.calls(mark) == [] and surveyed.exists()
+    assert deployed.aws.calls(mark) == [] and prefetched.exists()
 
     assert run_module("ecs_cluster", {**cluster, "container_insights": "enhanced"}, deployed.aws)["changed"] is True
-    assert not surveyed.exists()
+    assert not prefetched.exists()
     assert run_module("ecs_cluster", {**cluster, "container_insights": "enhanced"}, deployed.aws)["changed"] is False
     assert [call["operation"] for call in deployed.aws.calls(mark) if call["operation"] == "DescribeClusters"] == ["DescribeClusters"]
 
 
-def test_old_answers_count_for_nothing(deployed: Stack, surveyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_answers_count_for_nothing(deployed: Stack, prefetched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorded_responses, "LASTING", 0)
     mark = deployed.aws.mark()
     run_module("ecs_cluster", {"name": "mlflow-team-x"}, deployed.aws, check=True)
@@ -167,13 +167,13 @@ def test_a_removal_asks_at_once_what_does_not_hold_data(stack: Stack) -> None:
     run = stack.destroy()
     stacks = [call for call in run.calls if call["service"] != "ssm"]
     first = next(n for n, call in enumerate(stacks) if call["mutating"])
-    survey, rest = stacks[1:first], stacks[first:]  # preflight has asked for the account
-    assert [question for question, times in questions(survey).items() if times > 1] == []
+    prefetched, rest = stacks[1:first], stacks[first:]  # preflight has asked for the account
+    assert [question for question, times in questions(prefetched).items() if times > 1] == []
     assert Counter(call["operation"] for call in rest if not call["mutating"]) == Counter(OF_DATA) + Counter(OF_WHAT_SERVICES_MAKE) + Counter(WHETHER_GONE)
     assert len(run.calls) <= 143
 
 
-def test_a_removal_right_after_a_change_has_no_survey(stack: Stack) -> None:
+def test_a_removal_right_after_a_change_prefetches_nothing(stack: Stack) -> None:
     """AWS may not show yet what the run before has made: each module looks as late as it can."""
     stack.apply()
     run = stack.destroy()
@@ -205,11 +205,11 @@ def removing(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         "api_host": f"mlflow.{given['mlflow_api_zone_name']}",
         "api_zone_id": given["mlflow_api_zone_id"],
     }
-    assert removal(stack, "stack_lease", state="held_again", survey=where)["held"] and file.exists()
+    assert removal(stack, "stack_lease", state="acquired_if_exists", prefetch=where)["acquired"] and file.exists()
     return file
 
 
-def test_what_changes_after_the_survey_is_neither_removed_nor_left(stack: Stack, removing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changes_after_the_prefetch_is_neither_removed_nor_left(stack: Stack, removing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     s3, rds, logs = (stack.aws.client(service) for service in ("s3", "rds", "logs"))
     bucket, log_group = s3.list_buckets()["Buckets"][0]["Name"], f"/aws/rds/cluster/{NAME}/error"
     s3.put_object(Bucket=bucket, Key="1/model.pkl", Body=b"weights")

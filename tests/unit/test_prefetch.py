@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A survey asks what it can, and never ends a run."""
+"""A prefetch asks what it can, and never ends a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 NO_AWS = t.cast(t.Any, None)
 
 
-class Survey(prefetch.Prefetch):
+class Questions(prefetch.Prefetch):
     """Puts some questions, and notes which were answered."""
 
     def __init__(self, *questions: t.Callable[[], t.Any]) -> None:
@@ -36,13 +36,13 @@ def test_no_answer_ends_a_run(error: type[Exception]) -> None:
     def odd() -> None:
         raise error(*(["utf-8", b"", 0, 1, "odd"] if error is UnicodeDecodeError else ["odd"]))
 
-    survey = Survey(odd, odd)
-    survey.run()
-    assert survey.answered == ["last"], "the other questions are put all the same"
+    prefetched = Questions(odd, odd)
+    prefetched.run()
+    assert prefetched.answered == ["last"], "the other questions are put all the same"
 
 
 def test_a_question_that_cannot_be_put_ends_no_run() -> None:
-    class Broken(Survey):
+    class Broken(Questions):
         def questions(self) -> t.Iterator[prefetch.Question]:
             yield self.given[0]
             raise KeyError("vpc_id")
