@@ -50,4 +50,4 @@ lock: ## pins the requirements anew
 	@scripts/lock
 
 clean: ## removes what the targets above have made
-	rm -rf .venv .cache .ansible .pytest_cache .hypothesis tests/output *.tar.gz *.outputs.json
+	rm -rf .venv .cache .ansible .pytest_cache .hypothesis .mypy_cache .ruff_cache tests/output *.tar.gz *.outputs.json
