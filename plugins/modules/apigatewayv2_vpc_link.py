@@ -123,88 +123,10 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import ApiGatewayResource, own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-
-
-def normal(link: dict[str, t.Any]) -> State:
-    """A VPC link as API Gateway answers it, in our terms."""
-    return {
-        "id": link["VpcLinkId"],
-        "subnet_ids": sorted(link["SubnetIds"]),
-        "security_group_ids": sorted(link["SecurityGroupIds"]),
-        "usable": link["VpcLinkStatus"] != "FAILED",
-        "status": link["VpcLinkStatus"],
-        "reason": link.get("VpcLinkStatusMessage", ""),
-        "tags": own_tags(link),
-    }
-
-
-class VpcLink(ApiGatewayResource):
-    """A VPC link, known by its subnets and security groups, or by ``id`` once there is one."""
-
-    kind = "apigatewayv2_vpc_link"
-    allows_duplicates = True
-    immutable = frozenset({"usable"})  # a link that failed is made again; nothing can be using it
-    replaceable = True
-    id = ""
-    others: t.Sequence[State] = ()
-
-    def describe(self) -> State | None:
-        if self.id:
-            link = none_if_missing(self.aws.client("apigatewayv2").get_vpc_link, "NotFoundException", VpcLinkId=self.id)
-            return normal(link) if link else None
-        ours = self.ours()
-        same = [link for link in ours if self._placement().items() <= link.items()]
-        link = min(same, key=lambda link: not link["usable"], default=None)
-        self.others = [other for other in ours if other is not link]
-        if link:
-            self.id = link["id"]
-        return link
-
-    def ours(self) -> list[State]:
-        """The links of this name that carry our tags."""
-        links = self.aws.pages("apigatewayv2", "get_vpc_links", "Items")
-        named = (link for link in links if link["Name"] == self.name and not self._owned_by_another({"tags": own_tags(link)}))
-        return [normal(link) for link in named if link["VpcLinkStatus"] != "DELETING"]
-
-    def _placement(self) -> State:
-        return {name: sorted(self.spec[name]) for name in ("subnet_ids", "security_group_ids")}
-
-    def desired(self) -> State:
-        return {**self._placement(), "usable": True}
-
-    def unknown(self) -> State:
-        return {"id": UNKNOWN}
-
-    def create(self, desired: State) -> State:
-        link = self.call(
-            "create_vpc_link", Name=self.name, SubnetIds=desired["subnet_ids"], SecurityGroupIds=desired["security_group_ids"], Tags=desired["tags"]
-        )
-        self.id = link["VpcLinkId"]
-        return {"id": self.id, "status": link["VpcLinkStatus"], "reason": link.get("VpcLinkStatusMessage", "")}
-
-    def path(self, state: State) -> str:
-        return f"vpclinks/{state['id']}"
-
-    def delete(self, before: State) -> None:
-        self.call("delete_vpc_link", VpcLinkId=before["id"])
-        self.id = before["id"]
-        self.wait_gone()  # until then its network interfaces hold on to the security groups
-
-    def pending(self, state: State) -> bool:
-        if state["status"] == "FAILED":
-            raise AwsError(f"API Gateway could not make it: {state['reason'] or 'no reason given'}")
-        return state["status"] == "PENDING"
-
-    def warn(self, before: State | None, changes: State) -> list[str]:
-        if before or not self.others:
-            return []
-        return ["takes the place of a link with other subnets or groups, which serves until the API uses this one"]
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

@@ -88,7 +88,7 @@ from functools import partial
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import connect
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, MAX_IN_FLIGHT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, explain
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict

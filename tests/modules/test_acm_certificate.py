@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import importlib
 import typing as t
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.acm import Certificate
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 
@@ -16,8 +16,7 @@ TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
 
 def test_a_certificate_that_stays_pending_says_what_to_do_and_goes_on_later(aws, monkeypatch):
     """The validation records are in a private zone first, which the internet does not see."""
-    module = importlib.import_module(f"ansible_collections.mlplatform.mlflow_aws.plugins.modules.{MODULE}")
-    monkeypatch.setattr(module.Certificate, "timeout", 0)
+    monkeypatch.setattr(Certificate, "timeout", 0)
     vpc = aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     private, public = (
         aws.client("route53").create_hosted_zone(Name="example.com", CallerReference=str(config), HostedZoneConfig=config, **more)["HostedZone"]["Id"]

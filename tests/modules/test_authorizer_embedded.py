@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_package import build_zip, code_sha256
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import build_zip, code_sha256
 from embedded_aws.client import EmbeddedAWS
 
 AUTHORIZER = Path(__file__).parents[2] / "roles/apigw/files/authorizer"

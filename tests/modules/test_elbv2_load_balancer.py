@@ -332,7 +332,7 @@ def test_deletion_protection(aws, given, check):
             run_module(MODULE, refused, aws, check=check)
     assert aws.mutating(mark) == []
     if not check:
-        run(aws, {**absent, "lift_deletion_protection": True})
+        run(aws, {**absent, "disable_deletion_protection": True})
         assert aws.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
 
 

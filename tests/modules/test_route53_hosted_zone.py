@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import importlib
 import typing as t
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53 import hosted_zone
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 
@@ -76,8 +76,7 @@ def test_a_private_zone_of_that_name_is_in_nobodys_way(aws: EmbeddedAWS) -> None
 
 
 def test_a_zone_is_made_again_although_its_reference_stays_taken(aws: EmbeddedAWS, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module(f"ansible_collections.mlplatform.mlflow_aws.plugins.modules.{MODULE}")
-    monkeypatch.setattr(module, "CONSISTENCY_WINDOW", 0)
+    monkeypatch.setattr(hosted_zone, "CONSISTENCY_WINDOW", 0)
     for _time in range(2):
         run_module(MODULE, given("x"), aws)
         run_module(MODULE, given("x", state="absent"), aws)

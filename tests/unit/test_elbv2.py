@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2 import normal_actions, normal_conditions, sent_actions, sent_conditions
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.actions import (
+    normal_actions,
+    normal_conditions,
+    sent_actions,
+    sent_conditions,
+)
 
 POOL = {"UserPoolArn": "arn:pool", "UserPoolClientId": "client", "UserPoolDomain": "mlflow"}
 OIDC = {

@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_package import build_zip, code_sha256
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import build_zip, code_sha256
 
 AUTHORIZER = Path(__file__).parents[2] / "roles/apigw/files/authorizer"
 

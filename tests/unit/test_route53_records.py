@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import dns_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.route53_records import target
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import dns_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import target
 
 
 def alias(name, zone="Z1", health=False):

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import reconcile
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.apigatewayv2_vpc_link import VpcLink, normal
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink, normal
 
 FAILED = {
     "VpcLinkId": "old",

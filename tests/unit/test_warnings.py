@@ -13,20 +13,16 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rd
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.listener import Listener, Rule
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.load_balancer import DELETION_PROTECTION, LoadBalancer
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import is_open
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket, shorter_lives
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules import (
-    apigatewayv2_domain_name,
-    application_autoscaling_target,
-    ecs_service,
-    ecs_task_definition,
-    elbv2_load_balancer,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.modules import application_autoscaling_target, ecs_service, ecs_task_definition
 
 AWS: t.Any = types.SimpleNamespace(check_mode=True, module=types.SimpleNamespace(params={}))
-PROTECTION = elbv2_load_balancer.DELETION_PROTECTION
 SIGN_IN, FORWARD = {"Type": "authenticate-cognito"}, {"Type": "forward"}
 
 
@@ -36,7 +32,7 @@ def thing(kind: type[Resource], absent: bool = False, parent: t.Any = None, **sp
 
 def inside(kind: type[t.Any], absent: bool = False, parent_absent: bool = False) -> Resource:
     """A listener or a rule."""
-    return kind(AWS, "x", {}, absent=absent, parent=types.SimpleNamespace(absent=parent_absent), there=None)
+    return kind(AWS, "x", {}, absent=absent, parent=types.SimpleNamespace(absent=parent_absent), existing=None)
 
 
 def scaled(kind: type[t.Any], absent: bool = False, parent_absent: bool = False) -> Resource:
@@ -53,9 +49,9 @@ def instance(absent: bool = False, parent_absent: bool = False, readers: int = 0
     return thing(Instance, absent, types.SimpleNamespace(absent=parent_absent), reader_count=readers)
 
 
-def balancer(absent: bool = False, may_lift: bool = True) -> Resource:
-    attributes = {PROTECTION: not may_lift}
-    return thing(elbv2_load_balancer.LoadBalancer, absent, lift_deletion_protection=may_lift, attributes=attributes)
+def balancer(absent: bool = False, may_disable: bool = True) -> Resource:
+    attributes = {DELETION_PROTECTION: not may_disable}
+    return thing(LoadBalancer, absent, disable_deletion_protection=may_disable, attributes=attributes)
 
 
 def bucket(absent: bool = False, force_empty: bool = False) -> Resource:
@@ -100,16 +96,16 @@ CASES = [
         balancer(),
         BALANCER,
         {"scheme": "internet-facing"},
-        ["opens the load balancer to the internet", "deletes the load balancer and makes it anew: its DNS name changes, requests fail for minutes"],
+        ["opens the load balancer to the internet", "deletes the load balancer and creates it anew: its DNS name changes, requests fail for minutes"],
     ),
-    (balancer(), {**BALANCER, "protected": True}, {"attributes": {PROTECTION: "false"}}, ["the load balancer can be deleted by mistake"]),
-    (balancer(), BALANCER, {"attributes": {PROTECTION: "true"}}, []),
+    (balancer(), {**BALANCER, "protected": True}, {"attributes": {DELETION_PROTECTION: "false"}}, ["the load balancer can be deleted by mistake"]),
+    (balancer(), BALANCER, {"attributes": {DELETION_PROTECTION: "true"}}, []),
     (balancer(), BALANCER, {"subnets": ["subnet-b", "subnet-c"]}, ["connections through subnet-a are cut"]),
     (balancer(), BALANCER, {"subnets": ["subnet-a", "subnet-b", "subnet-c"]}, []),
-    (inside(elbv2_load_balancer.Listener, absent=True), {"arn": "x"}, {}, ["nobody can connect to this port any more"]),
-    (inside(elbv2_load_balancer.Listener, absent=True, parent_absent=True), {"arn": "x"}, {}, []),
-    (inside(elbv2_load_balancer.Rule), {"actions": [SIGN_IN, FORWARD]}, {"actions": [FORWARD]}, ["lets everybody in without a sign-in"]),
-    (inside(elbv2_load_balancer.Rule), {"actions": [FORWARD]}, {"actions": [SIGN_IN, FORWARD]}, []),
+    (inside(Listener, absent=True), {"arn": "x"}, {}, ["nobody can connect to this port any more"]),
+    (inside(Listener, absent=True, parent_absent=True), {"arn": "x"}, {}, []),
+    (inside(Rule), {"actions": [SIGN_IN, FORWARD]}, {"actions": [FORWARD]}, ["lets everybody in without a sign-in"]),
+    (inside(Rule), {"actions": [FORWARD]}, {"actions": [SIGN_IN, FORWARD]}, []),
     # the bucket
     (bucket(), None, {"versioning": False, "public_access_block": False}, []),
     (bucket(), {"arn": "x"}, {"encryption": {}}, ["objects that are in it already keep their encryption"]),
@@ -147,7 +143,7 @@ CASES = [
     (thing(LogGroup, absent=True), {"retention_in_days": 90}, {}, ["its logs are deleted"]),
     (thing(Secret, absent=True, recovery_window_in_days=0), {"arn": "x"}, {}, ["the value is deleted at once and for good"]),
     (thing(Secret, absent=True, recovery_window_in_days=30), {"arn": "x"}, {}, []),
-    (thing(apigatewayv2_domain_name.DomainName, absent=True), {"status": "AVAILABLE"}, {}, ["programs that use this name are cut off"]),
+    (thing(DomainName, absent=True), {"status": "AVAILABLE"}, {}, ["programs that use this name are cut off"]),
 ]
 
 

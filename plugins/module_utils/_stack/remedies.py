@@ -35,6 +35,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         r"BucketAlready(Exists|OwnedByYou)",
         "bucket names are shared by all of AWS: choose another mlflow_unique_name, or give a bucket of your own as mlflow_artifact_bucket_id",
     ),
+    ("a second one would compete with it", "use it by its ID (bootstrap: mlflow_bootstrap_zone_id, mlflow_bootstrap_api_zone_id), or choose another name"),
     (
         r"InsufficientFreeAddresses|Not enough IP space|insufficient free addresses|not enough free addresses",
         f"free addresses in this subnet or give a larger one in its place (mlflow_*_subnet_ids), {_AGAIN}",

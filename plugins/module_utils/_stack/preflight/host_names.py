@@ -11,7 +11,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, api_load_balancer, record_sets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import dns_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
 

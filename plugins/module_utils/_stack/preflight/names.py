@@ -9,12 +9,12 @@ import contextlib
 import typing as t
 from functools import partial
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2 import own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import api_load_balancer, domain_names, load_balancer
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.dns_records import dns_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import was_begun

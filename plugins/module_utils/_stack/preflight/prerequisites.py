@@ -12,7 +12,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.hosted_zones import public_zones
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.hosted_zone import public_zones
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.quotas import ADDRESSES, Quotas, VPCS

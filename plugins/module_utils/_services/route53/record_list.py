@@ -1,9 +1,9 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: which DNS records lead to a resource, remembered in a tag of it.
+"""PRIVATE: which DNS records lead to a resource, listed in a tag of it.
 
-Route 53 finds a record by its zone and name alone. Once an input names others, the record of before would be lost.
+Route 53 finds a record by its zone and name alone. Once an input names others, the previous record would be lost.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ def entry(record: Record) -> str:
 
 
 def take_records(tags: dict[str, str]) -> list[Record]:
-    """What the tag remembers. It is no tag that a user gave, so it is taken away from the others."""
+    """What the tag lists. It is no tag that a user gave, so it is taken away from the others."""
     words = tags.pop(RECORDS_TAG, "").split()
     return [dict(zip(KEYS, word.split("/"), strict=True)) for word in words if word.count("/") == len(KEYS) - 1]
 
 
 def records_tag(records: t.Iterable[Record]) -> dict[str, str]:
-    """The tag that remembers the records."""
+    """The tag that lists the records."""
     return {RECORDS_TAG: " ".join(sorted(map(entry, records)))}
 
 
-class Memory:
-    """The tag of one resource, by its ARN. A record is noted before it is made, and forgotten after it was removed."""
+class RecordList:
+    """The tag of one resource, by its ARN. A record is listed before it is created, until after it was removed."""
 
     def __init__(self, aws: Aws, arn: str, records: t.Iterable[Record]) -> None:
         self.aws, self.arn = aws, arn
         self.records = {entry(record): record for record in records}
         self._lock = threading.Lock()
 
-    def holds(self, record: Record) -> bool:
+    def contains(self, record: Record) -> bool:
         return entry(record) in self.records
 
-    def note(self, record: Record) -> None:
+    def add(self, record: Record) -> None:
         with self._lock:
             self._write({**self.records, entry(record): record})
 
-    def forget(self, record: Record) -> None:
+    def remove(self, record: Record) -> None:
         with self._lock:
             self._write({word: each for word, each in self.records.items() if word != entry(record)})
 

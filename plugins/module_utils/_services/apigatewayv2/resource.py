@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import change_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import change_tags
+
+Document = dict[str, t.Any]
+"""Something of API Gateway as it answers it."""
 
 
 class ApiGatewayResource(Resource):
@@ -40,8 +43,3 @@ class ApiGatewayResource(Resource):
 def own_tags(document: dict[str, t.Any]) -> dict[str, str]:
     """The tags of an answer, without those that AWS itself sets."""
     return {k: v for k, v in document.get("Tags", {}).items() if not k.startswith("aws:")}
-
-
-def mapping_name(domain_name: str, key: str) -> str:
-    """What an API mapping is called: the domain name and the path that it maps."""
-    return f"{domain_name}/{key}".rstrip("/")

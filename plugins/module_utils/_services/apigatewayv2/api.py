@@ -1,0 +1,146 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: HTTP APIs."""
+
+from __future__ import annotations
+
+import functools
+import json
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.authorizer import Authorizer, Permission
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.integration import Integration
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.mapping import Mapping
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.route import Route
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.stage import Stage
+
+PARTS = ("integrations", "authorizers", "routes", "stages")
+"""What lies in an API, as the names of API Gateway's operations call it."""
+STATEMENT_ID = "apigateway"
+
+
+class Api(ApiGatewayResource):
+    kind = "apigatewayv2_api"
+    allows_duplicates = True
+
+    def describe(self) -> State | None:
+        apis = self.aws.pages("apigatewayv2", "get_apis", "Items")
+        named = (api for api in apis if api["Name"] == self.name)
+        return next((self._normal(api) for api in named if not self._owned_by_another({"tags": own_tags(api)})), None)
+
+    @staticmethod
+    def _normal(api: Document) -> State:
+        return {
+            "id": api["ApiId"],
+            "endpoint": api["ApiEndpoint"],
+            "description": api.get("Description", ""),
+            "disable_execute_api_endpoint": api.get("DisableExecuteApiEndpoint", False),
+            "cors": bool(api.get("CorsConfiguration")),
+            "version": api.get("Version", ""),
+            "tags": own_tags(api),
+        }
+
+    def desired(self) -> State:
+        return {
+            "description": self.spec["description"],
+            "disable_execute_api_endpoint": self.spec["disable_execute_api_endpoint"],
+            "cors": False,  # for browsers, which come in by the load balancer
+            "version": "",
+        }
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN, "endpoint": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        api = self.call("create_api", Name=self.name, ProtocolType="HTTP", Tags=desired["tags"], **self._arguments())
+        return {"id": api["ApiId"], "endpoint": api["ApiEndpoint"]}
+
+    def update(self, before: State, changes: State) -> None:
+        if "cors" in changes:
+            self.call("delete_cors_configuration", ApiId=before["id"])
+        if changes.keys() - {"cors"}:
+            version = {"Version": changes["version"]} if "version" in changes else {}
+            self.call("update_api", ApiId=before["id"], **self._arguments(), **version)
+
+    def _arguments(self) -> dict[str, t.Any]:
+        return {"Description": self.spec["description"], "DisableExecuteApiEndpoint": self.spec["disable_execute_api_endpoint"]}
+
+    def path(self, state: State) -> str:
+        return f"apis/{state['id']}"
+
+    def delete(self, before: State) -> None:
+        self.call("delete_api", ApiId=before["id"])
+
+    def children(self) -> list[Resource]:
+        parts = self._parts()
+        used = {route.get("Target") for route in parts["routes"]}
+        integrations = sorted(parts["integrations"], key=lambda i: f"integrations/{i['IntegrationId']}" not in used)
+        if self.absent:
+            return [
+                *(Mapping(self, m, absent=True) for m in self._own(parts["mappings"])),
+                *(Integration(self, i, spare=place > 0, absent=True) for place, i in enumerate(integrations)),
+                *(Authorizer(self, a, absent=True) for a in parts["authorizers"]),
+                *(Route(self, r, r["RouteKey"], absent=True) for r in parts["routes"]),
+                *(Stage(self, s, absent=True) for s in parts["stages"]),
+            ]
+
+        integration = Integration(self, next(iter(integrations), None))
+        authorizers = {a["Name"]: a for a in parts["authorizers"]}
+        authorizer = Authorizer(self, authorizers.pop(self.spec["authorizer"]["name"], None))
+        unused = [*(Integration(self, i, spare=True, absent=True) for i in integrations[1:]), *(Authorizer(self, a, absent=True) for a in authorizers.values())]
+
+        statements = {s["Sid"]: s for s in parts["statements"]}
+        permissions = []
+        if self.spec["authorizer"]["type"] == "REQUEST":
+            permissions = [
+                Permission(authorizer, STATEMENT_ID, statements.pop(STATEMENT_ID, None)),
+                *(Permission(authorizer, sid, statement, absent=True) for sid, statement in statements.items()),
+            ]
+
+        # The unused go after the routes were changed, and the stage comes after the routes: so a route always has an
+        # authorizer that works.
+        existing = {r["RouteKey"]: r for r in parts["routes"]}
+        needs = [integration, authorizer, *permissions, *unused]
+        routes = [Route(self, existing.pop(key, None), key, integration, authorizer, needs=needs) for key in self.spec["route_keys"]]
+        stray_routes = [Route(self, r, key, needs=unused, absent=True) for key, r in existing.items()]
+
+        stages = {s["StageName"]: s for s in parts["stages"]}
+        stage = Stage(self, stages.pop(self.spec["stage"]["name"], None), needs=routes)
+        stray_stages = [Stage(self, s, absent=True) for s in stages.values()]
+
+        mappings = {m.get("ApiMappingKey", ""): m for m in parts["mappings"]}
+        mapping = mappings.pop("", None)
+        wanted = [Mapping(self, mapping, needs=[stage, *stray_stages])] if self.spec["domain_name"] else []
+        stray_mappings = [Mapping(self, m, needs=stray_stages, absent=True) for m in self._own(mappings.values())]
+        return [integration, authorizer, *permissions, *routes, stage, *wanted, *stray_mappings, *stray_stages, *stray_routes, *unused]
+
+    def _parts(self) -> dict[str, list[Document]]:
+        """What belongs to the API, all read at the same time."""
+        api_id = t.cast(State, self.state)["id"]
+        read = {"mappings": self._mappings, "statements": self._statements, "account": lambda: self.aws.account_id}
+        for part in [] if self.newly_created() else PARTS:
+            read[part] = functools.partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=api_id)
+        return {part: [] for part in PARTS} | dict(zip(read, run_concurrently(*read.values()), strict=True))
+
+    def _mappings(self) -> list[Document]:
+        """All API mappings of the custom domain name."""
+        if not self.spec["domain_name"]:
+            return []
+        operation = {"service": "apigatewayv2", "operation": "get_api_mappings", "result": "Items"}
+        return none_if_missing(self.aws.pages, "NotFoundException", **operation, DomainName=self.spec["domain_name"]) or []
+
+    def _statements(self) -> list[Document]:
+        """The resource policy of the authorizer's function, where the API is to have one."""
+        if self.absent or self.spec["authorizer"]["type"] == "JWT":
+            return []
+        function_name = self.spec["authorizer"]["function_name"]
+        policy = none_if_missing(self.aws.client("lambda").get_policy, "ResourceNotFoundException", FunctionName=function_name)
+        return json.loads(policy["Policy"])["Statement"] if policy else []
+
+    def _own(self, mappings: t.Iterable[Document]) -> list[Document]:
+        return [m for m in mappings if m["ApiId"] == t.cast(State, self.state)["id"]]

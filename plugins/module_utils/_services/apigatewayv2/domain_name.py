@@ -1,0 +1,117 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: custom domain names."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.mapping import mapping_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import take_records
+
+
+def normal(domain: dict[str, t.Any]) -> State:
+    """A domain name as API Gateway answers it, in our terms."""
+    regional = next(iter(domain.get("DomainNameConfigurations") or ()), {})
+    return {
+        "certificate_arn": regional.get("CertificateArn"),
+        "endpoint_type": regional.get("EndpointType"),
+        "security_policy": regional.get("SecurityPolicy"),
+        "routing_mode": domain.get("RoutingMode", "API_MAPPING_ONLY"),
+        "mutual_tls": bool(domain.get("MutualTlsAuthentication", {}).get("TruststoreUri")),
+        "target_domain_name": regional.get("ApiGatewayDomainName"),
+        "target_zone_id": regional.get("HostedZoneId"),
+        "status": regional.get("DomainNameStatus", "AVAILABLE"),
+        "reason": regional.get("DomainNameStatusMessage", ""),
+    }
+
+
+class DomainName(ApiGatewayResource):
+    kind = "apigatewayv2_domain_name"
+    immutable = frozenset({"endpoint_type"})
+
+    superseded: t.Sequence[str] = ()
+    dns_records: t.Sequence[dict[str, str]] = ()
+
+    def describe(self) -> State | None:
+        domains = {d["DomainName"]: d for d in self.aws.pages("apigatewayv2", "get_domain_names", "Items")}
+        tags = {name: own_tags(domain) for name, domain in domains.items()}
+        remembered = {name: take_records(each) for name, each in tags.items()}
+        self.superseded = sorted(name for name, each in tags.items() if name != self.name and self._is_ours(each))
+        self.dns_records = [record for name in (self.name, *self.superseded) for record in remembered.get(name, [])]
+        domain = domains.get(self.name)
+        return normal(domain) | {"tags": tags[self.name]} if domain else None
+
+    def _is_ours(self, tags: dict[str, str]) -> bool:
+        """Whether a domain name of whatever name is of this stack: all owner tags say so."""
+        wanted = owner_tags(self.tags or {})
+        return len(wanted) == len(OWNER_TAGS) and wanted.items() <= tags.items()
+
+    def desired(self) -> State:
+        return {
+            "certificate_arn": self.spec["certificate_arn"],
+            "endpoint_type": "REGIONAL",
+            "security_policy": self.spec["security_policy"],
+            "routing_mode": "API_MAPPING_ONLY",
+            "mutual_tls": False,
+        }
+
+    def unknown(self) -> State:
+        return {"target_domain_name": UNKNOWN, "target_zone_id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        domain = self.call("create_domain_name", DomainName=self.name, DomainNameConfigurations=[self._configuration()], Tags=desired["tags"])
+        return _added(domain)
+
+    def update(self, before: State, changes: State) -> State:
+        off = {"MutualTlsAuthentication": {"TruststoreUri": ""}} if "mutual_tls" in changes else {}
+        routing = {"RoutingMode": changes["routing_mode"]} if "routing_mode" in changes else {}
+        domain = self.call("update_domain_name", DomainName=self.name, DomainNameConfigurations=[self._configuration()], **off, **routing)
+        return _added(domain)
+
+    def _configuration(self) -> dict[str, str]:
+        return {"CertificateArn": self.spec["certificate_arn"], "EndpointType": "REGIONAL", "SecurityPolicy": self.spec["security_policy"]}
+
+    def path(self, state: State) -> str:
+        return f"domainnames/{self.name}"
+
+    def delete(self, before: State) -> None:
+        self.call("delete_domain_name", DomainName=self.name)
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return ["programs that use this name are cut off"] if self.absent else []
+
+    def children(self) -> list[Mapping]:
+        """The API mappings of a name that goes. Those of a name that stays are the API's."""
+        mappings = self.aws.pages("apigatewayv2", "get_api_mappings", "Items", DomainName=self.name) if self.absent else []
+        return [Mapping(self, mapping) for mapping in mappings]
+
+    def pending(self, state: State) -> bool:
+        if state["status"].startswith("PENDING"):  # AWS waits for the owner
+            raise AwsError(f"API Gateway says {state['status']}: {state['reason'] or 'see the certificate in ACM'}")
+        return state["status"] != "AVAILABLE"
+
+
+class Mapping(ApiGatewayResource):
+    """What leads from a name that goes to an API."""
+
+    kind = "apigatewayv2_api_mapping"
+
+    def __init__(self, domain: DomainName, mapping: dict[str, t.Any]) -> None:
+        super().__init__(domain.aws, mapping_name(domain.name, mapping.get("ApiMappingKey", "")), parent=domain, absent=True)
+        self.id = mapping["ApiMappingId"]
+
+    def describe(self) -> State:
+        return {"id": self.id}
+
+    def delete(self, before: State) -> None:
+        self.call("delete_api_mapping", DomainName=self.parent.name, ApiMappingId=self.id)
+
+
+def _added(domain: dict[str, t.Any]) -> State:
+    return {k: v for k, v in normal(domain).items() if k.startswith("target") or k in ("status", "reason")}

@@ -1,0 +1,180 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: user pools of Cognito with their app clients and their domain."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State, has_unknown
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owner_tags
+
+
+class UserPool(Resource):
+    kind = "cognito_user_pool"
+    allows_duplicates = True
+    service = "cognito-idp"
+
+    def describe(self) -> State | None:
+        cognito = self.aws.client("cognito-idp")
+        for pool in self.aws.pages("cognito-idp", "list_user_pools", "UserPools", MaxResults=60):
+            if pool["Name"] != self.name:
+                continue
+            described = cognito.describe_user_pool(UserPoolId=pool["Id"])["UserPool"]
+            tags = described.get("UserPoolTags", {})
+            if owner_tags(self.tags).items() <= tags.items():
+                return {
+                    "id": pool["Id"],
+                    "arn": described["Arn"],
+                    "allow_admin_create_user_only": described["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"],
+                    "deletion_protection": described.get("DeletionProtection") == "ACTIVE",
+                    "tags": tags,
+                    "described": described,
+                }
+        return None
+
+    def desired(self) -> State:
+        return {k: self.spec[k] for k in ("allow_admin_create_user_only", "deletion_protection")}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN, "arn": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        answer = self.aws.client("cognito-idp").create_user_pool(PoolName=self.name, UserPoolTags=desired["tags"], **_settings(desired))
+        return {"id": answer["UserPool"]["Id"], "arn": answer["UserPool"]["Arn"]}
+
+    def update(self, before: State, changes: State) -> None:
+        """UpdateUserPool resets what it is not given, so everything that was there is sent again.
+
+        It takes MFA by other means than SMS from SetUserPoolMfaConfig only, and turns it off where it is not told of it.
+        """
+        cognito, described = self.aws.client("cognito-idp"), before["described"]
+        kept = {k: v for k, v in described.items() if k in _settable(cognito, "UpdateUserPool") and k != "PoolName"}
+        if "SmsConfiguration" not in kept:
+            kept.pop("MfaConfiguration", None)
+        wanted = _settings({**before, **changes})
+        wanted["AdminCreateUserConfig"] = {**described.get("AdminCreateUserConfig", {}), **wanted["AdminCreateUserConfig"]}
+        wanted["AdminCreateUserConfig"].pop("UnusedAccountValidityDays", None)  # Cognito refuses it beside the password policy
+        secured = described.get("MfaConfiguration", "OFF") != "OFF" and not self.absent
+        factors = cognito.get_user_pool_mfa_config(UserPoolId=before["id"]) if secured else {}
+        cognito.update_user_pool(UserPoolId=before["id"], **{**kept, **wanted})
+        if factors:
+            kept = {k: v for k, v in factors.items() if k in _settable(cognito, "SetUserPoolMfaConfig")}
+            cognito.set_user_pool_mfa_config(UserPoolId=before["id"], **kept)
+
+    def delete(self, before: State) -> None:
+        if before["deletion_protection"]:
+            self.update(before, {"deletion_protection": False})
+        self.aws.client("cognito-idp").delete_user_pool(UserPoolId=before["id"])
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return ["every account in the pool is deleted"] if self.absent else []
+
+    def children(self) -> list[Resource]:
+        clients: list[Resource] = [Client(self.aws, spec["name"], spec, parent=self, absent=self.absent) for spec in self.spec["clients"]]
+        domain = self.spec["domain"]
+        if self.absent:  # Cognito keeps a pool that has a domain, which may be another than the one given now
+            domain = self.state["described"].get("Domain")
+        return clients + ([Domain(self.aws, domain, parent=self, absent=self.absent)] if domain else [])
+
+
+def _settable(client: t.Any, operation: str) -> t.Container[str]:
+    """What an operation takes."""
+    return client.meta.service_model.operation_model(operation).input_shape.members
+
+
+def _settings(wanted: State) -> State:
+    return {
+        "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": wanted["allow_admin_create_user_only"]},
+        "DeletionProtection": "ACTIVE" if wanted["deletion_protection"] else "INACTIVE",
+    }
+
+
+class Client(Resource):
+    kind = "cognito_user_pool_client"
+    allows_duplicates = True
+    immutable = frozenset({"generate_secret"})
+
+    def describe(self) -> State | None:
+        pool_id = self.parent.state["id"]
+        if has_unknown(pool_id):
+            return None
+        clients = self.aws.once(
+            ("clients", pool_id), lambda: self.aws.pages("cognito-idp", "list_user_pool_clients", "UserPoolClients", UserPoolId=pool_id, MaxResults=60)
+        )
+        known = next((c for c in clients if c["ClientName"] == self.name), None)
+        if known is None:
+            return None
+        client = self.aws.client("cognito-idp").describe_user_pool_client(UserPoolId=pool_id, ClientId=known["ClientId"])["UserPoolClient"]
+        return {
+            "id": client["ClientId"],
+            "generate_secret": "ClientSecret" in client,
+            "callback_urls": sorted(client.get("CallbackURLs", [])),
+            "allowed_oauth_flows": sorted(client.get("AllowedOAuthFlows", [])),
+            "allowed_oauth_scopes": sorted(client.get("AllowedOAuthScopes", [])),
+            "explicit_auth_flows": sorted(client.get("ExplicitAuthFlows", [])),
+            "described": client,
+        }
+
+    def desired(self) -> State:
+        lists = ("callback_urls", "allowed_oauth_flows", "allowed_oauth_scopes", "explicit_auth_flows")
+        return {"generate_secret": self.spec["generate_secret"], **{k: sorted(self.spec[k]) for k in lists}}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN}
+
+    def _arguments(self, wanted: State) -> State:
+        flows = wanted["allowed_oauth_flows"]
+        return {
+            "UserPoolId": self.parent.state["id"],
+            "ClientName": self.name,
+            "CallbackURLs": wanted["callback_urls"],
+            "AllowedOAuthFlows": flows,
+            "AllowedOAuthScopes": wanted["allowed_oauth_scopes"],
+            "AllowedOAuthFlowsUserPoolClient": bool(flows),
+            "ExplicitAuthFlows": wanted["explicit_auth_flows"],
+            "PreventUserExistenceErrors": "ENABLED",
+            **({"SupportedIdentityProviders": ["COGNITO"]} if flows else {}),
+        }
+
+    def create(self, desired: State) -> State:
+        answer = self.aws.client("cognito-idp").create_user_pool_client(GenerateSecret=desired["generate_secret"], **self._arguments(desired))
+        return {"id": answer["UserPoolClient"]["ClientId"]}
+
+    def update(self, before: State, changes: State) -> None:
+        """UpdateUserPoolClient too resets what it is not given, such as an identity provider that somebody added."""
+        cognito = self.aws.client("cognito-idp")
+        kept = {k: v for k, v in before["described"].items() if k in _settable(cognito, "UpdateUserPoolClient")}
+        wanted = self._arguments({**before, **changes})
+        if "callback_urls" in changes and kept.get("DefaultRedirectURI") not in wanted["CallbackURLs"]:
+            kept.pop("DefaultRedirectURI", None)  # has to be one of them
+        for fixed in ("PreventUserExistenceErrors", "SupportedIdentityProviders"):
+            if kept.get(fixed):
+                wanted.pop(fixed, None)
+        cognito.update_user_pool_client(**{**kept, **wanted, "ClientId": before["id"]})
+
+    def delete(self, before: State) -> None:
+        self.aws.client("cognito-idp").delete_user_pool_client(UserPoolId=self.parent.state["id"], ClientId=before["id"])
+
+
+class Domain(Resource):
+    kind = "cognito_user_pool_domain"
+
+    def describe(self) -> State | None:
+        answer = none_if_missing(self.aws.client("cognito-idp").describe_user_pool_domain, "ResourceNotFoundException", Domain=self.name)
+        description = (answer or {}).get("DomainDescription") or {}
+        return {"user_pool_id": description["UserPoolId"]} if description.get("UserPoolId") else None
+
+    immutable = frozenset({"user_pool_id"})
+
+    def desired(self) -> State:
+        return {"user_pool_id": self.parent.state["id"]}
+
+    def create(self, desired: State) -> None:
+        self.aws.client("cognito-idp").create_user_pool_domain(Domain=self.name, UserPoolId=desired["user_pool_id"])
+
+    def delete(self, before: State) -> None:
+        self.aws.client("cognito-idp").delete_user_pool_domain(Domain=self.name, UserPoolId=before["user_pool_id"])
