@@ -1,0 +1,51 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: as_dicts
+version_added: 1.0.0
+short_description: Make a dictionary of each value of a list
+author: mlplatform contributors (@mlplatform)
+description:
+  - Each value of the list becomes a dictionary that holds it under one key, with further keys that are the same for all.
+positional: key
+options:
+  _input:
+    description: The values.
+    type: list
+    required: true
+  key:
+    description: The key of the value.
+    type: str
+    required: true
+notes:
+  - All other keyword arguments are put into each dictionary as they are.
+"""
+
+EXAMPLES = r"""
+- name: Create log groups that keep their lines for 90 days
+  mlplatform.mlflow_aws.logs_log_groups:
+    log_groups: "{{ ['/ecs/mlflow-team-x'] | mlplatform.mlflow_aws.as_dicts('name', retention_in_days=90) }}"
+    tags: {managed-by: mlplatform.mlflow_aws, mlflow-stack: mlflow-team-x}
+"""
+
+RETURN = r"""
+_value:
+  description: A dictionary for each value, in the same order.
+  type: list
+  elements: dict
+  sample: [{name: /ecs/mlflow-team-x, retention_in_days: 90}]
+"""
+
+import typing as t
+
+
+def as_dicts(values: t.Iterable[t.Any], key: str, **more: t.Any) -> list[dict[str, t.Any]]:
+    return [{key: value, **more} for value in values]
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"as_dicts": as_dicts}

@@ -1,0 +1,54 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: secret_arns
+version_added: 1.0.0
+short_description: Find the secrets and parameters that containers are given
+author: mlplatform contributors (@mlplatform)
+description:
+  - The ARNs in Secrets Manager and Parameter Store that ECS reads before it starts containers, as their C(secrets), as C(secretOptions) of their
+    log configuration, or as credentials of a registry.
+  - Without what ECS takes after an ARN, which is a JSON key, a version stage and a version.
+positional: more
+options:
+  _input:
+    description: Container definitions, spelled as the ECS API spells them.
+    type: list
+    elements: dict
+    required: true
+  more:
+    description: Further secrets, by the name of an environment variable.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Show what the role that starts the tasks has to read
+  ansible.builtin.debug:
+    msg: "{{ mlflow_service_sidecar_container_definitions | mlplatform.mlflow_aws.secret_arns(mlflow_service_secrets) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The ARNs, each once, sorted.
+  type: list
+  elements: str
+  sample: ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:openai-a1b2c3"]
+"""
+
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import secret_arn, sidecar_secrets
+
+
+def secret_arns(containers: t.Iterable[dict[str, t.Any]], more: t.Mapping[str, str] | None = None) -> list[str]:
+    references = [*(more or {}).values(), *(reference for each in containers for _field, reference in sidecar_secrets(each))]
+    return sorted({secret_arn(reference) for reference in references})
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"secret_arns": secret_arns}
