@@ -15,7 +15,6 @@ from pathlib import Path
 from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
-from ansible.template import trust_as_template
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, unknown_names
@@ -24,10 +23,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resto
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 ROLES = Path(__file__).parents[2] / "roles"
-FIXED = ("rds_master_username", "rds_database_name", "s3_bucket_name")
-"""Variables of the roles that AWS cannot change later."""
-NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_stack_tags")
-"""The names with our prefix that are no inputs: what the role ``mlflow`` exports to others, and the fact that a run leaves."""
+NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_scope", "mlflow_prefetch")
+"""The names with our prefix that are no inputs: facts of a run, and what playbooks hand to the role ``mlflow``."""
 WRITTEN = b"# Written by mlplatform.mlflow_aws.bootstrap"
 """How the team file begins that bootstrap writes."""
 ASKING = ("mlflow_aws_", "mlflow_run_in_worker")
@@ -37,24 +34,24 @@ ASKING = ("mlflow_aws_", "mlflow_run_in_worker")
 @cache
 def input_spec() -> Spec:
     """The inputs as the role ``mlflow`` declares them, each description as a list of strings, with the defaults."""
-    options = _read("mlflow/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    options = _read(ROLES / "mlflow/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     for option in options.values():
         if isinstance(option["description"], str):
             option["description"] = [option["description"]]
-    for name, default in _read("mlflow/defaults/main.yml").items():
+    for name, default in _read(ROLES / "mlflow/defaults/main.yml").items():
         options[name]["default"] = default
     return options
 
 
 @cache
-def _fixed() -> dict[str, t.Any]:
-    """Those of the fixed variables that have a default which does not need the account."""
-    defaults = _read("rds/defaults/main.yml")
-    return {name: trust_as_template(defaults[name]) if name in defaults else None for name in FIXED}
+def _exported() -> dict[str, t.Any]:
+    """What the role ``mlflow`` exports to the others, which nobody can give."""
+    files = sorted((ROLES / "mlflow/vars/main").glob("*.yml"))
+    return {name: value for file in files for name, value in _read(file).items() if name.startswith("mlflow_")}
 
 
-def _read(name: str) -> dict[str, t.Any]:
-    return yaml_load((ROLES / name).read_text(encoding="utf-8"))
+def _read(file: Path) -> dict[str, t.Any]:
+    return yaml_load(file.read_text(encoding="utf-8"))
 
 
 class ActionModule(InWorker):
@@ -66,7 +63,8 @@ class ActionModule(InWorker):
         result = super().run(tmp, task_vars)
         variables, spec = task_vars or {}, input_spec()
         scope = self._task.args.get("scope", "site")
-        problems = unknown_names((name for name in variables if name not in NO_INPUTS), spec)
+        exported = {name for name, value in _exported().items() if variables.get(name) == value}
+        problems = unknown_names(variables.keys() - exported - set(NO_INPUTS), spec)
         given, unrendered = self._given(variables, spec)
         _remove_plan(given)
         inputs, more = check(given, spec, bootstrap=scope == "bootstrap")
@@ -89,12 +87,7 @@ class ActionModule(InWorker):
         if not any(problem.variable.startswith(ASKING) for problem in problems):
             answer = self._execute_module(
                 module_name="mlplatform.mlflow_aws.preflight",
-                module_args={
-                    **self._task.args,
-                    "inputs": inputs,
-                    "roles": self._roles(variables),
-                    "prefetch": not problems and self._task.args.get("prefetch", False),
-                },
+                module_args={**self._task.args, "inputs": inputs, "prefetch": not problems and self._task.args.get("prefetch", False)},
                 task_vars=task_vars,
             )
             if answer.get("failed") and not answer.get("problems"):
@@ -126,14 +119,6 @@ class ActionModule(InWorker):
                 problems.append(Problem(name, None, f"its template cannot be rendered: {reason}"))
         derived = _derived(variables, spec)
         return given, [problem for problem in problems if problem.variable not in derived]
-
-    def _roles(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The values of these variables, except what follows from the account, which is not known yet."""
-        values = {}
-        for name, default in _fixed().items():
-            with contextlib.suppress(AnsibleError):
-                values[name] = self._templar.template(variables.get(name, default))
-        return values
 
     def _duplicates(self, variables: dict[str, t.Any], given: Inputs, name: str, hosts: list[str]) -> list[Problem]:
         """Two hosts with one name would overwrite each other's stack, with one path each other's plan."""

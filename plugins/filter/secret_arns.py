@@ -41,7 +41,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._inputs import secret_arn, sidecar_secrets
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import secret_arn, sidecar_secrets
 
 
 def secret_arns(containers: t.Iterable[dict[str, t.Any]], more: t.Mapping[str, str] | None = None) -> list[str]:

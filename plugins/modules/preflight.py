@@ -31,10 +31,6 @@ options:
     description: The inputs that are valid by themselves. Filled in by the action plugin.
     type: dict
     default: {}
-  roles:
-    description: Values of variables of the roles that AWS cannot change later. Filled in by the action plugin.
-    type: dict
-    default: {}
   prefetch:
     description:
       - Whether to prefetch, concurrently, everything that the modules of a deployment read. They use these responses until the run
@@ -243,7 +239,6 @@ def main() -> None:
         argument_spec={
             "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
-            "roles": {"type": "dict", "default": {}},
             "prefetch": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -12,8 +12,13 @@ import pytest
 from modules.run_module import ModuleFailed, run_module
 
 VERSION = "8.0.mysql_aurora.3.10.3"
-INPUTS = {"mlflow_unique_name": "x", "mlflow_database_engine": "aurora-mysql", "mlflow_rds_cluster_engine_version": VERSION, "mlflow_service_image_tag": "v2"}
-ROLES = {"rds_master_username": "a"}
+INPUTS = {
+    "mlflow_unique_name": "x",
+    "mlflow_database_engine": "aurora-mysql",
+    "mlflow_rds_cluster_engine_version": VERSION,
+    "mlflow_service_image_tag": "v2",
+    "mlflow_database_master_username": "a",
+}
 
 
 def make(aws, name, *, stack="x", **more):
@@ -31,7 +36,7 @@ def take(aws, name, cluster="x", **tags):
 
 def restore(aws, **inputs):
     since = aws.mark()
-    result = run_module("preflight", {"scope": "restore", "inputs": {**INPUTS, **inputs}, "roles": ROLES}, aws)
+    result = run_module("preflight", {"scope": "restore", "inputs": {**INPUTS, **inputs}}, aws)
     assert aws.mutating(since) == []
     return result["restore"]
 
@@ -75,7 +80,7 @@ def test_snapshots_that_do_not_fit(aws):
     refused(aws, "it is of y: give one of x, or, if you mean it, give it the tag mlflow-stack=x", mlflow_restore_snapshot="of-y")
     refused(aws, "mlflow_database_engine: 'aurora-mysql': the snapshot of-p is of aurora-postgresql", mlflow_restore_snapshot="of-p")
     refused(aws, "give 8.0.mysql_aurora.3.12.0 or a newer one", mlflow_restore_snapshot="of-newer")
-    refused(aws, "rds_master_username: 'a': the snapshot of-other-user has c", mlflow_restore_snapshot="of-other-user")
+    refused(aws, "mlflow_database_master_username: 'a': the snapshot of-other-user has c", mlflow_restore_snapshot="of-other-user")
     refused(aws, "is of MLflow v1 with the schema abc: give v1 for the restore", mlflow_restore_snapshot="of-v1")
     restore(aws, mlflow_restore_snapshot="of-v1", mlflow_service_image_tag="v1")
     aws.creation_seconds(rds=60)

@@ -97,7 +97,7 @@ def test_after_the_first_change_everything_is_asked_again(deployed: Stack) -> No
 
 
 def test_only_a_play_of_which_nothing_else_is_a_part_prefetches(deployed: Stack) -> None:
-    run = deployed.run("site", "-e", "__mlflow_prefetch=false")
+    run = deployed.run("site", "-e", "mlflow_prefetch=false")
     last = max(n for n, call in enumerate(run.calls) if call["operation"] == VALUES)
     assert len(run.calls[last:]) > 20
 

@@ -210,10 +210,10 @@ def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack
             Bad("mlflow_vpc_id", other["mlflow_vpc_id"], f"{IN_PLACE}take a backup and restore it into a stack of another mlflow_unique_name"),
             Bad("mlflow_rds_cluster_engine_version", "8.0.mysql_aurora.3.08.2", "give 8.0.mysql_aurora.3.10.3 or a newer one"),
             Bad("mlflow_database_master_username", "mlflow_admin", "has a, which AWS cannot change: give a"),
-            Bad("rds_database_name", "mlflow", "has b, which AWS cannot change: give b"),
+            Bad("mlflow_database_name", "mlflow", "has b, which AWS cannot change: give b"),
         ),
     )
-    run = stack.run("site", mlflow_database_engine="aurora-postgresql", mlflow_database_master_username="a", rds_database_name="b")
+    run = stack.run("site", mlflow_database_engine="aurora-postgresql", mlflow_database_master_username="a", mlflow_database_name="b")
     _assert_told(run, [Bad("mlflow_database_engine", "aurora-postgresql", f"{IN_PLACE}start a stack of another mlflow_unique_name")])
 
 

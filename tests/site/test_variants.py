@@ -224,7 +224,7 @@ def test_programs_have_an_internal_load_balancer_beside_an_internet_facing_one(p
 def test_people_keep_their_way_in_while_programs_get_a_load_balancer(postgres: Variant) -> None:
     """First it is made a stack of before, when one load balancer was for both; then `site` brings it up to date; then all of it goes."""
     stack = postgres.stack
-    before = stack.run("site", "-e", json.dumps(dict.fromkeys(("__alb_has_api_load_balancer", "network_has_api_load_balancer"), False)))
+    before = stack.run("site", "-e", json.dumps(dict.fromkeys(("__alb_has_api_load_balancer", "__network_has_api_load_balancer"), False)))
     assert before.status == 0, before.messages
     elb = stack.aws.client("elbv2")
 

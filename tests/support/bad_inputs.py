@@ -221,6 +221,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
         for name in ("mlflow_key_arn", "mlflow_artifact_bucket_encryption_key_arn")
     ),
     ("mlflow_database_kms_key_arn", ("alias/x", "cb698b74", ARN.format("kms", "grant/x"))),
+    ("mlflow_database_name", ("1a", "_a", "a-b", "a" * 64, "MySQL", "rdsadmin", "template1", "a b", "ä", 5)),
     ("mlflow_database_master_username", ("1a", "_a", "a-b", "a" * 17, "mlflow", "MLflow", "rdsadmin", "a b", "ä", 5)),
     ("mlflow_database_min_capacity", (-0.5, 0.7, 257)),
     ("mlflow_database_max_capacity", (0, 0.5, 1.25, 257)),

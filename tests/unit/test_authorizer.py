@@ -457,7 +457,7 @@ def test_short_passwords_are_left_out_and_told_without_them(world: World, caplog
 def test_who_was_removed_is_out_after_as_long_as_the_documentation_says(world: World, outage: bool, seconds: int) -> None:
     """The function keeps the secret, and API Gateway the function's answer: the longest is one after the other."""
     role = Path(__file__).parents[2] / "roles/apigw"
-    kept = yaml.safe_load((role / "vars/main.yml").read_text())["__apigw_authorizers"]["lambda"]["ttl"]
+    kept = yaml.safe_load((role / "vars/main/authorizer.yml").read_text())["__apigw_authorizers"]["lambda"]["ttl"]
     assert world.decide(GOOD) == "basic ci"
     world.secret.text, world.secret.failing = json.dumps({"another": LONG}), outage
     last = next(t for t in range(1, 1000) if setattr(world.clock, "now", NOW + t) or world.decide(GOOD) != "basic ci")

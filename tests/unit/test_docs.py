@@ -98,7 +98,7 @@ def test_the_table_of_the_inputs_is_up_to_date() -> None:
 
 
 def test_every_output_is_documented() -> None:
-    outputs = yaml.safe_load((ROOT / "roles/mlflow/vars/main.yml").read_text(encoding="utf-8"))["__mlflow_outputs"]
+    outputs = yaml.safe_load((ROOT / "roles/mlflow/vars/main/outputs.yml").read_text(encoding="utf-8"))["__mlflow_outputs"]
     rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "outputs.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(outputs)
 

@@ -114,7 +114,7 @@ class Asked:
 
     def __init__(self, **answers):
         self.answers = answers
-        self.module = SimpleNamespace(params={"roles": {}})
+        self.module = SimpleNamespace()
 
     def once(self, _key, read):
         return read()

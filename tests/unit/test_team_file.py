@@ -13,7 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mlplatform.mlflow_aws.plugins.action.preflight import WRITTEN, _others_file
 
-VARS = Path(__file__).parents[2] / "roles" / "mlflow" / "vars" / "main.yml"
+VARS = Path(__file__).parents[2] / "roles" / "mlflow" / "vars" / "main" / "files.yml"
 
 
 @pytest.mark.parametrize("given", ["made.yml", "./made.yml", "$FOLDER/made.yml", "~/made.yml", "{tmp_path}/made.yml"])
@@ -22,7 +22,7 @@ def test_it_is_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FOLDER", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    rule = trust_as_template(yaml.safe_load(VARS.read_text(encoding="utf-8"))["__mlflow_team_file"])
+    rule = trust_as_template(yaml.safe_load(VARS.read_text(encoding="utf-8"))["mlflow_team_file_path"])
     path = Templar(DataLoader(), {"mlflow_bootstrap_team_file": given.format(tmp_path=tmp_path)}).template(rule)
     assert Path(path).is_absolute() and Path(path).resolve() == tmp_path.resolve() / "made.yml"
 

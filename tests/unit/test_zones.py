@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import default_route
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.availability_zones import UNSUITED, VPC_LINKS, is_known, lacks
 
-VARS = Path(__file__).parents[2] / "roles" / "bootstrap" / "vars" / "main.yml"
+VARS = Path(__file__).parents[2] / "roles" / "bootstrap" / "vars" / "main" / "network.yml"
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ _BUCKET = (is_bucket_name, "give the name of a bucket, not an ARN or a URL")
 _SNAPSHOT = (matches(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"), "give 1 to 63 lower-case letters, digits and single hyphens, beginning with a letter")
 _PATH = r"(?!\.\.?(/|$))[\w!.'()-]+(/(?!\.\.?(/|$))[\w!.'()-]+)*"
 _OPTIONS = (is_shell_arguments, "close each quote: MLflow splits the options as a shell does")
+_ENGINES_OWN_DATABASES = ("information_schema", "mysql", "performance_schema", "rdsadmin", "sys", "template0", "template1")
 _ACU = "give Aurora capacity units in steps of 0.5"
 
 
@@ -142,6 +143,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_database_password_secret_arn": SECRET,
     "mlflow_key_arn": _KEY,
     "mlflow_database_kms_key_arn": _KEY_OR_ALIAS,
+    "mlflow_database_name": (
+        lambda v: re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", v, re.ASCII) is not None and v.lower() not in _ENGINES_OWN_DATABASES,
+        "give 1 to 63 letters, digits and underscores, beginning with a letter, other than the databases of the engine itself",
+    ),
     "mlflow_database_master_username": (
         lambda v: re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,15}", v, re.ASCII) is not None and v.lower() not in ("mlflow", "rdsadmin"),
         "give 1 to 16 letters, digits and underscores, beginning with a letter, other than rdsadmin, which is AWS's own, and mlflow, which "

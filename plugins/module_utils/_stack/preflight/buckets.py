@@ -70,10 +70,10 @@ class Buckets(Checks):
 
     def artifacts(self) -> Problems:
         """MLflow finds its artifacts below one place: another one that is empty would be the loss of all of them."""
-        name, roles = self.inputs["mlflow_unique_name"], self.aws.module.params["roles"]
+        name = self.inputs["mlflow_unique_name"]
         running = {variable: place for container in self.containers(name) for variable, place in artifact_places(container).items()}
         have = running.get("MLFLOW_ARTIFACTS_DESTINATION") or running.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
-        own = roles.get("s3_bucket_name") or f"{name}-{self.aws.account_id}-{self.aws.region}"
+        own = f"{name}-{self.aws.account_id}-{self.aws.region}"
         place = (self.inputs.get("mlflow_artifact_bucket_id") or own, (self.inputs.get("mlflow_artifact_bucket_path") or "").strip("/"))
         want = "s3://" + "/".join(part for part in place if part)
         if not have or not have.startswith("s3://") or "$" in have:  # of a variable that the environment does not have

@@ -12,7 +12,6 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rd
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family, version_change
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import first_or_none
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import Marks
 
@@ -67,8 +66,8 @@ class Database(Checks):
         elif key and self.key_arn(key) != cluster.get("KmsKeyId"):
             remedy = f"the database {name} is encrypted with {cluster.get('KmsKeyId')}. {self.INSTEAD}{self.RESTORE}"
             yield self.problem("mlflow_database_kms_key_arn", remedy)
-        yield from self.master_username(f"the database {name}", cluster.get("MasterUsername"))
-        yield from self.role_variable(f"the database {name}", "rds_database_name", cluster.get("DatabaseName"))
+        yield from self.fixed(f"the database {name}", "mlflow_database_master_username", cluster.get("MasterUsername"))
+        yield from self.fixed(f"the database {name}", "mlflow_database_name", cluster.get("DatabaseName"))
         yield from self.network(cluster)
 
     def network(self, cluster: dict[str, t.Any] | None) -> Problems:
@@ -99,17 +98,10 @@ class Database(Checks):
                 f"--allow-major-version-upgrade --db-cluster-parameter-group-name default.{family} --apply-immediately, then give {want}",
             )
 
-    def master_username(self, what: str, have: str | None) -> Problems:
-        """The input may have been given to the role alone."""
-        given, of_role = "mlflow_database_master_username", self.aws.module.params["roles"].get("rds_master_username")
-        variable = given if self.inputs.get(given) == of_role else "rds_master_username"
-        for problem in self.role_variable(what, "rds_master_username", have):
-            yield problem._replace(variable=variable)
-
-    def role_variable(self, what: str, variable: str, have: str | None) -> Problems:
-        want = self.aws.module.params["roles"].get(variable)
+    def fixed(self, what: str, variable: str, have: str | None) -> Problems:
+        want = self.inputs.get(variable)
         if want and have and have != want:
-            yield Problem(variable, want, f"{what} has {have}, which AWS cannot change: give {have}")
+            yield self.problem(variable, f"{what} has {have}, which AWS cannot change: give {have}")
 
     def key_arn(self, key: str) -> str:
         """The ARN of the key itself, also for the ARN of an alias."""

@@ -127,7 +127,7 @@ class Names:
         if self.inputs.get("mlflow_artifact_bucket_id"):
             return
         s3, account = self.aws.client("s3"), self.aws.account_id
-        name = self.aws.module.params["roles"].get("s3_bucket_name") or f"{self.name}-{account}-{self.aws.region}"
+        name = f"{self.name}-{account}-{self.aws.region}"
         try:
             s3.head_bucket(Bucket=name, ExpectedBucketOwner=account)
         except ClientError as error:

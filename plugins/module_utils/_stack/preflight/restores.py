@@ -91,7 +91,7 @@ class Restores(Database, Buckets):
             yield self.problem("mlflow_database_engine", f"{what} is of {snapshot['Engine']}: give that")
         else:
             yield from self.engine_version(what, snapshot["EngineVersion"])
-        yield from self.master_username(what, snapshot.get("MasterUsername"))
+        yield from self.fixed(what, "mlflow_database_master_username", snapshot.get("MasterUsername"))
         recorded, tag = Mlflow(tags.get(VERSION_TAG, ""), tags.get(SCHEMA_TAG, "")), self.inputs.get("mlflow_service_image_tag", "")
         if recorded.version and not fits(recorded, self.deployed(), tag):
             yield self.problem(

@@ -1,0 +1,94 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The roles and the playbooks: what they hand to each other, and what they keep to themselves."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ("alb", "apigw", "ecs", "network", "rds", "s3")
+ROLES = (*LAYERS, "bootstrap")
+"""All but the role ``mlflow``, whose variables are the inputs."""
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+HEADER = ("hosts", "connection", "gather_facts", "module_defaults", "vars")
+"""What the plays of all playbooks have in common. Ansible includes tasks, and no part of a play."""
+
+
+def read(path: Path) -> t.Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def texts(role: str) -> str:
+    files = [file for folder in ("defaults", "tasks", "vars") for file in (ROOT / "roles" / role / folder).rglob("*.yml")]
+    return "\n".join(re.sub(r"(^|\s)#.*", "", file.read_text(encoding="utf-8")) for file in files)
+
+
+def options(role: str) -> dict[str, t.Any]:
+    entries = read(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"].values()
+    return {name: option for entry in entries for name, option in entry["options"].items()}
+
+
+def defaults(role: str) -> dict[str, t.Any]:
+    file = ROOT / "roles" / role / "defaults" / "main.yml"
+    return read(file) if file.exists() else {}
+
+
+def exported(role: str) -> set[str]:
+    return {name for file in (ROOT / "roles" / role / "vars" / "main").glob("*.yml") for name in read(file) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_variable_of_a_role_is_declared_and_is_required_or_has_a_default(role: str) -> None:
+    assert defaults(role).keys() == {name for name, option in options(role).items() if not option.get("required")}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_layer_uses_each_of_its_variables_and_no_other(role: str) -> None:
+    """What has the prefix of the role is declared, exported or registered by it, or is the name of a module."""
+    modules = {file.stem for folder in ("modules", "filter") for file in (ROOT / "plugins" / folder).glob("*.py")}
+    assert set(re.findall(rf"\b{role}_\w+", texts(role))) - exported(role) - modules == options(role).keys()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_layer_has_no_second_name_for_an_input(role: str) -> None:
+    """But for what `restore` overrides."""
+    aliases = {name for name, value in defaults(role).items() if re.fullmatch(r"\{\{ *mlflow_\w+( *\| *bool)? *\}\}", str(value))}
+    assert aliases == ({"rds_engine_version", "rds_kms_key_id"} if role == "rds" else set())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_layer_uses_inputs_and_what_the_role_mlflow_exports(role: str) -> None:
+    inputs = options("mlflow").keys() | {"mlflow_aws", "mlflow_account", "mlflow_backend_store"}
+    assert set(re.findall(r"(?<![\w'\"-])mlflow_\w+", texts(role))) <= inputs | exported("mlflow") | {"mlflow_version"}
+
+
+def test_playbooks_use_public_names_only() -> None:
+    for file in [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "extensions" / "molecule").rglob("*.yml")]:
+        assert "__" not in file.read_text(encoding="utf-8"), file
+
+
+def test_the_plays_of_all_playbooks_begin_alike() -> None:
+    """`bootstrap` also uses modules of amazon.aws, which need a connection of their own."""
+    heads = []
+    for file in PLAYBOOKS:
+        (play,) = read(file)
+        play["module_defaults"].pop("group/amazon.aws.aws", None)
+        heads.append({key: play[key] for key in HEADER})
+    assert len(heads) >= 7 and all(head == heads[0] for head in heads)
+
+
+def test_what_needs_the_lease_gives_it_back() -> None:
+    """Whatever a play has changed, it ends with the release of the lease. A plan and `verify` change nothing and take none."""
+    endings = {}
+    for file in PLAYBOOKS:
+        (play,) = read(file)
+        if not play.get("check_mode"):
+            endings[file.stem] = play["tasks"][-1]["always"]
+    assert len(endings) >= 5 and all(ending == endings["site"] for ending in endings.values())
