@@ -46,7 +46,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the certificate
+- name: Create the certificate
   mlplatform.mlflow_aws.acm_certificate:
     domain_name: mlflow.ml.example.com
     zone_id: Z0123456789ABCDEFGHIJ

@@ -143,7 +143,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the API
+- name: Create the API
   mlplatform.mlflow_aws.apigatewayv2_api:
     name: mlflow-team-x
     integration:

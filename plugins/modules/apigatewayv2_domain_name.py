@@ -41,7 +41,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the domain name of the API
+- name: Create the domain name of the API
   mlplatform.mlflow_aws.apigatewayv2_domain_name:
     name: mlflow.api.example.com
     certificate_arn: arn:aws:acm:eu-west-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef

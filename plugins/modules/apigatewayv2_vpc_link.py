@@ -46,7 +46,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the VPC link
+- name: Create the VPC link
   mlplatform.mlflow_aws.apigatewayv2_vpc_link:
     name: mlflow-team-x
     subnet_ids: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]

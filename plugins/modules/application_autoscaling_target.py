@@ -88,7 +88,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure that the service scales with its use, and sleeps at night
+- name: Create that the service scales with its use, and sleeps at night
   mlplatform.mlflow_aws.application_autoscaling_target:
     resource_id: service/mlflow-team-x/mlflow-team-x
     min_capacity: 2

@@ -73,7 +73,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the user pool of the data teams
+- name: Create the user pool of the data teams
   mlplatform.mlflow_aws.cognito_user_pool:
     name: data
     domain: data-example

@@ -92,7 +92,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure that the database takes connections from the service only
+- name: Create that the database takes connections from the service only
   mlplatform.mlflow_aws.ec2_security_groups:
     vpc_id: vpc-0a1b2c3d4e5f67890
     security_groups:

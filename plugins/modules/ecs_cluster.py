@@ -40,7 +40,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the cluster
+- name: Create the cluster
   mlplatform.mlflow_aws.ecs_cluster:
     name: mlflow-team-x
     container_insights: enhanced

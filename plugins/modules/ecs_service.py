@@ -122,7 +122,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the service
+- name: Create the service
   mlplatform.mlflow_aws.ecs_service:
     name: mlflow-team-x
     cluster: mlflow-team-x

@@ -76,7 +76,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the task definition
+- name: Create the task definition
   mlplatform.mlflow_aws.ecs_task_definition:
     family: mlflow-team-x
     cpu: 1024

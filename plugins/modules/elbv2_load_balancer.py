@@ -179,7 +179,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the load balancer
+- name: Create the load balancer
   mlplatform.mlflow_aws.elbv2_load_balancer:
     name: mlflow-team-x
     subnets: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]

@@ -60,7 +60,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the role of the tasks
+- name: Create the role of the tasks
   mlplatform.mlflow_aws.iam_roles:
     roles:
       - name: mlflow-team-x-ecs-task

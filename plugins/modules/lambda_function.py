@@ -80,7 +80,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the authorizer
+- name: Create the authorizer
   mlplatform.mlflow_aws.lambda_function:
     name: mlflow-team-x-authorizer
     source: files/authorizer

@@ -43,7 +43,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the log group of the service
+- name: Create the log group of the service
   mlplatform.mlflow_aws.logs_log_groups:
     log_groups:
       - name: /mlflow/team-x

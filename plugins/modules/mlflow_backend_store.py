@@ -98,7 +98,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the URI of the backend store
+- name: Create the URI of the backend store
   mlplatform.mlflow_aws.mlflow_backend_store: &store
     name: mlflow-team-x-backend-store-uri
     master_secret_arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-db-a1b2c3

@@ -192,7 +192,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure a database that pauses when nobody uses it
+- name: Create a database that pauses when nobody uses it
   mlplatform.mlflow_aws.rds_cluster:
     cluster_identifier: mlflow-team-x
     engine: aurora-postgresql
@@ -214,7 +214,7 @@ EXAMPLES = r"""
     lift_deletion_protection: true
     state: absent
 
-- name: Ensure a cluster beside it with the data of a snapshot
+- name: Create a cluster beside it with the data of a snapshot
   mlplatform.mlflow_aws.rds_cluster:
     cluster_identifier: mlflow-team-x-restored
     name_prefix: mlflow-team-x

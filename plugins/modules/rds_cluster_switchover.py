@@ -46,7 +46,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Put the restored cluster in the place of the other
+- name: Switch over to the restored cluster
   mlplatform.mlflow_aws.rds_cluster_switchover: &switchover
     cluster_identifier: mlflow-team-x
     replacement_identifier: mlflow-team-x-restored

@@ -34,7 +34,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the hosted zone of the data teams
+- name: Create the hosted zone of the data teams
   mlplatform.mlflow_aws.route53_hosted_zone:
     name: ml.example.com
     comment: data teams

@@ -110,7 +110,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the name of the load balancer
+- name: Create the name of the load balancer
   mlplatform.mlflow_aws.route53_records:
     records:
       - name: mlflow.example.com
@@ -123,7 +123,7 @@ EXAMPLES = r"""
       managed-by: mlplatform.mlflow_aws
       mlflow-stack: mlflow-team-x
 
-- name: Ensure the name of the load balancer, and remove what led to it before
+- name: Create the name of the load balancer, and remove what led to it before
   mlplatform.mlflow_aws.route53_records:
     records:
       - name: mlflow.example.com

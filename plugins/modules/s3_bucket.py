@@ -74,7 +74,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the artifact bucket
+- name: Create the artifact bucket
   mlplatform.mlflow_aws.s3_bucket:
     name: mlflow-team-x-123456789012-eu-west-1
     versioning: true

@@ -58,7 +58,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Ensure the keys that all replicas of the server share
+- name: Create the keys that all replicas of the server share
   mlplatform.mlflow_aws.secretsmanager_secret:
     name: mlflow-team-x-server-keys
     generate:
@@ -67,7 +67,7 @@ EXAMPLES = r"""
     tags:
       team: x
 
-- name: Ensure a secret with a given value
+- name: Create a secret with a given value
   mlplatform.mlflow_aws.secretsmanager_secret:
     name: mlflow-team-x-backend-store-uri
     value: "{{ uri }}"

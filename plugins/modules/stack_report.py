@@ -45,7 +45,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Say what is there
+- name: Show the outputs
   mlplatform.mlflow_aws.stack_report:
     stack: mlflow-team-x
     outputs: "{{ mlflow_outputs }}"

@@ -92,3 +92,12 @@ def test_what_needs_the_lease_gives_it_back() -> None:
         if not play.get("check_mode"):
             endings[file.stem] = play["tasks"][-1]["always"]
     assert len(endings) >= 5 and all(ending == endings["site"] for ending in endings.values())
+
+
+def test_task_names_have_one_verb_for_one_thing() -> None:
+    """What a task creates or updates it says to create: the glossary in DEVELOPERS.md."""
+    folders = ("roles", "playbooks", "extensions/molecule")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.yml")]
+    names = [name for file in files for name in re.findall(r"^ *- name: (?=[A-Z])(.*)", file.read_text(encoding="utf-8"), re.MULTILINE)]
+    assert len(names) > 200
+    assert [name for name in names if re.match(r"(Make|Ensure|Say|Give the|Take (on|the)|Let|Keep|Forget|Note|Remember|Open|Close|Run the) ", name)] == []
