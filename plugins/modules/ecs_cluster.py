@@ -93,85 +93,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-
-
-class Cluster(Resource):
-    kind = "ecs_cluster"
-    service = "ecs"
-    timeout = 600
-
-    def describe(self) -> State | None:
-        ecs = self.aws.client("ecs")
-        clusters = ecs.describe_clusters(clusters=[self.name], include=["TAGS", "SETTINGS"])["clusters"]
-        if not clusters or clusters[0]["status"] == "INACTIVE":
-            return None
-        cluster = clusters[0]
-        settings = {s["name"]: s["value"] for s in cluster.get("settings", [])}
-        return {
-            "arn": cluster["clusterArn"],
-            "status": cluster["status"],
-            "attachments_status": cluster.get("attachmentsStatus", ""),
-            "container_insights": settings.get("containerInsights", "disabled"),
-            "capacity_providers": sorted(cluster.get("capacityProviders", [])),
-            # Not an option, but PutClusterCapacityProviders would remove it where it is not given again.
-            "default_strategy": cluster.get("defaultCapacityProviderStrategy", []),
-            "tags": tag_dict(cluster.get("tags", []), "key", "value"),
-        }
-
-    def desired(self) -> State:
-        return {"container_insights": self.spec["container_insights"], "capacity_providers": sorted(self.spec["capacity_providers"])}
-
-    def unknown(self) -> State:
-        return {"arn": UNKNOWN}
-
-    def create(self, desired: State) -> State:
-        # The first cluster of an account makes ECS's service-linked role, which IAM does not know at once.
-        cluster = retry_on(
-            self.aws.client("ecs").create_cluster,
-            "InvalidParameterException",
-            message="service linked role",
-            clusterName=self.name,
-            settings=_settings(desired),
-            capacityProviders=desired["capacity_providers"],
-            tags=tag_list(desired["tags"], "key", "value"),
-        )["cluster"]
-        return {"arn": cluster["clusterArn"], "status": cluster["status"]}
-
-    def update(self, before: State, changes: State) -> State:
-        ecs = self.aws.client("ecs")
-        if "container_insights" in changes:
-            ecs.update_cluster(cluster=self.name, settings=_settings(changes))
-        if "capacity_providers" not in changes:
-            return {}
-        providers = changes["capacity_providers"]
-        answer = retry_on(
-            ecs.put_cluster_capacity_providers,
-            "UpdateInProgressException",
-            cluster=self.name,
-            capacityProviders=providers,
-            defaultCapacityProviderStrategy=[s for s in before["default_strategy"] if s["capacityProvider"] in providers],
-        )
-        return {"attachments_status": answer["cluster"].get("attachmentsStatus", "")}
-
-    def delete(self, before: State) -> None:
-        # Tasks of a deleted service take a while to stop.
-        retry_on(self.aws.client("ecs").delete_cluster, "ClusterContainsTasksException", "UpdateInProgressException", timeout=self.timeout, cluster=self.name)
-
-    def pending(self, state: State) -> bool:
-        if state.get("status") == "FAILED":
-            raise AwsError("ECS could not make its capacity providers: remove the cluster and run again")
-        return state.get("status") in ("PROVISIONING", "DEPROVISIONING") or (state.get("attachments_status") == "UPDATE_IN_PROGRESS")
-
-
-def _settings(wanted: State) -> list[dict[str, str]]:
-    insights = wanted["container_insights"]
-    return [{"name": "containerInsights", "value": insights}] if insights else []
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.cluster import Cluster
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:

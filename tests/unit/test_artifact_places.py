@@ -9,8 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import artifact_places
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ecs_task_definition import artifact_warnings
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.artifacts import artifact_places, artifact_warnings
 
 ROOT, DESTINATION = "MLFLOW_DEFAULT_ARTIFACT_ROOT", "MLFLOW_ARTIFACTS_DESTINATION"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import differences, fields
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ecs_task_definition import artifact_warnings, normalise_container
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.containers import normalise_container
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.artifacts import artifact_warnings
 
 GIVEN = {
     "name": "mlflow",

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.ecs_service import Service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import Service
 
 NOON = datetime(2026, 11, 22, 12)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import failed_containers, why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.stopped_task import failed_containers, why_stopped
 
 LOG = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/x", "awslogs-stream-prefix": "mlflow", "awslogs-region": "eu-west-1"}}
 DEFINITION = {"containerDefinitions": [{"name": "init", "essential": False, "logConfiguration": LOG}, {"name": "mlflow", "logConfiguration": LOG}]}

@@ -8,7 +8,7 @@ import itertools
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import progress
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import progress as progress_of_service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import progress as progress_of_service
 
 POLL = 0.5
 """Seconds that AWS takes to answer a poll."""

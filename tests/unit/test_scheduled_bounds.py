@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.application_autoscaling_target import reachable_bounds
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import reachable_bounds
 
 NIGHT, MORNING = (0, 0), (2, 4)
 

@@ -9,18 +9,20 @@ import types
 import typing as t
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services import application_autoscaling
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import is_open
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import Service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import TaskDefinition
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.listener import Listener, Rule
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.load_balancer import DELETION_PROTECTION, LoadBalancer
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.capacity import capacity_warnings
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.listener import Listener, Rule
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.load_balancer import DELETION_PROTECTION, LoadBalancer
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import is_open
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket, shorter_lives
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules import application_autoscaling_target, ecs_service, ecs_task_definition
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
 
 AWS: t.Any = types.SimpleNamespace(check_mode=True, module=types.SimpleNamespace(params={}))
 SIGN_IN, FORWARD = {"Type": "authenticate-cognito"}, {"Type": "forward"}
@@ -59,7 +61,7 @@ def bucket(absent: bool = False, force_empty: bool = False) -> Resource:
 
 
 def service(healthy: int = 100, absent: bool = False) -> Resource:
-    return thing(ecs_service.Service, absent, minimum_healthy_percent=healthy)
+    return thing(Service, absent, minimum_healthy_percent=healthy)
 
 
 DATABASE = {
@@ -71,7 +73,7 @@ DATABASE = {
 BALANCER = {"protected": False, "subnets": ["subnet-a", "subnet-b"], "scheme": "internal"}
 TASK = {"cpu": 1024, "memory": 2048, "containers": {"c": {"environment": {"BUCKET": "a", "X": "1"}}}}
 SERVICE = {"network": {"assign_public_ip": False}}
-family = thing(ecs_task_definition.TaskDefinition)
+family = thing(TaskDefinition)
 
 CASES = [
     # the database
@@ -126,15 +128,10 @@ CASES = [
     (service(), {"network": {"assign_public_ip": True}}, {"network": {"assign_public_ip": True}}, []),
     (service(), SERVICE, {"enable_execute_command": True}, ["whoever may ecs:ExecuteCommand can open a shell in its tasks"]),
     (service(absent=True), SERVICE, {}, ["all its tasks are stopped"]),
-    (scaled(application_autoscaling_target.Policy, absent=True), {}, {}, ["the capacity does not follow the load any more"]),
-    (scaled(application_autoscaling_target.Policy, absent=True, parent_absent=True), {}, {}, []),
-    (
-        scaled(application_autoscaling_target.ScheduledAction),
-        None,
-        {"capacity": {"min": 0, "max": 0}},
-        ["stops everything at these times: then nobody can use it"],
-    ),
-    (scaled(application_autoscaling_target.ScheduledAction), None, {"capacity": {"min": 0, "max": None}}, []),
+    (scaled(application_autoscaling.Policy, absent=True), {}, {}, ["the capacity does not follow the load any more"]),
+    (scaled(application_autoscaling.Policy, absent=True, parent_absent=True), {}, {}, []),
+    (scaled(application_autoscaling.ScheduledAction), None, {"capacity": {"min": 0, "max": 0}}, ["stops everything at these times: then nobody can use it"]),
+    (scaled(application_autoscaling.ScheduledAction), None, {"capacity": {"min": 0, "max": None}}, []),
     # the rest
     (thing(LogGroup), {"retention_in_days": None}, {"retention_in_days": 90}, ["logs that are older than 90 days are deleted"]),
     (thing(LogGroup), {"retention_in_days": 90}, {"retention_in_days": 30}, ["logs that are older than 30 days are deleted"]),
@@ -191,7 +188,7 @@ def test_less_capacity_of_the_database(have: t.Any, want: t.Any, expected: list[
     ],
 )
 def test_fewer_tasks(have: t.Any, want: t.Any, expected: list[str]) -> None:
-    assert application_autoscaling_target.capacity_warnings(have, want) == expected
+    assert application_autoscaling.capacity_warnings(have, want) == expected
 
 
 @pytest.mark.parametrize(

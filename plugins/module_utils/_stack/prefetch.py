@@ -25,7 +25,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import is_parameter_group, parameter_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, run_concurrently
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import revisions
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
 Document = dict[str, t.Any]

@@ -11,7 +11,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, NOT_ALLOWED, error_code, explain
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import artifact_places
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.artifacts import artifact_places
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
 

@@ -14,8 +14,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import dns_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs import revisions
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import was_begun
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another

@@ -1,14 +1,12 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what the modules for ECS share: why a task stopped, in its own words, and that a service was stopped."""
+"""PRIVATE: why a task of ECS stopped, in its own words."""
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
-import string
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
@@ -20,58 +18,6 @@ LOG_LINES = 5
 
 LOG_DELAY = 30
 """Seconds that the last line of a container may take to get to CloudWatch Logs."""
-
-STOPPED = "mlflow-desired-count"
-"""The tag of a service that was stopped for a while: how many tasks it had before."""
-
-
-def revisions(aws: Aws, family: str, status: str) -> list[str]:
-    """ARNs of the revisions of a family, the latest first. AWS calls what it is asked by a prefix, so what it lists is looked at."""
-    arns = aws.pages("ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, status=status, sort="DESC")
-    return [arn for arn in arns if arn.rpartition("/")[2].rpartition(":")[0] == family]
-
-
-PLACES = {"--artifacts-destination": "MLFLOW_ARTIFACTS_DESTINATION", "--default-artifact-root": "MLFLOW_DEFAULT_ARTIFACT_ROOT"}
-"""The options of ``mlflow server`` that say where artifacts are, and the variables that do."""
-
-
-def artifact_places(container: dict[str, t.Any]) -> dict[str, str]:
-    """Where a container has MLflow keep artifacts, by the variable that says it. Its command can say it too, and counts for more.
-
-    >>> artifact_places({"command": ["sh", "-c", "mlflow server --default-artifact-root=s3://$B/x"], "environment": {"B": "a"}})
-    {'MLFLOW_DEFAULT_ARTIFACT_ROOT': 's3://a/x'}
-    """
-    environment = container.get("environment") or {}
-    if isinstance(environment, list):
-        environment = {pair["name"]: pair.get("value", "") for pair in environment}
-    places = {name: environment[name] for name in PLACES.values() if environment.get(name)}
-    words = [word for text in (*(container.get("entryPoint") or ()), *(container.get("command") or ())) for word in _words(text)]
-    for word, after in zip(words, [*words[1:], ""], strict=False):
-        option, equals, value = word.partition("=")
-        if option in PLACES and (value if equals else after):
-            places[PLACES[option]] = string.Template(value if equals else after).safe_substitute(environment)
-    return {name: place.rstrip("/") for name, place in places.items()}
-
-
-def _words(text: str) -> list[str]:
-    """An argument, or the words of one that is a command of a shell, which may hold another."""
-    if not re.search(r"\s", text):
-        return [text]
-    shell = shlex.shlex(text, posix=True, punctuation_chars=True)
-    shell.whitespace_split, shell.commenters = True, ""
-    try:
-        return [each for word in shell for each in (_words(word) if " --" in word else [word])]
-    except ValueError:  # a quote that does not end
-        return text.split()
-
-
-def progress(service: dict[str, t.Any]) -> str:
-    """What ECS says of the tasks of a service."""
-    rollouts = [d["rolloutState"] for d in service.get("deployments", []) if d.get("rolloutState")]
-    counts = f"{service.get('runningCount', 0)} of {service.get('desiredCount', 0)} tasks running"
-    starting = f", {service['pendingCount']} starting" if service.get("pendingCount") else ""
-    failed = sum(d.get("failedTasks", 0) for d in service.get("deployments", []))
-    return counts + starting + (f", {failed} failed" if failed else "") + "".join(f", deployment {r}" for r in rollouts[:1])
 
 
 def essential(definition: dict[str, t.Any]) -> list[str]:

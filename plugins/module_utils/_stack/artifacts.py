@@ -1,0 +1,64 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: where the containers of a stack have MLflow keep artifacts. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import string
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+
+PLACES = {"--artifacts-destination": "MLFLOW_ARTIFACTS_DESTINATION", "--default-artifact-root": "MLFLOW_DEFAULT_ARTIFACT_ROOT"}
+"""The options of ``mlflow server`` that say where artifacts are, and the variables that do."""
+
+
+def artifact_places(container: dict[str, t.Any]) -> dict[str, str]:
+    """Where a container has MLflow keep artifacts, by the variable that says it. Its command can say it too, and counts for more.
+
+    >>> artifact_places({"command": ["sh", "-c", "mlflow server --default-artifact-root=s3://$B/x"], "environment": {"B": "a"}})
+    {'MLFLOW_DEFAULT_ARTIFACT_ROOT': 's3://a/x'}
+    """
+    environment = container.get("environment") or {}
+    if isinstance(environment, list):
+        environment = {pair["name"]: pair.get("value", "") for pair in environment}
+    places = {name: environment[name] for name in PLACES.values() if environment.get(name)}
+    words = [word for text in (*(container.get("entryPoint") or ()), *(container.get("command") or ())) for word in _words(text)]
+    for word, after in zip(words, [*words[1:], ""], strict=False):
+        option, equals, value = word.partition("=")
+        if option in PLACES and (value if equals else after):
+            places[PLACES[option]] = string.Template(value if equals else after).safe_substitute(environment)
+    return {name: place.rstrip("/") for name, place in places.items()}
+
+
+def _words(text: str) -> list[str]:
+    """An argument, or the words of one that is a command of a shell, which may hold another."""
+    if not re.search(r"\s", text):
+        return [text]
+    shell = shlex.shlex(text, posix=True, punctuation_chars=True)
+    shell.whitespace_split, shell.commenters = True, ""
+    try:
+        return [each for word in shell for each in (_words(word) if " --" in word else [word])]
+    except ValueError:  # a quote that does not end
+        return text.split()
+
+
+def artifact_warnings(before: State, after: State) -> list[str]:
+    """What becomes of artifacts where the containers ``after`` have MLflow keep them elsewhere than those ``before``."""
+    old, new = ({name: place for container in containers.values() for name, place in artifact_places(container).items()} for containers in (before, after))
+    proxied, direct = "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"
+    if old.get(proxied) not in (None, new.get(proxied)):
+        now = f"passes on those below {new[proxied]}" if proxied in new else "no longer passes any on"
+        return [
+            f"artifacts below {old[proxied]} can no longer be reached through the server, which {now}: copy them, or keep "
+            "mlflow_artifact_bucket_id, mlflow_artifact_bucket_path and mlflow_artifact_access"
+        ]
+    if old.get(direct) not in (None, new.get(direct), new.get(proxied)):
+        return [
+            f"existing experiments keep their artifacts below {old[direct]}, which the server can no longer read: name the "
+            "bucket in mlflow_artifact_buckets_mlflow_will_read"
+        ]
+    return []
