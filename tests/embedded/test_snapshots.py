@@ -51,6 +51,18 @@ def test_a_snapshot_lives_on_by_itself_with_the_log_of_its_past_and_no_faults(aw
     assert snapshot.snapshots() == []
 
 
+def test_a_copy_is_taken_at_once_and_is_none_of_those_that_calls_leave(aws: EmbeddedAWS) -> None:
+    aws.client("logs").create_log_group(logGroupName="a")
+    with aws.copy() as copy:
+        assert aws.snapshots() == []
+        aws.reset()
+        with copy.copy() as second:
+            copy.client("logs").create_log_group(logGroupName="b")
+            assert (groups(aws), groups(copy), groups(second)) == ([], ["a", "b"], ["a"])
+    with pytest.raises((EndpointConnectionError, ConnectionClosedError)):
+        groups(copy)
+
+
 def test_every_so_many_and_from_a_first_one(aws: EmbeddedAWS) -> None:
     aws.take_snapshots(every=3, first=2)
     for name in "abcdefgh":

@@ -278,6 +278,10 @@ class Recorder:
         self._moto = threading.RLock()
         self._log_lock = threading.Lock()
 
+    def between_calls(self) -> contextlib.AbstractContextManager[Any]:
+        """The lock that keeps calls from the account."""
+        return self._moto
+
     def reset(self) -> None:
         """Forget calls, faults and latency set later; the numbering of calls goes on from 1."""
         self.latency_ms = self._start_latency_ms

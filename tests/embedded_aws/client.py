@@ -183,6 +183,10 @@ class EmbeddedAWS:
         """
         self._control("POST", "snapshots", {"every": every, "first": first})
 
+    def copy(self) -> Snapshot:
+        """A copy of the account as it is, which outlives a reset."""
+        return Snapshot(**self._control("POST", "copies"))
+
     def snapshots(self) -> list[Snapshot]:
         """The copies that were taken. No more are taken from now on."""
         self._control("DELETE", "snapshots")

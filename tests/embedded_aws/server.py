@@ -94,6 +94,7 @@ class EmbeddedApplication:
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
             "POST session-seconds": lambda: sts.shorten(json.loads(body)["seconds"]),
             "GET holdings": holdings,
+            "POST copies": self._copy,
             "GET snapshots": lambda: [asdict(snapshot) for snapshot in self.snapshots.taken],
             "POST snapshots": lambda: self.snapshots.begin(**json.loads(body)),
             "DELETE snapshots": self.snapshots.stop,
@@ -117,6 +118,10 @@ class EmbeddedApplication:
         self.stale.drop()
         self.stale.seconds = 0
         self.recorder.reset()
+
+    def _copy(self) -> dict[str, Any]:
+        with self.recorder.between_calls():
+            return asdict(self.snapshots.copy(len(self.recorder.calls)))
 
     def _set_faults(self, rules: list[dict[str, Any]]) -> None:
         self.recorder.set_faults([Fault(**rule) for rule in rules])

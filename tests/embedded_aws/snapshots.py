@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies of the account as a call left it, each in a forked process that has an address of its own.
+"""Copies of the account, as it is or as a call left it, each in a forked process that has an address of its own.
 
 What a client that dies after a call leaves behind is what AWS has then. So one run shows, in one snapshot after each of
 its calls, what its death at any moment would leave. Memory is shared until one side changes it. A snapshot stands still,
@@ -28,7 +28,7 @@ from embedded_aws import timing
 
 @dataclass
 class Snapshot:
-    """The account after the call ``n``, a mutating one."""
+    """The account after the call ``n``."""
 
     n: int
     service: str
@@ -38,7 +38,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """Takes them on request: after every ``every``-th mutating call, from the ``first`` on."""
+    """Takes them on request: one at once, or after every ``every``-th mutating call, from the ``first`` on."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self._serve = serve
@@ -61,6 +61,10 @@ class Snapshots:
             end(snapshot.pid)
         self.taken = []
 
+    def copy(self, n: int) -> Snapshot:
+        """Take one at once, after ``n`` calls, which is not dropped with the others. Needs the lock that keeps other calls from the account."""
+        return self._fork(n, "", "")
+
     def after(self, call: Any) -> None:
         """Take one if it is time. Needs the lock that keeps other calls from the account."""
         if not self._every or not call.mutating or call.status >= 400:
@@ -68,11 +72,11 @@ class Snapshots:
         self._until_next -= 1
         if self._until_next == 0:
             self._until_next = self._every
-            self._take(call)
+            self.taken.append(self._fork(call.n, call.service, call.operation))
 
-    def _take(self, call: Any) -> None:
+    def _fork(self, n: int, service: str, operation: str) -> Snapshot:
         fork = Fork(self._live)
-        self.taken.append(Snapshot(call.n, call.service, call.operation, fork.endpoint, fork.pid))
+        return Snapshot(n, service, operation, fork.endpoint, fork.pid)
 
     def _live(self, listening: socket.socket) -> None:
         self.stop()

@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,11 @@ ONLY_NEWER = {f"elbv2 ModifyRule {member}: unknown to the oldest" for member in 
 def valid_calls(aws_server: EmbeddedAWS) -> Iterator[None]:
     """Each call is one that both the newest botocore and the oldest that the collection promises to run with can make."""
     yield
-    assert set(aws_server.objections()) - ONLY_NEWER == set()
+    assert_valid_calls(aws_server)
+
+
+def assert_valid_calls(aws: EmbeddedAWS) -> None:
+    assert set(aws.objections()) - ONLY_NEWER == set()
 
 
 @pytest.fixture
@@ -29,6 +35,39 @@ def stack(aws: EmbeddedAWS, tmp_path: Path) -> Stack:
 
 @pytest.fixture(scope="module")
 def team(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """As C(stack), for all tests of a module, which run in one process (--dist loadfile) and build on one another."""
+    """As ``stack``, for all tests of a module, which run in one process (--dist loadfile) and build on one another."""
     aws_server.reset()
     return Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))
+
+
+@pytest.fixture(scope="session")
+def deployed_once(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that was deployed with the defaults, for ``copied``. Nobody runs anything on it."""
+    with aws_server.copy() as aws:
+        aws.reset()
+        stack = Stack(aws, tmp_path_factory.mktemp("deployed"), prerequisites(aws))
+        stack.apply()
+        yield stack
+
+
+@contextmanager
+def copied(stack: Stack, folder: Path) -> Iterator[Stack]:
+    """The stack in a copy of its account, with what its runs have written."""
+    shutil.copytree(stack.folder, folder, dirs_exist_ok=True)
+    with stack.aws.copy() as aws:
+        yield Stack(aws, folder, stack.inputs)
+        assert_valid_calls(aws)
+
+
+@pytest.fixture
+def deployed_stack(deployed_once: Stack, tmp_path: Path) -> Iterator[Stack]:
+    """As ``stack``, after its first deployment."""
+    with copied(deployed_once, tmp_path) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def deployed_team(deployed_once: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """As ``team``, after its first deployment."""
+    with copied(deployed_once, tmp_path_factory.mktemp("team")) as stack:
+        yield stack

@@ -489,10 +489,9 @@ class Repaired(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def repaired(team: Stack) -> Repaired:
+def repaired(deployed_team: Stack) -> Repaired:
     """A stack, everything in it changed by hand, and put back by one run."""
-    team.apply()
-    hand = Hand(team.aws, team.inputs)
+    hand = Hand(deployed_team.aws, deployed_team.inputs)
 
     def look() -> list[t.Any]:
         return [drift.look(hand) for drift in DRIFTS]
@@ -501,8 +500,8 @@ def repaired(team: Stack) -> Repaired:
     for drift in DRIFTS:
         drift.by_hand(hand)
     drifted = look()
-    planned, run = team.plan_and_apply()
-    return Repaired(before, drifted, look(), planned, run, team.run("site"))
+    planned, run = deployed_team.plan_and_apply()
+    return Repaired(before, drifted, look(), planned, run, deployed_team.run("site"))
 
 
 def _is_repair(drift: Drift, change: dict[str, t.Any]) -> bool:
@@ -543,12 +542,12 @@ class Rebuilt(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def rebuilt(team: Stack, repaired: Repaired) -> Rebuilt:
+def rebuilt(deployed_team: Stack, repaired: Repaired) -> Rebuilt:
     """The same stack, what it is made of deleted by hand, and made again by one run."""
-    hand = Hand(team.aws, team.inputs)
+    hand = Hand(deployed_team.aws, deployed_team.inputs)
     for deletion in DELETIONS:
         deletion.by_hand(hand)
-    return Rebuilt(*team.plan_and_apply(), team.run("site"), team.run("verify"))
+    return Rebuilt(*deployed_team.plan_and_apply(), deployed_team.run("site"), deployed_team.run("verify"))
 
 
 @pytest.mark.parametrize("deletion", DELETIONS, ids=[deletion.what for deletion in DELETIONS])

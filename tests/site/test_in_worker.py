@@ -127,11 +127,7 @@ def ways(team: Stack) -> tuple[Way, Way]:
     made = {each.module: {"tags": TAGS, **each.given} for each in situations(team.inputs, str(team.folder / "function"))}
     every = {**made, **ACTING, **ASKING}
     other_cluster(team.aws)
-    team.aws.take_snapshots()
-    for alias in ("one", "two"):  # each a copy of the account as it is
-        team.aws.client("iam").create_account_alias(AccountAlias=alias)
-    one, two = team.aws.snapshots()
-    with one, two, ThreadPoolExecutor(2) as pool:
+    with team.aws.copy() as one, team.aws.copy() as two, ThreadPoolExecutor(2) as pool:
         inside, outside = (
             pool.submit(run_all, copy, team.folder / name, {**team.inputs, "mlflow_run_in_worker": name == "inside"}, every)
             for name, copy in (("inside", one), ("outside", two))

@@ -25,13 +25,10 @@ def test_a_first_deployment_waits_for_whatever_is_not_known_yet(aws: EmbeddedAWS
         option = "mlflow_certificate_arn" if name == "mlflow" else "mlflow_api_cert_arn"
         inputs[option] = certificate(aws, f"mlflow.{inputs[f'{name}_zone_name']}", inputs[f"{name}_zone_id"])
     known = listing(aws)
-    aws.take_snapshots()
-    aws.client("ec2").create_tags(Resources=[inputs["mlflow_vpc_id"]], Tags=[{"Key": "of", "Value": "both"}])
-    (copy,) = aws.snapshots()
     folders = [tmp_path / name for name in ("undisturbed", "late")]
     for folder in folders:
         folder.mkdir()
-    with copy:
+    with aws.copy() as copy:
         copy.consistency()
         beside = Stack(copy, folders[0], inputs).start("site")
         stack = Stack(aws, folders[1], inputs)

@@ -70,9 +70,9 @@ def test_a_plan_of_a_half_made_stack_says_what_the_next_run_does(stack: Stack, s
 
 
 @pytest.fixture(scope="module")
-def complete(team: Stack) -> Stack:
-    team.apply(mlflow_outputs_path="outputs.json")
-    return team
+def complete(deployed_team: Stack) -> Stack:
+    deployed_team.inputs["mlflow_outputs_path"] = "outputs.json"
+    return deployed_team
 
 
 def test_a_plan_without_a_change_ends_with_0(complete: Stack) -> None:

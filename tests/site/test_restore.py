@@ -65,9 +65,8 @@ def resource(stack: Stack, name: str = NAME) -> str:
 
 
 @pytest.fixture(scope="module")
-def stack(team: Stack) -> Stack:
-    team.apply()
-    return team
+def stack(deployed_team: Stack) -> Stack:
+    return deployed_team
 
 
 def test_a_backup_says_of_which_mlflow_it_is_and_is_taken_once(stack: Stack) -> None:

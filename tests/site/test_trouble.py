@@ -104,10 +104,7 @@ def undisturbed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactor
     aws_server.reset()
     stack = Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))
     known = listing(aws_server)
-    aws_server.take_snapshots()
-    for _copy in [*TROUBLES, *MORE_TROUBLES]:
-        aws_server.client("ec2").create_tags(Resources=[stack.inputs["mlflow_vpc_id"]], Tags=[{"Key": "of", "Value": "all"}])
-    copies, ends, calls, seconds, errors = aws_server.snapshots(), [], [], [], 0
+    copies, ends, calls, seconds, errors = [aws_server.copy() for _trouble in TROUBLES | MORE_TROUBLES], [], [], [], 0
     for playbook in " ".join(COMMANDS).split():
         run = play(stack, playbook)
         assert run.status == 0, run.messages or run.text
@@ -116,6 +113,8 @@ def undisturbed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactor
         seconds.append(run.seconds)
         errors += len(failed(run.calls))
     yield Undisturbed(stack, known, copies, ends, calls, seconds, errors)
+    for copy in copies:
+        copy.stop()
 
 
 @pytest.mark.parametrize("name", [*TROUBLES, *(pytest.param(name, marks=pytest.mark.faults) for name in MORE_TROUBLES)])
