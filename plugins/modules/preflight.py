@@ -67,6 +67,19 @@ region:
   type: str
   returned: success
   sample: eu-west-1
+names:
+  description:
+    - The names of everything of the stack in AWS, the host names, and the C(ports) at which its parts meet. Where C(bootstrap) lacks
+      an input, a host name is empty.
+  type: dict
+  returned: success
+  sample:
+    unique_name: mlflow-team-x
+    host: mlflow.ml.example.com
+    api_host: mlflow.api.ml.example.com
+    service_security_group: mlflow-team-x-service
+    bucket: mlflow-team-x-123456789012-eu-west-1
+    ports: {service: 5000, api_listener: 8443}
 mlflow:
   description: The version of MLflow that the database belongs to, from the stack's tags or else its task definition.
   type: dict
@@ -140,7 +153,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.host_names import HostNames
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.names import Names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.ownership import Ownership
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.prerequisites import Prerequisites
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.quotas import Quotas
@@ -217,8 +230,8 @@ def look_at_all(preflight: Preflight, recorder: ResponseRecorder | None) -> list
     if recorder and (cluster or preflight.aws.check_mode):
         Deployment(preflight.aws, inputs, cluster).run()
         with recorder.replayed():
-            return Names(preflight.aws, inputs, cluster).problems()
-    return [] if cluster and preflight.of_this_stack(cluster) else Names(preflight.aws, inputs, cluster).problems()
+            return Ownership(preflight.aws, inputs, cluster).problems()
+    return [] if cluster and preflight.of_this_stack(cluster) else Ownership(preflight.aws, inputs, cluster).problems()
 
 
 def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:
@@ -257,7 +270,8 @@ def main() -> None:
         if not problems:
             if recorder:
                 recorder.save()
-            module.exit_json(changed=False, account_id=aws.account_id, partition=aws.partition, region=aws.region, **facts)
+            names = preflight.names._asdict()
+            module.exit_json(changed=False, account_id=aws.account_id, partition=aws.partition, region=aws.region, names=names, **facts)
     except AwsError as error:
         problems = [str(error)]
     except (ClientError, BotoCoreError) as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack import prefetch
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RecordedResponses
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import first_or_none
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
@@ -23,7 +24,7 @@ class Questions(prefetch.Prefetch):
     """Puts some questions, and notes which were answered."""
 
     def __init__(self, *questions: t.Callable[[], t.Any]) -> None:
-        super().__init__(NO_AWS, "team-x")
+        super().__init__(NO_AWS, names_of({"mlflow_unique_name": "team-x"}))
         self.given, self.answered = questions, []
 
     def questions(self) -> t.Iterator[prefetch.Question]:

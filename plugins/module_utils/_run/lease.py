@@ -29,6 +29,7 @@ from pathlib import Path
 
 from ansible.module_utils.common.warnings import warn
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import lease_path
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import (
     AwsError,
@@ -208,7 +209,7 @@ class LeaseManager(Hook):
 
     def __init__(self, aws: Aws, option: dict[str, t.Any]) -> None:
         self._aws, self._option = aws, option
-        self._path = f"/mlplatform/mlflow_aws/{option['stack']}/lease"
+        self._path = lease_path(option["stack"])
         self._me = Holder(**option["holder"])
         self._file = note(self._me.directory, option["stack"])
         self._lock = threading.Lock()

@@ -16,7 +16,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import PREPARED_TAG, SCHEMA_TAG, UPGRADING, VERSION_TAG
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import owner
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of, owner
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import OPENER, Outcome, authorization, probe, unreachable
 
 
@@ -27,6 +27,7 @@ def judge(good: bool, detail: str) -> Outcome:
 class Health:
     def __init__(self, aws: Aws, params: dict[str, t.Any]) -> None:
         self.aws, self.name, self.params = aws, params["name"], params
+        self.names = names_of({"mlflow_unique_name": self.name})
 
     def database(self) -> Outcome:
         cluster = self.aws.client("rds").describe_db_clusters(DBClusterIdentifier=self.name)["DBClusters"][0]
@@ -36,7 +37,7 @@ class Health:
 
     def schema(self) -> Outcome:
         """What the secret with the database's URI remembers."""
-        secret = self.aws.client("secretsmanager").describe_secret(SecretId=f"{self.name}-backend-store-uri")
+        secret = self.aws.client("secretsmanager").describe_secret(SecretId=self.names.backend_store_secret)
         tags = tag_dict(secret.get("Tags", []))
         of = f"{tags.get(SCHEMA_TAG, 'not recorded')}, for MLflow {tags.get(VERSION_TAG, 'not recorded')}"
         prepared = tags.get(PREPARED_TAG) not in (None, UPGRADING)

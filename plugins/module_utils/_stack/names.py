@@ -1,13 +1,174 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the names of a stack in AWS. Pure."""
+"""PRIVATE: the names of everything of a stack in AWS, and the ports that its parts meet at. Pure.
+
+docs/design/names.md has them as a table. Other names follow from what is in AWS: those of instances, parameter groups, snapshots and
+restored clusters, in ``_services/rds/names.py``.
+"""
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
+
+LOAD_BALANCER_NAME = 32
+"""The maximum number of characters of the name of a load balancer or a target group."""
+
+_SERVICE_PORT = 5000
+"""Of MLflow in its container."""
+_API_LISTENER_PORT = 8443
+"""Of the listener of a load balancer that API Gateway's VPC link connects to."""
+_DATABASE_PORTS = {"aurora-mysql": 3306, "aurora-postgresql": 5432}
+_DATABASE_LOGS = {"aurora-mysql": ("error", "slowquery"), "aurora-postgresql": ("postgresql",)}
+"""What the database writes into log groups, by engine."""
 
 
-def owner(stack: str) -> dict[str, str]:
-    """The owner tags of everything in a stack, as the role ``mlflow`` gives them."""
-    return dict(zip(OWNER_TAGS, ("mlplatform.mlflow_aws", stack), strict=True))
+class Names(t.NamedTuple):
+    """The names of one stack. Several kinds of resources may share a name. Preflight returns them all."""
+
+    unique_name: str
+    """Of the cluster of the database and its subnet group, the load balancer for people and its target group, the cluster of ECS, the
+    service and its task definition, the API and its VPC link."""
+    host: str
+    """The host name for people; empty where an input for it is missing, as the next."""
+    api_host: str
+    """The host name for programs."""
+    ports: dict[str, int | None]
+    """Of MLflow (``service``), of the load balancer for the VPC link (``api_listener``), of the database (``database``)."""
+    load_balancer_security_group: str
+    service_security_group: str
+    database_security_group: str
+    vpc_link_security_group: str
+    api_load_balancer_security_group: str
+    bucket: str
+    database_log_groups: dict[str, str]
+    """RDS chooses their names. By the log type of the database's engine."""
+    all_database_log_groups: list[str]
+    """Those of all engines."""
+    load_balancers: list[str]
+    """Those of the stack, each with a target group of its name."""
+    api_load_balancer: str
+    """Of the load balancer for programs, who need one of their own beside an internet-facing one."""
+    preparation_task: str
+    """Of the task definition of the one-off task that initialises the database."""
+    scalable_target: str
+    cpu_policy: str
+    scheduled_action_prefix: str
+    execution_role: str
+    preparation_role: str
+    task_role: str
+    backend_store_secret: str
+    server_keys_secret: str
+    service_log_group: str
+    authorizer: str
+    """Of the function and its role."""
+    lambda_authorizer: str
+    """With the next: the authorizers of the API have a name each, so that both can exist while one replaces the other."""
+    jwt_authorizer: str
+    authorizer_log_group: str
+    """AWS Lambda chooses it."""
+    access_log_group: str
+    previous_access_log_group: str
+    """What that was called in an earlier version; it keeps its lines until they expire."""
+    database_password_secret: str
+    """With the next two: of ``bootstrap``."""
+    api_credentials_secret: str
+    cognito_domain: str
+
+    @property
+    def security_groups(self) -> tuple[str, ...]:
+        """In the order in which all modules ask for them."""
+        return (
+            self.load_balancer_security_group,
+            self.service_security_group,
+            self.database_security_group,
+            self.vpc_link_security_group,
+            self.api_load_balancer_security_group,
+        )
+
+    @property
+    def task_roles(self) -> tuple[str, ...]:
+        return (self.execution_role, self.preparation_role, self.task_role)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.server_keys_secret, self.backend_store_secret)
+
+    @property
+    def task_families(self) -> tuple[str, ...]:
+        return (self.unique_name, self.preparation_task)
+
+
+def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
+    """The names of the stack that the inputs describe, of which ``mlflow_unique_name`` is enough for most. The bucket's depends on the account
+    and the region.
+    """
+    name, engine = inputs.get("mlflow_unique_name", ""), inputs.get("mlflow_database_engine", "")
+    authorizer, api_load_balancer = f"{name}-authorizer", f"{name}-api"
+    return Names(
+        unique_name=name,
+        host=_host(inputs, "mlflow_zone_name"),
+        api_host=_host(inputs, "mlflow_api_zone_name"),
+        ports={"service": _SERVICE_PORT, "api_listener": _API_LISTENER_PORT, "database": _DATABASE_PORTS.get(engine)},
+        load_balancer_security_group=f"{name}-load-balancer",
+        service_security_group=f"{name}-service",
+        database_security_group=f"{name}-database",
+        vpc_link_security_group=f"{name}-vpc-link",
+        api_load_balancer_security_group=f"{name}-load-balancer-api",
+        bucket=f"{name}-{account_id}-{region}",
+        database_log_groups={log: _database_log_group(name, log) for log in _DATABASE_LOGS.get(engine, ())},
+        all_database_log_groups=[_database_log_group(name, log) for logs in _DATABASE_LOGS.values() for log in logs],
+        load_balancers=[name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer],
+        api_load_balancer=api_load_balancer,
+        preparation_task=f"{name}-prepare-database",
+        scalable_target=f"service/{name}/{name}",
+        cpu_policy=f"{name}-cpu",
+        scheduled_action_prefix=f"{name}-",
+        execution_role=f"{name}-ecs-execution",
+        preparation_role=f"{name}-ecs-prepare-execution",
+        task_role=f"{name}-ecs-task",
+        backend_store_secret=f"{name}-backend-store-uri",
+        server_keys_secret=f"{name}-server-keys",
+        service_log_group=f"/ecs/{name}",
+        authorizer=authorizer,
+        lambda_authorizer=f"{name}-lambda",
+        jwt_authorizer=f"{name}-jwt",
+        authorizer_log_group=f"/aws/lambda/{authorizer}",
+        # CloudWatch Logs allows log delivery to all groups of this prefix by one pattern; other names fill a policy of the account, of 5,120
+        # characters, that AWS never takes one out of.
+        access_log_group=f"/aws/vendedlogs/apigateway/{name}",
+        previous_access_log_group=f"/aws/apigateway/{name}",
+        database_password_secret=f"{name}-database-password",
+        api_credentials_secret=f"{name}-api-credentials",
+        cognito_domain=f"{name}-{account_id}",
+    )
+
+
+def _host(inputs: Inputs, zone: str) -> str:
+    record = inputs.get("mlflow_record_name")
+    return host_name(record, inputs[zone]) if record and inputs.get(zone) else ""
+
+
+def _database_log_group(name: str, log: str) -> str:
+    return f"/aws/rds/cluster/{name}/{log}"
+
+
+def host_name(record: str, zone: str) -> str:
+    """
+    >>> host_name("mlflow", "ml.example.com.")
+    'mlflow.ml.example.com'
+    """
+    return f"{record}.{zone.rstrip('.')}"
+
+
+def lease_path(name: str) -> str:
+    """Below this path of SSM the leases of the stack ``name`` have parameters."""
+    return f"/mlplatform/mlflow_aws/{name}/lease"
+
+
+def owner(name: str) -> dict[str, str]:
+    """The owner tags of everything in the stack ``name``, as the role ``mlflow`` gives them."""
+    return dict(zip(OWNER_TAGS, ("mlplatform.mlflow_aws", name), strict=True))

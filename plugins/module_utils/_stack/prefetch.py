@@ -13,15 +13,8 @@ import contextlib
 import typing as t
 from functools import partial
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import (
-    LOAD_BALANCER_NAME,
-    api_load_balancer,
-    db_instances,
-    domain_names,
-    load_balancer,
-    record_sets,
-    vpc_links,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, Names, names_of
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import db_instances, domain_names, load_balancer, record_sets, vpc_links
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import is_parameter_group, parameter_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, run_concurrently
@@ -31,17 +24,12 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 Document = dict[str, t.Any]
 Question = t.Callable[[], t.Any]
 
-SECURITY_GROUPS = ("load-balancer", "service", "database", "vpc-link", "load-balancer-api")
-LOGS = {"aurora-mysql": ("error", "slowquery"), "aurora-postgresql": ("postgresql",)}
-"""What the database writes into log groups, by engine."""
-
 
 class Prefetch:
     """The questions about one stack, in the order in which answers lead to others: those of all runs."""
 
-    def __init__(self, aws: Aws, name: str) -> None:
-        self.aws, self.name = aws, name
-        self.function = f"{self.name}-authorizer"  # which a run without it looks for, too, to remove it
+    def __init__(self, aws: Aws, names: Names) -> None:
+        self.aws, self.names, self.name = aws, names, names.unique_name
 
     def run(self) -> None:
         """Ask everything. What AWS does not answer, or answers in an unexpected way, is left to the modules, which say what is
@@ -62,8 +50,7 @@ class Prefetch:
 
     def groups(self, vpc_id: str) -> list[Document]:
         """The security groups of the names that the stack's have."""
-        names = [f"{self.name}-{of}" for of in SECURITY_GROUPS]
-        filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": names}]
+        filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": list(self.names.security_groups)}]
         return self.aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)
 
     def security_groups(self, vpc_id: str) -> None:
@@ -72,7 +59,7 @@ class Prefetch:
 
     def load_balancers(self, also: bool) -> t.Iterator[Question]:
         """``also``: whether to ask for the one of programs, too."""
-        for name in [self.name, *([api_load_balancer(self.name)] if also else [])]:
+        for name in (self.name, *([self.names.api_load_balancer] if also else [])):
             yield partial(self.target_group, name)
             yield partial(self.load_balancer, name)
 
@@ -106,8 +93,7 @@ class Prefetch:
 
     def roles(self) -> dict[str, str]:
         """The inline policy of each role."""
-        of_tasks = (f"{self.name}-ecs-{of}" for of in ("execution", "prepare-execution", "task"))
-        return {role: role for role in of_tasks} | {self.function: "authorizer"}
+        return {role: role for role in self.names.task_roles} | {self.names.authorizer: "authorizer"}
 
     def role(self, name: str) -> t.Iterator[Question]:
         yield partial(self.aws.client("iam").get_role, RoleName=name)
@@ -115,7 +101,7 @@ class Prefetch:
         yield partial(self.aws.pages, "iam", "list_attached_role_policies", "AttachedPolicies", RoleName=name)
 
     def scaling(self) -> None:
-        client, resource = self.aws.client("application-autoscaling"), f"service/{self.name}/{self.name}"
+        client, resource = self.aws.client("application-autoscaling"), self.names.scalable_target
         target = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
         listed = partial(self.aws.pages, "application-autoscaling", ResourceId=resource, **target)
         self._all(
@@ -132,8 +118,8 @@ class Prefetch:
         return partial(self.aws.pages, "iam", "list_instance_profiles_for_role", "InstanceProfiles", RoleName=role)
 
     def authorizer(self) -> t.Iterator[Question]:
-        yield partial(self.aws.client("lambda").get_function, FunctionName=self.function)
-        yield partial(self.aws.client("lambda").get_policy, FunctionName=self.function)
+        yield partial(self.aws.client("lambda").get_function, FunctionName=self.names.authorizer)
+        yield partial(self.aws.client("lambda").get_policy, FunctionName=self.names.authorizer)
 
     def api(self, host: str) -> t.Iterator[Question]:
         listed = partial(self.aws.pages, "apigatewayv2")
@@ -153,41 +139,29 @@ class Deployment(Prefetch):
 
     def __init__(self, aws: Aws, inputs: Inputs, cluster: Document | None) -> None:
         """``cluster``: what DescribeDBClusters says of the database, if there is one."""
-        super().__init__(aws, inputs["mlflow_unique_name"])
+        super().__init__(aws, names_of(inputs, aws.account_id, aws.region))
         self.inputs, self.cluster = inputs, cluster or {}
 
     def questions(self) -> t.Iterator[Question]:
-        people, programs = self.hosts()
         yield partial(self.security_groups, self.inputs["mlflow_vpc_id"])
         yield from (partial(self.log_group, name) for name in self.log_groups())
         yield from self.database()
         yield from self.load_balancers(also=not self.inputs.get("mlflow_load_balancer_is_internal", True))
-        yield partial(self.record, self.inputs["mlflow_zone_id"], people)
-        yield partial(self.record, self.inputs["mlflow_api_zone_id"], programs)
+        yield partial(self.record, self.inputs["mlflow_zone_id"], self.names.host)
+        yield partial(self.record, self.inputs["mlflow_api_zone_id"], self.names.api_host)
         yield from self.bucket()
         for role, policy in self.roles().items():
             yield from self.role(role)
             yield partial(self.aws.client("iam").get_role_policy, RoleName=role, PolicyName=policy)
         if self.inputs.get("mlflow_api_authorizer") == "jwt":
-            yield self.profiles(self.function)
+            yield self.profiles(self.names.authorizer)
         yield from self.tasks()
         yield self.scaling
         yield from self.authorizer()
-        yield from self.api(programs)
-
-    def hosts(self) -> tuple[str, str]:
-        """The host names for people and for programs."""
-        record, zones = self.inputs["mlflow_record_name"], (self.inputs["mlflow_zone_name"], self.inputs["mlflow_api_zone_name"])
-        people, programs = (f"{record}.{zone.rstrip('.')}" for zone in zones)
-        return people, programs
+        yield from self.api(self.names.api_host)
 
     def log_groups(self) -> list[str]:
-        return [
-            *(f"/aws/rds/cluster/{self.name}/{log}" for log in LOGS[self.inputs["mlflow_database_engine"]]),
-            f"/ecs/{self.name}",
-            f"/aws/vendedlogs/apigateway/{self.name}",
-            f"/aws/lambda/{self.function}",
-        ]
+        return [*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group, self.names.authorizer_log_group]
 
     def log_group(self, name: str) -> None:
         listed = partial(self.aws.pages, "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
@@ -211,7 +185,7 @@ class Deployment(Prefetch):
             yield partial(db_instances, self.aws)
         for member in self.cluster.get("DBClusterMembers", []):
             yield partial(rds.describe_db_instances, DBInstanceIdentifier=member["DBInstanceIdentifier"])
-        for secret in (f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):  # of the password's a check has asked
+        for secret in self.names.secrets:  # of the password's a check has asked
             yield partial(self.aws.client("secretsmanager").describe_secret, SecretId=secret)
 
     def parameter_group(self) -> str:
@@ -221,7 +195,7 @@ class Deployment(Prefetch):
     def bucket(self) -> t.Iterator[Question]:
         if self.inputs.get("mlflow_artifact_bucket_id"):
             return
-        s3, bucket = self.aws.client("s3"), f"{self.name}-{self.aws.account_id}-{self.aws.region}"
+        s3, bucket = self.aws.client("s3"), self.names.bucket
         yield partial(s3.head_bucket, Bucket=bucket, ExpectedBucketOwner=self.aws.account_id)
         for part in (
             "bucket_tagging",
@@ -240,7 +214,7 @@ class Deployment(Prefetch):
     def tasks(self) -> t.Iterator[Question]:
         ecs, cluster = self.aws.client("ecs"), self.cluster_arn()
         yield partial(ecs.describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
-        for family in (self.name, f"{self.name}-prepare-database"):
+        for family in self.names.task_families:
             yield partial(ecs.describe_task_definition, taskDefinition=family, include=["TAGS"])
         yield partial(ecs.describe_services, cluster=cluster, services=[self.name], include=["TAGS"])
 
@@ -254,7 +228,7 @@ class Removal(Prefetch):
 
     def __init__(self, aws: Aws, name: str, where: Document) -> None:
         """``where``: the option ``survey`` of ``mlplatform.mlflow_aws.stack_lease``."""
-        super().__init__(aws, name)
+        super().__init__(aws, names_of({"mlflow_unique_name": name}, aws.account_id, aws.region))
         self.where = where
 
     def questions(self) -> t.Iterator[Question]:
@@ -263,7 +237,7 @@ class Removal(Prefetch):
         yield self.subnet_group
         yield self.parameter_groups
         yield self.instances
-        yield from self.load_balancers(also=len(api_load_balancer(self.name)) <= LOAD_BALANCER_NAME)
+        yield from self.load_balancers(also=len(self.names.api_load_balancer) <= LOAD_BALANCER_NAME)
         yield partial(self.record, self.where["zone_id"], self.where["host"])
         yield partial(self.record, self.where["api_zone_id"], self.where["api_host"])
         for role in self.roles():
@@ -271,8 +245,8 @@ class Removal(Prefetch):
             yield self.profiles(role)
         yield partial(self.aws.client("ecs").describe_clusters, clusters=[self.name], include=["TAGS", "SETTINGS"])
         yield partial(self.aws.client("ecs").describe_services, cluster=self.name, services=[self.name], include=["TAGS"])
-        yield from (partial(self.revisions, family) for family in (self.name, f"{self.name}-prepare-database"))
-        for secret in (f"{self.name}-server-keys", f"{self.name}-backend-store-uri"):
+        yield from (partial(self.revisions, family) for family in self.names.task_families)
+        for secret in self.names.secrets:
             yield partial(self.aws.client("secretsmanager").describe_secret, SecretId=secret)
         yield self.scaling
         yield from self.authorizer()

@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what both the checks of preflight and the survey ask for, asked once for all of them."""
+"""PRIVATE: what both the checks of preflight and the prefetch read, asked once for all of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from functools import partial
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, first_or_none, none_if_missing
 
 Document = dict[str, t.Any]
-
-LOAD_BALANCER_NAME = 32
-"""The most characters of the name of a load balancer or a target group."""
-
-
-def api_load_balancer(name: str) -> str:
-    """What the load balancer for programs is called, of a stack that has one beside that of people."""
-    return f"{name}-api"
 
 
 def load_balancer(aws: Aws, name: str) -> Document | None:

@@ -10,6 +10,7 @@ import re
 import typing as t
 from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import (
     READER_SECRETS,
     SERVER_SECRETS,
@@ -75,7 +76,7 @@ def _has(v: Inputs, name: str) -> bool:
 
 
 def _hosts(v: Inputs) -> list[str]:
-    return [f"{v['mlflow_record_name']}.{v[zone].rstrip('.')}" for zone in ("mlflow_zone_name", "mlflow_api_zone_name")]
+    return [host_name(v["mlflow_record_name"], v[zone]) for zone in ("mlflow_zone_name", "mlflow_api_zone_name")]
 
 
 def _host_names(v: Inputs) -> t.Iterator[Problem]:

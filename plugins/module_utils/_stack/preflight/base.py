@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import Names, names_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 
@@ -24,6 +25,10 @@ class Checks:
     def checks(self) -> list[Check]:
         """Those to make before a stack is deployed or restored."""
         return []
+
+    @property
+    def names(self) -> Names:
+        return names_of(self.inputs, self.aws.account_id, self.aws.region)
 
     def problem(self, name: str, remedy: str) -> Problem:
         return Problem(name, self.inputs.get(name), remedy)

@@ -25,7 +25,7 @@ class Buckets(Checks):
 
     def bucket(self) -> Problems:
         name, s3 = "mlflow_artifact_bucket_id", self.aws.client("s3")
-        bucket, role = self.inputs[name], f"{self.inputs.get('mlflow_unique_name', '')}-ecs-task"
+        bucket, role = self.inputs[name], self.names.task_role
         try:
             answer = none_if_missing(s3.head_bucket, "403", Bucket=bucket, ExpectedBucketOwner=self.aws.account_id)
             if answer is None:
@@ -73,8 +73,7 @@ class Buckets(Checks):
         name = self.inputs["mlflow_unique_name"]
         running = {variable: place for container in self.containers(name) for variable, place in artifact_places(container).items()}
         have = running.get("MLFLOW_ARTIFACTS_DESTINATION") or running.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
-        own = f"{name}-{self.aws.account_id}-{self.aws.region}"
-        place = (self.inputs.get("mlflow_artifact_bucket_id") or own, (self.inputs.get("mlflow_artifact_bucket_path") or "").strip("/"))
+        place = (self.inputs.get("mlflow_artifact_bucket_id") or self.names.bucket, (self.inputs.get("mlflow_artifact_bucket_path") or "").strip("/"))
         want = "s3://" + "/".join(part for part in place if part)
         if not have or not have.startswith("s3://") or "$" in have:  # of a variable that the environment does not have
             return

@@ -9,7 +9,8 @@ import re
 
 from ansible.module_utils.common.warnings import warn
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, api_load_balancer, record_sets
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, record_sets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import dns_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
@@ -47,8 +48,7 @@ class HostNames(Checks):
             f"its issuer is {certificate.get('Issuer') or 'a private certificate authority'}, which API Gateway does not trust: behind the VPC link every "
             "program would get a 503. Request a public certificate in ACM, or import one of a public authority"
         )
-        stack = self.inputs.get("mlflow_unique_name", "")
-        ours = [f":loadbalancer/app/{balancer}/" for balancer in (stack, api_load_balancer(stack))]
+        ours = [f":loadbalancer/app/{balancer}/" for balancer in (self.names.unique_name, self.names.api_load_balancer)]
         if any(balancer in arn for arn in certificate.get("InUseBy", []) for balancer in ours):
             warn(f"{name}: {reason}")
         else:
@@ -68,7 +68,7 @@ class HostNames(Checks):
                 )
 
     def host(self, zone: str) -> str:
-        return f"{self.inputs['mlflow_record_name']}.{self.inputs[zone].rstrip('.')}"
+        return host_name(self.inputs["mlflow_record_name"], self.inputs[zone])
 
     def described(self, name: str) -> Document | None:
         """What AWS says of the certificate that an input names."""

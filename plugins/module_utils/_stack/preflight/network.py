@@ -12,13 +12,8 @@ from functools import partial
 
 from ansible.module_utils.common.warnings import warn
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import (
-    Document,
-    LOAD_BALANCER_NAME,
-    api_load_balancer,
-    load_balancer,
-    vpc_links,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, names_of
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, load_balancer, vpc_links
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.availability_zones import VPC_LINKS, is_known, lacks
@@ -117,18 +112,18 @@ class Network(Checks):
 
     def api_load_balancer_placed(self) -> set[str]:
         """The subnets that it has already."""
-        name = api_load_balancer(self.inputs.get("mlflow_unique_name") or "")
+        name = self.names.api_load_balancer
         balancer = load_balancer(self.aws, name) if len(name) <= LOAD_BALANCER_NAME else None
         return {zone["SubnetId"] for zone in balancer.get("AvailabilityZones", [])} if balancer else set()
 
     def name_of_api_load_balancer(self) -> Problems:
         """It is not among the rules for the inputs, since what was deployed before there was this load balancer can still be removed."""
-        name = self.inputs["mlflow_unique_name"]
-        if not self.inputs.get("mlflow_load_balancer_is_internal", True) and len(api_load_balancer(name)) > LOAD_BALANCER_NAME:
+        if not self.inputs.get("mlflow_load_balancer_is_internal", True) and len(self.names.api_load_balancer) > LOAD_BALANCER_NAME:
+            suffix = names_of({}).api_load_balancer
             yield self.problem(
                 "mlflow_unique_name",
-                f"with mlflow_load_balancer_is_internal false it may have {LOAD_BALANCER_NAME - len(api_load_balancer(''))} characters, since programs "
-                f"come through a second load balancer, {api_load_balancer('<unique_name>')}, of whose name AWS takes {LOAD_BALANCER_NAME}: "
+                f"with mlflow_load_balancer_is_internal false it may have {LOAD_BALANCER_NAME - len(suffix)} characters, since programs "
+                f"come through a second load balancer, <unique_name>{suffix}, of whose name AWS takes {LOAD_BALANCER_NAME}: "
                 "give a shorter one, or set mlflow_load_balancer_is_internal to true",
             )
 

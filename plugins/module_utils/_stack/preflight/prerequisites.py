@@ -149,7 +149,7 @@ class Prerequisites(Checks):
 
     def domain(self) -> Problems:
         variable = "mlflow_bootstrap_cognito_domain"
-        domain = self.inputs.get(variable) or f"{self.name}-{self.aws.account_id}"
+        domain = self.inputs.get(variable) or self.names.cognito_domain
         described = self.aws.client("cognito-idp").describe_user_pool_domain(Domain=domain).get("DomainDescription") or {}
         pool = described.get("UserPoolId")
         if pool and self.theirs(self.aws.once("pools", self.pools).get(pool, {})):
@@ -166,10 +166,8 @@ class Prerequisites(Checks):
             yield self.taken("mlflow_unique_name", f"the KMS alias {alias} of the key {key} already")
 
     def secrets(self) -> Problems:
-        for part in ("database-password", "api-credentials"):
-            name = f"{self.name}-{part}"
-            if part == "api-credentials" and not self.inputs.get("mlflow_bootstrap_api_users"):
-                continue
+        with_users = [self.names.api_credentials_secret] if self.inputs.get("mlflow_bootstrap_api_users") else []
+        for name in (self.names.database_password_secret, *with_users):
             answer = none_if_missing(self.aws.client("secretsmanager").describe_secret, "ResourceNotFoundException", SecretId=name)
             if answer and self.theirs(tag_dict(answer.get("Tags", []))):
                 yield self.taken("mlflow_unique_name", f"the secret {name} already")

@@ -11,15 +11,8 @@ from functools import partial
 
 from ansible.module_utils.common.warnings import warn
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import (
-    LOAD_BALANCER_NAME,
-    api_load_balancer,
-    db_cluster,
-    db_instances,
-    domain_names,
-    load_balancer,
-    vpc_links,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import db_cluster, db_instances, domain_names, load_balancer, vpc_links
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
@@ -72,18 +65,14 @@ class Quotas(Checks):
             yield from self.room(VPC_LINKS, len(links))
 
     def load_balancers(self) -> Problems:
-        wanted, programs = [self.name], api_load_balancer(self.name)
-        if not self.inputs.get("mlflow_load_balancer_is_internal", True) and len(programs) <= LOAD_BALANCER_NAME:
-            wanted.append(programs)
-        more = [name for name in wanted if not load_balancer(self.aws, name)]
+        more = [name for name in self.names.load_balancers if len(name) <= LOAD_BALANCER_NAME and not load_balancer(self.aws, name)]
         if more:
             every = self.aws.pages("elbv2", "describe_load_balancers", "LoadBalancers")
             yield from self.room(LOAD_BALANCERS, sum(each.get("Type") == "application" for each in every), len(more))
 
     def domain_names(self) -> Problems:
         names = [each["DomainName"] for each in domain_names(self.aws)]
-        record, zone = (self.inputs.get(name) for name in ("mlflow_record_name", "mlflow_api_zone_name"))
-        if record and zone and f"{record}.{zone.rstrip('.')}" not in names:
+        if self.names.api_host and self.names.api_host not in names:
             yield from self.room(DOMAIN_NAMES, len(names))
 
     def clusters(self) -> Problems:

@@ -85,7 +85,6 @@ class SignIn(Checks):
             yield self.problem(name, "this app client has no secret, which the load balancer needs: make one with a secret")
         if "code" not in client.get("AllowedOAuthFlows", []) or "openid" not in client.get("AllowedOAuthScopes", []):
             yield self.problem(name, "allow this app client the authorization code grant and the scope openid")
-        record, zone = (self.inputs.get(f"mlflow_{part}_name") for part in ("record", "zone"))
-        callback = f"https://{record}.{(zone or '').rstrip('.')}/oauth2/idpresponse"
-        if record and zone and callback not in client.get("CallbackURLs", []):
+        callback = f"https://{self.names.host}/oauth2/idpresponse"
+        if self.names.host and callback not in client.get("CallbackURLs", []):
             yield self.problem(name, f"add {callback} to the callback URLs of this app client")

@@ -10,7 +10,7 @@ import typing as t
 from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import api_load_balancer, domain_names, load_balancer
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import domain_names, load_balancer
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
@@ -19,17 +19,17 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import was_begun
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import owner
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of, owner
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefetch import Deployment
 
 Named = t.Iterator[tuple[str, str, dict[str, str]]]
 """Kind, name and tags of what AWS has."""
 
 
-class Names:
+class Ownership:
     """Whose the things are that have the names of the stack's.
 
-    They are asked for as a survey does, word for word, so that where there was one its answers are taken. Where AWS does not answer, or in
+    They are asked for as the prefetch does, word for word, so that where there was one its responses are used. Where AWS does not answer, or in
     a way that nobody expects, the task that makes a thing asks again, and tells. Names that others may have too, such as those of APIs and
     VPC links, stand in nobody's way.
     """
@@ -37,8 +37,10 @@ class Names:
     def __init__(self, aws: Aws, inputs: Inputs, cluster: dict[str, t.Any] | None) -> None:
         """``cluster``: what DescribeDBClusters says of the database, if there is one."""
         self.aws, self.inputs, self.cluster = aws, inputs, cluster
-        self.survey = Deployment(aws, inputs, cluster)
-        self.name, self.owner = self.survey.name, owner(self.survey.name)
+        self.prefetch = Deployment(aws, inputs, cluster)
+        self.names = names_of(inputs, aws.account_id, aws.region)
+        self.name = self.names.unique_name
+        self.owner = owner(self.name)
         self.second_load_balancer = not inputs.get("mlflow_load_balancer_is_internal", True)
 
     def problems(self) -> list[Problem]:
@@ -75,22 +77,22 @@ class Names:
         if not self.cluster or owned_by_another(tag_dict(self.cluster.get("TagList", [])), self.owner):
             yield from (self.databases, self.subnet_group, self.parameter_group)
         yield from (self.security_groups, self.bucket)
-        for name in (self.name, api_load_balancer(self.name)) if self.second_load_balancer else (self.name,):
+        for name in self.names.load_balancers:
             yield from (partial(self.load_balancer, name), partial(self.target_group, name))
         lambda_authorizer = self.inputs.get("mlflow_api_authorizer") != "jwt"
-        yield from (partial(self.role, name) for name in self.survey.roles() if lambda_authorizer or name != self.survey.function)
+        yield from (partial(self.role, name) for name in self.names.task_roles)
         if lambda_authorizer:
-            yield self.function
+            yield from (partial(self.role, self.names.authorizer), self.function)
         yield self.log_groups
-        yield from (partial(self.secret, f"{self.name}-{of}") for of in ("server-keys", "backend-store-uri"))
+        yield from (partial(self.secret, name) for name in self.names.secrets)
         yield from (self.ecs_cluster, self.ecs_service, self.scalable_target)
-        yield from (partial(self.family, name) for name in (self.name, f"{self.name}-prepare-database"))
+        yield from (partial(self.family, name) for name in self.names.task_families)
 
     def hosts(self) -> t.Iterator[t.Callable[[], Named]]:
         """What is called by the host names."""
         yield self.domain_name
-        yield partial(self.record, 0, "mlflow_zone_id")
-        yield partial(self.record, 1, "mlflow_api_zone_id")
+        yield partial(self.record, self.names.host, "mlflow_zone_id")
+        yield partial(self.record, self.names.api_host, "mlflow_api_zone_id")
 
     # The database
 
@@ -108,7 +110,7 @@ class Names:
             yield "rds_subnet_group", self.name, self._rds_tags(group["DBSubnetGroupArn"])
 
     def parameter_group(self) -> Named:
-        name = self.survey.parameter_group()
+        name = self.prefetch.parameter_group()
         answer = self.aws.client("rds").describe_db_cluster_parameter_groups(DBClusterParameterGroupName=name)
         for group in answer["DBClusterParameterGroups"]:
             yield "rds_cluster_parameter_group", name, self._rds_tags(group["DBClusterParameterGroupArn"])
@@ -119,17 +121,16 @@ class Names:
     # The other layers
 
     def security_groups(self) -> Named:
-        for group in self.survey.groups(self.inputs["mlflow_vpc_id"]):
-            if self.second_load_balancer or group["GroupName"] != f"{self.name}-load-balancer-api":
+        for group in self.prefetch.groups(self.inputs["mlflow_vpc_id"]):
+            if self.second_load_balancer or group["GroupName"] != self.names.api_load_balancer_security_group:
                 yield "ec2_security_group", group["GroupName"], tag_dict(group.get("Tags", []))
 
     def bucket(self) -> Named:
         if self.inputs.get("mlflow_artifact_bucket_id"):
             return
-        s3, account = self.aws.client("s3"), self.aws.account_id
-        name = f"{self.name}-{account}-{self.aws.region}"
+        s3, name = self.aws.client("s3"), self.names.bucket
         try:
-            s3.head_bucket(Bucket=name, ExpectedBucketOwner=account)
+            s3.head_bucket(Bucket=name, ExpectedBucketOwner=self.aws.account_id)
         except ClientError as error:
             if error_code(error) in ("403", "AccessDenied"):
                 yield "s3_bucket", f"{name} (of another account)", {}
@@ -156,13 +157,13 @@ class Names:
         yield "iam_role", name, tag_dict(self.aws.client("iam").get_role(RoleName=name)["Role"].get("Tags", []))
 
     def function(self) -> Named:
-        name = self.survey.function
+        name = self.names.authorizer
         yield "lambda_function", name, self.aws.client("lambda").get_function(FunctionName=name).get("Tags", {})
 
     def log_groups(self) -> Named:
-        unused = f"/aws/lambda/{self.survey.function}" if self.inputs.get("mlflow_api_authorizer") == "jwt" else None
-        names = [name for name in self.survey.log_groups() if name != unused]
-        answers = run_concurrently(*(partial(none_if_missing, self.survey.log_group_tags, "ResourceNotFoundException", name=name) for name in names))
+        unused = self.names.authorizer_log_group if self.inputs.get("mlflow_api_authorizer") == "jwt" else None
+        names = [name for name in self.prefetch.log_groups() if name != unused]
+        answers = run_concurrently(*(partial(none_if_missing, self.prefetch.log_group_tags, "ResourceNotFoundException", name=name) for name in names))
         for name, tags in zip(names, answers, strict=True):
             if tags is not None:
                 yield "logs_log_group", name, tags
@@ -177,7 +178,7 @@ class Names:
                 yield "ecs_cluster", self.name, tag_dict(cluster.get("tags", []), "key", "value")
 
     def ecs_service(self) -> Named:
-        services = {"cluster": self.survey.cluster_arn(), "services": [self.name], "include": ["TAGS"]}
+        services = {"cluster": self.prefetch.cluster_arn(), "services": [self.name], "include": ["TAGS"]}
         for service in self.aws.client("ecs").describe_services(**services)["services"]:
             if service["status"] != "INACTIVE":
                 yield "ecs_service", self.name, tag_dict(service.get("tags", []), "key", "value")
@@ -196,7 +197,7 @@ class Names:
         return tag_dict(answer.get("tags", []), "key", "value")
 
     def scalable_target(self) -> Named:
-        client, name = self.aws.client("application-autoscaling"), f"service/{self.name}/{self.name}"
+        client, name = self.aws.client("application-autoscaling"), self.names.scalable_target
         which = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount", "ResourceIds": [name]}
         for target in client.describe_scalable_targets(**which)["ScalableTargets"]:
             yield "application_autoscaling_target", name, client.list_tags_for_resource(ResourceARN=target["ScalableTargetARN"])["Tags"]
@@ -204,15 +205,14 @@ class Names:
     # The host names
 
     def domain_name(self) -> Named:
-        host = self.survey.hosts()[1]
+        host = self.names.api_host
         for domain in domain_names(self.aws):
             if domain["DomainName"] == host:
                 yield "apigatewayv2_domain_name", host, own_tags(domain)
 
-    def record(self, which: int, zone: str) -> Named:
+    def record(self, host: str, zone: str) -> Named:
         """A record that leads to the stack itself is its own, whoever made it."""
-        host = self.survey.hosts()[which]
-        listed = {(dns_name(r["Name"]), r["Type"]): r for r in self.survey.record(self.inputs[zone], host)}
+        listed = {(dns_name(r["Name"]), r["Type"]): r for r in self.prefetch.record(self.inputs[zone], host)}
         record, mark = listed.get((dns_name(host), "A")), listed.get((f"_mlflow-stack-a.{dns_name(host)}", "TXT"))
         if record is None:
             return
