@@ -201,6 +201,9 @@ CASES = [
         f"update elbv2_load_balancer, {NEW_REVISION}",
         f"elbv2:ModifyLoadBalancerAttributes, {DEPLOY}",
     ),
+    Case(
+        "deregistration delay", lambda g: {"mlflow_load_balancer_deregistration_delay": 300}, "update elbv2_target_group", "elbv2:ModifyTargetGroupAttributes"
+    ),
     Case("session timeout", lambda g: {"mlflow_load_balancer_session_timeout": 3600}, "update elbv2_listener_rule", "elbv2:ModifyRule"),
     Case(
         "deletion protection of the load balancer",

@@ -194,6 +194,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_aws_assume_role_external_id", ("a", "a b", "ä", "a" * 1225)),
     ("mlflow_load_balancer_ssl_policy", ("ELBSecurityPolicy-2016-08", "ELBSecurityPolicy-TLS13-1-0-2021-06", "x", "ELBSecurityPolicy-TLS-1-2-2017-01")),
     ("mlflow_load_balancer_idle_timeout", (0, 4001, -1)),
+    ("mlflow_load_balancer_deregistration_delay", (3601, -1)),
     ("mlflow_load_balancer_session_timeout", (0, 604801)),
     ("mlflow_load_balancer_sign_in", ("none", "Cognito")),
     ("mlflow_load_balancer_access_logs_bucket", ("Bucket", "a", "s3://bucket", "192.168.0.1", "a..b", "a" * 64, "a.-b")),

@@ -102,6 +102,7 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give a policy of TLS 1.2 or newer, such as ELBSecurityPolicy-TLS13-1-2-2021-06",
     ),
     "mlflow_load_balancer_idle_timeout": (between(1, 4000), "give 1 to 4000 seconds"),
+    "mlflow_load_balancer_deregistration_delay": (between(0, 3600), "give 0 to 3600 seconds"),
     "mlflow_load_balancer_session_timeout": (between(1, 604800), "give 1 to 604800 seconds"),
     "mlflow_load_balancer_access_logs_bucket": _BUCKET,
     "mlflow_load_balancer_access_logs_prefix": (
