@@ -14,7 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils import _in_w
 class ActionModule(_in_worker.ActionModule):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         lease = _in_worker.lease_of(task_vars or {})
-        acquired = bool(lease) and note(lease["holder"]["directory"], lease["stack"]).exists()
+        acquired = bool(lease and note(lease["holder"]["directory"], lease["stack"]).exists())
         if self._task.args.get("state") == "released" and not acquired:
             return {"changed": False, "acquired": False}
         return super().run(tmp, task_vars)

@@ -260,7 +260,8 @@ def main() -> None:
     try:
         recorded_responses.forget()  # of what a play before this one has read
         aws, recorder = recording(module) if module.params["prefetch"] else (connect(module), None)
-        preflight, facts = Preflight(aws, inputs), {}
+        preflight = Preflight(aws, inputs)
+        facts: dict[str, t.Any] = {}
         problems = problems_with(preflight, scope, recorder)
         if not problems:
             facts, problems = task_of(preflight, scope)
@@ -272,11 +273,11 @@ def main() -> None:
                 recorder.save()
             names = preflight.names._asdict()
             module.exit_json(changed=False, account_id=aws.account_id, partition=aws.partition, region=aws.region, names=names, **facts)
+        lines = list(dict.fromkeys(map(str, problems)))
     except AwsError as error:
-        problems = [str(error)]
+        lines = [str(error)]
     except (ClientError, BotoCoreError) as error:
-        problems = [f"AWS cannot be asked: {explain(error)}"]
-    lines = list(dict.fromkeys(map(str, problems)))
+        lines = [f"AWS cannot be asked: {explain(error)}"]
     module.fail_json(msg="; ".join(lines), problems=lines)
 
 

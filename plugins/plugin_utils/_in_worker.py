@@ -144,7 +144,7 @@ class InWorker(ActionBase):
         task = self._task
         return (
             POSSIBLE
-            and bool(name)
+            and name is not None
             and name.startswith("ansible_collections.mlplatform.mlflow_aws.")
             and getattr(self._connection, "transport", None) == "local"
             and not self._connection.become

@@ -122,7 +122,8 @@ def preload() -> None:
     global _prepared
     if not HAS_BOTOCORE:
         raise ImportError("botocore")
-    spec, options = aws_argument_spec(), {}
+    spec: dict[str, dict[str, t.Any]] = aws_argument_spec()
+    options: dict[str, t.Any] = {}
     set_fallbacks(spec, options)
     defaults = {name: option.get("default") for name, option in spec.items()}
     try:

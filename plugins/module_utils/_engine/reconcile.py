@@ -100,7 +100,7 @@ def _changes(resource: Resource) -> t.Iterator[Change]:
         yield from _changes(child)
 
 
-def run(aws: Aws, build: Build) -> t.NoReturn:
+def run(aws: Aws, build: Build) -> None:
     """Run a module: `build` gives its resources and a function that returns its results once they are reconciled.
 
     Where it is not known whether AWS has made a change, the module starts over: a second run of it would make up for a

@@ -133,6 +133,13 @@ class Resource:
 
     # What the base does with it.
 
+    @property
+    def actual(self) -> State:
+        """The ``state`` of a resource that there is: it was reconciled, and is not absent."""
+        if self.state is None:
+            raise AssertionError(f"nothing is known of {self.kind} {self.name}")
+        return self.state
+
     def prefetch(self) -> None:
         """Read before it is this resource's turn: what AWS has of it does not depend on what is reconciled first."""
         if self._known_state is None:
@@ -176,7 +183,7 @@ class Resource:
             raise AwsError("a value is not known although everything it depends on exists: please report this")
         changes = differences(before, desired)
         frozen = self.immutable & changes.keys() if before else frozenset()
-        if frozen and not self.replaceable:
+        if before and frozen and not self.replaceable:
             raise AwsError(
                 f"{', '.join(sorted(frozen))} cannot be changed on an existing {self.kind} "
                 f"(it has {_shown(before, frozen, self.secret)}, the input asks for {_shown(desired, frozen, self.secret)})"
@@ -203,19 +210,20 @@ class Resource:
             self.child_resources = self._read_children()
 
     def _apply(self, action: str, before: State | None, desired: State, changes: State) -> None:
-        if before is not None and self._busy(before):  # a run before this one died while AWS was at work
-            with self._stale_on_conflict(there=True):
-                self.wait_ready()
-        if action == "replace" and not self._deleted_with_parent():
-            self._delete(t.cast(State, before))
-        if action != "update":
+        if before is not None:
+            if self._busy(before):  # a run before this one died while AWS was at work
+                with self._stale_on_conflict(there=True):
+                    self.wait_ready()
+            if action == "replace" and not self._deleted_with_parent():
+                self._delete(before)
+        if before is None or action != "update":
             with self._stale_on_conflict(there=False), self._creating():
-                self.state.update(self.create(desired) or {})
+                self.actual.update(self.create(desired) or {})
             return
         tags = changes.pop("tags", None)
         with self._stale_on_conflict(there=True):
             if changes:
-                self.state.update(self.update(before, changes) or {})
+                self.actual.update(self.update(before, changes) or {})
             if tags is not None:
                 old = before.get("tags") or {}
                 to_set = {k: v for k, v in tags.items() if old.get(k) != v}

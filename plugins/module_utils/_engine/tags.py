@@ -35,14 +35,14 @@ def change_tags(client: t.Any, resource: str, to_set: dict[str, str], to_unset: 
         if tags:
             members = client.meta.service_model.operation_model(operation).input_shape.members
             which, what = members
-            if tags is to_set and members[what].type_name == "list":
-                tags = tag_list(to_set, *members[what].member.members)
-            getattr(client, xform_name(operation))(**{which: resource, what: tags})
+            as_list = tags is to_set and members[what].type_name == "list"
+            value = tag_list(to_set, *members[what].member.members) if as_list else tags
+            getattr(client, xform_name(operation))(**{which: resource, what: value})
 
 
-def owner_tags(tags: dict[str, str]) -> dict[str, str]:
+def owner_tags(tags: dict[str, str] | None) -> dict[str, str]:
     """Those of the tags that say whose a resource is."""
-    return {name: tags[name] for name in OWNER_TAGS if name in tags}
+    return {name: tags[name] for name in OWNER_TAGS if tags and name in tags}
 
 
 def owned_by_another(has: dict[str, str], ours: dict[str, str]) -> bool:

@@ -330,7 +330,7 @@ class LeaseManager(Hook):
             if again and not last:
                 return
             verdict = decide(last, self._me, began=now - (time.time() - self._option["began"]), now=now, broken=self._option["break"], gone=gone)
-            if verdict is Verdict.HELD:
+            if last and verdict is Verdict.HELD:
                 raise LeaseError(
                     f"another run has the lease of the stack {stack}: {last}. This run has changed nothing. Wait for the other to end; "
                     f"if it has died, its lease ends at {shown(last.expires)}, or with -e mlflow_break_lease={last.id}"
@@ -341,7 +341,7 @@ class LeaseManager(Hook):
                 )
             numbers = [lease.number for lease in leases]
             self.last_change = self._last_change([lease for lease in leases if lease.id not in tried], now)
-            if verdict is Verdict.MINE:  # an answer of AWS, or what was noted of it, was lost
+            if last and verdict is Verdict.MINE:  # an answer of AWS, or what was noted of it, was lost
                 self._keep(last)
                 self._delete(numbers[:-1])
                 return

@@ -20,7 +20,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.remed
 remedies.use(REMEDIES)
 
 
-def run(module: t.Any, build: reconcile.Build) -> t.NoReturn:
+def run(module: t.Any, build: reconcile.Build) -> None:
     """Run a module: `build` gives its resources and a function that returns its results once they are reconciled."""
     reconcile.run(connect(module), build)
 

@@ -73,7 +73,7 @@ class BackendStore(Secret):
     def result(self) -> State:
         secret = super().result()
         wanted = preparation(self.spec["prepared_for"], secret["version_id"])
-        tags = self.state["tags"]
+        tags = self.actual["tags"]
         return {
             **secret,
             "prepared": tags.get(PREPARED_TAG) == wanted,

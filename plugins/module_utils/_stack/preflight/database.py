@@ -85,7 +85,7 @@ class Database(Checks):
 
     def engine_version(self, what: str, have: str) -> Problems:
         """What is wrong with the wanted version for a database or a snapshot of the version ``have``."""
-        variable, want = "mlflow_rds_cluster_engine_version", self.inputs.get("mlflow_rds_cluster_engine_version")
+        variable, want = "mlflow_rds_cluster_engine_version", self.inputs.get("mlflow_rds_cluster_engine_version", "")
         change = want and version_change(have, want, auto_minor=False)
         if change == "downgrade":
             yield self.problem(variable, f"{what} runs {have}, and AWS takes none back to an older version: give {have} or a newer one")
