@@ -129,10 +129,10 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ap
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
-def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[t.Sequence[Resource], t.Callable[[], dict[str, t.Any]]]:
     link = VpcLink(aws, params["name"], params, tags=params["tags"])
     if params["state"] == "present":
-        return [link], lambda: {"vpc_link": {"id": link.state["id"], "name": link.name}, "superseded": sorted(other["id"] for other in link.others)}
+        return [link], lambda: {"vpc_link": {"id": link.actual["id"], "name": link.name}, "superseded": sorted(other["id"] for other in link.others)}
     links = []
     for old in link.ours() if params["vpc_link_ids"] != [] else []:
         if params["vpc_link_ids"] is None or old["id"] in params["vpc_link_ids"]:

@@ -175,7 +175,7 @@ def ecs_services(aws: Aws, services: list[tuple[str, str]]) -> dict[tuple[str, s
             ready=running == wanted and len(deployments) == 1 and rollout == "COMPLETED",
         )
 
-    statuses = {}
+    statuses: dict[t.Any, Status] = {}
     for cluster in dict.fromkeys(cluster for cluster, _service in services):
         names = [service for c, service in services if c == cluster]
         for start in range(0, len(names), 10):  # as many as one call takes

@@ -149,7 +149,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     def results() -> dict[str, t.Any]:
         if pool.state is None:
             return {"user_pool": {}}
-        clients = {c.name: c.state["id"] for c in pool.child_resources if isinstance(c, Client)}
+        clients = {c.name: c.actual["id"] for c in pool.child_resources if isinstance(c, Client)}
         return {"user_pool": {"id": pool.state["id"], "arn": pool.state["arn"], "domain": params["domain"], "clients": clients}}
 
     return [pool], results

@@ -148,7 +148,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     params["environment"] = {name: str(value) for name, value in params["environment"].items()}
     task = Task(aws, params["name"], params, tags=params["tags"])
-    return [task], lambda: {"task": {"arn": task.state["arn"]}, **{k: task.state[k] for k in ("exit_status", "answer")}}
+    return [task], lambda: {"task": {"arn": task.actual["arn"]}, **{k: task.actual[k] for k in ("exit_status", "answer")}}
 
 
 def main() -> None:

@@ -97,7 +97,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LOG_GROUP, LogGroup
 
 
-def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[t.Sequence[Resource], t.Callable[[], dict[str, t.Any]]]:
     absent = params["state"] == "absent"
     account = {"account_id": params["account_id"]}
     groups = [LogGroup(aws, spec["name"], {**spec, **account}, tags=params["tags"], absent=absent) for spec in params["log_groups"]]

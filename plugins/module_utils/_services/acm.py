@@ -188,7 +188,7 @@ class Certificate(Resource):
         wait = Wait(f"the validation records of {self.kind} {self.name}")
         for pause in backoff():
             describe = self.aws.client("acm").describe_certificate  # which does not find a new one for some seconds
-            certificate = retry_on(describe, "ResourceNotFoundException", CertificateArn=self.state["arn"])["Certificate"]
+            certificate = retry_on(describe, "ResourceNotFoundException", CertificateArn=self.actual["arn"])["Certificate"]
             options = certificate.get("DomainValidationOptions", [])
             if options and all("ResourceRecord" in option for option in options):
                 break

@@ -112,7 +112,7 @@ class Target(Resource):
     def _listed(self, kind: type[Child]) -> dict[str, State]:
         """The policies or scheduled actions that it had before this run, by name."""
         pages = partial(self.aws.pages, "application-autoscaling", kind.OPERATION, kind.RESULT, **self.identity)
-        return {item[kind.NAME]: item for item in self.aws.once(kind, pages)}
+        return {item[kind.NAME]: item for item in self.aws.once(kind.OPERATION, pages)}
 
     def children(self) -> list[Resource]:
         return [child for kind in (Policy, ScheduledAction) for child in self._children(kind)]

@@ -77,7 +77,7 @@ class UserPool(Resource):
         clients: list[Resource] = [Client(self.aws, spec["name"], spec, parent=self, absent=self.absent) for spec in self.spec["clients"]]
         domain = self.spec["domain"]
         if self.absent:  # Cognito keeps a pool that has a domain, which may be another than the one given now
-            domain = self.state["described"].get("Domain")
+            domain = self.actual["described"].get("Domain")
         return clients + ([Domain(self.aws, domain, parent=self, absent=self.absent)] if domain else [])
 
 
@@ -95,11 +95,12 @@ def _settings(wanted: State) -> State:
 
 class Client(Resource):
     kind = "cognito_user_pool_client"
+    parent: UserPool
     allows_duplicates = True
     immutable = frozenset({"generate_secret"})
 
     def describe(self) -> State | None:
-        pool_id = self.parent.state["id"]
+        pool_id = self.parent.actual["id"]
         if has_unknown(pool_id):
             return None
         clients = self.aws.once(
@@ -129,7 +130,7 @@ class Client(Resource):
     def _arguments(self, wanted: State) -> State:
         flows = wanted["allowed_oauth_flows"]
         return {
-            "UserPoolId": self.parent.state["id"],
+            "UserPoolId": self.parent.actual["id"],
             "ClientName": self.name,
             "CallbackURLs": wanted["callback_urls"],
             "AllowedOAuthFlows": flows,
@@ -157,11 +158,12 @@ class Client(Resource):
         cognito.update_user_pool_client(**{**kept, **wanted, "ClientId": before["id"]})
 
     def delete(self, before: State) -> None:
-        self.aws.client("cognito-idp").delete_user_pool_client(UserPoolId=self.parent.state["id"], ClientId=before["id"])
+        self.aws.client("cognito-idp").delete_user_pool_client(UserPoolId=self.parent.actual["id"], ClientId=before["id"])
 
 
 class Domain(Resource):
     kind = "cognito_user_pool_domain"
+    parent: UserPool
 
     def describe(self) -> State | None:
         answer = none_if_missing(self.aws.client("cognito-idp").describe_user_pool_domain, "ResourceNotFoundException", Domain=self.name)
@@ -171,7 +173,7 @@ class Domain(Resource):
     immutable = frozenset({"user_pool_id"})
 
     def desired(self) -> State:
-        return {"user_pool_id": self.parent.state["id"]}
+        return {"user_pool_id": self.parent.actual["id"]}
 
     def create(self, desired: State) -> None:
         self.aws.client("cognito-idp").create_user_pool_domain(Domain=self.name, UserPoolId=desired["user_pool_id"])

@@ -98,6 +98,7 @@ class Bucket(Resource):
     """
 
     kind = "s3_bucket"
+    tags: dict[str, str]
     settings = ("public_access_block", "object_ownership", "versioning", "encryption", "lifecycle_rules", "policy")
     """In the order in which a new bucket gets them: closed before a policy says who may come in."""
 
@@ -198,7 +199,7 @@ class Bucket(Resource):
         self.update({}, {name: value for name, value in desired.items() if value is not None})
 
     def _create(self, configuration: dict[str, t.Any]) -> None:
-        arguments = {"CreateBucketConfiguration": configuration} if configuration else {}
+        arguments: dict[str, t.Any] = {"CreateBucketConfiguration": configuration} if configuration else {}
         try:
             # OperationAborted: S3 is not done yet with the removal of a bucket of this name.
             retry_on(self.aws.client("s3").create_bucket, "OperationAborted", timeout=600, Bucket=self.name, **arguments)

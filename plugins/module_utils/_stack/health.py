@@ -122,8 +122,8 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
         ("VPC link", health.vpc_link),
         ("API domain name", health.domain_name),
     ]
-    named += [(f"certificate {arn}", lambda arn=arn: health.certificate(arn)) for arn in params["certificate_arns"]]
-    named += [(url, lambda url=url: health.url(url)) for url in params["urls"]]
+    named += [(f"certificate {arn}", partial(health.certificate, arn)) for arn in params["certificate_arns"]]
+    named += [(url, partial(health.url, url)) for url in params["urls"]]
 
     def attempt(check: t.Callable[[], Outcome]) -> Outcome:
         try:

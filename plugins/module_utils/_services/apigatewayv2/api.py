@@ -121,7 +121,7 @@ class Api(ApiGatewayResource):
 
     def _parts(self) -> dict[str, list[Document]]:
         """What belongs to the API, all read at the same time."""
-        api_id = t.cast(State, self.state)["id"]
+        api_id = self.actual["id"]
         read = {"mappings": self._mappings, "statements": self._statements, "account": lambda: self.aws.account_id}
         for part in [] if self.newly_created() else PARTS:
             read[part] = functools.partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=api_id)
@@ -143,4 +143,4 @@ class Api(ApiGatewayResource):
         return json.loads(policy["Policy"])["Statement"] if policy else []
 
     def _own(self, mappings: t.Iterable[Document]) -> list[Document]:
-        return [m for m in mappings if m["ApiId"] == t.cast(State, self.state)["id"]]
+        return [m for m in mappings if m["ApiId"] == self.actual["id"]]

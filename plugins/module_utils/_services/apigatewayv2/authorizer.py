@@ -94,7 +94,7 @@ class Permission(Resource):
         }
 
     def _source_arn(self) -> str:
-        api_id, authorizer_id = self.authorizer.api_id, t.cast(State, self.authorizer.state)["id"]
+        api_id, authorizer_id = self.authorizer.api_id, self.authorizer.actual["id"]
         where = f"{self.aws.region}:{self.aws.account_id}:{api_id}/authorizers/{authorizer_id}"
         return f"arn:{self.aws.partition}:execute-api:{where}"
 

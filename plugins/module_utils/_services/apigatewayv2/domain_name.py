@@ -17,7 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ro
 
 def normal(domain: dict[str, t.Any]) -> State:
     """A domain name as API Gateway answers it, in our terms."""
-    regional = next(iter(domain.get("DomainNameConfigurations") or ()), {})
+    regional: dict[str, t.Any] = next(iter(domain.get("DomainNameConfigurations") or ()), {})
     return {
         "certificate_arn": regional.get("CertificateArn"),
         "endpoint_type": regional.get("EndpointType"),
@@ -101,6 +101,7 @@ class Mapping(ApiGatewayResource):
     """What leads from a name that goes to an API."""
 
     kind = "apigatewayv2_api_mapping"
+    parent: DomainName
 
     def __init__(self, domain: DomainName, mapping: dict[str, t.Any]) -> None:
         super().__init__(domain.aws, mapping_name(domain.name, mapping.get("ApiMappingKey", "")), parent=domain, absent=True)

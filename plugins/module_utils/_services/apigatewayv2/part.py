@@ -54,4 +54,4 @@ class Part(ApiGatewayResource):
 
     @property
     def api_id(self) -> str:
-        return t.cast(State, self.api.state)["id"]
+        return self.api.actual["id"]

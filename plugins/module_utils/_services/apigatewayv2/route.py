@@ -44,7 +44,7 @@ class Route(Part):
         }
 
     def desired(self) -> State:
-        integration, authorizer = (t.cast(State, needed.state) for needed in (self.integration, self.authorizer))
+        integration, authorizer = (t.cast(Resource, needed).actual for needed in (self.integration, self.authorizer))
         return {
             "target": f"integrations/{integration['id']}",
             "authorization_type": "JWT" if authorizer["type"] == "JWT" else "CUSTOM",

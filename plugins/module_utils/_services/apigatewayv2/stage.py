@@ -77,11 +77,13 @@ class Stage(Part):
         }
 
     def warn(self, before: State | None, changes: State) -> list[str]:
-        moved = []
-        if before and before["access_log"]["arn"] and changes.get("access_log", before["access_log"])["arn"] != before["access_log"]["arn"]:
+        if before is None:
+            return []
+        after, moved = {**before, **changes}, []
+        if before["access_log"]["arn"] and after["access_log"]["arn"] != before["access_log"]["arn"]:
             moved = [f"the lines of the access log so far stay in the log group {before['access_log']['arn'].rpartition(':')[2]}"]
         limits = ("throttling_rate_limit", "throttling_burst_limit")
-        lower = [name for name in limits if before and before[name] and changes.get(name, before[name]) < before[name]]
+        lower = [name for name in limits if before[name] and after[name] < before[name]]
         return moved + [f"{name}: {changes[name]:g} instead of {before[name]:g}: more requests are refused" for name in lower]
 
     def path(self, state: State) -> str:

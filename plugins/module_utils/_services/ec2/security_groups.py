@@ -99,6 +99,7 @@ class Group(Tagged):
     """A security group with exactly the rules of its ``spec``: ``name``, ``description``, and ``rules`` as `single_rules` returns them."""
 
     kind = "ec2_security_group"
+    tags: dict[str, str]
     immutable = frozenset({"description"})
     superseded: t.Sequence[Group] = ()
     """The groups of this run that are not needed any more."""
@@ -128,7 +129,7 @@ class Group(Tagged):
         return self.aws.once("rules", read) if self._groups_before() else []
 
     def _rules_before(self) -> list[State]:
-        return [existing_rule(rule) for rule in self._rules_of_all() if rule["GroupId"] == self.state["id"]]
+        return [existing_rule(rule) for rule in self._rules_of_all() if rule["GroupId"] == self.actual["id"]]
 
     def desired(self) -> State:
         return {"description": self.spec["description"]}
@@ -196,7 +197,8 @@ class Rule(Tagged):
 
     def __init__(self, group: Group, spec: State | None, before: State | None, *, absent: bool = False, needs: t.Iterable[Group] = ()) -> None:
         names = {g["id"]: name for name, g in group._groups_before().items()}
-        shown = wanted_rule(spec, {}) if spec else {**before, "peer": names.get(before["peer"], before["peer"])}
+        had = before or {}
+        shown = wanted_rule(spec, {}) if spec else {**had, "peer": names.get(had["peer"], had["peer"])}
         first, last = shown["from_port"], shown["to_port"]
         ports = str(first) if first == last else f"{first}-{last}"
         peer = group.siblings.get(spec["security_group"]) if spec else None
@@ -224,7 +226,7 @@ class Rule(Tagged):
         ec2 = self.aws.client("ec2")
         authorize = getattr(ec2, f"authorize_security_group_{desired['direction']}")
         answer = authorize(
-            GroupId=self.group.state["id"],
+            GroupId=self.group.actual["id"],
             IpPermissions=[permission(desired)],
             TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": tag_list(desired["tags"])}],
         )
@@ -233,7 +235,7 @@ class Rule(Tagged):
     def update(self, before: State, changes: State) -> None:
         operation = f"update_security_group_rule_descriptions_{before['direction']}"
         getattr(self.aws.client("ec2"), operation)(
-            GroupId=self.group.state["id"], SecurityGroupRuleDescriptions=[{"SecurityGroupRuleId": before["id"], "Description": changes["description"]}]
+            GroupId=self.group.actual["id"], SecurityGroupRuleDescriptions=[{"SecurityGroupRuleId": before["id"], "Description": changes["description"]}]
         )
 
     def warn(self, before: State | None, changes: State) -> list[str]:
@@ -243,4 +245,4 @@ class Rule(Tagged):
 
     def delete(self, before: State) -> None:
         operation = f"revoke_security_group_{before['direction']}"
-        getattr(self.aws.client("ec2"), operation)(GroupId=self.group.state["id"], SecurityGroupRuleIds=[before["id"]])
+        getattr(self.aws.client("ec2"), operation)(GroupId=self.group.actual["id"], SecurityGroupRuleIds=[before["id"]])

@@ -168,7 +168,7 @@ class Service(Resource):
     def _deploy(self, name: dict[str, str], arguments: State) -> None:
         """Start a deployment and wait until it is complete."""
         answered = self._answered(self.aws.client("ecs").update_service(**name, **arguments)["service"])
-        self.state = {**t.cast(State, self.state), **answered}
+        self.state = {**self.actual, **answered}
         self.wait_ready()
 
     def _answered(self, service: State) -> State:
@@ -256,12 +256,12 @@ class Service(Resource):
             raise AwsError("\n  ".join([str(error), *self._reasons(), *remedy])) from error
 
     def progress(self, state: State) -> str:
-        return t.cast(str, state["progress"])
+        return str(state["progress"])
 
     def _reasons(self) -> list[str]:
         """What ECS says of the service, and why its last task stopped."""
         ecs, cluster = self.aws.client("ecs"), self.spec["cluster"]
-        lines = [event["message"] for event in self.state.get("events", [])[:EVENTS]]
+        lines = [event["message"] for event in self.actual.get("events", [])[:EVENTS]]
         arns = ecs.list_tasks(cluster=cluster, serviceName=self.name, desiredStatus="STOPPED")["taskArns"]
         tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
         stopped = sorted((task for task in tasks if "stoppedAt" in task), key=lambda task: task["stoppedAt"])

@@ -78,7 +78,7 @@ class Task(Resource):
             **overrides,
         )
         if not answer["tasks"]:
-            failure = next(iter(answer.get("failures", [])), {})
+            failure: dict[str, str] = next(iter(answer.get("failures", [])), {})
             raise AwsError(f"ECS did not start it: {failure.get('reason')} {failure.get('detail', '')}".rstrip())
         return answer["tasks"][0]
 

@@ -135,7 +135,7 @@ class TaskDefinition(Resource):
         return {"arn": definition["taskDefinitionArn"], "revision": definition["revision"]}
 
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
-        if self.state["arn"] == before["arn"]:  # a revision just registered has them
+        if self.actual["arn"] == before["arn"]:  # a revision just registered has them
             super().retag(before, to_set, to_unset)
 
     def delete(self, before: State) -> None:

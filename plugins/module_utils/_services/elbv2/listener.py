@@ -79,7 +79,7 @@ class InLoadBalancer(Elbv2Resource):
             if action["Type"] == "forward" and not action.keys() & {"TargetGroupArn", "ForwardConfig"}:
                 if target_group is None:
                     raise AwsError("a forward that names no target group needs the option target_group")
-                action = {**action, "TargetGroupArn": t.cast(State, target_group.state)["arn"]}
+                action = {**action, "TargetGroupArn": target_group.actual["arn"]}
             named.append(action)
         return normal_actions(named)
 
@@ -180,7 +180,7 @@ class Rule(InLoadBalancer):
 
     def update(self, before: State, changes: State) -> None:
         elbv2, desired = self.aws.client("elbv2"), self.desired()
-        arguments = {}
+        arguments: dict[str, t.Any] = {}
         if "conditions" in changes:
             arguments["Conditions"] = sent_conditions(changes["conditions"])
         if changes.keys() & {"actions", "client_secret_version"}:

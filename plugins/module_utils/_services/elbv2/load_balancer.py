@@ -144,7 +144,7 @@ class LoadBalancer(Elbv2Resource):
         return attribute_values(self.spec["attributes"]).get(DELETION_PROTECTION) == "false"
 
     def children(self) -> list[Resource]:
-        existing = {} if self.newly_created() else self._listeners(t.cast(State, self.state)["arn"])
+        existing = {} if self.newly_created() else self._listeners(self.actual["arn"])
         wanted = {spec["port"]: spec for spec in ([] if self.absent else self.spec["listeners"])}
         return [
             Listener(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN, differences
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
@@ -307,7 +306,7 @@ class Cluster(RdsResource):
     def delete(self, before: State) -> None:
         if before["status"] != "deleting":  # as after a run that died
             if before["deletion_protection"]:
-                unprotected = {"DeletionProtection": False, "ApplyImmediately": True}
+                unprotected: dict[str, t.Any] = {"DeletionProtection": False, "ApplyImmediately": True}
                 retry_on(self.rds.modify_db_cluster, "InvalidDBClusterStateFault", DBClusterIdentifier=self.name, **unprotected)
             snapshot = self.final_snapshot
             last = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
@@ -347,8 +346,8 @@ class Cluster(RdsResource):
 
     # The instances
 
-    def children(self) -> list[Resource]:
-        existing = t.cast(State, self.state)["members"]
+    def children(self) -> list[Instance]:
+        existing = self.actual["members"]
         if self.absent:
             self._check_removable()
             return [Instance(self.aws, name, tags=self.tags, parent=self, absent=True) for name in sorted(existing)]
@@ -365,7 +364,7 @@ class Cluster(RdsResource):
 
     def _check_removable(self) -> None:
         """Before the first instance is removed, make sure that the cluster can be."""
-        state = t.cast(State, self.state)
+        state = self.actual
         if state["deletion_protection"] and not self.spec["lift_deletion_protection"]:
             raise AwsError("it is protected from deletion: set lift_deletion_protection to delete it all the same")
         if not self.spec["skip_final_snapshot"] and state["status"] != "deleting":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import first_or_none
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, retry_on
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
@@ -26,6 +27,7 @@ class Instance(RdsResource):
     """An instance of a cluster, which is its parent. ``spec`` holds the options of ``rds_cluster``."""
 
     kind = "rds_instance"
+    parent: Resource
 
     def describe(self) -> State | None:
         instance = first_or_none(self.rds.describe_db_instances, "DBInstances", "DBInstanceNotFound", DBInstanceIdentifier=self.name)

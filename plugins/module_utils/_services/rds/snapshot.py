@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import first_or_none
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
@@ -69,5 +68,5 @@ class Snapshot(RdsResource):
 
     def result(self) -> State:
         """The returned value ``snapshot``."""
-        state = t.cast(State, self.state)
+        state = self.actual
         return {"id": self.name, **{field: state[field] for field in ("arn", "created", "tags")}}

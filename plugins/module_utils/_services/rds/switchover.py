@@ -58,7 +58,8 @@ class Renaming(Resource):
         return {"cluster_identifier": self.spec["new_name"], "restored_from": self.spec["restored_from"]}
 
     def update(self, before: State, changes: State) -> State:
-        rds, arguments = self.aws.client("rds"), {}
+        rds = self.aws.client("rds")
+        arguments: dict[str, t.Any] = {}
         if "restored_from" in changes:
             if before["restored_at"]:
                 rds.remove_tags_from_resource(ResourceName=before["arn"], TagKeys=[RESTORED_AT_TAG])
