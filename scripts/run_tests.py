@@ -140,6 +140,7 @@ def copy_of_the_tree(step: str) -> Path:
 def lint() -> None:
     run("ruff", "format", "--check", ".")
     run("mypy")
+    run("mypy", "scripts")
     tree = copy_of_the_tree("lint")
     run("ansible-lint", "--nocolor", cwd=tree)
     # "all" are the collections beside the tree. To read every one that is installed takes minutes.
