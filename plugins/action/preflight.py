@@ -50,6 +50,11 @@ def _exported() -> dict[str, t.Any]:
     return {name: value for file in files for name, value in _read(file).items() if name.startswith("mlflow_")}
 
 
+def _not_inputs(variables: dict[str, t.Any]) -> set[str]:
+    """The names with our prefix that are no inputs. An exported one that somebody gave all the same is a wrong input."""
+    return {*NO_INPUTS, *(name for name, value in _exported().items() if variables.get(name) == value)}
+
+
 def _read(file: Path) -> dict[str, t.Any]:
     return yaml_load(file.read_text(encoding="utf-8"))
 
@@ -63,8 +68,7 @@ class ActionModule(InWorker):
         result = super().run(tmp, task_vars)
         variables, spec = task_vars or {}, input_spec()
         scope = self._task.args.get("scope", "site")
-        exported = {name for name, value in _exported().items() if variables.get(name) == value}
-        problems = unknown_names(variables.keys() - exported - set(NO_INPUTS), spec)
+        problems = unknown_names(variables.keys() - _not_inputs(variables), spec)
         given, unrendered = self._given(variables, spec)
         _remove_plan(given)
         inputs, more = check(given, spec, bootstrap=scope == "bootstrap")

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.action.preflight import _exported, _not_inputs
+
 ROOT = Path(__file__).parents[2]
 LAYERS = ("alb", "apigw", "ecs", "network", "rds", "s3")
 ROLES = (*LAYERS, "bootstrap")
@@ -67,6 +69,12 @@ def test_a_layer_has_no_second_name_for_an_input(role: str) -> None:
 def test_a_layer_uses_inputs_and_what_the_role_mlflow_exports(role: str) -> None:
     inputs = options("mlflow").keys() | {"mlflow_aws", "mlflow_account", "mlflow_backend_store"}
     assert set(re.findall(r"(?<![\w'\"-])mlflow_\w+", texts(role))) <= inputs | exported("mlflow") | {"mlflow_version"}
+
+
+def test_nobody_can_give_what_the_role_mlflow_exports() -> None:
+    found = _exported()
+    assert {"mlflow_stack_tags", "mlflow_aws_connection", "mlflow_changes"} <= found.keys() <= _not_inputs(found)
+    assert "mlflow_changes" not in _not_inputs({**found, "mlflow_changes": []})
 
 
 def test_playbooks_use_public_names_only() -> None:
