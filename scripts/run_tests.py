@@ -190,18 +190,18 @@ def unit() -> None:
 
 
 def modules() -> None:
-    pytest("modules", "-n", "2", "tests/modules", "tests/embedded")
+    pytest("modules", "-n", "4", "tests/modules", "tests/embedded")  # half of their time these tests wait
 
 
 def site() -> None:
     run("scripts/oldest_boto3")
-    pytest("site", "-n", "2", "--dist", "loadfile", "tests/site")
+    pytest("site", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "tests/site")
 
 
 def faults() -> None:
     """Runs that are killed after each of their calls, and all tests marked `faults`; `site` and `modules` take a sample of both."""
     pytest("faults", "tests/site/test_deaths.py", env=environment(MLFLOW_DEATHS="1:1"))
-    pytest("trouble", "-n", "2", "--dist", "loadfile", "-m", "faults", "tests/site", "tests/modules")
+    pytest("trouble", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "faults", "tests/site", "tests/modules")
 
 
 def has_runtime_programs() -> bool:
