@@ -1,13 +1,14 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole runs as a role whose sessions end long before the run does."""
+"""Whole runs as a role whose sessions end long before the run does; one makes prerequisites where AWS does not have all in each zone."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import typing as t
 
+import boto3
 import pytest
 from embedded_aws.client import ACCOUNT, EmbeddedAWS
 from support.stack import Run, Stack
@@ -23,9 +24,13 @@ TRUST = {
 }
 
 
+def create_role(aws: EmbeddedAWS) -> None:
+    aws.client("iam").create_role(RoleName="deployer", AssumeRolePolicyDocument=json.dumps(TRUST), MaxSessionDuration=7200)
+
+
 @pytest.fixture
 def stack(stack: Stack) -> Stack:
-    stack.aws.client("iam").create_role(RoleName="deployer", AssumeRolePolicyDocument=json.dumps(TRUST), MaxSessionDuration=7200)
+    create_role(stack.aws)
     return stack
 
 
@@ -51,15 +56,42 @@ def test_one_session_serves_a_whole_run(stack: Stack) -> None:
     assert [call["operation"] for call in run.calls].count("AssumeRole") == 1
 
 
-def test_bootstrap_works_as_the_role(aws: EmbeddedAWS, stack: Stack, tmp_path: Path) -> None:
+class Bootstrapped(t.NamedTuple):
+    run: Run
+    subnets: list[dict[str, t.Any]]
+    plan: Run
+
+
+@pytest.fixture(scope="module")
+def bootstrapped(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Bootstrapped:
+    """Prerequisites that the role made in Paris, where one of three zones has no VPC links, and a plan of a stack on them."""
+    aws_server.reset()
+    create_role(aws_server)
     inputs = {
         "mlflow_unique_name": "mlflow-y",
+        "mlflow_aws_region": "eu-west-3",
         "mlflow_record_name": "mlflow",
         "mlflow_zone_name": "y.example.com",
         "mlflow_api_zone_name": "api.y.example.com",
-        "mlflow_bootstrap_team_file": str(tmp_path / "made.yml"),
+        "mlflow_bootstrap_team_file": "made.yml",
+        **ROLE,
     }
-    assert_all_calls_are_the_roles(Stack(aws, tmp_path, inputs).run("bootstrap", **ROLE))
+    stack = Stack(aws_server, tmp_path_factory.mktemp("bootstrapped"), inputs)
+    run = stack.run("bootstrap")
+    ec2 = boto3.client("ec2", region_name="eu-west-3", endpoint_url=aws_server.endpoint, aws_access_key_id="a", aws_secret_access_key="b")
+    subnets = ec2.describe_subnets(Filters=[{"Name": "tag:mlflow-stack", "Values": ["mlflow-y-bootstrap"]}])["Subnets"]
+    return Bootstrapped(run, subnets, stack.run("plan", "-e", "@made.yml"))
+
+
+def test_bootstrap_works_as_the_role(bootstrapped: Bootstrapped) -> None:
+    assert_all_calls_are_the_roles(bootstrapped.run)
+
+
+def test_bootstrap_chooses_zones_that_have_all(bootstrapped: Bootstrapped) -> None:
+    made, plan = bootstrapped.subnets, bootstrapped.plan
+    assert len(made) == 6 and {subnet["AvailabilityZoneId"] for subnet in made} == {"euw3-az1", "euw3-az3"}
+    assert plan.status == 0, plan.messages or plan.text
+    assert not [result for result in plan.results if "_subnet_ids" in str(result.get("warnings"))]
 
 
 def test_a_role_that_is_no_role_is_told_once(stack: Stack) -> None:
