@@ -43,14 +43,42 @@ class Case(t.NamedTuple):
     changes: str  # "action kind" of each resource, separated by commas
     calls: str  # "service:Operation" of each mutating call, with "*n" where there are more
     warns: tuple[str, ...] = ()  # a part of each warning
+    revised: str = ""  # the fields of what is SHARED, separated by commas
+
+    @property
+    def fields(self) -> set[str]:
+        return set(filter(None, self.revised.split(", ")))
 
 
+ENV = "containers.mlflow.environment."
 NEW_REVISION = "update ecs_task_definition, update ecs_service"
 DEPLOY = "ecs:RegisterTaskDefinition, ecs:UpdateService"
 BOTH_REVISIONS = "update ecs_task_definition*2, update ecs_service"
 DEPLOY_BOTH = "ecs:RegisterTaskDefinition*2, ecs:UpdateService"
 OTHER_URIS = f"update secretsmanager_secret*2, create ecs_task, {BOTH_REVISIONS}"
 DEPLOY_OTHER_URIS = f"secretsmanager:UpdateSecret, ecs:RunTask, secretsmanager:TagResource, {DEPLOY_BOTH}"
+SHARED = {
+    ("ecs_task_definition", "mlflow-team-x"): "",
+    ("ecs_task_definition", "mlflow-team-x-prepare-database"): "prepare.",
+    ("ecs_service", "mlflow-team-x"): "service.",
+}
+"""What many cases change in one run, each in fields of its own: what the names of these begin with here."""
+SHARED_KINDS = {kind for kind, _name in SHARED}
+DEPLOYING = set(DEPLOY.split(", "))
+PAUSE = ", ".join(
+    f"{ENV}MLFLOW_{name}" for name in ("SERVER_ALLOWED_HOSTS", "SERVER_ENABLE_JOB_EXECUTION", "SERVER_JOB_ENABLE_PERIODIC_TASKS", "SQLALCHEMYSTORE_POOLCLASS")
+)
+URIS = ", ".join(
+    f"{container}.secrets.MLFLOW_{uri}_URI"
+    for container, uri in (
+        ("containers.mlflow", "BACKEND_STORE"),
+        ("containers.mlflow", "READ_REPLICA_BACKEND_STORE"),
+        ("prepare.containers.prepare-database", "BACKEND_STORE"),
+    )
+)
+CONTAINERS = ("containers.mlflow", "containers.tmp-permissions", "prepare.containers.prepare-database", "prepare.containers.tmp-permissions")
+IMAGES = ", ".join(f"{container}.image" for container in CONTAINERS)
+WRITABLE = ", ".join(f"{container}.readonlyRootFilesystem" for container in CONTAINERS)
 SCHEDULE = {"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 0}
 
 LEASE = "ssm:PutParameter*2, ssm:DeleteParameters"
@@ -63,28 +91,49 @@ CASES = [
         f"{BOTH_REVISIONS}, create ecs_task, update secretsmanager_secret",
         f"{DEPLOY_BOTH}, ecs:RunTask, secretsmanager:TagResource",
         ("needs another schema than",),
+        revised=IMAGES,
     ),
-    Case("an environment variable", lambda g: {"mlflow_service_environment": {"A": "1"}}, NEW_REVISION, DEPLOY),
-    Case("its value", lambda g: {"mlflow_service_environment": {"A": "2"}}, NEW_REVISION, DEPLOY),
-    Case("CPU", lambda g: {"mlflow_service_cpu": 1024}, BOTH_REVISIONS, DEPLOY_BOTH, ("cpu: each task gets 1024 instead of 2048",)),
-    Case("memory", lambda g: {"mlflow_service_memory": 8192}, BOTH_REVISIONS, DEPLOY_BOTH),
-    Case("architecture", lambda g: {"mlflow_service_cpu_architecture": "ARM64"}, BOTH_REVISIONS, DEPLOY_BOTH),
-    Case("workers", lambda g: {"mlflow_service_workers": 2}, NEW_REVISION, DEPLOY),
+    Case("an environment variable", lambda g: {"mlflow_service_environment": {"A": "1"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
+    Case("its value", lambda g: {"mlflow_service_environment": {"A": "2"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
+    Case("CPU", lambda g: {"mlflow_service_cpu": 1024}, BOTH_REVISIONS, DEPLOY_BOTH, ("cpu: each task gets 1024 instead of 2048",), revised="cpu, prepare.cpu"),
+    Case("memory", lambda g: {"mlflow_service_memory": 8192}, BOTH_REVISIONS, DEPLOY_BOTH, revised="memory, prepare.memory"),
+    Case(
+        "architecture",
+        lambda g: {"mlflow_service_cpu_architecture": "ARM64"},
+        BOTH_REVISIONS,
+        DEPLOY_BOTH,
+        revised="runtime_platform.cpuArchitecture, prepare.runtime_platform.cpuArchitecture",
+    ),
+    Case("workers", lambda g: {"mlflow_service_workers": 2}, NEW_REVISION, DEPLOY, revised=f"{ENV}MLFLOW_WORKERS"),
     Case(
         "a sidecar",
         lambda g: {"mlflow_service_sidecar_container_definitions": [{"name": "agent", "image": "agent:1", "essential": False}]},
         NEW_REVISION,
         DEPLOY,
+        revised="containers.agent.essential, containers.agent.image",
     ),
-    Case("a secret", lambda g: {"mlflow_service_secrets": {"S": g.secret}}, f"update iam_role_policy, {NEW_REVISION}", f"iam:PutRolePolicy, {DEPLOY}"),
+    Case(
+        "a secret",
+        lambda g: {"mlflow_service_secrets": {"S": g.secret}},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised="containers.mlflow.secrets.S",
+    ),
     Case(
         "ECS Exec",
         lambda g: {"mlflow_service_enable_execute_command": True},
         f"update iam_role_policy, {BOTH_REVISIONS}",
         f"iam:PutRolePolicy, {DEPLOY_BOTH}",
         ("open a shell in its tasks",),
+        revised=f"{WRITABLE}, service.enable_execute_command",
     ),
-    Case("grace period", lambda g: {"mlflow_service_health_check_grace_period_seconds": 60}, NEW_REVISION, DEPLOY),
+    Case(
+        "grace period",
+        lambda g: {"mlflow_service_health_check_grace_period_seconds": 60},
+        NEW_REVISION,
+        DEPLOY,
+        revised="containers.mlflow.healthCheck.startPeriod, service.health_check_grace_period_seconds",
+    ),
     Case("container insights", lambda g: {"mlflow_service_container_insights": "enabled"}, "update ecs_cluster", "ecs:UpdateCluster"),
     Case(
         "a subnet of the service",
@@ -92,6 +141,7 @@ CASES = [
         "create apigatewayv2_vpc_link, update ecs_service, update apigatewayv2_integration, delete apigatewayv2_vpc_link",
         "apigatewayv2:CreateVpcLink, ecs:UpdateService, apigatewayv2:UpdateIntegration, apigatewayv2:DeleteVpcLink",
         ("takes the place of a link",),
+        revised="service.network.subnets",
     ),
     Case(
         "a subnet of the database",
@@ -167,7 +217,7 @@ CASES = [
     ),
     Case("most ACU", lambda g: {"mlflow_database_max_capacity": 4}, "update rds_cluster", "rds:ModifyDBCluster"),
     Case("seconds until pause", lambda g: {"mlflow_database_seconds_until_auto_pause": 600}, "update rds_cluster", "rds:ModifyDBCluster"),
-    Case("no pause", lambda g: {"mlflow_database_auto_pause": False}, f"update rds_cluster, {NEW_REVISION}", f"rds:ModifyDBCluster, {DEPLOY}"),
+    Case("no pause", lambda g: {"mlflow_database_auto_pause": False}, f"update rds_cluster, {NEW_REVISION}", f"rds:ModifyDBCluster, {DEPLOY}", revised=PAUSE),
     Case("least ACU", lambda g: {"mlflow_database_min_capacity": 2}, "update rds_cluster", "rds:ModifyDBCluster"),
     Case(
         "backup retention", lambda g: {"mlflow_database_backup_retention_days": 7}, "update rds_cluster", "rds:ModifyDBCluster", ("older backups are deleted",)
@@ -184,6 +234,7 @@ CASES = [
         lambda g: {"mlflow_database_reader_count": 1, "mlflow_database_read_from_readers": True},
         f"create rds_instance, {OTHER_URIS}",
         f"rds:CreateDBInstance, {DEPLOY_OTHER_URIS}",
+        revised=URIS,
     ),
     Case(
         "no reader",
@@ -191,6 +242,7 @@ CASES = [
         f"delete rds_instance, {OTHER_URIS}",
         f"rds:DeleteDBInstance, {DEPLOY_OTHER_URIS}",
         ("without a reader, a failover takes",),
+        revised=URIS,
     ),
     Case(
         "TLS policy", lambda g: {"mlflow_load_balancer_ssl_policy": "ELBSecurityPolicy-TLS13-1-3-2021-06"}, "update elbv2_listener*2", "elbv2:ModifyListener*2"
@@ -200,6 +252,7 @@ CASES = [
         lambda g: {"mlflow_load_balancer_idle_timeout": 120},
         f"update elbv2_load_balancer, {NEW_REVISION}",
         f"elbv2:ModifyLoadBalancerAttributes, {DEPLOY}",
+        revised=f"{ENV}MLFLOW_UVICORN_OPTS",
     ),
     Case(
         "deregistration delay", lambda g: {"mlflow_load_balancer_deregistration_delay": 300}, "update elbv2_target_group", "elbv2:ModifyTargetGroupAttributes"
@@ -278,6 +331,7 @@ CASES = [
         f"update iam_role_policy, {NEW_REVISION}",
         f"iam:PutRolePolicy, {DEPLOY}",
         ("can no longer be reached through the server, which passes on those below",),
+        revised=f"{ENV}MLFLOW_ARTIFACTS_DESTINATION",
     ),
     Case("buckets to read", lambda g: {"mlflow_artifact_buckets_mlflow_will_read": ["other-bucket"]}, "update iam_role_policy", "iam:PutRolePolicy"),
     Case(
@@ -286,9 +340,16 @@ CASES = [
         NEW_REVISION,
         DEPLOY,
         ("can no longer be reached through the server, which no longer passes any on",),
+        revised=f"{ENV}MLFLOW_ARTIFACTS_DESTINATION, {ENV}MLFLOW_DEFAULT_ARTIFACT_ROOT, {ENV}MLFLOW_SERVE_ARTIFACTS",
     ),
-    Case("options of uvicorn", lambda g: {"mlflow_uvicorn_opts": "--timeout-keep-alive=500"}, NEW_REVISION, DEPLOY),
-    Case("gunicorn", lambda g: {"mlflow_uvicorn_opts": None, "mlflow_gunicorn_opts": "--timeout 60"}, NEW_REVISION, DEPLOY),
+    Case("options of uvicorn", lambda g: {"mlflow_uvicorn_opts": "--timeout-keep-alive=500"}, NEW_REVISION, DEPLOY, revised=f"{ENV}MLFLOW_UVICORN_OPTS"),
+    Case(
+        "gunicorn",
+        lambda g: {"mlflow_uvicorn_opts": None, "mlflow_gunicorn_opts": "--timeout 60"},
+        NEW_REVISION,
+        DEPLOY,
+        revised=f"{ENV}MLFLOW_UVICORN_OPTS, {ENV}MLFLOW_GUNICORN_OPTS",
+    ),
     Case(
         "less of everything",
         lambda g: {
@@ -309,6 +370,7 @@ CASES = [
             "max: 1 instead of 6",
             "everything may be stopped",
         ),
+        revised=f"{PAUSE}, memory, prepare.memory",
     ),
     Case(
         "the internet",
@@ -332,6 +394,7 @@ CASES = [
             "nobody can connect to this port any more",
             "are cut",
         ),
+        revised="service.load_balancers",
     ),
     Case(
         "back from the internet",
@@ -349,6 +412,7 @@ CASES = [
         "elbv2:ModifyLoadBalancerAttributes, elbv2:CreateListener*3, elbv2:CreateRule*3, elbv2:DeleteTargetGroup, "
         "route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
         ("requests fail for minutes", "are cut"),
+        revised="service.load_balancers",
     ),
 ]
 
@@ -380,17 +444,34 @@ def counted(text: str) -> Counter[str]:
 
 
 def together(cases: t.Iterable[Case]) -> list[list[Case]]:
-    """The cases in as few runs as there can be: each after all those before it that change a resource of the same kind."""
+    """The cases in as few runs as there can be: each after all those before it that change a resource of the same kind, or of what cases
+    share the same field.
+    """
     runs: list[list[Case]] = []
     last: dict[str, int] = {}
     for case in cases:
-        kinds = {change.partition(" ")[2] for change in counted(case.changes)}
-        number = max(last.get(kind, -1) for kind in kinds) + 1
-        last |= dict.fromkeys(kinds, number)
+        touched = {change.partition(" ")[2] for change in counted(case.changes)} - SHARED_KINDS | case.fields
+        number = max(last.get(each, -1) for each in touched) + 1
+        last |= dict.fromkeys(touched, number)
         if number == len(runs):
             runs.append([])
         runs[number].append(case)
     return runs
+
+
+def in_all(texts: t.Iterable[str]) -> Counter[str]:
+    """What several cases change or call in one run: all of it, but what they share once."""
+    total: Counter[str] = Counter()
+    for text in texts:
+        for name, times in counted(text).items():
+            total[name] = max(total[name], times) if name.partition(" ")[2] in SHARED_KINDS or name in DEPLOYING else total[name] + times
+    return total
+
+
+def revised(changes: list[dict[str, t.Any]]) -> set[str]:
+    """The fields that change of what is SHARED. That the service has the new revision is no news."""
+    shared = [(SHARED[change["kind"], change["name"]], change["fields"]) for change in changes if change["kind"] in SHARED_KINDS]
+    return {f"{prefix}{field['name'].partition('.arn:')[0]}" for prefix, fields in shared for field in fields} - {"service.task_definition"}
 
 
 BY_THEMSELVES = [pytest.param([case], marks=pytest.mark.faults, id=f"{case.name} alone") for case in CASES]
@@ -401,8 +482,9 @@ def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], c
     stack, given = deployed
     planned, run = stack.plan_and_apply(**{name: value for case in cases for name, value in case.values(given).items()})
     assert departures(planned, run.changes) == []
-    assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == counted(", ".join(case.changes for case in cases))
-    assert Counter(run.mutating) == counted(", ".join([LEASE, *(case.calls for case in cases)]))
+    assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == in_all(case.changes for case in cases)
+    assert Counter(run.mutating) == in_all([LEASE, *(case.calls for case in cases)])
+    assert revised(run.changes) == set().union(*(case.fields for case in cases))
     warnings = {warning for change in planned for warning in change["warnings"]}
     expected = [part for case in cases for part in case.warns]
     assert [w for w in warnings if not any(part in w for part in expected)] == []
