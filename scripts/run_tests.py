@@ -271,7 +271,7 @@ def package() -> None:
 STEPS: dict[str, Callable[[], None]] = {step.__name__: step for step in (lint, sanity, unit, modules, site, faults, runtime, molecule, versions, package)}
 
 
-BESIDE = ("molecule", "versions", "runtime", "package", "sanity", "lint")
+BESIDE = ("versions", "runtime", "molecule", "package", "sanity", "lint")
 """Steps that keep one core busy at most, the longest first: they run beside the others, which idle where they wait for AWS."""
 
 
