@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mlflow_backend_store
 version_added: 1.0.0
-short_description: Manage the secret that holds the URI of MLflow's backend store
+short_description: Manage the secrets of MLflow's backend store
 author: mlplatform contributors (@mlplatform)
 description:
   - Creates, updates and deletes the Secrets Manager secret with the SQLAlchemy URI with which MLflow connects to its
     database, as a database user of its own. The user's password is derived from the master password, which the
     module reads itself, so that no password passes through Ansible's variables.
-  - The secret is a JSON object. Its field C(uri) leads to the writer, and C(reader_uri), where O(reader_host) is given,
+  - That secret is a JSON object. Its field C(uri) leads to the writer, and C(reader_uri), where O(reader_host) is given,
     to the readers.
   - The tag C(mlflow-database-prepared) of the secret records what the database was initialised for (the user, the
     database and the schema were created). It is kept until a run with O(prepared=true) sets it, so that the next run
@@ -22,12 +22,33 @@ description:
     of MLflow that it was initialised for, and the schema that it then had.
   - While the schema is upgraded (O(upgrade)) that tag is C(upgrading). From then on the tag C(mlflow-database-snapshot)
     names the snapshot from before the upgrade, and C(mlflow-database-snapshot-version) its version of MLflow.
+  - A second secret (O(server_keys_name)) is a JSON object with the keys that all servers share, with which MLflow encrypts what it
+    keeps in the database. They are random, and never changed.
   - M(mlplatform.mlflow_aws.secretsmanager_secret) manages secrets with a given or random value.
 options:
   name:
-    description: Name of the secret.
+    description: Name of the secret with the URIs.
     type: str
     required: true
+  server_keys_name:
+    description: Name of the secret with the keys that all servers share. Not managed where omitted. It is removed with a recovery window
+      of 30 days, because a snapshot of the database is worth little without the keys.
+    type: str
+  wait_for:
+    description: Database to wait for before anything else, as M(mlplatform.mlflow_aws.rds_cluster) returns it in
+      RV(mlplatform.mlflow_aws.rds_cluster#module:pending). In check mode nothing is waited for.
+    type: dict
+    suboptions:
+      cluster_identifier:
+        description: Name of the cluster, which is waited for with all its instances.
+        type: str
+        required: true
+      new_instances:
+        description: Those of its instances that were just created, so that nobody uses them yet. Those that lack parameters of the
+          cluster, whose parameter group may have been too new for them, are rebooted.
+        type: list
+        elements: str
+        default: []
   master_secret_arn:
     description: ARN of the secret that holds the master password of the database. Required with O(state=present), as
       are the next five.
@@ -63,7 +84,7 @@ options:
     type: str
     default: ""
   kms_key_id:
-    description: ARN of the KMS key that encrypts the secret. Not managed where omitted.
+    description: ARN of the KMS key that encrypts the secrets. Not managed where omitted.
     type: str
   prepared_for:
     description: What the initialisation of the database depends on besides the URI, such as the image and the database's
@@ -108,6 +129,7 @@ EXAMPLES = r"""
     database: mlflow
     unique_name: mlflow-team-x
     prepared_for: [v3.18.0-full, cluster-ABC]
+    server_keys_name: mlflow-team-x-server-keys
   register: store
 
 - name: Initialise the database
@@ -128,7 +150,7 @@ EXAMPLES = r"""
 RETURN = r"""
 secret:
   description:
-    - The secret, as it is after the run. Empty with O(state=absent).
+    - The secret with the URIs, as it is after the run. Empty with O(state=absent).
     - C(version_id) is that of the value, in check mode C((known after apply)) where the value would change.
     - C(prepared) says whether the database was initialised for this version and O(prepared_for); C(mlflow_version) and
       C(database_schema) for which version of MLflow it last was, and which schema it had then.
@@ -145,6 +167,14 @@ secret:
     snapshot: mlflow-team-x-before-upgrade-20261122t221500z
     snapshot_version: v3.17.0-full
     upgrading: false
+    version_id: 5048fd33-28c3-4f9d-8a1b-3f1d2c7b6a5e
+server_keys:
+  description: The secret with the keys, as it is after the run. Empty without O(server_keys_name), and with O(state=absent).
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-server-keys-a1b2c3
+    name: mlflow-team-x-server-keys
     version_id: 5048fd33-28c3-4f9d-8a1b-3f1d2c7b6a5e
 master_password_value_from:
   description: How a container definition of ECS refers to the master password, which may be the value of its secret or
@@ -186,20 +216,30 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.argu
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack import backend_store
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    keys = backend_store.server_keys(aws, params)
     if params["state"] == "absent":
-        return [backend_store.absent(aws, params)], lambda: {"secret": {}}
+        return [backend_store.absent(aws, params), *keys], lambda: {"secret": {}, "server_keys": {}}
+    if params["wait_for"] and not aws.check_mode:
+        database.wait_available(aws, params["wait_for"])
     store, value_from = backend_store.present(aws, params)
-    return [store], lambda: {"secret": store.result(), "master_password_value_from": value_from}
+
+    def results() -> dict[str, t.Any]:
+        return {"secret": store.result(), "server_keys": keys[0].result() if keys else {}, "master_password_value_from": value_from}
+
+    return [*keys, store], results
 
 
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "name": {"type": "str", "required": True},
+            "server_keys_name": {"type": "str", "no_log": False},
+            "wait_for": {"type": "dict", "options": database.PENDING},
             "master_secret_arn": {"type": "str", "no_log": False},
             "engine": {"type": "str", "choices": ["aurora-mysql", "aurora-postgresql"]},
             "host": {"type": "str"},

@@ -8,11 +8,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rds_cluster
 version_added: 1.0.0
-short_description: Manage an Aurora cluster with its instances, parameters and subnet group
+short_description: Manage an Aurora cluster with its instances, parameters, subnet group and log groups
 author: mlplatform contributors (@mlplatform)
 description:
   - Creates, updates and deletes an Aurora cluster (C(CreateDBCluster), C(ModifyDBCluster), C(DeleteDBCluster)), its instances, its
-    cluster parameter group and its subnet group. Changes apply at once, not in the next maintenance window.
+    cluster parameter group, its subnet group and the log groups of its exported logs. Changes apply at once, not in the next maintenance window.
   - The instances are called C(<name_prefix>-1), C(-2), …, skipping numbers used by another cluster's instances; instances of other
     names are left alone. The writer is removed last.
   - The master password never passes through Ansible. The module reads it from its secret, and only to set it. Because AWS never
@@ -122,9 +122,18 @@ options:
     description: Whether AWS refuses to delete the cluster.
     type: bool
   enabled_cloudwatch_logs_exports:
-    description: Logs that are exported to CloudWatch, such as V(error) or V(postgresql).
+    description:
+      - Logs that are exported to CloudWatch, such as V(error) or V(postgresql).
+      - Their log groups, C(/aws/rds/cluster/<cluster_identifier>/<log>), are created before the cluster, which would create them without
+        retention and tags. With O(state=absent) the log groups of these logs are removed.
     type: list
     elements: str
+  log_retention_in_days:
+    description: Days that the exported logs are kept. Not managed where omitted.
+    type: int
+  account_id:
+    description: The account that the log groups are in. Default is the caller's, which one more call (C(sts:GetCallerIdentity)) finds out.
+    type: str
   engine_lifecycle_support:
     description:
       - Whether the cluster is in the paid Extended Support after the end of standard support.
@@ -174,13 +183,13 @@ options:
     description: With O(state=absent), name of the final snapshot. Default is C(<cluster_identifier>-final-<UTC time>), or
       C(<cluster_identifier>-final) where that is too long.
     type: str
-  lift_deletion_protection:
+  disable_deletion_protection:
     description: With O(state=absent), whether deletion protection is disabled. Without it a protected cluster is an error.
     type: bool
     default: false
   wait:
     description:
-      - Whether to wait until the cluster and its instances are available.
+      - Whether to wait until the cluster and its instances are available. Without it, RV(pending) says what is left to wait for.
       - The module always waits for a new password and for a removal.
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -207,11 +216,14 @@ EXAMPLES = r"""
     serverless_v2_scaling: {min_capacity: 0, max_capacity: 4, seconds_until_auto_pause: 600}
     backup_retention_period: 14
     deletion_protection: true
+    enabled_cloudwatch_logs_exports: [postgresql]
+    log_retention_in_days: 30
 
-- name: Remove it, keeping a last snapshot
+- name: Remove it and its log group, keeping a last snapshot
   mlplatform.mlflow_aws.rds_cluster:
     cluster_identifier: mlflow-team-x
-    lift_deletion_protection: true
+    enabled_cloudwatch_logs_exports: [postgresql]
+    disable_deletion_protection: true
     state: absent
 
 - name: Create a cluster beside it with the data of a snapshot
@@ -267,6 +279,12 @@ final_snapshots:
   elements: str
   returned: success
   sample: [mlflow-team-x-final-20261122t221500z]
+pending:
+  description: What is left to wait for, as O(mlplatform.mlflow_aws.mlflow_backend_store#module:wait_for) takes it. Empty where everything is
+    available, and in check mode.
+  type: dict
+  returned: success
+  sample: {cluster_identifier: mlflow-team-x, new_instances: [mlflow-team-x-1]}
 ready:
   description: Whether AWS has finished its work on all of it; without O(wait) it may not have. True in check mode.
   type: bool
@@ -310,6 +328,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import database
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
@@ -332,6 +351,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             "instances": [instance.name for instance in cluster.child_resources if not instance.absent],
             "reboot_pending": reboot_pending,
             "final_snapshots": [each.final_snapshot for each in wanted.clusters if each.final_snapshot],
+            "pending": _pending(cluster),
         }
 
     return wanted.resources, results
@@ -345,6 +365,12 @@ def _check_possible(wanted: database.Database) -> None:
         cluster.check_possible()
     except AwsError as error:
         raise AwsError(f"{cluster.kind} {cluster.name}: {error}") from error
+
+
+def _pending(cluster: Cluster) -> dict[str, t.Any]:
+    if cluster.aws.check_mode or not cluster.busy():
+        return {}
+    return {"cluster_identifier": cluster.name, "new_instances": [each.name for each in cluster.child_resources if each.newly_created()]}
 
 
 def main() -> None:
@@ -379,6 +405,8 @@ def main() -> None:
             "copy_tags_to_snapshot": {"type": "bool", "default": True},
             "deletion_protection": {"type": "bool"},
             "enabled_cloudwatch_logs_exports": {"type": "list", "elements": "str"},
+            "log_retention_in_days": {"type": "int"},
+            "account_id": {"type": "str"},
             "engine_lifecycle_support": {"type": "str", "choices": ["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"]},
             "serverless_v2_scaling": {
                 "type": "dict",
@@ -394,7 +422,7 @@ def main() -> None:
             "auto_minor_version_upgrade": {"type": "bool", "default": False},
             "skip_final_snapshot": {"type": "bool", "default": False},
             "final_snapshot_identifier": {"type": "str"},
-            "lift_deletion_protection": {"type": "bool", "default": False},
+            "disable_deletion_protection": {"type": "bool", "default": False},
             **WAIT,
             **STATE,
             **TAGS,

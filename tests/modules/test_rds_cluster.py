@@ -114,10 +114,10 @@ def test_create_again_absent_again(aws, params):
     assert again["changes"] == [] and mutations(aws, since) == [] and again["cluster"] == result["cluster"]
     assert "GetSecretValue" not in [call["operation"] for call in aws.calls(since)]
 
-    with pytest.raises(ModuleFailed, match="lift_deletion_protection"):
+    with pytest.raises(ModuleFailed, match="disable_deletion_protection"):
         run_module(MODULE, {**params, "state": "absent"}, aws)
     assert mutations(aws, since) == []
-    gone = run(aws, params, state="absent", lift_deletion_protection=True)
+    gone = run(aws, params, state="absent", disable_deletion_protection=True)
     assert [line[0] for line in lines(gone)] == ["delete"] * 4
     snapshots = aws.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]
     assert [s["DBClusterSnapshotIdentifier"] for s in snapshots] == gone["final_snapshots"]
@@ -236,7 +236,7 @@ def test_a_major_upgrade_and_the_groups_that_it_leaves(aws, params):
     assert lines(result) == [("create", "rds_cluster_parameter_group", "x-aurora-postgresql17"), ("update", "rds_cluster", "x")]
     assert {field["name"] for field in result["changes"][1]["fields"]} == {"engine_version", "parameter_group_name"}
     assert cluster(aws)["DBClusterParameterGroup"] == "x-aurora-postgresql17"
-    run(aws, postgresql, state="absent", lift_deletion_protection=True)
+    run(aws, postgresql, state="absent", disable_deletion_protection=True)
     left = aws.client("rds").describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
     assert [group["DBClusterParameterGroupName"] for group in left] == ["x-aurora-y-aurora-postgresql16"]
 
@@ -465,7 +465,7 @@ def test_the_clusters_that_restores_left_go_with_theirs(aws, snapshot):
     aws.client("rds").create_db_cluster(
         DBClusterIdentifier="x-before-20261122t221501z", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword=PASSWORD
     )  # somebody else's
-    gone = run(aws, {"cluster_identifier": "x", "tags": snapshot["tags"]}, state="absent", lift_deletion_protection=True)
+    gone = run(aws, {"cluster_identifier": "x", "tags": snapshot["tags"]}, state="absent", disable_deletion_protection=True)
     left = aws.client("rds").describe_db_clusters()["DBClusters"]
     assert [cluster["DBClusterIdentifier"] for cluster in left] == ["x-before-20261122t221501z"]
     (last,) = gone["final_snapshots"]

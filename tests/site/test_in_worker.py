@@ -82,7 +82,7 @@ def tasks(every: dict[str, dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
         yield task(module, "breaks off", options, environment={"AWS_ENDPOINT_URL": "nonsense"})
     for module, options in reversed(every.items()):
         if can_remove(module):
-            protected = {"lift_deletion_protection": True} if module == "rds_cluster" else {}
+            protected = {"disable_deletion_protection": True} if module == "rds_cluster" else {}
             yield task(module, "removes", {**options, **protected, "state": "absent"}, diff=True)
 
 

@@ -218,7 +218,7 @@ def test_what_changes_after_the_prefetch_is_neither_removed_nor_left(deployed_st
     for group in (parameter_group, subnet_group):
         monkeypatch.setattr(group, "retry_on", lambda call, *_codes, timeout=0, **arguments: call(**arguments))
     with pytest.raises(ModuleFailed, match="rds_subnet_group"):  # which the other one uses now
-        removal(deployed_stack, "rds_cluster", cluster_identifier=NAME, lift_deletion_protection=True)
+        removal(deployed_stack, "rds_cluster", cluster_identifier=NAME, disable_deletion_protection=True)
     assert len(rds.describe_db_clusters()["DBClusters"]) == len(rds.describe_db_instances()["DBInstances"]) == 1
 
     role = f"{NAME}-ecs-task"

@@ -1,7 +1,10 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the secret with the URIs of MLflow's backend store, whose tags record what the database was initialised for."""
+"""PRIVATE: the secrets of MLflow's backend store: the URIs, and the keys that encrypt what is in it.
+
+The tags of the secret with the URIs record what the database was initialised for.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.datab
 )
 
 OF_UPGRADE = (SNAPSHOT_TAG, SNAPSHOT_VERSION_TAG)
+SERVER_KEYS = {"crypto_kek_passphrase": "hex32", "webhook_secret_encryption_key": "fernet", "flask_server_secret_key": "hex32"}
+"""The keys that all servers of MLflow share, each with its kind."""
 REMEMBERED = (PREPARED_TAG, VERSION_TAG, SCHEMA_TAG, *OF_UPGRADE)
 """The tags that stay until an initialisation or an upgrade changes them."""
 
@@ -39,7 +44,7 @@ def preparation(prepared_for: t.Sequence[str], version_id: str) -> str:
 
 
 class BackendStore(Secret):
-    """The secret; ``spec`` holds the options of ``mlflow_backend_store`` beside those of ``Secret``."""
+    """The secret with the URIs; ``spec`` holds the options of ``mlflow_backend_store`` beside those of ``Secret``."""
 
     before: State | None = None
 
@@ -133,13 +138,27 @@ def uris(params: dict[str, t.Any], master_password: str) -> str:
     )
 
 
+def server_keys(aws: Aws, params: dict[str, t.Any]) -> list[Secret]:
+    """The secret with the keys, where ``params``, the options of ``mlflow_backend_store``, name one."""
+    spec = {
+        "description": "Keys with which MLflow encrypts what it keeps in its database",
+        "kms_key_id": params["kms_key_id"],
+        "value": None,
+        "generate": SERVER_KEYS,
+        "marker": {},
+        "recovery_window_in_days": 30,  # a snapshot of this database, or of an earlier one of this name, is worth little without them
+    }
+    name = params["server_keys_name"]
+    return [Secret(aws, name, spec, tags=params["tags"], absent=params["state"] == "absent")] if name else []
+
+
 def absent(aws: Aws, params: dict[str, t.Any]) -> BackendStore:
-    """The secret, to be removed. ``params``: the options of ``mlflow_backend_store``."""
+    """The secret with the URIs, to be removed. ``params``: the options of ``mlflow_backend_store``."""
     return BackendStore(aws, params["name"], _spec(params), tags=params["tags"], absent=True)
 
 
 def present(aws: Aws, params: dict[str, t.Any]) -> tuple[BackendStore, str]:
-    """The secret, and how a container definition of ECS refers to the master password, from which its value follows.
+    """The secret with the URIs, and how a container definition of ECS refers to the master password, from which its value follows.
 
     ``params``: the options of ``mlflow_backend_store``. Raises AwsError where the master password cannot be read.
     """

@@ -365,8 +365,8 @@ class Cluster(RdsResource):
     def _check_removable(self) -> None:
         """Before the first instance is removed, make sure that the cluster can be."""
         state = self.actual
-        if state["deletion_protection"] and not self.spec["lift_deletion_protection"]:
-            raise AwsError("it is protected from deletion: set lift_deletion_protection to delete it all the same")
+        if state["deletion_protection"] and not self.spec["disable_deletion_protection"]:
+            raise AwsError("it is protected from deletion: set disable_deletion_protection to delete it all the same")
         if not self.spec["skip_final_snapshot"] and state["status"] != "deleting":
             when = UNKNOWN if self.aws.check_mode else timestamp()
             self.final_snapshot = self.spec["final_snapshot_identifier"] or final_snapshot_name(self.name, when)

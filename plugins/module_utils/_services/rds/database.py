@@ -1,33 +1,51 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: an Aurora cluster and all that belongs to it: subnet group, parameter groups, instances."""
+"""PRIVATE: an Aurora cluster and all that belongs to it: log groups, subnet group, parameter groups, instances."""
 
 from __future__ import annotations
 
 import typing as t
 from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import is_kept, is_parameter_group, parameter_group_name, restored_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.parameter_group import ClusterParameterGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.subnet_group import SubnetGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family
 
 
+PENDING: Arguments = {"cluster_identifier": {"type": "str", "required": True}, "new_instances": {"type": "list", "elements": "str", "default": []}}
+"""What an earlier task has left to wait for: a cluster, and those of its instances that this run has created."""
+
+
+class ExportedLog(LogGroup):
+    """A log group that RDS creates by itself, without retention, as long as a cluster exports this log."""
+
+    def prefetch(self) -> None:
+        if not self.absent:  # what is there is known once the cluster is gone
+            super().prefetch()
+
+
 class Database(t.NamedTuple):
     """A cluster and what it needs. ``clusters`` begins with the one of that name; those that restores have left beside it follow."""
 
+    log_groups: list[ExportedLog]
     subnet_group: SubnetGroup
     parameter_groups: list[ClusterParameterGroup]
     clusters: list[Cluster]
 
     @property
     def resources(self) -> list[Resource]:
-        return [self.subnet_group, *self.parameter_groups, *self.clusters]
+        in_rds = (self.subnet_group, *self.parameter_groups, *self.clusters)
+        return [*in_rds, *self.log_groups] if self.clusters[0].absent else [*self.log_groups, *in_rds]
 
 
 def present(aws: Aws, params: dict[str, t.Any]) -> Database:
@@ -36,8 +54,9 @@ def present(aws: Aws, params: dict[str, t.Any]) -> Database:
     family = parameter_group_family(params["engine"], params["engine_version"])
     group = ClusterParameterGroup(aws, parameter_group_name(_prefix(params), family), {**params, "family": family}, tags=tags)
     subnet_group = SubnetGroup(aws, _subnet_group_name(params), params, tags=tags)
+    logs = _log_groups(aws, params)
     spec = {**params, "subnet_group_name": subnet_group.name, "parameter_group_name": group.name}
-    return Database(subnet_group, [group], [Cluster(aws, name, spec, tags=tags, needs=(subnet_group, group))])
+    return Database(logs, subnet_group, [group], [Cluster(aws, name, spec, tags=tags, needs=(*logs, subnet_group, group))])
 
 
 def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
@@ -50,9 +69,16 @@ def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
     )
     of_families = [ClusterParameterGroup(aws, group, {**params, "arn": arn}, **common) for group, arn in sorted(groups.items())]
     clusters = [cluster, *(Cluster(aws, other, spec, **common) for other, spec in relatives)]
+    logs = _log_groups(aws, params)
     for each in clusters:
-        each.needs = (subnet_group, *of_families)
-    return Database(subnet_group, of_families, clusters)
+        each.needs = (*logs, subnet_group, *of_families)
+    return Database(logs, subnet_group, of_families, clusters)
+
+
+def _log_groups(aws: Aws, params: dict[str, t.Any]) -> list[ExportedLog]:
+    spec = {"retention_in_days": params["log_retention_in_days"], "kms_key_id": None, "account_id": params["account_id"]}
+    names = [f"/aws/rds/cluster/{params['cluster_identifier']}/{log}" for log in params["enabled_cloudwatch_logs_exports"] or ()]
+    return [ExportedLog(aws, name, spec, tags=params["tags"], absent=params["state"] == "absent") for name in names]
 
 
 def _prefix(params: dict[str, t.Any]) -> str:
@@ -80,3 +106,30 @@ def _relatives(aws: Aws, name: str, spec: State) -> list[tuple[str, State]]:
         elif other == restored_name(name):  # nothing was ever written to it
             relatives.append((other, {**spec, "skip_final_snapshot": True}))
     return relatives
+
+
+class UnusedInstance(Instance):
+    """An instance that an earlier task of the run has created, so that nobody uses it yet."""
+
+    def newly_created(self) -> bool:
+        return True
+
+
+def wait_available(aws: Aws, pending: dict[str, t.Any]) -> None:
+    """Wait until a cluster and its instances are available, the new ones with all parameters. ``pending``: `PENDING`.
+
+    Raises AwsError where one of them cannot become available by itself.
+    """
+    cluster = Cluster(aws, pending["cluster_identifier"])
+    _wait_ready(cluster)
+    new = pending["new_instances"]
+    members = t.cast(State, cluster.state)["members"]
+    instances = [(UnusedInstance if name in new else Instance)(aws, name, parent=cluster) for name in sorted(members)]
+    run_concurrently(*(partial(_wait_ready, instance) for instance in instances))
+
+
+def _wait_ready(resource: Resource) -> None:
+    try:
+        resource.wait_ready()
+    except AwsError as error:
+        raise type(error)(f"{resource.kind} {resource.name}: {error}") from error
