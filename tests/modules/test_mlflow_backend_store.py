@@ -215,3 +215,71 @@ def test_a_schema_that_is_not_known_is_not_recorded(aws, given):
     run_module(MODULE, {**given, "prepared": True, "mlflow_version": "v1", "database_schema": "a1"}, aws)
     result = run_module(MODULE, {**given, "prepared": True, "mlflow_version": "v2"}, aws)
     assert remembered(result) == {"prepared": True, "upgrading": False, "mlflow_version": "v2", "database_schema": ""}
+
+
+KEYS = "x-server-keys"
+
+
+def test_the_keys_that_all_servers_share(aws, given):
+    given["server_keys_name"] = KEYS
+    planned, result = run(aws, given)
+    assert planned["server_keys"]["arn"] == "(known after apply)"
+    assert [change["name"] for change in result["changes"]] == [KEYS, NAME]
+    get = aws.client("secretsmanager").get_secret_value
+    value = get(SecretId=KEYS)["SecretString"]
+    assert {key: len(each) for key, each in json.loads(value).items()} == {
+        "crypto_kek_passphrase": 64,
+        "webhook_secret_encryption_key": 44,
+        "flask_server_secret_key": 64,
+    }
+    _ignored, again = run(aws, given)
+    assert not again["changed"] and again["server_keys"] == result["server_keys"] and get(SecretId=KEYS)["SecretString"] == value
+
+    absent = {"name": NAME, "server_keys_name": KEYS, "tags": OWNER, "state": "absent"}
+    _ignored, gone = run(aws, absent)
+    assert [change["name"] for change in gone["changes"]] == [NAME, KEYS] and gone["server_keys"] == {}
+    assert [bool(change["warnings"]) for change in gone["changes"]] == [True, False]
+    run(aws, given)
+    assert get(SecretId=KEYS)["SecretString"] == value, "a snapshot of the database is worth little without them"
+
+
+@pytest.fixture
+def database(aws):
+    """A cluster with two instances, which lack parameters until they are rebooted."""
+    aws.creation_seconds(rds=1, parameters=600)
+    rds = aws.client("rds")
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="x", DBParameterGroupFamily="aurora-mysql8.0", Description="x")
+    rds.create_db_cluster(
+        DBClusterIdentifier="x",
+        Engine="aurora-mysql",
+        MasterUsername="admin",
+        MasterUserPassword="first-Passw0rd",
+        DBClusterParameterGroupName="x",
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1},
+    )
+    for n in (1, 2):
+        rds.create_db_instance(DBInstanceIdentifier=f"x-{n}", DBClusterIdentifier="x", Engine="aurora-mysql", DBInstanceClass="db.serverless")
+    return rds
+
+
+def test_waits_for_the_database_and_reboots_new_instances_that_lack_parameters(aws, database, given):
+    since = aws.mark()
+    result = run_module(MODULE, {**given, "wait_for": {"cluster_identifier": "x", "new_instances": ["x-1", "y-1"]}}, aws)
+    assert [change["name"] for change in result["changes"]] == [NAME]
+    assert [call["operation"] for call in aws.mutating(since)] == ["RebootDBInstance", "CreateSecret"]
+    members = database.describe_db_clusters()["DBClusters"][0]["DBClusterMembers"]
+    assert {m["DBInstanceIdentifier"]: m["DBClusterParameterGroupStatus"] for m in members} == {"x-1": "in-sync", "x-2": "pending-reboot"}
+    assert {i["DBInstanceStatus"] for i in database.describe_db_instances()["DBInstances"]} == {"available"}
+
+
+def test_a_plan_waits_for_nothing(aws, given):
+    since = aws.mark()
+    run_module(MODULE, {**given, "wait_for": {"cluster_identifier": "x"}}, aws, check=True)
+    assert "DescribeDBClusters" not in [call["operation"] for call in aws.calls(since)]
+
+
+def test_a_database_that_never_becomes_available(aws, database, given):
+    aws.creation_seconds(rds=0)
+    database.stop_db_cluster(DBClusterIdentifier="x")
+    with pytest.raises(ModuleFailed, match="^rds_cluster x: its status is stop.*aws rds start-db-cluster"):
+        run_module(MODULE, {**given, "wait_for": {"cluster_identifier": "x"}}, aws)

@@ -7,6 +7,7 @@ import json
 import time
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "rds_cluster"
@@ -35,6 +36,7 @@ def params(aws):
         "preferred_maintenance_window": "Sun:04:30-Sun:05:30",
         "deletion_protection": True,
         "enabled_cloudwatch_logs_exports": ["error"],
+        "log_retention_in_days": 30,
         "engine_lifecycle_support": "open-source-rds-extended-support-disabled",
         "serverless_v2_scaling": {"min_capacity": 0, "max_capacity": 1, "seconds_until_auto_pause": 600},
         "tags": {**OWNER, "team": "x"},
@@ -74,6 +76,7 @@ def test_create_again_absent_again(aws, params):
     since = aws.mark()
     result = run(aws, params)
     assert lines(result) == [
+        ("create", "logs_log_group", "/aws/rds/cluster/x/error"),
         ("create", "rds_subnet_group", "x"),
         ("create", "rds_cluster_parameter_group", "x-aurora-mysql8-0"),
         ("create", "rds_cluster", "x"),
@@ -84,8 +87,11 @@ def test_create_again_absent_again(aws, params):
         "CreateDBClusterParameterGroup",
         "CreateDBInstance",
         "CreateDBSubnetGroup",
+        "CreateLogGroup",
         "ModifyDBClusterParameterGroup",
+        "PutRetentionPolicy",
     ]
+    assert mutations(aws, since).index("PutRetentionPolicy") < mutations(aws, since).index("CreateDBCluster")
     made = cluster(aws)
     version = aws.client("secretsmanager").describe_secret(SecretId="password")["VersionIdsToStages"]
     assert result["cluster"] == {
@@ -118,7 +124,7 @@ def test_create_again_absent_again(aws, params):
         run_module(MODULE, {**params, "state": "absent"}, aws)
     assert mutations(aws, since) == []
     gone = run(aws, params, state="absent", disable_deletion_protection=True)
-    assert [line[0] for line in lines(gone)] == ["delete"] * 4
+    assert [line[0] for line in lines(gone)] == ["delete"] * 5
     snapshots = aws.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]
     assert [s["DBClusterSnapshotIdentifier"] for s in snapshots] == gone["final_snapshots"]
     assert gone["final_snapshots"][0].startswith("x-final-20")
@@ -158,7 +164,7 @@ CHANGES = [
     ("preferred_maintenance_window", "sat:04:30-sat:05:30", "rds_cluster", ["preferred_maintenance_window"], ["ModifyDBCluster"]),
     ("deletion_protection", False, "rds_cluster", ["deletion_protection"], ["ModifyDBCluster"]),
     ("copy_tags_to_snapshot", False, "rds_cluster", ["copy_tags_to_snapshot"], ["ModifyDBCluster"]),
-    ("enabled_cloudwatch_logs_exports", ["audit"], "rds_cluster", ["enabled_cloudwatch_logs_exports"], ["ModifyDBCluster"]),
+    ("log_retention_in_days", 60, "logs_log_group", ["retention_in_days"], ["PutRetentionPolicy"]),
     ("engine_lifecycle_support", "open-source-rds-extended-support", "rds_cluster", ["engine_lifecycle_support"], ["ModifyDBCluster"]),
     (
         "serverless_v2_scaling",
@@ -244,8 +250,8 @@ def test_a_major_upgrade_and_the_groups_that_it_leaves(aws, params):
 def test_tags(aws, made):
     since = aws.mark()
     result = run(aws, made, tags={**OWNER, "cost": "1"})
-    assert [change["kind"] for change in result["changes"]] == ["rds_subnet_group", "rds_cluster_parameter_group", "rds_cluster", "rds_instance"]
-    assert sorted(mutations(aws, since)) == ["AddTagsToResource"] * 4 + ["RemoveTagsFromResource"] * 4
+    assert [line[1] for line in lines(result)] == ["logs_log_group", "rds_subnet_group", "rds_cluster_parameter_group", "rds_cluster", "rds_instance"]
+    assert sorted(mutations(aws, since)) == ["AddTagsToResource"] * 4 + ["RemoveTagsFromResource"] * 4 + ["TagResource", "UntagResource"]
     assert {tag["Key"] for tag in cluster(aws)["TagList"]} == {*OWNER, "cost", "mlflow-password-version"}
 
 
@@ -328,14 +334,45 @@ def test_the_key_in_any_spelling(aws, params):
         assert run_module(MODULE, {**params, "kms_key_id": spelling}, aws)["changes"] == []
 
 
+def test_the_log_groups_of_exported_logs(aws, made):
+    logs, name = aws.client("logs"), "/aws/rds/cluster/x/audit"
+    since = aws.mark()
+    result = run(aws, made, enabled_cloudwatch_logs_exports=["error", "audit"])
+    assert lines(result) == [("create", "logs_log_group", name), ("update", "rds_cluster", "x")]
+    assert mutations(aws, since) == ["CreateLogGroup", "PutRetentionPolicy", "ModifyDBCluster"]
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert group["retentionInDays"] == 30
+
+    absent = {"state": "absent", "disable_deletion_protection": True, "account_id": aws.client("sts").get_caller_identity()["Account"]}
+    gone = run(aws, made, enabled_cloudwatch_logs_exports=["error", "audit", "slowquery"], **absent)
+    assert [line[1:] for line in lines(gone)[-2:]] == [("logs_log_group", "/aws/rds/cluster/x/error"), ("logs_log_group", name)]
+    assert logs.describe_log_groups()["logGroups"] == []
+
+
+def test_a_log_group_that_rds_creates_until_the_end_is_removed_too(aws, made, monkeypatch):
+    delete = Cluster.delete
+
+    def log_meanwhile(self, before):
+        delete(self, before)
+        aws.client("logs").create_log_group(logGroupName="/aws/rds/cluster/x/slowquery", tags=OWNER)
+
+    monkeypatch.setattr(Cluster, "delete", log_meanwhile)
+    logs = {"enabled_cloudwatch_logs_exports": ["error", "slowquery"]}
+    assert len(lines(run_module(MODULE, {**made, **logs, "state": "absent", "disable_deletion_protection": True}, aws))) == 6
+    assert aws.client("logs").describe_log_groups()["logGroups"] == []
+
+
 def test_waits(aws, params):
     aws.creation_seconds(rds=3)
     started = time.monotonic()
     result = run_module(MODULE, {**params, "wait": False}, aws)
     assert result["cluster"]["status"] == "creating"
-    assert run_module(MODULE, {**params, "wait": False}, aws)["changes"] == []
+    assert result["pending"] == {"cluster_identifier": "x", "new_instances": ["x-1"]}
+    result = run_module(MODULE, {**params, "wait": False}, aws)
+    assert result["changes"] == [] and result["pending"] == {"cluster_identifier": "x", "new_instances": []}
     result = run_module(MODULE, params, aws)
     assert result["changes"] == [] and result["cluster"]["status"] == "available" and time.monotonic() - started >= 3
+    assert result["pending"] == {}
 
 
 def test_a_removal_that_died_is_waited_for(aws, made):

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import lease as lease_module
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import begun_bucket
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
 
@@ -171,16 +172,19 @@ def test_a_run_that_has_read_what_another_then_changed_changes_nothing(aws: Embe
 
 
 def test_a_run_that_waits_takes_the_lease_and_renews_it(aws: EmbeddedAWS, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    arn = aws.client("acm").request_certificate(DomainName="example.com", ValidationMethod="DNS")["CertificateArn"]
-    wait = ("aws_wait", {"certificates": [arn], "timeout": 1})
-    with pytest.raises(ModuleFailed, match="not ready after 1 seconds"):
+    aws.creation_seconds(rds=3600)
+    aws.client("rds").create_db_cluster(DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="long-enough-1")
+    monkeypatch.setattr(Cluster, "timeout", 1)
+    database = {"engine": "aurora-mysql", "host": "x", "port": "1", "database": "x", "unique_name": "x", "master_secret_arn": "x"}
+    wait = ("mlflow_backend_store", {"name": "x", **database, "wait_for": {"cluster_identifier": "x"}})
+    with pytest.raises(ModuleFailed, match="rds_cluster x: AWS has not finished after 1 seconds"):
         run.module(*wait)
-    assert run.calls == ["acm:DescribeCertificate", *TAKE, "acm:DescribeCertificate"]
+    assert run.calls == ["rds:DescribeDBClusters", *TAKE, "rds:DescribeDBClusters"]
     before = aws.client("ssm").get_parameter(Name=f"{PATH}/1")["Parameter"]
     monkeypatch.setattr(lease_module, "RENEW", 0.5)
     with pytest.raises(ModuleFailed):
         run.module(*wait)
-    assert run.calls == [*TAKE, "acm:DescribeCertificate"] * 2
+    assert run.calls == [*TAKE, "rds:DescribeDBClusters"] * 2
     after = aws.client("ssm").get_parameter(Name=f"{PATH}/1")["Parameter"]
     assert after["Value"] == before["Value"] and after["LastModifiedDate"] > before["LastModifiedDate"]
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.versions
 COLLECTION = "mlplatform.mlflow_aws"
 MODULES = {path.stem for path in (Path(__file__).parents[2] / "plugins" / "modules").glob("*.py")} - {"plan_report", "stack_report"}
 """All but the action plugins that run no module."""
-ASKING = {"aws_wait": {"db_clusters": ["x"]}, "preflight": {}, "stack_health": {"name": "x", "domain_name": "x.example.com"}, "stack_lease": {}}
+ASKING = {"preflight": {}, "stack_health": {"name": "x", "domain_name": "x.example.com"}, "stack_lease": {}}
 """What changes nothing of a stack."""
 FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool"}
 """What looks for things of its own tags only, and so does not come upon another's."""
@@ -43,7 +43,7 @@ DIFFERENT = re.compile(
     r"|(?<=\"pid\": )[0-9]+|(?<=\"started\": )[0-9]+|(?<=\"began\": )[0-9.]+"  # a process
 )
 """What differs from one run to the next."""
-DIFFERENT_FIELDS = {"mlflow_run_in_worker", "waited", "lease", "detail", "id", "api_id", "apiId", "authorizer_id", "authorizerId"}
+DIFFERENT_FIELDS = {"mlflow_run_in_worker", "lease", "detail", "id", "api_id", "apiId", "authorizer_id", "authorizerId"}
 
 
 class Way(t.NamedTuple):

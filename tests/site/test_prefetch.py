@@ -17,7 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine impo
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import recorded_responses
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE, this_run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RESPONSES
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import parameter_group, subnet_group
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import cluster, parameter_group, subnet_group
 from modules.run_module import ModuleFailed, run_module
 from support.stack import PASSWORD, Stack, public_subnets
 
@@ -210,11 +210,11 @@ def test_what_changes_after_the_prefetch_is_neither_removed_nor_left(deployed_st
     logs.create_log_group(logGroupName=log_group, tags={"managed-by": "mlplatform.mlflow_aws"})  # as RDS may
     assert removal(deployed_stack, "logs_log_groups", log_groups=[{"name": log_group}])["changed"]
 
-    (cluster,) = rds.describe_db_clusters()["DBClusters"]
+    (database,) = rds.describe_db_clusters()["DBClusters"]
     rds.modify_db_cluster(DBClusterIdentifier=NAME, DeletionProtection=True)
     with pytest.raises(ModuleFailed, match="protected from deletion"):
         removal(deployed_stack, "rds_cluster", cluster_identifier=NAME)
-    rds.add_tags_to_resource(ResourceName=cluster["DBClusterArn"], Tags=[{"Key": "mlflow-stack", "Value": "another"}])
+    rds.add_tags_to_resource(ResourceName=database["DBClusterArn"], Tags=[{"Key": "mlflow-stack", "Value": "another"}])
     for group in (parameter_group, subnet_group):
         monkeypatch.setattr(group, "retry_on", lambda call, *_codes, timeout=0, **arguments: call(**arguments))
     with pytest.raises(ModuleFailed, match="rds_subnet_group"):  # which the other one uses now
@@ -227,13 +227,15 @@ def test_what_changes_after_the_prefetch_is_neither_removed_nor_left(deployed_st
     assert not removing.exists(), "AWS has contradicted an answer"
 
 
-def test_a_change_ends_the_answers_of_its_module_and_a_pause_those_of_all(deployed_stack: Stack, removing: Path) -> None:
+def test_a_change_ends_the_answers_of_its_module_and_a_pause_those_of_all(deployed_stack: Stack, removing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = deployed_stack.aws.mark()
     assert removal(deployed_stack, "ecs_service", name=NAME, cluster=NAME)["changed"]
     assert removal(deployed_stack, "ecs_cluster", name=NAME)["changed"]
     assert [call["operation"] for call in deployed_stack.aws.calls(mark)] == ["DeleteService", "DescribeServices", "DeleteCluster"]
 
-    arn = deployed_stack.aws.client("acm").request_certificate(DomainName="example.com", ValidationMethod="DNS")["CertificateArn"]
-    with pytest.raises(ModuleFailed, match="not ready"):
-        run_module("aws_wait", {"certificates": [arn], "timeout": 1}, deployed_stack.aws)
+    deployed_stack.aws.creation_seconds(rds=3600)
+    monkeypatch.setattr(cluster.Cluster, "timeout", 1)
+    store = {"name": "x", "engine": "aurora-mysql", "host": "x", "port": "1", "database": "x", "unique_name": "x", "master_secret_arn": "x"}
+    with pytest.raises(ModuleFailed, match="has not finished"):
+        run_module("mlflow_backend_store", {**store, "wait_for": {"cluster_identifier": NAME}}, deployed_stack.aws)
     assert not removing.exists()

@@ -21,8 +21,15 @@ PLAYBOOK = """
   vars:
     ansible_python_interpreter: "{{ ansible_playbook_python }}"
   tasks:
-    - mlplatform.mlflow_aws.aws_wait:
-        db_clusters: [x]
+    - mlplatform.mlflow_aws.mlflow_backend_store:
+        name: x
+        master_secret_arn: master
+        engine: aurora-mysql
+        host: x
+        port: "3306"
+        database: mlflow
+        unique_name: x
+        wait_for: {cluster_identifier: x}
 """
 
 
@@ -30,6 +37,7 @@ PLAYBOOK = """
 def test_a_wait_is_told_while_it_lasts(aws: EmbeddedAWS, tmp_path: Path) -> None:
     aws.creation_seconds(rds=3600)
     aws.client("rds").create_db_cluster(DBClusterIdentifier="x", Engine="aurora-mysql", MasterUsername="a", MasterUserPassword="long-enough-1")
+    aws.client("secretsmanager").create_secret(Name="master", SecretString="long-enough-1")
     (tmp_path / "wait.yml").write_text(PLAYBOOK)
     env = {**os.environ, **aws.env, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), "ANSIBLE_LOCALHOST_WARNING": "false"}
     command = [ANSIBLE_PLAYBOOK, "wait.yml"]
@@ -39,7 +47,7 @@ def test_a_wait_is_told_while_it_lasts(aws: EmbeddedAWS, tmp_path: Path) -> None
     assert process.stderr is not None
     line = next((line for line in process.stderr if "waiting for" in line), "")
     aws.creation_seconds(rds=0)  # only now it can end
-    told = re.fullmatch(r"localhost: waiting for AWS: db_cluster x: x creating \((\d+) s\)\n", line)
+    told = re.fullmatch(r"localhost: waiting for rds_cluster x: creating \((\d+) s\)\n", line)
     assert told and int(told[1]) < 20, line
     process.communicate()
     timer.cancel()

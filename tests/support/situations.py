@@ -47,6 +47,8 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
         "master_user_password_secret_arn": inputs["mlflow_database_password_secret_arn"],
         "subnet_ids": subnets,
         "reader_count": 1,
+        "enabled_cloudwatch_logs_exports": ["error"],
+        "log_retention_in_days": 30,
         "serverless_v2_scaling": {"min_capacity": 0.5, "max_capacity": 1},
     }
     store = {
@@ -80,8 +82,8 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
             {"versioning": False, "public_access_block": True},
         ),
         Situation("secretsmanager_secret", {"name": "x", "value": "first-value"}, {"value": "second-value"}),
-        Situation("mlflow_backend_store", {"name": "x-store", **store}, {"host": "other", "prepared": True}),
-        Situation("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0}),
+        Situation("mlflow_backend_store", {"name": "x-store", "server_keys_name": "x-keys", **store}, {"host": "other", "prepared": True}),
+        Situation("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0, "log_retention_in_days": 60}),
         Situation(
             "elbv2_load_balancer",
             {"name": "x", "subnets": subnets, "target_group": {"name": "x", "port": 80, "vpc_id": vpc}, "listeners": [listener]},

@@ -34,7 +34,7 @@ def test_the_names_of_a_stack() -> None:
         "api_load_balancer_security_group": "mlflow-team-x-load-balancer-api",
         "bucket": "mlflow-team-x-123456789012-eu-west-1",
         "database_log_groups": {"error": "/aws/rds/cluster/mlflow-team-x/error", "slowquery": "/aws/rds/cluster/mlflow-team-x/slowquery"},
-        "all_database_log_groups": [f"/aws/rds/cluster/mlflow-team-x/{log}" for log in ("error", "slowquery", "postgresql")],
+        "all_database_log_groups": {log: f"/aws/rds/cluster/mlflow-team-x/{log}" for log in ("error", "slowquery", "postgresql")},
         "load_balancers": ["mlflow-team-x"],
         "api_load_balancer": "mlflow-team-x-api",
         "preparation_task": "mlflow-team-x-prepare-database",

@@ -58,7 +58,7 @@ def reconcile(resources: t.Sequence[Resource]) -> list[Change]:
 
     add(resources)
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
-        list(pool.map(Resource.prefetch, resources))
+        list(pool.map(lambda resource: resource.prefetch(), resources))
         while True:
             for resource in [r for r, needs in waiting.items() if not needs]:
                 del waiting[resource]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import log_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
 LOAD_BALANCER_NAME = 32
@@ -46,7 +47,7 @@ class Names(t.NamedTuple):
     bucket: str
     database_log_groups: dict[str, str]
     """RDS chooses their names. By the log type of the database's engine."""
-    all_database_log_groups: list[str]
+    all_database_log_groups: dict[str, str]
     """Those of all engines."""
     load_balancers: list[str]
     """Those of the stack, each with a target group of its name."""
@@ -119,8 +120,8 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         vpc_link_security_group=f"{name}-vpc-link",
         api_load_balancer_security_group=f"{name}-load-balancer-api",
         bucket=f"{name}-{account_id}-{region}",
-        database_log_groups={log: _database_log_group(name, log) for log in _DATABASE_LOGS.get(engine, ())},
-        all_database_log_groups=[_database_log_group(name, log) for logs in _DATABASE_LOGS.values() for log in logs],
+        database_log_groups={log: log_group_name(name, log) for log in _DATABASE_LOGS.get(engine, ())},
+        all_database_log_groups={log: log_group_name(name, log) for logs in _DATABASE_LOGS.values() for log in logs},
         load_balancers=[name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer],
         api_load_balancer=api_load_balancer,
         preparation_task=f"{name}-prepare-database",
@@ -150,10 +151,6 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
 def _host(inputs: Inputs, zone: str) -> str:
     record = inputs.get("mlflow_record_name")
     return host_name(record, inputs[zone]) if record and inputs.get(zone) else ""
-
-
-def _database_log_group(name: str, log: str) -> str:
-    return f"/aws/rds/cluster/{name}/{log}"
 
 
 def host_name(record: str, zone: str) -> str:

@@ -16,7 +16,13 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.stat
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import is_kept, is_parameter_group, parameter_group_name, restored_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import (
+    is_kept,
+    is_parameter_group,
+    log_group_name,
+    parameter_group_name,
+    restored_name,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.parameter_group import ClusterParameterGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.subnet_group import SubnetGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family
@@ -77,7 +83,7 @@ def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
 
 def _log_groups(aws: Aws, params: dict[str, t.Any]) -> list[ExportedLog]:
     spec = {"retention_in_days": params["log_retention_in_days"], "kms_key_id": None, "account_id": params["account_id"]}
-    names = [f"/aws/rds/cluster/{params['cluster_identifier']}/{log}" for log in params["enabled_cloudwatch_logs_exports"] or ()]
+    names = [log_group_name(params["cluster_identifier"], log) for log in params["enabled_cloudwatch_logs_exports"] or ()]
     return [ExportedLog(aws, name, spec, tags=params["tags"], absent=params["state"] == "absent") for name in names]
 
 

@@ -55,6 +55,11 @@ def parameter_group_name(prefix: str, family: str) -> str:
     return f"{prefix}-{family.replace('.', '-')}"
 
 
+def log_group_name(cluster: str, log: str) -> str:
+    """What RDS calls the log group of a log type such as ``error``."""
+    return f"/aws/rds/cluster/{cluster}/{log}"
+
+
 def is_parameter_group(name: str, cluster: str) -> bool:
     """Whether a name is that of a parameter group of the ``cluster``, in whatever engine and version."""
     return re.fullmatch(re.escape(cluster) + r"-aurora-(mysql|postgresql)[\d-]+", name) is not None
