@@ -17,7 +17,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine impo
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import recorded_responses
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE, this_run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RESPONSES
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import cluster, parameter_group, subnet_group
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import parameter_group, subnet_group
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 from modules.run_module import ModuleFailed, run_module
 from support.stack import PASSWORD, Stack, public_subnets
 
@@ -234,7 +235,7 @@ def test_a_change_ends_the_answers_of_its_module_and_a_pause_those_of_all(deploy
     assert [call["operation"] for call in deployed_stack.aws.calls(mark)] == ["DeleteService", "DescribeServices", "DeleteCluster"]
 
     deployed_stack.aws.creation_seconds(rds=3600)
-    monkeypatch.setattr(cluster.Cluster, "timeout", 1)
+    monkeypatch.setattr(Cluster, "timeout", 1)
     store = {"name": "x", "engine": "aurora-mysql", "host": "x", "port": "1", "database": "x", "unique_name": "x", "master_secret_arn": "x"}
     with pytest.raises(ModuleFailed, match="has not finished"):
         run_module("mlflow_backend_store", {**store, "wait_for": {"cluster_identifier": NAME}}, deployed_stack.aws)
