@@ -129,7 +129,7 @@ def wait_available(aws: Aws, pending: dict[str, t.Any]) -> None:
     cluster = Cluster(aws, pending["cluster_identifier"])
     _wait_ready(cluster)
     new = pending["new_instances"]
-    members = t.cast(State, cluster.state)["members"]
+    members = cluster.actual["members"]
     instances = [(UnusedInstance if name in new else Instance)(aws, name, parent=cluster) for name in sorted(members)]
     run_concurrently(*(partial(_wait_ready, instance) for instance in instances))
 
