@@ -16,12 +16,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 import typing as t
 import xml.etree.ElementTree as ET
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -299,23 +300,27 @@ def run_alone(name: str) -> tuple[str, Path]:
 def run_side_by_side(names: list[str]) -> None:
     """Runs all steps: one of `BESIDE` at a time beside the others, which use both cores, and then two at a time."""
     beside = [name for name in BESIDE if name in names]
-    free = threading.Semaphore(1)
+    waiting, ended = deque(beside), {}
 
-    def when_free(name: str) -> tuple[str, Path]:
-        with free:
-            return run_alone(name)
+    def run_those_waiting() -> None:
+        with suppress(IndexError):  # none is waiting any more
+            while True:
+                name = waiting.popleft()
+                ended[name] = run_alone(name)
 
     with ThreadPoolExecutor(2) as pool:
-        started = [pool.submit(when_free, name) for name in beside]
+        lanes = [pool.submit(run_those_waiting)]
         run_steps([name for name in names if name not in beside])
-        free.release()
-        for name, step in zip(beside, started, strict=True):
-            output, report = step.result()
-            print(output, end="", flush=True)
-            if report.exists():
-                results.add(json.loads(report.read_text()))
-            else:
-                results.failed.append(f"{name}: it ended without a result")
+        lanes.append(pool.submit(run_those_waiting))
+        for lane in lanes:
+            lane.result()
+    for name in beside:
+        output, report = ended[name]
+        print(output, end="", flush=True)
+        if report.exists():
+            results.add(json.loads(report.read_text()))
+        else:
+            results.failed.append(f"{name}: it ended without a result")
 
 
 def main(names: list[str]) -> int:
