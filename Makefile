@@ -36,7 +36,7 @@ docs: ## builds the docs site in .cache/docs/html
 
 changelog: ## moves the fragments into CHANGELOG.md, for the version in galaxy.yml (ARGS=--update-existing: where that is there already)
 	@scripts/install .venv runtime checks
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" antsibull-changelog release $(ARGS)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" antsibull-changelog release --reload-plugins $(ARGS)
 
 bench: ## measures the table of docs/performance.md beside Terraform, where that is here (40 minutes; ARGS=--one-stack: 20, --quick: 3)
 	@scripts/install .venv runtime demo
