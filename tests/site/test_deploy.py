@@ -534,6 +534,13 @@ def test_destroy_leaves_the_prerequisites_and_the_snapshot(empty: Listing, destr
     assert not (team.folder / f"{NAME}.outputs.json").exists()
 
 
+@pytest.mark.versions
+def test_nothing_that_a_stack_does_is_deprecated(planned: Step, deployed: Step, again: Step, destroyed: Step) -> None:
+    """What a library deprecates while it is imported is told by Ansible itself, in no result."""
+    results = [result for step in (planned, deployed, again, destroyed) for result in step.run.results]
+    assert [result["deprecations"] for result in results if result.get("deprecations")] == []
+
+
 def _log_as_before(team: Stack) -> None:
     """Let the API write its access log where an older collection had it, and nothing where it is now."""
     logs, gateway, before = team.aws.client("logs"), team.aws.client("apigatewayv2"), f"/aws/apigateway/{NAME}"
