@@ -94,8 +94,8 @@ class ActionModule(InWorker):
                 module_args={**self._task.args, "inputs": inputs, "prefetch": not problems and self._task.args.get("prefetch", False)},
                 task_vars=task_vars,
             )
-            if answer.get("failed") and not answer.get("problems"):
-                return {**result, **answer} if not problems else self._failed(result, problems, [answer["msg"]])
+            if answer.get("failed") and not answer.get("problems"):  # it broke off
+                return {**result, **answer}
         if problems or answer.get("problems"):
             return self._failed(result, problems, answer.get("problems", []))
         lease = self._lease(inputs, variables, began)
