@@ -31,7 +31,9 @@ ASKING = {"preflight": {}, "stack_health": {"name": "x", "domain_name": "x.examp
 """What changes nothing of a stack."""
 FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool"}
 """What looks for things of its own tags only, and so does not come upon another's."""
-VARIABLES = {"ansible_python_interpreter": "{{ ansible_playbook_python }}", "mlflow_stack_tags": TAGS}
+VARIABLES = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+EXPORTED = Path(__file__).parents[2] / "roles" / "mlflow" / "vars" / "main" / "tags.yml"
+"""The tags of the stack, which nobody can give as an input."""
 DENIED = {"error": {"code": "AccessDenied", "message": "You may not do this", "status": 403}}
 DIFFERENT = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"  # a UUID
@@ -96,7 +98,7 @@ def can_remove(module: str) -> bool:
 
 
 def write_play(path: Path, listed: list[dict[str, t.Any]]) -> None:
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": VARIABLES, "tasks": listed}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": VARIABLES, "vars_files": [str(EXPORTED)], "tasks": listed}
     path.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
 
 
