@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: as_dicts
 version_added: 1.0.0
-short_description: Make a dictionary of each value of a list
+short_description: Turn each value of a list into a dictionary
 author: mlplatform contributors (@mlplatform)
 description:
   - Each value of the list becomes a dictionary that holds it under one key, with further keys that are the same for all.

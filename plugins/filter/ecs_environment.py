@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: ecs_environment
 version_added: 1.0.0
-short_description: Spell environment variables as a container definition of ECS does
+short_description: Format environment variables for a container definition of ECS
 author: mlplatform contributors (@mlplatform)
 description:
   - ECS takes the variables of a container as a list of names and values, each value a string.
