@@ -163,9 +163,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.sign_in import SignIn
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import requested
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import recorded_responses
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import connect, recording
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefetch import Deployment
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import ResponseRecorder
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import recording
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefetch import prefetch
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resources import Deployment
 
 
 class Preflight(Account, Restores):
@@ -202,7 +202,7 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
     return elsewhere + [problem for problems in answers for problem in problems]
 
 
-def problems_with(preflight: Preflight, scope: str, recorder: ResponseRecorder | None) -> list[Problem]:
+def problems_with(preflight: Preflight, scope: str, *, prefetching: bool) -> list[Problem]:
     """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
     problems = list(preflight.region()) or list(preflight.role()) or list(preflight.account())
     if problems or scope not in ("site", "restore", "bootstrap"):
@@ -210,15 +210,14 @@ def problems_with(preflight: Preflight, scope: str, recorder: ResponseRecorder |
     if scope == "bootstrap":
         preflight.suits()
         return problems_with_aws(preflight, scope)
-    problems, taken = run_concurrently(partial(problems_with_aws, preflight, scope), partial(look_at_all, preflight, recorder))
+    problems, taken = run_concurrently(partial(problems_with_aws, preflight, scope), partial(of_others, preflight, prefetching=prefetching))
     return problems + taken
 
 
-def look_at_all(preflight: Preflight, recorder: ResponseRecorder | None) -> list[Problem]:
-    """Ask for what the stack has, for the modules to come, and say what of it is somebody else's.
+def of_others(preflight: Preflight, *, prefetching: bool) -> list[Problem]:
+    """What has a name of the stack's and is somebody else's; and, where ``prefetching``, read all that the modules to come will read.
 
-    Nothing is prefetched where the database is not there, and the other parts are about to be made; then only whose they are is asked. Where it
-    is there, that is not asked but taken from what was prefetched.
+    Nothing is prefetched where the database is not there, and the other parts are about to be created.
     """
     inputs = preflight.inputs
     if not inputs.get("mlflow_unique_name"):
@@ -227,11 +226,10 @@ def look_at_all(preflight: Preflight, recorder: ResponseRecorder | None) -> list
         cluster = preflight.cluster(inputs["mlflow_unique_name"])
     except (ClientError, BotoCoreError):
         return []  # which a check tells
-    if recorder and (cluster or preflight.aws.check_mode):
-        Deployment(preflight.aws, inputs, cluster).run()
-        with recorder.replayed():
-            return Ownership(preflight.aws, inputs, cluster).problems()
-    return [] if cluster and preflight.of_this_stack(cluster) else Ownership(preflight.aws, inputs, cluster).problems()
+    deployment = Deployment(preflight.aws, inputs)
+    if prefetching and (cluster or preflight.aws.check_mode):
+        return Ownership(deployment, cluster, prefetch(deployment)).problems()
+    return [] if cluster and preflight.of_this_stack(cluster) else Ownership(deployment, cluster).problems()
 
 
 def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:
@@ -259,17 +257,17 @@ def main() -> None:
     inputs, scope = module.params["inputs"], module.params["scope"]
     try:
         recorded_responses.forget()  # of what a play before this one has read
-        aws, recorder = recording(module) if module.params["prefetch"] else (connect(module), None)
+        aws, recorder = recording(module)
         preflight = Preflight(aws, inputs)
         facts: dict[str, t.Any] = {}
-        problems = problems_with(preflight, scope, recorder)
+        problems = problems_with(preflight, scope, prefetching=module.params["prefetch"] and recorder.is_for_others)
         if not problems:
             facts, problems = task_of(preflight, scope)
         if not problems and scope in ("site", "restore"):
             facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
             facts["kms_keys"] = Keys(aws, inputs).keys()
         if not problems:
-            if recorder:
+            if module.params["prefetch"]:
                 recorder.save()
             names = preflight.names._asdict()
             module.exit_json(changed=False, account_id=aws.account_id, partition=aws.partition, region=aws.region, names=names, **facts)

@@ -110,7 +110,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, explain
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LeaseError, LeaseManager
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import lease_manager, recording
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefetch import Removal
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefetch import prefetch
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resources import Removal
 
 
 def reconcile(manager: LeaseManager, state: str) -> None:
@@ -125,11 +126,11 @@ def reconcile(manager: LeaseManager, state: str) -> None:
             manager.remove()
 
 
-def prefetch(module: AnsibleAWSModule, stack: str) -> None:
-    """Ask for what there is to remove, for the modules to come, once all of it is shown, and no other run changes it any more."""
+def prefetch_removal(module: AnsibleAWSModule, stack: str) -> None:
+    """Read what there is to remove, for the modules to come, once AWS shows all of it, and no other run changes it any more."""
     aws, recorder = recording(module)
-    if recorder and aws.is_consistent:
-        Removal(aws, stack, module.params["prefetch"]).run()
+    if recorder.is_for_others and aws.is_consistent:
+        prefetch(Removal(aws, stack, module.params["prefetch"]))
         recorder.save(removal=True)
 
 
@@ -149,7 +150,7 @@ def main() -> None:
         if manager:
             reconcile(manager, module.params["state"])
             if manager.acquired and module.params["prefetch"]:
-                prefetch(module, manager.stack)
+                prefetch_removal(module, manager.stack)
     except LeaseError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

@@ -36,13 +36,10 @@ def connect(module: t.Any) -> Aws:
     return aws
 
 
-def recording(module: t.Any) -> tuple[Aws, ResponseRecorder | None]:
-    """AWS, and what records its responses for the modules to come; None where this run has no place for them."""
-    aws = guarded(module)
-    file = os.environ.get(RESPONSES)
-    recorder = ResponseRecorder(file) if file else None
-    if recorder:
-        aws.hooks.append(recorder)
+def recording(module: t.Any) -> tuple[Aws, ResponseRecorder]:
+    """AWS, and what records its responses, for this module and for those to come."""
+    aws, recorder = guarded(module), ResponseRecorder(os.environ.get(RESPONSES))
+    aws.hooks.append(recorder)
     return aws, recorder
 
 

@@ -111,36 +111,56 @@ class RecordedResponses(Hook):
 
 
 class ResponseRecorder(Hook):
-    """Notes what AWS answers, for the modules to come."""
+    """Records what AWS answers, for the modules to come; and within this one no two threads ask the same."""
 
-    def __init__(self, file: str) -> None:
-        self._file = Path(file)
+    def __init__(self, file: str | None) -> None:
+        """``file``: where the modules find the responses; None where this run has no place for them."""
+        self._file = Path(file) if file else None
         self._known: dict[str, Answer] = {}
+        self._asked: dict[str, threading.Event] = {}
+        """The questions that AWS has not answered yet."""
+        self._lock = threading.Lock()
         self._since = time.time()
-        self._replays = False
 
     def attach(self, client: t.Any) -> None:
         """Listen to a client of botocore."""
         client.meta.events.register("before-parameter-build", _note_question)
-        client.meta.events.register("response-received", self._note)
         client.meta.events.register("before-call", self._answer)
+        client.meta.events.register("response-received", self._note)
+        client.meta.events.register("after-call", self._answered)
+        client.meta.events.register("after-call-error", self._answered)
 
-    @contextlib.contextmanager
-    def replayed(self) -> t.Iterator[None]:
-        """Within, what is known is not asked for again."""
-        self._replays = True
-        try:
-            yield
-        finally:
-            self._replays = False
-
-    def _answer(self, context: dict[str, t.Any], **_kwargs: t.Any) -> tuple[SimpleNamespace, dict[str, t.Any]] | None:
-        return _stand_in(self._known.get(context["mlflow_question"])) if self._replays else None
+    @property
+    def is_for_others(self) -> bool:
+        """Whether modules to come find the responses."""
+        return self._file is not None
 
     def save(self, *, removal: bool = False) -> None:
-        """Hand over what was answered until now, to a run that is a ``removal`` or not, see ``Answers``."""
-        with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            pickle.dump((self._since, removal, dict(self._known)), file)
+        """Hand over what was answered until now, to a run that is a ``removal`` or not, see ``RecordedResponses``."""
+        if self._file:
+            with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                pickle.dump((self._since, removal, dict(self._known)), file)
+
+    def _answer(self, model: t.Any, context: dict[str, t.Any], **_kwargs: t.Any) -> tuple[SimpleNamespace, dict[str, t.Any]] | None:
+        """What is known is not asked again, and who asks what another thread is asking waits for its answer."""
+        question = context["mlflow_question"]
+        while is_read_only(model.name) and model.name not in SECRET:
+            with self._lock:
+                if question in self._known:
+                    return _stand_in(self._known[question])
+                asked = self._asked.get(question)
+                if asked is None:
+                    self._asked[question] = threading.Event()
+                    break
+            if not asked.wait(LASTING):
+                break
+        return None
+
+    def _answered(self, context: dict[str, t.Any], **_kwargs: t.Any) -> None:
+        with self._lock:
+            asked = self._asked.pop(context["mlflow_question"], None)
+        if asked:
+            asked.set()
 
     def _note(
         self, event_name: str, response_dict: dict[str, t.Any], parsed_response: dict[str, t.Any] | None, context: dict[str, t.Any], **_kwargs: t.Any

@@ -119,6 +119,9 @@ class Api(ApiGatewayResource):
         stray_mappings = [Mapping(self, m, needs=stray_stages, absent=True) for m in self._own(mappings.values())]
         return [integration, authorizer, *permissions, *routes, stage, *wanted, *stray_mappings, *stray_stages, *stray_routes, *unused]
 
+    def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
+        return [self._mappings, self._statements]
+
     def _parts(self) -> dict[str, list[Document]]:
         """What belongs to the API, all read at the same time."""
         api_id = self.actual["id"]
@@ -128,18 +131,20 @@ class Api(ApiGatewayResource):
         return {part: [] for part in PARTS} | dict(zip(read, run_concurrently(*read.values()), strict=True))
 
     def _mappings(self) -> list[Document]:
-        """All API mappings of the custom domain name."""
+        """All API mappings that the custom domain name had before this run."""
         if not self.spec["domain_name"]:
             return []
         operation = {"service": "apigatewayv2", "operation": "get_api_mappings", "result": "Items"}
-        return none_if_missing(self.aws.pages, "NotFoundException", **operation, DomainName=self.spec["domain_name"]) or []
+        pages = functools.partial(none_if_missing, self.aws.pages, "NotFoundException", **operation, DomainName=self.spec["domain_name"])
+        return self.aws.once(("mappings", self.spec["domain_name"]), pages) or []
 
     def _statements(self) -> list[Document]:
-        """The resource policy of the authorizer's function, where the API is to have one."""
+        """The resource policy that the authorizer's function had before this run, where the API is to have one."""
         if self.absent or self.spec["authorizer"]["type"] == "JWT":
             return []
         function_name = self.spec["authorizer"]["function_name"]
-        policy = none_if_missing(self.aws.client("lambda").get_policy, "ResourceNotFoundException", FunctionName=function_name)
+        get = self.aws.client("lambda").get_policy
+        policy = self.aws.once(("policy", function_name), lambda: none_if_missing(get, "ResourceNotFoundException", FunctionName=function_name))
         return json.loads(policy["Policy"])["Statement"] if policy else []
 
     def _own(self, mappings: t.Iterable[Document]) -> list[Document]:

@@ -71,7 +71,7 @@ def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
     subnet_group = SubnetGroup(aws, _subnet_group_name(params), params, **common)
     cluster = Cluster(aws, name, params, **common)
     groups, relatives, *_prefetched = run_concurrently(
-        partial(_parameter_groups, aws, name), partial(_relatives, aws, name, params), subnet_group.prefetch, cluster.prefetch
+        partial(parameter_groups, aws, name), partial(_relatives, aws, name, params), subnet_group.prefetch, cluster.prefetch
     )
     of_families = [ClusterParameterGroup(aws, group, {**params, "arn": arn}, **common) for group, arn in sorted(groups.items())]
     clusters = [cluster, *(Cluster(aws, other, spec, **common) for other, spec in relatives)]
@@ -95,7 +95,7 @@ def _subnet_group_name(params: dict[str, t.Any]) -> str:
     return params["subnet_group_name"] or _prefix(params)
 
 
-def _parameter_groups(aws: Aws, name: str) -> dict[str, str]:
+def parameter_groups(aws: Aws, name: str) -> dict[str, str]:
     """The ARNs of the cluster's parameter groups by name: earlier major versions of the engine had their own."""
     listed = aws.pages("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups")
     every = {group["DBClusterParameterGroupName"]: group["DBClusterParameterGroupArn"] for group in listed}

@@ -47,7 +47,7 @@ class Record(Resource):
         self.owner = ",".join(f"{k}={v}" for k, v in owner_tags(self.spec["tags"]).items())
 
     def describe(self) -> State | None:
-        sets = self._record_sets()
+        sets = self.record_sets()
         record, owner_record = sets.get((dns_name(self.name), self.spec["type"])), sets.get((self.owner_name, "TXT"))
         owner = target(owner_record)["values"][0].strip('"') if owner_record else None
         theirs = bool(self.owner) and owner != self.owner
@@ -73,7 +73,8 @@ class Record(Resource):
             )
         return {**state, **target(record)}
 
-    def _record_sets(self) -> dict[tuple[str, str], dict[str, t.Any]]:
+    def record_sets(self) -> dict[tuple[str, str], dict[str, t.Any]]:
+        """The record sets of its name, and of the names below it as far as its owner record, by name and type."""
         # Route 53 lists the names below a name right after it: one call finds the record and its TXT record.
         start = {"StartRecordName": dns_name(self.name)}
         found: dict[tuple[str, str], dict[str, t.Any]] = {}

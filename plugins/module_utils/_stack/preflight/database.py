@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import db_cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.base import describe_cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import RESTORED_AT_TAG, RESTORED_FROM_TAG, is_kept, restored_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family, version_change
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import first_or_none
@@ -108,7 +108,7 @@ class Database(Checks):
         return self.aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"]
 
     def cluster(self, name: str) -> dict[str, t.Any] | None:
-        return db_cluster(self.aws, name)
+        return describe_cluster(self.aws, name)
 
     def clusters(self) -> dict[str, dict[str, t.Any]]:
         """The stack's own clusters by name: the database, the one that is being restored, and those that restores have kept."""

@@ -12,7 +12,8 @@ from functools import partial
 from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import db_cluster, db_instances, domain_names, load_balancer, vpc_links
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.base import describe_cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import domain_names, load_balancer, vpc_links
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
@@ -77,7 +78,9 @@ class Quotas(Checks):
 
     def clusters(self) -> Problems:
         if self.is_new():
-            clusters, instances = run_concurrently(lambda: self.aws.pages("rds", "describe_db_clusters", "DBClusters"), lambda: db_instances(self.aws))
+            clusters, instances = run_concurrently(
+                lambda: self.aws.pages("rds", "describe_db_clusters", "DBClusters"), lambda: self.aws.pages("rds", "describe_db_instances", "DBInstances")
+            )
             yield from self.room(CLUSTERS, len(clusters))
             yield from self.room(INSTANCES, len(instances), 1 + (self.inputs.get("mlflow_database_reader_count") or 0))
 
@@ -147,4 +150,4 @@ class Quotas(Checks):
         return self.inputs["mlflow_unique_name"]
 
     def is_new(self) -> bool:
-        return db_cluster(self.aws, self.name) is None
+        return describe_cluster(self.aws, self.name) is None

@@ -1,0 +1,214 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the resources of a stack, layer by layer, each with as much of its specification as reading it takes.
+
+Their modules have the whole of it. A resource that is missing here costs time and nothing else: its module reads it by itself.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.api import Api
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import Target
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import Group
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.cluster import Cluster as EcsCluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import Service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import TaskDefinition
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.load_balancer import LoadBalancer
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import Function
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster as RdsCluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.database import parameter_groups
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import parameter_group_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.parameter_group import ClusterParameterGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.subnet_group import SubnetGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import Record
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, Names, names_of, owner
+
+AUTHORIZER_POLICY = "authorizer"
+"""The inline policy of the authorizer's role. A role of the tasks has one of its own name."""
+
+Layer = t.Callable[[], t.Iterator[Resource]]
+
+
+class Resources:
+    """The resources of one stack; ``absent`` where they are read to be removed."""
+
+    absent: t.ClassVar[bool]
+
+    def __init__(self, aws: Aws, names: Names) -> None:
+        self.aws, self.names = aws, names
+        self.common: dict[str, t.Any] = {"tags": owner(names.unique_name), "absent": self.absent}
+
+    def layers(self) -> tuple[Layer, ...]:
+        """What gives the resources of each layer. Raises LookupError where an input is missing."""
+        raise NotImplementedError
+
+    def _security_groups(self, vpc_id: str, wanted: t.Container[str]) -> t.Iterator[Resource]:
+        siblings: dict[str, Group] = {}  # all are read together
+        for name in self.names.security_groups:
+            siblings[name] = Group(self.aws, vpc_id, {"name": name, "rules": []}, siblings, **self.common)
+        yield from (group for name, group in siblings.items() if name in wanted)
+
+    def _load_balancers(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
+        for name in names:
+            yield LoadBalancer(self.aws, name, {"attributes": {}}, **self.common)
+            yield TargetGroup(self.aws, name, {"health_check": {}, "attributes": {}}, **self.common)
+
+    def _task_roles(self) -> t.Iterator[Resource]:
+        for name in self.names.task_roles:
+            yield self._role(name, name, absent=self.absent)
+
+    def _role(self, name: str, policy: str, *, absent: bool) -> Role:
+        spec = {"inline_policies": {} if absent else {policy: {}}, "managed_policies": []}
+        return Role(self.aws, name, spec, tags=self.common["tags"], absent=absent)
+
+    def _authorizer(self, *, absent: bool) -> t.Iterator[Resource]:
+        yield self._role(self.names.authorizer, AUTHORIZER_POLICY, absent=absent)
+        yield Function(self.aws, self.names.authorizer, tags=self.common["tags"], absent=absent)
+
+    def _secrets(self) -> t.Iterator[Resource]:
+        for name in self.names.secrets:  # their values no module takes from another's response
+            yield Secret(self.aws, name, {"value": None}, **self.common)
+
+    def _ecs(self, cluster: str) -> t.Iterator[Resource]:
+        """``cluster``: how the modules call it."""
+        yield EcsCluster(self.aws, self.names.unique_name, **self.common)
+        yield Service(self.aws, self.names.unique_name, {"cluster": cluster}, **self.common)
+        target = {"service_namespace": "ecs", "resource_id": self.names.scalable_target, "scalable_dimension": "ecs:service:DesiredCount"}
+        bounds: State = {"min_capacity": None, "max_capacity": None, "scheduled_actions": []}
+        yield Target(self.aws, self.names.scalable_target, {**target, **bounds}, **self.common)
+        for family in self.names.task_families:
+            yield TaskDefinition(self.aws, family, **self.common)
+
+    def _api(self, host: str, authorizer: dict[str, str]) -> t.Iterator[Resource]:
+        yield DomainName(self.aws, host, **self.common)
+        spec: State = {"domain_name": None if self.absent else host, "authorizer": authorizer, "route_keys": [], "stage": {"name": "$default"}}
+        yield Api(self.aws, self.names.unique_name, spec, **self.common)
+        yield VpcLink(self.aws, self.names.unique_name, {"subnet_ids": [], "security_group_ids": []}, **self.common)
+
+    def _record(self, host: str, zone_id: str) -> Record:
+        """Never as absent: then it would warn of what is somebody else's, which its module does."""
+        spec = {"type": "A", "zone_id": zone_id, "alias": None, "values": [], "ttl": None, "tags": self.common["tags"]}
+        return Record(self.aws, host, spec)
+
+
+class Deployment(Resources):
+    """Those of a stack that is deployed, in the order in which preflight names what is somebody else's."""
+
+    absent = False
+
+    def __init__(self, aws: Aws, inputs: Inputs) -> None:
+        super().__init__(aws, names_of(inputs, aws.account_id, aws.region))
+        self.inputs = inputs
+        self.jwt = inputs.get("mlflow_api_authorizer") == "jwt"
+
+    def layers(self) -> tuple[Layer, ...]:
+        return (
+            self.database,
+            self.security_groups,
+            self.bucket,
+            lambda: self._load_balancers(self.names.load_balancers),
+            self._task_roles,
+            lambda: self._authorizer(absent=self.jwt),
+            self.log_groups,
+            self._secrets,
+            self.ecs,
+            self.api,
+            self.records,
+        )
+
+    def database(self) -> t.Iterator[Resource]:
+        name, inputs = self.names.unique_name, self.inputs
+        yield SubnetGroup(self.aws, name, **self.common)
+        family = parameter_group_family(inputs["mlflow_database_engine"], inputs["mlflow_rds_cluster_engine_version"])
+        yield ClusterParameterGroup(self.aws, parameter_group_name(name, family), {"parameters": {}}, **self.common)
+        password = {"master_user_password_secret_arn": inputs["mlflow_database_password_secret_arn"]}
+        yield RdsCluster(self.aws, name, {**password, "name_prefix": name, "reader_count": inputs.get("mlflow_database_reader_count") or 0}, **self.common)
+
+    def security_groups(self) -> t.Iterator[Resource]:
+        internal = self.inputs.get("mlflow_load_balancer_is_internal", True)
+        wanted = set(self.names.security_groups) - ({self.names.api_load_balancer_security_group} if internal else set())
+        yield from self._security_groups(self.inputs["mlflow_vpc_id"], wanted)
+
+    def bucket(self) -> t.Iterator[Resource]:
+        if not self.inputs.get("mlflow_artifact_bucket_id"):
+            every: State = dict.fromkeys(Bucket.settings, {})
+            yield Bucket(self.aws, self.names.bucket, {**every, "expected_bucket_owner": self.aws.account_id}, **self.common)
+
+    def log_groups(self) -> t.Iterator[Resource]:
+        account = {"account_id": self.aws.account_id}
+        for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
+            yield LogGroup(self.aws, name, account, **self.common)
+        yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.jwt)
+
+    def ecs(self) -> t.Iterator[Resource]:
+        return self._ecs(f"arn:{self.aws.partition}:ecs:{self.aws.region}:{self.aws.account_id}:cluster/{self.names.unique_name}")
+
+    def api(self) -> t.Iterator[Resource]:
+        types = ("JWT", self.names.jwt_authorizer) if self.jwt else ("REQUEST", self.names.lambda_authorizer)
+        yield from self._api(self.names.api_host, {"type": types[0], "name": types[1], "function_name": self.names.authorizer})
+
+    def records(self) -> t.Iterator[Record]:
+        yield self._record(self.names.host, self.inputs["mlflow_zone_id"])
+        yield self._record(self.names.api_host, self.inputs["mlflow_api_zone_id"])
+
+
+class Removal(Resources):
+    """Those of a stack that is removed, whatever its inputs were.
+
+    Without what holds data that would be lost: whose the database and the bucket are, and whether the bucket is empty, their modules read
+    right before they remove them. And without the log groups, which AWS's services create by themselves as long as they run.
+    """
+
+    absent = True
+
+    def __init__(self, aws: Aws, name: str, where: dict[str, str]) -> None:
+        """``where``: the option ``prefetch`` of ``mlplatform.mlflow_aws.stack_lease``."""
+        super().__init__(aws, names_of({"mlflow_unique_name": name}))
+        self.where = where
+
+    def layers(self) -> tuple[Layer, ...]:
+        names, where = self.names, self.where
+        return (
+            self.account,
+            self.database,
+            self.instances,
+            lambda: self._security_groups(where["vpc_id"], names.security_groups),
+            lambda: self._load_balancers(name for name in (names.unique_name, names.api_load_balancer) if len(name) <= LOAD_BALANCER_NAME),
+            self._task_roles,
+            lambda: self._authorizer(absent=True),
+            self._secrets,
+            lambda: self._ecs(names.unique_name),
+            lambda: self._api(where["api_host"], {}),
+            lambda: iter([self._record(where["host"], where["zone_id"]), self._record(where["api_host"], where["api_zone_id"])]),
+        )
+
+    def account(self) -> t.Iterator[Resource]:
+        """No resource; but many modules ask whose account it is."""
+        self.aws.account_id
+        yield from ()
+
+    def database(self) -> t.Iterator[Resource]:
+        yield SubnetGroup(self.aws, self.names.unique_name, **self.common)
+        for name, arn in parameter_groups(self.aws, self.names.unique_name).items():
+            yield ClusterParameterGroup(self.aws, name, {"arn": arn}, **self.common)
+
+    def instances(self) -> t.Iterator[Resource]:
+        for instance in self.aws.pages("rds", "describe_db_instances", "DBInstances"):
+            if instance.get("DBClusterIdentifier") == self.names.unique_name:
+                yield Instance(self.aws, instance["DBInstanceIdentifier"], **self.common)
