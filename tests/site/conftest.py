@@ -15,13 +15,13 @@ from support.stack import Stack, prerequisites
 ONLY_NEWER = {f"elbv2 ModifyRule {member}: unknown to the oldest" for member in ("Transforms", "ResetTransforms")}
 """What a boto3 that does not know it is never asked to send: it does not show that a rule has transforms."""
 
-LONGEST = ("changes", "bootstrap", "variants", "upgrade", "trouble", "prefetch", "restore", "plan", "in_worker", "kills", "many", "deaths", "deploy")
+LONGEST = ("variants", "upgrade", "trouble", "bootstrap", "restore", "in_worker", "changes", "prefetch", "plan", "kills", "many", "deaths", "deploy")
 """Their files come first, by length, or one of them would run alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = {f"test_{name}": n for n, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(item.path.stem, len(order)) if item.path.parent == Path(__file__).parent else -1)
+    order = {Path(__file__).with_name(f"test_{name}.py"): n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(autouse=True)
