@@ -9,7 +9,7 @@ version_added: 1.0.0
 short_description: Turn each value of a list into a dictionary
 author: mlplatform contributors (@mlplatform)
 description:
-  - Each value of the list becomes a dictionary that holds it under one key, with further keys that are the same for all.
+  - Each value becomes a dictionary that has it under one key, with further keys that are the same for all.
 positional: key
 options:
   _input:
@@ -21,7 +21,7 @@ options:
     type: str
     required: true
 notes:
-  - All other keyword arguments are put into each dictionary as they are.
+  - All other keyword arguments become keys of each dictionary.
 """
 
 EXAMPLES = r"""

@@ -9,7 +9,7 @@ version_added: 1.0.0
 short_description: Format environment variables for a container definition of ECS
 author: mlplatform contributors (@mlplatform)
 description:
-  - ECS takes the variables of a container as a list of names and values, each value a string.
+  - ECS expects the variables of a container as a list of names and values, with each value a string.
 options:
   _input:
     description: The variables, by name.

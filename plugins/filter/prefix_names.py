@@ -6,10 +6,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: prefix_names
 version_added: 1.0.0
-short_description: Put a prefix before the name of each dictionary of a list
+short_description: Add a prefix to the name of each dictionary of a list
 author: mlplatform contributors (@mlplatform)
 description:
-  - The names that inputs give become names in AWS, which hold the name of the stack.
+  - The names in AWS contain the name of the stack, those in the inputs do not.
 positional: prefix
 options:
   _input:
@@ -18,7 +18,7 @@ options:
     elements: dict
     required: true
   prefix:
-    description: What every name begins with.
+    description: The prefix.
     type: str
     required: true
 """

@@ -6,12 +6,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: secret_arns
 version_added: 1.0.0
-short_description: Find the secrets and parameters that containers are given
+short_description: List the secrets and parameters that containers use
 author: mlplatform contributors (@mlplatform)
 description:
   - The ARNs in Secrets Manager and Parameter Store that ECS reads before it starts containers, as their C(secrets), as C(secretOptions) of their
     log configuration, or as credentials of a registry.
-  - Without what ECS takes after an ARN, which is a JSON key, a version stage and a version.
+  - They are returned without the JSON key, version stage and version that ECS accepts after an ARN.
 positional: more
 options:
   _input:
