@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ecs_service
 version_added: 1.0.0
-short_description: Manage an ECS service on Fargate
+short_description: Manage an ECS service on Fargate, with its scaling
 author: mlplatform contributors (@mlplatform)
 description:
   - Creates, updates and deletes one ECS service on Fargate that is deployed by rolling updates (C(CreateService),
@@ -20,16 +20,23 @@ description:
     The previous revision may be incompatible with what was changed in the meantime, such as the schema of its database. So
     the new revision is deployed while there are no tasks, and until its tasks run ECS's circuit breaker does not roll
     back.
+  - Once the service runs, creates and updates its scalable target with the scaling policies and scheduled actions
+    (C(RegisterScalableTarget), C(PutScalingPolicy), C(PutScheduledAction) and the calls that undo them). Policies and actions of the
+    target that are not given here are removed. A scheduled action sets the bounds of the target when its time comes. Bounds that the
+    scheduled actions lead to, starting from those given here, are as they should be. Suspended scaling is resumed, which completes
+    a run of M(mlplatform.mlflow_aws.ecs_service_state) that died.
+  - With O(state=absent), removes the scalable target of the service first.
   - Used in place of M(community.aws.ecs_service), which does not compare the deployment or network configuration,
     cannot change tags, reports a change on every run where autoscaling controls the number of tasks, and does not
-    say why a deployment failed.
+    say why a deployment failed; and of M(community.aws.application_autoscaling_policy), which changes AWS in check mode, has no
+    scheduled actions and never removes a target.
 options:
   name:
     description: Name of the service.
     type: str
     required: true
   cluster:
-    description: Name or ARN of the cluster.
+    description: Name of the cluster.
     type: str
     required: true
   task_definition:
@@ -112,6 +119,59 @@ options:
     type: str
     choices: [ENABLED, DISABLED]
     default: ENABLED
+  scalable_target:
+    description: How Application Auto Scaling controls the number of tasks. Not managed where omitted.
+    type: dict
+    suboptions:
+      min_capacity:
+        description: Minimum number of tasks.
+        type: int
+        required: true
+      max_capacity:
+        description: Maximum number of tasks.
+        type: int
+        required: true
+      policies:
+        description: The scaling policies.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the policy.
+            type: str
+            required: true
+          target_tracking:
+            description: C(TargetTrackingScalingPolicyConfiguration), spelled as the API spells it. One of this and C(step)
+              is required.
+            type: dict
+          step:
+            description: C(StepScalingPolicyConfiguration), spelled as the API spells it.
+            type: dict
+      scheduled_actions:
+        description: The scheduled actions.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the action.
+            type: str
+            required: true
+          schedule:
+            description: When, as C(cron(...)), C(rate(...)) or C(at(...)).
+            type: str
+            required: true
+          timezone:
+            description: Time zone of the schedule.
+            type: str
+            default: UTC
+          min_capacity:
+            description: Minimum number of tasks from then on. Left as it is where omitted.
+            type: int
+          max_capacity:
+            description: Maximum number of tasks from then on. Left as it is where omitted.
+            type: int
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -126,7 +186,7 @@ EXAMPLES = r"""
   mlplatform.mlflow_aws.ecs_service:
     name: mlflow-team-x
     cluster: mlflow-team-x
-    task_definition: "{{ registered.task_definition.arn }}"
+    task_definition: "{{ registered.task_definitions['mlflow-team-x'].arn }}"
     desired_count: 2
     subnets: [subnet-0a, subnet-0b]
     security_groups: [sg-0a]
@@ -135,6 +195,26 @@ EXAMPLES = r"""
         container_name: mlflow
         container_port: 5000
     health_check_grace_period_seconds: 120
+    scalable_target:
+      min_capacity: 2
+      max_capacity: 4
+      policies:
+        - name: mlflow-team-x-cpu
+          target_tracking:
+            TargetValue: 70
+            PredefinedMetricSpecification:
+              PredefinedMetricType: ECSServiceAverageCPUUtilization
+      scheduled_actions:
+        - name: night
+          schedule: cron(0 20 * * ? *)
+          timezone: Europe/Madrid
+          min_capacity: 0
+          max_capacity: 0
+        - name: morning
+          schedule: cron(0 7 ? * MON-FRI *)
+          timezone: Europe/Madrid
+          min_capacity: 2
+          max_capacity: 4
     tags:
       team: x
 """
@@ -147,6 +227,17 @@ service:
   sample:
     arn: arn:aws:ecs:eu-west-1:123456789012:service/mlflow-team-x/mlflow-team-x
     name: mlflow-team-x
+scalable_target:
+  description: The scalable target, as it is after the run. Empty where it is not managed, and with O(state=absent).
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:application-autoscaling:eu-west-1:123456789012:scalable-target/0ec5abc123
+    service_namespace: ecs
+    resource_id: service/mlflow-team-x/mlflow-team-x
+    scalable_dimension: ecs:service:DesiredCount
+    min_capacity: 2
+    max_capacity: 4
 ready:
   description: Whether AWS has finished its work on all of it; without O(wait) it may not have. True in check mode.
   type: bool
@@ -162,11 +253,13 @@ changes:
       description: V(create), V(update), V(replace) or V(delete).
       type: str
     kind:
-      description: Kind of the resource.
+      description:
+        - V(ecs_service), V(application_autoscaling_target), V(application_autoscaling_policy) or
+          V(application_autoscaling_scheduled_action).
       type: str
       sample: ecs_service
     name:
-      description: Name of the resource.
+      description: Name of the resource; of the scalable target, its C(resource_id).
       type: str
     fields:
       description: What differs, each with C(name), C(before) and C(after).
@@ -186,12 +279,21 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.argu
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import SCALABLE_TARGET, Target, resource_id
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import Service
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
-    service = Service(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
-    return [service], lambda: {"service": {"arn": service.state["arn"], "name": service.name} if service.state else {}}
+    absent, tags = params["state"] == "absent", params["tags"]
+    service = Service(aws, params["name"], params, tags=tags, absent=absent)
+    target = Target(aws, resource_id(params["cluster"], params["name"]), params["scalable_target"], tags=tags, needs=[service], absent=absent)
+
+    def results() -> dict[str, t.Any]:
+        return {"service": {"arn": service.state["arn"], "name": service.name} if service.state else {}, "scalable_target": target.result()}
+
+    if absent:
+        return [target, service], results
+    return ([service, target] if params["scalable_target"] else [service]), results
 
 
 def main() -> None:
@@ -224,6 +326,7 @@ def main() -> None:
             "enable_ecs_managed_tags": {"type": "bool", "default": True},
             "propagate_tags": {"type": "str", "choices": ["NONE", "SERVICE", "TASK_DEFINITION"], "default": "SERVICE"},
             "availability_zone_rebalancing": {"type": "str", "choices": ["ENABLED", "DISABLED"], "default": "ENABLED"},
+            "scalable_target": {"type": "dict", "options": SCALABLE_TARGET},
             **STATE,
             **TAGS,
             **WAIT,

@@ -90,19 +90,20 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service_state import DIMENSION, Suspension, TaskCount, active_service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import DIMENSION, resource_id
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service_state import Suspension, TaskCount, active_service
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     if not active_service(aws, params):
         return [], dict
     stopped = params["state"] == "stopped"
-    resource_id = f"service/{params['cluster']}/{params['name']}"
+    target = resource_id(params["cluster"], params["name"])
     describe = aws.client("application-autoscaling").describe_scalable_targets
     tasks = TaskCount(aws, params["name"], params)
-    if not describe(ResourceIds=[resource_id], **DIMENSION)["ScalableTargets"]:
+    if not describe(ResourceIds=[target], **DIMENSION)["ScalableTargets"]:
         return [tasks], dict
-    scaling = Suspension(aws, resource_id, {"suspended": stopped})
+    scaling = Suspension(aws, target, {"suspended": stopped})
     first, then = (scaling, tasks) if stopped else (tasks, scaling)
     then.needs = (first,)
     return [first, then], dict

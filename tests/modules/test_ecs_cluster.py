@@ -73,6 +73,19 @@ def test_change_and_back(aws, change, fields, operations):
         assert not run(aws, params)[1]["changed"]
 
 
+def test_the_log_group_comes_first_and_goes_last(aws):
+    given = {**GIVEN, "log_group": {"name": "/ecs/x", "retention_in_days": 30}}
+    _ignored, result = run(aws, given)
+    assert [(change["action"], change["kind"]) for change in result["changes"]] == [("create", "logs_log_group"), ("create", MODULE)]
+    (group,) = aws.client("logs").describe_log_groups()["logGroups"]
+    assert (group["logGroupName"], group["retentionInDays"]) == ("/ecs/x", 30)
+    assert not run(aws, given)[1]["changed"] and not run(aws, GIVEN)[1]["changed"]
+
+    since = aws.mark()
+    run(aws, {"name": "x", "log_group": {"name": "/ecs/x"}, "tags": GIVEN["tags"]}, state="absent")
+    assert mutations(aws, since) == ["DeleteCluster", "DeleteLogGroup"]  # a task may log its end
+
+
 def test_what_is_not_given_is_not_managed(aws):
     run(aws, GIVEN, container_insights="enabled")
     assert not run(aws, {"name": "x", "tags": GIVEN["tags"]})[1]["changed"]

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import REPEATS_OF_ANOTHER, THROTTLED_RETRIES, longest_back_off
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
+from support.ecs import smallest_service
 
 MODULE = "ecs_cluster"
 GIVEN = {"name": "x", "tags": {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}}
@@ -110,13 +111,11 @@ def test_what_aws_is_busy_with_is_sent_again(aws: EmbeddedAWS, slept: list[float
 
 
 SCALING = {
-    "resource_id": "service/x/x",
     "min_capacity": 2,
     "max_capacity": 4,
     "policies": [
         {"name": "x-cpu", "target_tracking": {"TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}}
     ],
-    "tags": GIVEN["tags"],
 }
 REFUSED_BY_ANOTHER = (
     "The security token included in the request is invalid",
@@ -126,11 +125,11 @@ REFUSED_BY_ANOTHER = (
 
 
 @pytest.fixture
-def service(aws: EmbeddedAWS) -> None:
-    ecs = aws.client("ecs")
-    ecs.create_cluster(clusterName="x")
-    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "c", "image": "i", "memory": 128}])
-    ecs.create_service(cluster="x", serviceName="x", taskDefinition="x", desiredCount=2)
+def scaled(aws: EmbeddedAWS) -> dict[str, t.Any]:
+    """The options of a service that is there, with a scaling that is not."""
+    service = {**smallest_service(aws), "tags": GIVEN["tags"]}
+    run_module("ecs_service", service, aws)
+    return {**service, "scalable_target": SCALING}
 
 
 def refuse_scaling(aws: EmbeddedAWS, operation: str, message: str, times: int) -> None:
@@ -138,22 +137,22 @@ def refuse_scaling(aws: EmbeddedAWS, operation: str, message: str, times: int) -
     aws.faults({"service": "application-autoscaling", "operation": operation, "error": error, "times": times})
 
 
-@pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("message", REFUSED_BY_ANOTHER)
 @pytest.mark.parametrize("operation", ["PutScalingPolicy", "DescribeScalingPolicies"])
-def test_what_another_service_refuses_to_autoscaling_is_sent_again_for_two_minutes(aws: EmbeddedAWS, slept: list[float], operation: str, message: str) -> None:
+def test_what_another_service_refuses_to_autoscaling_is_sent_again_for_two_minutes(
+    aws: EmbeddedAWS, scaled: dict[str, t.Any], slept: list[float], operation: str, message: str
+) -> None:
     if operation == "DescribeScalingPolicies":
-        run_module("application_autoscaling_target", SCALING, aws)
+        run_module("ecs_service", scaled, aws)
     refuse_scaling(aws, operation, message, REPEATS_OF_ANOTHER)
     for check in (True, False):
-        assert run_module("application_autoscaling_target", SCALING, aws, check=check)["changed"] == (operation == "PutScalingPolicy")
+        assert run_module("ecs_service", scaled, aws, check=check)["changed"] == (operation == "PutScalingPolicy")
     assert len(slept) == REPEATS_OF_ANOTHER and 120 < sum(slept) < 180
-    assert not run_module("application_autoscaling_target", SCALING, aws)["changed"]
+    assert not run_module("ecs_service", scaled, aws)["changed"]
 
 
-@pytest.mark.usefixtures("service")
-def test_what_another_service_refuses_to_autoscaling_for_good_is_told(aws: EmbeddedAWS, slept: list[float]) -> None:
+def test_what_another_service_refuses_to_autoscaling_for_good_is_told(aws: EmbeddedAWS, scaled: dict[str, t.Any], slept: list[float]) -> None:
     refuse_scaling(aws, "PutScalingPolicy", REFUSED_BY_ANOTHER[1], REPEATS_OF_ANOTHER + 1)
     with pytest.raises(ModuleFailed, match="AWS answered FailedResourceAccessException to PutScalingPolicy: User: x is not authorized"):
-        run_module("application_autoscaling_target", SCALING, aws)
+        run_module("ecs_service", scaled, aws)
     assert len(slept) == REPEATS_OF_ANOTHER

@@ -232,7 +232,8 @@ def test_a_change_ends_the_answers_of_its_module_and_a_pause_those_of_all(deploy
     mark = deployed_stack.aws.mark()
     assert removal(deployed_stack, "ecs_service", name=NAME, cluster=NAME)["changed"]
     assert removal(deployed_stack, "ecs_cluster", name=NAME)["changed"]
-    assert [call["operation"] for call in deployed_stack.aws.calls(mark)] == ["DeleteService", "DescribeServices", "DeleteCluster"]
+    called = [call["operation"] for call in deployed_stack.aws.calls(mark)]
+    assert called == ["DeregisterScalableTarget", "DeleteService", "DescribeServices", "DeleteCluster"]
 
     deployed_stack.aws.creation_seconds(rds=3600)
     monkeypatch.setattr(Cluster, "timeout", 1)

@@ -59,6 +59,7 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
         "database": "d",
         "unique_name": "x",
     }
+    task = {"family": "x", "container_definitions": [CONTAINER], "cpu": 256, "memory": 512}
     placed = {"subnets": subnets, "security_groups": ["sg-1"], "cluster": "x", "task_definition": TASK}
     api = {
         "integration": {"vpc_link_id": "link", "listener_arn": "arn:listener"},
@@ -95,14 +96,19 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
             {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.2"], "ttl": 60}]},
         ),
         Situation("route53_hosted_zone", {"name": "zone.example.com"}, {"comment": "other"}),
-        Situation("ecs_cluster", {"name": "x"}, {"container_insights": "enabled", "capacity_providers": ["FARGATE"]}),
-        Situation("ecs_task_definition", {"family": "x", "container_definitions": [CONTAINER], "cpu": 256, "memory": 512}, {"cpu": 512, "memory": 1024}),
-        Situation("ecs_task", {"name": "x", **placed}, {}),
-        Situation("ecs_service", {"name": "x", **placed}, {"enable_execute_command": True}),
         Situation(
-            "application_autoscaling_target",
-            {"resource_id": "service/x/x", "min_capacity": 1, "max_capacity": 2, "policies": [{"name": "x", "target_tracking": TRACKING}]},
-            {"min_capacity": 0, "policies": [], "scheduled_actions": [{"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}]},
+            "ecs_cluster",
+            {"name": "x", "task_definitions": [task], "log_group": {"name": "x-tasks", "retention_in_days": 30}},
+            {"container_insights": "enabled", "capacity_providers": ["FARGATE"], "task_definitions": [{**task, "cpu": 512, "memory": 1024}]},
+        ),
+        Situation("ecs_task", {"name": "x", **placed}, {}),
+        Situation(
+            "ecs_service",
+            {"name": "x", **placed, "scalable_target": {"min_capacity": 1, "max_capacity": 2, "policies": [{"name": "x", "target_tracking": TRACKING}]}},
+            {
+                "enable_execute_command": True,
+                "scalable_target": {"min_capacity": 0, "max_capacity": 2, "scheduled_actions": [{"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}]},
+            },
         ),
         Situation("lambda_function", {"name": "x", "source": source, "handler": "a.b", "role": ROLE}, {"memory_size": 256, "architectures": ["x86_64"]}),
         Situation("apigatewayv2_vpc_link", {"name": "x", "subnet_ids": subnets}, {"subnet_ids": subnets[:2]}),

@@ -1,23 +1,59 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: a target of Application Auto Scaling, with its policies and scheduled actions."""
+"""PRIVATE: Application Auto Scaling of an ECS service: its scalable target, with policies and scheduled actions."""
 
 from __future__ import annotations
 
 import typing as t
 from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
 
 Bounds = tuple[t.Optional[int], t.Optional[int]]
+
+DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+"""What every call about the number of tasks of a service takes, beside the ID of the service."""
 
 SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 """The parts of a target's SuspendedState, which are suspended and resumed together."""
 
 TRACKING_DEFAULTS = {"ScaleOutCooldown": 300, "ScaleInCooldown": 300, "DisableScaleIn": False}
 """What holds for an ECS service where a target tracking policy does not say it; the API returns what it was given."""
+
+SCALABLE_TARGET: Arguments = {
+    "min_capacity": {"type": "int", "required": True},
+    "max_capacity": {"type": "int", "required": True},
+    "policies": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str", "required": True}, "target_tracking": {"type": "dict"}, "step": {"type": "dict"}},
+        "mutually_exclusive": [("target_tracking", "step")],
+        "required_one_of": [("target_tracking", "step")],
+    },
+    "scheduled_actions": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "schedule": {"type": "str", "required": True},
+            "timezone": {"type": "str", "default": "UTC"},
+            "min_capacity": {"type": "int"},
+            "max_capacity": {"type": "int"},
+        },
+        "required_one_of": [("min_capacity", "max_capacity")],
+    },
+}
+"""The options of a scalable target."""
+
+
+def resource_id(cluster: str, service: str) -> str:
+    """What Application Auto Scaling calls a service, by its name and that of its cluster."""
+    return f"service/{cluster}/{service}"
 
 
 def reachable_bounds(bounds: Bounds, actions: t.Iterable[tuple[int | None, int | None]]) -> set[Bounds]:
@@ -46,7 +82,9 @@ def capacity_warnings(have: State | None, want: State | None) -> list[str]:
 
 
 class Target(Resource):
-    """A scalable target with its policies and scheduled actions. ``spec``: the options of ``application_autoscaling_target``."""
+    """A scalable target with its policies and scheduled actions, called by its `resource_id`. ``spec``: `SCALABLE_TARGET`; empty where it
+    is to be absent. Policies and actions that ``spec`` does not have are removed.
+    """
 
     kind = "application_autoscaling_target"
     service = "application-autoscaling"
@@ -55,21 +93,16 @@ class Target(Resource):
     @property
     def identity(self) -> dict[str, str]:
         """What every call takes."""
-        return {
-            "ServiceNamespace": self.spec["service_namespace"],
-            "ResourceId": self.spec["resource_id"],
-            "ScalableDimension": self.spec["scalable_dimension"],
-        }
+        return {**DIMENSION, "ResourceId": self.name}
 
     def describe(self) -> State | None:
         client = self.aws.client("application-autoscaling")
-        identity = {k: v for k, v in self.identity.items() if k != "ResourceId"}
-        targets = client.describe_scalable_targets(ResourceIds=[self.name], **identity)["ScalableTargets"]
+        targets = client.describe_scalable_targets(ResourceIds=[self.name], **DIMENSION)["ScalableTargets"]
         if not targets:
             return None
         arn, bounds = targets[0]["ScalableTargetARN"], (targets[0]["MinCapacity"], targets[0]["MaxCapacity"])
-        wanted = (self.spec["min_capacity"], self.spec["max_capacity"])
-        actions = [(a["min_capacity"], a["max_capacity"]) for a in self.spec["scheduled_actions"]]
+        wanted = (self.spec.get("min_capacity"), self.spec.get("max_capacity"))
+        actions = [(a["min_capacity"], a["max_capacity"]) for a in self.spec.get("scheduled_actions", [])]
         if bounds in reachable_bounds(wanted, actions):  # a schedule has set them: no drift
             bounds = wanted
         self.suspended = any(targets[0].get("SuspendedState", {}).values())
@@ -120,11 +153,23 @@ class Target(Resource):
     def _children(self, kind: type[Child]) -> t.Iterator[Resource]:
         """The children of one kind: those that are wanted, and those that are there and not wanted."""
         there = {} if self.newly_created() else self._listed(kind)
-        wanted = {spec["name"]: spec for spec in self.spec[kind.OPTION]}
+        wanted = {spec["name"]: spec for spec in self.spec.get(kind.OPTION, [])}
         for each in wanted:
             yield kind(self, each, wanted[each], there.get(each))
         for each in there.keys() - wanted.keys():
             yield kind(self, each, {}, there[each], absent=True)
+
+    def result(self) -> State:
+        """The returned value ``scalable_target``."""
+        if self.state is None:
+            return {}
+        return {
+            "arn": self.state["arn"],
+            "service_namespace": DIMENSION["ServiceNamespace"],
+            "resource_id": self.name,
+            "scalable_dimension": DIMENSION["ScalableDimension"],
+            **{bound: self.spec[bound] for bound in ("min_capacity", "max_capacity")},
+        }
 
 
 class Child(Resource):

@@ -85,13 +85,11 @@ class Resources:
         for name in self.names.secrets:  # their values no module takes from another's response
             yield Secret(self.aws, name, {"value": None}, **self.common)
 
-    def _ecs(self, cluster: str) -> t.Iterator[Resource]:
-        """``cluster``: how the modules call it."""
-        yield EcsCluster(self.aws, self.names.unique_name, **self.common)
-        yield Service(self.aws, self.names.unique_name, {"cluster": cluster}, **self.common)
-        target = {"service_namespace": "ecs", "resource_id": self.names.scalable_target, "scalable_dimension": "ecs:service:DesiredCount"}
-        bounds: State = {"min_capacity": None, "max_capacity": None, "scheduled_actions": []}
-        yield Target(self.aws, self.names.scalable_target, {**target, **bounds}, **self.common)
+    def _ecs(self) -> t.Iterator[Resource]:
+        name = self.names.unique_name
+        yield EcsCluster(self.aws, name, **self.common)
+        yield Service(self.aws, name, {"cluster": name}, **self.common)
+        yield Target(self.aws, self.names.scalable_target, **self.common)
         for family in self.names.task_families:
             yield TaskDefinition(self.aws, family, **self.common)
 
@@ -127,7 +125,7 @@ class Deployment(Resources):
             lambda: self._authorizer(absent=self.jwt),
             self.log_groups,
             self._secrets,
-            self.ecs,
+            self._ecs,
             self.api,
             self.records,
         )
@@ -155,9 +153,6 @@ class Deployment(Resources):
         for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.jwt)
-
-    def ecs(self) -> t.Iterator[Resource]:
-        return self._ecs(f"arn:{self.aws.partition}:ecs:{self.aws.region}:{self.aws.account_id}:cluster/{self.names.unique_name}")
 
     def api(self) -> t.Iterator[Resource]:
         types = ("JWT", self.names.jwt_authorizer) if self.jwt else ("REQUEST", self.names.lambda_authorizer)
@@ -193,7 +188,7 @@ class Removal(Resources):
             self._task_roles,
             lambda: self._authorizer(absent=True),
             self._secrets,
-            lambda: self._ecs(names.unique_name),
+            self._ecs,
             lambda: self._api(where["api_host"], {}),
             lambda: iter([self._record(where["host"], where["zone_id"]), self._record(where["api_host"], where["api_zone_id"])]),
         )

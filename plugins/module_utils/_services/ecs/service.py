@@ -11,7 +11,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN, has_unknown
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.stopped_task import why_stopped
 
@@ -49,8 +49,6 @@ class Service(Resource):
         self.stopped = False  # whether it was stopped for a while
 
     def describe(self) -> State | None:
-        if has_unknown(self.spec["cluster"]):
-            return None
         answer = none_if_missing(
             self.aws.client("ecs").describe_services, "ClusterNotFoundException", cluster=self.spec["cluster"], services=[self.name], include=["TAGS"]
         )

@@ -10,10 +10,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import SUSPENSIONS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import DIMENSION, SUSPENSIONS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import STOPPED, progress
-
-DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 
 
 class Suspension(Resource):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, StaleState, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
@@ -24,6 +25,21 @@ STATUSES = ("ACTIVE", "INACTIVE")
 ContainerWarnings = t.Callable[[State, State], list[str]]
 """What a change of the containers costs, by their normal forms before and after it."""
 
+TASK_DEFINITION: Arguments = {
+    "family": {"type": "str", "required": True},
+    "container_definitions": {"type": "list", "elements": "dict"},
+    "cpu": {"type": "int"},
+    "memory": {"type": "int"},
+    "network_mode": {"type": "str", "choices": ["awsvpc"], "default": "awsvpc"},
+    "requires_compatibilities": {"type": "list", "elements": "str", "default": ["FARGATE"]},
+    "execution_role_arn": {"type": "str", "default": ""},
+    "task_role_arn": {"type": "str", "default": ""},
+    "runtime_platform": {"type": "dict", "default": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"}},
+    "volumes": {"type": "list", "elements": "dict", "default": []},
+    "ephemeral_storage": {"type": "int", "default": DEFAULT_STORAGE},
+}
+"""The options of a task definition."""
+
 
 def revisions(aws: Aws, family: str, status: str) -> list[str]:
     """ARNs of the revisions of a family, the latest first. AWS calls what it is asked by a prefix, so what it lists is looked at."""
@@ -32,7 +48,7 @@ def revisions(aws: Aws, family: str, status: str) -> list[str]:
 
 
 class TaskDefinition(Resource):
-    """A family, of which the latest active revision of ours counts. ``spec``: the options of ``ecs_task_definition``, but for ``family``."""
+    """A family, of which the latest active revision of ours counts. ``spec``: `TASK_DEFINITION`."""
 
     kind = "ecs_task_definition"
     allows_duplicates = True

@@ -1,14 +1,16 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The task definitions, which the module of the cluster manages."""
+
 from __future__ import annotations
 
 import copy
 
 import pytest
-from modules.run_module import run_module
+from modules.run_module import ModuleFailed, run_module
 
-MODULE = "ecs_task_definition"
+MODULE, KIND = "ecs_cluster", "ecs_task_definition"
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
 ROLE = "arn:aws:iam::123456789012:role/x"
 CONTAINER = {
@@ -35,13 +37,22 @@ GIVEN = {
 }
 
 
+def run_once(aws, given, **how):
+    """The result of a run for a cluster of the family's name, as far as it is about the task definition."""
+    family, tags, state = (given.get(name) for name in ("family", "tags", "state"))
+    definition = {name: value for name, value in given.items() if name not in ("tags", "state")}
+    result = run_module(MODULE, {"name": family, "task_definitions": [definition], "tags": tags, "state": state or "present"}, aws, **how)
+    changes = [change for change in result["changes"] if change["kind"] == KIND]
+    return {"task_definition": result["task_definitions"].get(family, {}), "changes": changes, "changed": result["changed"]}
+
+
 def run(aws, params, **changes):
     """The result of a run, after a check run has changed nothing and announced the same."""
     params = {**params, **changes}
     since = aws.mark()
-    planned = run_module(MODULE, params, aws, check=True)
+    planned = run_once(aws, params, check=True)
     assert aws.mutating(since) == []
-    result = run_module(MODULE, params, aws)
+    result = run_once(aws, params)
     assert planned["changes"] == result["changes"]
     return planned, result
 
@@ -70,7 +81,7 @@ def test_create_again_absent_again(aws):
     since = aws.mark()
     _ignored, again = run(aws, GIVEN)
     assert not again["changed"] and again["task_definition"] == result["task_definition"]
-    assert [call["operation"] for call in aws.calls(since)] == ["DescribeTaskDefinition"] * 2
+    assert sorted(call["operation"] for call in aws.calls(since)) == ["DescribeClusters"] * 2 + ["DescribeTaskDefinition"] * 2
 
     run(aws, GIVEN, cpu=2048, memory=4096)
     _ignored, gone = run(aws, GIVEN, state="absent")
@@ -98,7 +109,7 @@ def test_create_again_absent_again(aws):
     ],
 )
 def test_a_change_is_a_new_revision(aws, change, field):
-    run_module(MODULE, GIVEN, aws)
+    run_once(aws, GIVEN)
     since = aws.mark()
     planned, result = run(aws, GIVEN, **change)
     assert [f["name"] for f in result["changes"][0]["fields"]] == [field]
@@ -106,12 +117,12 @@ def test_a_change_is_a_new_revision(aws, change, field):
     assert mutations(aws, since) == ["RegisterTaskDefinition"]
     assert planned["task_definition"]["arn"] == "(known after apply)"
     assert result["task_definition"]["revision"] == 2
-    assert not run_module(MODULE, {**GIVEN, **change}, aws)["changed"]
+    assert not run_once(aws, {**GIVEN, **change})["changed"]
 
 
 def test_the_way_back_is_a_new_revision_too(aws):
     for number, memory in enumerate((2048, 4096, 2048), start=1):
-        assert run_module(MODULE, {**GIVEN, "memory": memory}, aws)["task_definition"]["revision"] == number
+        assert run_once(aws, {**GIVEN, "memory": memory})["task_definition"]["revision"] == number
     assert len(revisions(aws, "ACTIVE")) == 3
 
 
@@ -119,7 +130,7 @@ def test_tags_change_in_place(aws):
     run(aws, GIVEN)
     since = aws.mark()
     planned, result = run(aws, GIVEN, tags={**OWNER, "team": "y"})
-    assert mutations(aws, since) == ["TagResource"]
+    assert mutations(aws, since) == ["TagResource"] * 2  # of the cluster and of the revision
     assert planned["task_definition"] == result["task_definition"] and result["task_definition"]["revision"] == 1
 
 
@@ -155,10 +166,15 @@ def test_the_families_of_others_whose_names_begin_alike_are_left_alone(aws):
     """Also where AWS lists all families that begin so: other stacks, and other families of the same stack."""
     others = ["x-prepare-database", "x2", "x-y", "x-y-prepare-database"]
     for family in ("x", *others):
-        run_module(MODULE, {**GIVEN, "family": family, "tags": {**OWNER, "mlflow-stack": family}}, aws)
+        run_once(aws, {**GIVEN, "family": family, "tags": {**OWNER, "mlflow-stack": family}})
     _ignored, gone = run(aws, GIVEN, state="absent")
     assert [change["name"] for change in gone["changes"]] == ["x"]
     kept = aws.client("ecs").list_task_definitions(familyPrefix="x")["taskDefinitionArns"]
     assert sorted(arn.rpartition("/")[2] for arn in kept) == sorted(f"{family}:1" for family in others)
     assert aws.client("ecs").list_task_definitions(familyPrefix="x", status="INACTIVE")["taskDefinitionArns"] == []
     assert not run(aws, GIVEN, state="absent")[1]["changed"]
+
+
+def test_what_a_new_revision_needs_is_asked_for(aws):
+    with pytest.raises(ModuleFailed, match="^ecs_task_definition x: these options are required: cpu, memory$"):
+        run_once(aws, {"family": "x", "container_definitions": [CONTAINER], "tags": OWNER})
