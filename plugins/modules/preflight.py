@@ -226,10 +226,12 @@ def of_others(preflight: Preflight, *, prefetching: bool) -> list[Problem]:
         cluster = preflight.cluster(inputs["mlflow_unique_name"])
     except (ClientError, BotoCoreError):
         return []  # which a check tells
-    deployment = Deployment(preflight.aws, inputs)
     if prefetching and (cluster or preflight.aws.check_mode):
+        deployment = Deployment(preflight.aws, inputs)
         return Ownership(deployment, cluster, prefetch(deployment)).problems()
-    return [] if cluster and preflight.of_this_stack(cluster) else Ownership(deployment, cluster).problems()
+    if cluster and preflight.of_this_stack(cluster):
+        return []
+    return Ownership(Deployment(preflight.aws, inputs, whole=False), cluster).problems()
 
 
 def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:

@@ -110,8 +110,10 @@ class Deployment(Resources):
 
     absent = False
 
-    def __init__(self, aws: Aws, inputs: Inputs) -> None:
+    def __init__(self, aws: Aws, inputs: Inputs, *, whole: bool = True) -> None:
+        """``whole``: with all settings, or as far as tells whose the resources are."""
         super().__init__(aws, names_of(inputs, aws.account_id, aws.region))
+        self.whole = whole
         self.inputs = inputs
         self.jwt = inputs.get("mlflow_api_authorizer") == "jwt"
 
@@ -145,8 +147,8 @@ class Deployment(Resources):
 
     def bucket(self) -> t.Iterator[Resource]:
         if not self.inputs.get("mlflow_artifact_bucket_id"):
-            every: State = dict.fromkeys(Bucket.settings, {})
-            yield Bucket(self.aws, self.names.bucket, {**every, "expected_bucket_owner": self.aws.account_id}, **self.common)
+            settings: State = dict.fromkeys(Bucket.settings, {} if self.whole else None)
+            yield Bucket(self.aws, self.names.bucket, {**settings, "expected_bucket_owner": self.aws.account_id}, **self.common)
 
     def log_groups(self) -> t.Iterator[Resource]:
         account = {"account_id": self.aws.account_id}
