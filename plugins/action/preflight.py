@@ -19,7 +19,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import which
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import validate_request
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -84,7 +84,7 @@ class ActionModule(InWorker):
         if removal and not self._task.check_mode:
             problems += _confirmation(inputs, "mlflow_confirm_destroy", "to remove everything that is called so")
         if scope == "restore":
-            problems += which(inputs)
+            problems += validate_request(inputs)
             if not self._task.check_mode:
                 problems += _confirmation(inputs, "mlflow_confirm_restore", "to put other data in the place of its database")
         answer: dict[str, t.Any] = {}

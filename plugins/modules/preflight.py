@@ -180,8 +180,8 @@ class Preflight(Account, Restores):
 
 def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
     """All that AWS says is wrong with the inputs, in the order of the checks. A call that AWS refuses is a problem too."""
-    elsewhere = list(preflight.elsewhere()) if scope != "bootstrap" else []
-    wrong = {problem.variable for problem in elsewhere}
+    wrong_region = list(preflight.regions()) if scope != "bootstrap" else []
+    wrong = {problem.variable for problem in wrong_region}
     preflight = Preflight(preflight.aws, {name: value for name, value in preflight.inputs.items() if name not in wrong})
     checks = Prerequisites(preflight.aws, preflight.inputs).checks() if scope == "bootstrap" else preflight.checks()
     if scope == "site":
@@ -199,7 +199,7 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 
     possible = [row for row in checks if all(preflight.inputs.get(n) not in (None, "", []) for n in row[2])]
     answers = run_concurrently(*(partial(attempt, *row) for row in possible))
-    return elsewhere + [problem for problems in answers for problem in problems]
+    return wrong_region + [problem for problems in answers for problem in problems]
 
 
 def problems_with(preflight: Preflight, scope: str, *, prefetching: bool) -> list[Problem]:
@@ -208,7 +208,7 @@ def problems_with(preflight: Preflight, scope: str, *, prefetching: bool) -> lis
     if problems or scope not in ("site", "restore", "bootstrap"):
         return problems
     if scope == "bootstrap":
-        preflight.suits()
+        preflight.supported_region()
         return problems_with_aws(preflight, scope)
     problems, taken = run_concurrently(partial(problems_with_aws, preflight, scope), partial(of_others, preflight, prefetching=prefetching))
     return problems + taken
@@ -234,7 +234,7 @@ def of_others(preflight: Preflight, *, prefetching: bool) -> list[Problem]:
     return Ownership(Deployment(preflight.aws, inputs, whole=False), cluster).problems()
 
 
-def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:
+def operation_facts(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:
     """What a backup or a restore has to know, and what is in its way."""
     if not preflight.inputs.get("mlflow_unique_name"):
         return {}, []
@@ -242,7 +242,7 @@ def task_of(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Pr
         restore, problems = preflight.restore()
         return {"restore": restore._asdict()}, problems
     if scope == "backup":
-        problems = list(preflight.something_to_save())
+        problems = list(preflight.backup_source())
         return {} if problems else {"mlflow": preflight.deployed()._asdict()}, problems
     return {}, []
 
@@ -264,7 +264,7 @@ def main() -> None:
         facts: dict[str, t.Any] = {}
         problems = problems_with(preflight, scope, prefetching=module.params["prefetch"] and recorder.is_for_others)
         if not problems:
-            facts, problems = task_of(preflight, scope)
+            facts, problems = operation_facts(preflight, scope)
         if not problems and scope in ("site", "restore"):
             facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
             facts["kms_keys"] = Keys(aws, inputs).keys()

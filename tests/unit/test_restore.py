@@ -4,7 +4,15 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import Marks, Mlflow, Problem, Restore, decide, fits, which
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import (
+    Marks,
+    Mlflow,
+    Problem,
+    Restore,
+    decide,
+    is_compatible,
+    validate_request,
+)
 
 SNAPSHOT, TIME, CLUSTER, DISCARD = (f"mlflow_restore_{kind}" for kind in ("snapshot", "time", "cluster", "discard"))
 OLD = "x-before-20261122t221500z"
@@ -61,7 +69,7 @@ def test_what_is_in_the_way(clusters, request_, told):
     ("inputs", "variable"), [({}, SNAPSHOT), ({SNAPSHOT: "s", TIME: "latest"}, TIME), ({SNAPSHOT: "", TIME: "latest"}, None), ({DISCARD: OLD}, None)]
 )
 def test_one_thing_at_a_time(inputs, variable):
-    assert [problem.variable for problem in which(inputs)] == [variable] * (variable is not None)
+    assert [problem.variable for problem in validate_request(inputs)] == [variable] * (variable is not None)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +85,4 @@ def test_one_thing_at_a_time(inputs, variable):
     ],
 )
 def test_an_image_for_a_database(recorded, deployed, tag, fit):
-    assert fits(recorded, deployed, tag) is fit
+    assert is_compatible(recorded, deployed, tag) is fit

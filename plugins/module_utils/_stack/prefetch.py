@@ -9,7 +9,6 @@ A prefetch decides nothing. What AWS answers is recorded for the modules, see ``
 from __future__ import annotations
 
 import contextlib
-import typing as t
 from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently

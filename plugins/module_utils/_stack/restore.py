@@ -53,7 +53,7 @@ def requested(inputs: Inputs) -> list[str]:
     return [name for name in REQUESTS if inputs.get(name)]
 
 
-def which(inputs: Inputs) -> list[Problem]:
+def validate_request(inputs: Inputs) -> list[Problem]:
     """What is wrong with the choice of what to do."""
     given, all_names = requested(inputs), ", ".join(REQUESTS)
     if len(given) == 1:
@@ -116,7 +116,7 @@ class Mlflow(t.NamedTuple):
     schema: str = ""
 
 
-def fits(recorded: Mlflow, deployed: Mlflow, tag: str) -> bool:
+def is_compatible(recorded: Mlflow, deployed: Mlflow, tag: str) -> bool:
     """Whether the image ``tag`` runs on a database of the ``recorded`` MLflow, as far as can be said beforehand."""
     if recorded.version in ("", tag):
         return True

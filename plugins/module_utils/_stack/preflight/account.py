@@ -33,7 +33,7 @@ class Account(Checks):
             nearest = difflib.get_close_matches(region, sorted(known), n=1, cutoff=0)[0]
             yield Problem("mlflow_aws_region", region, f"boto3 knows no such region: did you mean {nearest}? One that is new needs a newer boto3")
 
-    def suits(self) -> None:
+    def supported_region(self) -> None:
         """Whether it is known that a stack can be in the region: its VPC link cannot be in all."""
         if self.aws.region not in VPC_LINKS:
             warn(
@@ -52,7 +52,7 @@ class Account(Checks):
                 too_long = re.search("MaxSessionDuration|session limit", str(error))
                 yield self.problem(f"mlflow_aws_assume_role_{'duration' if too_long else 'arn'}", explain(error))
 
-    def elsewhere(self) -> Problems:
+    def regions(self) -> Problems:
         """What has to be in the region of the stack, and by its ARN is in another one."""
         for name in (name for name, value in self.inputs.items() if name.endswith("_arn") and value):
             region = self.inputs[name].split(":")[3]

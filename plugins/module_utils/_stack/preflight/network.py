@@ -30,7 +30,7 @@ class Network(Checks):
             (self.subnets, (), ("mlflow_vpc_id",)),
             (self.zones, (), (SERVICE,)),
             (self.addresses, (), ("mlflow_vpc_id",)),
-            (self.way_out, (), ("mlflow_vpc_id",)),
+            (self.internet_route, (), ("mlflow_vpc_id",)),
             (self.name_of_api_load_balancer, (), ("mlflow_unique_name",)),
         ]
 
@@ -39,11 +39,11 @@ class Network(Checks):
         for name in NAMES:
             ids = self.inputs.get(name) or []
             missing = [i for i in ids if i not in known]
-            elsewhere = [i for i in ids if i in known and known[i]["VpcId"] != vpc]
+            outside = [i for i in ids if i in known and known[i]["VpcId"] != vpc]
             if missing:
                 yield self.problem(name, f"{', '.join(missing)} not found in {self.aws.region}: give subnets of mlflow_vpc_id {vpc}")
-            if elsewhere:
-                yield self.problem(name, f"{', '.join(elsewhere)} not in mlflow_vpc_id {vpc}: give subnets of this VPC")
+            if outside:
+                yield self.problem(name, f"{', '.join(outside)} not in mlflow_vpc_id {vpc}: give subnets of this VPC")
             zones = {known[i]["AvailabilityZone"] for i in ids if i in known}
             without = [i for i in ids if i in known and not known[i].get("CidrBlock")]
             if without:
@@ -127,17 +127,17 @@ class Network(Checks):
                 "give a shorter one, or set mlflow_load_balancer_is_internal to true",
             )
 
-    def way_out(self) -> Problems:
+    def internet_route(self) -> Problems:
         """Where the default routes lead. That there is none is only warned of: not every network shows its way out in its route tables."""
         vpc = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}]
         tables, (balanced, linked) = run_concurrently(lambda: self.aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc), self.placed)
         of_subnet = {a["SubnetId"]: table for table in tables for a in table["Associations"] if "SubnetId" in a}
         main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
         routes = {i: default_route(of_subnet.get(i, main)) for name in (LOAD_BALANCER, SERVICE) for i in self.inputs.get(name) or []}
-        yield from self.way_out_of_load_balancer(routes, balanced)
-        yield from self.way_out_of_tasks(routes, linked)
+        yield from self.internet_route_of_load_balancer(routes, balanced)
+        yield from self.internet_route_of_tasks(routes, linked)
 
-    def way_out_of_load_balancer(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
+    def internet_route_of_load_balancer(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
         internal = self.inputs.get("mlflow_load_balancer_is_internal", True)
         wrong = {}
         for subnet in self.inputs.get(LOAD_BALANCER) or []:
@@ -160,7 +160,7 @@ class Network(Checks):
         certain = not internal or self.inputs.get("mlflow_load_balancer_sign_in", "cognito") == "cognito"
         yield from self.misled(LOAD_BALANCER, wrong, reason, certain and not placed & wrong.keys())
 
-    def way_out_of_tasks(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
+    def internet_route_of_tasks(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
         image = self.inputs.get("mlflow_service_image") or "ghcr.io"
         registry = image.partition("/")[0]
         public = registry in PUBLIC_REGISTRIES or not set(registry) & {".", ":"}  # Docker Hub's names have no host

@@ -118,13 +118,13 @@ class Quotas(Checks):
         for version in (4, 6):
             blocks = sum(ipaddress.ip_network(cidr).version == version for cidr in self.inputs[CIDRS])
             rules = 2 * blocks + gateway
-            yield from self.fits(CIDRS, RULES, rules, f"{blocks} IPv{version} blocks take {rules} rules", "give fewer, larger blocks")
+            yield from self.within_quota(CIDRS, RULES, rules, f"{blocks} IPv{version} blocks take {rules} rules", "give fewer, larger blocks")
 
     def link_subnets(self) -> Problems:
         many = len(self.inputs[SUBNETS])
-        yield from self.fits(SUBNETS, LINK_SUBNETS, many, f"they are {many}", "give fewer")
+        yield from self.within_quota(SUBNETS, LINK_SUBNETS, many, f"they are {many}", "give fewer")
 
-    def fits(self, name: str, quota: Quota, many: int, count: str, remedy: str) -> Problems:
+    def within_quota(self, name: str, quota: Quota, many: int, count: str, remedy: str) -> Problems:
         """AWS is asked only where it is more than any account may have. Where it does not answer, what is there already shows that it may."""
         if many <= quota.default:
             return

@@ -17,7 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import Buckets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import Mlflow, Restore, decide, fits, requested
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import Mlflow, Restore, decide, is_compatible, requested
 
 
 class Restores(Database, Buckets):
@@ -41,7 +41,7 @@ class Restores(Database, Buckets):
         version = tags.get(VERSION_TAG) or self.container(name).get("image", "").rpartition("/")[2].partition(":")[2]
         return Mlflow(version, tags.get(SCHEMA_TAG) or "unknown")
 
-    def something_to_save(self) -> Problems:
+    def backup_source(self) -> Problems:
         name = self.inputs["mlflow_unique_name"]
         cluster = self.cluster(name)
         if cluster is None or not self.of_this_stack(cluster):
@@ -93,7 +93,7 @@ class Restores(Database, Buckets):
             yield from self.engine_version(what, snapshot["EngineVersion"])
         yield from self.fixed(what, "mlflow_database_master_username", snapshot.get("MasterUsername"))
         recorded, tag = Mlflow(tags.get(VERSION_TAG, ""), tags.get(SCHEMA_TAG, "")), self.inputs.get("mlflow_service_image_tag", "")
-        if recorded.version and not fits(recorded, self.deployed(), tag):
+        if recorded.version and not is_compatible(recorded, self.deployed(), tag):
             yield self.problem(
                 "mlflow_service_image_tag",
                 f"{what} is of MLflow {recorded.version} with the schema {recorded.schema or 'unknown'}: give {recorded.version} for the "
