@@ -108,6 +108,9 @@ def test_two_threads_do_not_ask_the_same() -> None:
         answered.set()
         failed = [future for future in asked if future.exception(30)]
     assert len(failed) == 1 and len(calls) == 2
+    recorder.invalidate()
+    iam.get_role(RoleName="team-x")
+    assert len(calls) == 3, "after a pause to wait it is asked anew"
 
 
 def test_the_first_of_a_list_that_may_be_empty() -> None:

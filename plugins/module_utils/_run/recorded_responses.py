@@ -130,6 +130,11 @@ class ResponseRecorder(Hook):
         client.meta.events.register("after-call", self._answered)
         client.meta.events.register("after-call-error", self._answered)
 
+    def invalidate(self) -> None:
+        """Forget all responses: they do not hold any more."""
+        with self._lock:
+            self._known, self._since = {}, time.time()
+
     @property
     def is_for_others(self) -> bool:
         """Whether modules to come find the responses."""

@@ -29,6 +29,7 @@ class Restores(Database, Buckets):
             renaming = [name for name, cluster in clusters.items() if cluster["Status"] == "renaming"]
             if not renaming or self.aws.check_mode:
                 return clusters
+            self.aws.invalidate()
             wait.pause(pause, f"{renaming[0]} is renaming")
         raise AssertionError("unreachable: intervals() never ends")
 
