@@ -13,6 +13,8 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Creates, updates and deletes an HTTP API of API Gateway with its parts, namely one private integration, one
     authorizer, its routes, a stage and the mapping to a custom domain name. No existing module does any of these.
+  - With it come its custom domain name and the DNS records that lead there, its VPC link and the log group of its access log. What the API
+    used before, such as a VPC link with other subnets, is removed once nothing leads to it any more.
   - Other parts of the API are removed, and so are settings for which the module has no option, such as stage variables or limits of
     a single route. Each route needs the authorizer; there is no route without.
   - A change of the type of the authorizer creates the new one, moves the routes to it, and only then removes the old one, so
@@ -39,10 +41,6 @@ options:
     description: Where requests go. Required with O(state=present).
     type: dict
     suboptions:
-      vpc_link_id:
-        description: ID of the VPC link.
-        type: str
-        required: true
       listener_arn:
         description: ARN of the listener of a load balancer.
         type: str
@@ -114,13 +112,6 @@ options:
         description: Name of the stage.
         type: str
         default: $default
-      access_log_arn:
-        description: ARN of the log group of the access log. No access log where omitted.
-        type: str
-      access_log_format:
-        description: The fields of a line of the access log, each with the C($context) variable that it shows.
-        type: dict
-        default: {}
       throttling_rate_limit:
         description: Steady-state rate limit of the stage, in requests a second. Not managed where omitted.
         type: float
@@ -131,9 +122,105 @@ options:
         description: Whether CloudWatch gets metrics by route, which cost extra.
         type: bool
         default: false
-  domain_name:
-    description: Custom domain name that leads to the stage, without a path.
-    type: str
+  vpc_link:
+    description:
+      - The VPC link of the integration. Required with O(state=present), which waits for it.
+      - Other links of this name that are ours, such as one with other subnets, are removed once the integration uses this one. See
+        M(mlplatform.mlflow_aws.apigatewayv2_vpc_link), which can ask for the link earlier.
+      - With O(state=absent) all links of this name that are ours are removed.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the VPC link.
+        type: str
+        required: true
+      subnet_ids:
+        description: Subnets that the link has its network interfaces in. Needed with O(state=present).
+        type: list
+        elements: str
+      security_group_ids:
+        description: Security groups of these network interfaces.
+        type: list
+        elements: str
+        default: []
+  domain:
+    description:
+      - The custom domain name that leads to the stage, without a path. It is regional. Mutual TLS is off, and API mappings decide where a
+        request goes; other settings are reverted. Whether it has IPv6 addresses too is not managed.
+      - Other domain names that carry both tags C(managed-by) and C(mlflow-stack) of O(tags) are removed with their API mappings once this one
+        is in use.
+      - With O(state=absent) the domain names are removed with their API mappings, whatever these lead to.
+    type: dict
+    suboptions:
+      name:
+        description: The domain name, such as C(mlflow.api.example.com).
+        type: str
+        required: true
+      certificate_arn:
+        description: ARN of the ACM certificate, in the same region, that covers the name. Needed with O(state=present).
+        type: str
+      security_policy:
+        description: Oldest version of TLS that clients may use; V(TLS_1_2) includes TLS 1.3. API Gateway offers no newer one for HTTP APIs.
+        type: str
+        choices: [TLS_1_2]
+        default: TLS_1_2
+      dns_records:
+        description:
+          - The alias records that lead to the domain name. They are created last, and with O(state=absent) removed first.
+          - The domain name lists its records in its tag C(mlflow-dns-records). Listed records that are not given here are removed once the others
+            exist, also those of a domain name whose place this one takes.
+          - Each record has an owner, as with M(mlplatform.mlflow_aws.route53_records).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Full name of the record, with or without the final dot.
+            type: str
+            required: true
+          type:
+            description: Type of the record.
+            type: str
+            choices: [A, AAAA]
+            default: A
+          zone_id:
+            description: ID of the hosted zone. Nothing is removed from a zone that does not exist.
+            type: str
+            required: true
+  access_log:
+    description: The access log of the stage. None where omitted.
+    type: dict
+    suboptions:
+      log_group:
+        description: Name of its log group, which is created before the API and with O(state=absent) removed after it.
+        type: str
+        required: true
+      former_log_groups:
+        description: Names that the log group had before. With O(state=absent) these are removed too.
+        type: list
+        elements: str
+        default: []
+      retention_in_days:
+        description: Days after which log events expire. Not managed where omitted.
+        type: int
+      format:
+        description: The fields of a line, each with the C($context) variable that it shows.
+        type: dict
+        default: {}
+  superseded_function:
+    description: The function of an authorizer that the API had before. It is removed once no route uses it.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the function.
+        type: str
+        required: true
+      role:
+        description: Name of its role, which is removed after it.
+        type: str
+      log_group:
+        description: Name of its log group, which is removed after it.
+        type: str
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -146,8 +233,11 @@ EXAMPLES = r"""
 - name: Create the API
   mlplatform.mlflow_aws.apigatewayv2_api:
     name: mlflow-team-x
+    vpc_link:
+      name: mlflow-team-x
+      subnet_ids: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
+      security_group_ids: [sg-0123456789abcdef0]
     integration:
-      vpc_link_id: a1b2c3
       listener_arn:
         arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/mlflow-team-x/0123456789abcdef/0123456789abcdef
       server_name: mlflow.api.example.com
@@ -160,7 +250,12 @@ EXAMPLES = r"""
     stage:
       throttling_rate_limit: 100
       throttling_burst_limit: 200
-    domain_name: mlflow.api.example.com
+    domain:
+      name: mlflow.api.example.com
+      certificate_arn: arn:aws:acm:eu-west-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef
+      dns_records:
+        - name: mlflow.api.example.com
+          zone_id: Z0123456789ABCDEFGHIJ
     tags:
       managed-by: mlplatform.mlflow_aws
       mlflow-stack: mlflow-team-x
@@ -217,15 +312,66 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import read
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.api import Api
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DOMAIN_NAME, DomainName
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VPC_LINK, VpcLink, links_to_remove
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import function_to_remove
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import alias_records
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
-    api = Api(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
-    shown = ("id", "endpoint")
-    return [api], lambda: {"api": {"name": api.name, **{k: api.state[k] for k in shown}} if api.state else {}}
+    return _removal(aws, params) if params["state"] == "absent" else _deployment(aws, params)
+
+
+def _deployment(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    tags, log, of_domain = params["tags"], params["access_log"], params["domain"]
+    if not params["vpc_link"]["subnet_ids"] or (of_domain and not of_domain["certificate_arn"]):
+        raise AwsError("vpc_link needs subnet_ids, and domain a certificate_arn")
+    log_group = _log_group(aws, log["log_group"], tags, retention_in_days=log["retention_in_days"]) if log else None
+    link = VpcLink(aws, params["vpc_link"]["name"], params["vpc_link"], tags=tags)
+    domain = DomainName(aws, of_domain["name"], of_domain, tags=tags) if of_domain else None
+    before = [each for each in (log_group, link, domain) if each]
+    read(*(each for each in (link, domain) if each))  # they tell of others whose place they take
+    superseded = [*link.superseded(), *(domain.superseded() if domain else []), *_superseded_function(aws, params)]
+    api = Api(aws, params["name"], params, tags=tags, needs=before, link=link, domain=domain, log_group=log_group, superseded=superseded)
+
+    def results() -> dict[str, t.Any]:
+        return {"api": {"name": api.name, "id": api.actual["id"], "endpoint": api.actual["endpoint"]}}
+
+    return [*before, api], results
+
+
+def _removal(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+    """What leads to the API goes first, and what it uses last."""
+    tags, log, of_domain = params["tags"], params["access_log"], params["domain"]
+    names = [log["log_group"], *log["former_log_groups"]] if log else []
+    used = [
+        *(links_to_remove(aws, params["vpc_link"]["name"], tags) if params["vpc_link"] else []),
+        *_superseded_function(aws, params),
+        *(_log_group(aws, name, tags, absent=True) for name in names),
+    ]
+    api = Api(aws, params["name"], params, tags=tags, needs=used, absent=True)
+    leading: list[Resource] = []
+    if of_domain:
+        domain = DomainName(aws, of_domain["name"], of_domain, tags=tags, needs=[api], absent=True)
+        read(domain)
+        domains = [domain, *domain.superseded(needs=[api])]
+        leading = [*alias_records(domain, of_domain["dns_records"], needs=domains), *domains]
+    return [*leading, api, *used], lambda: {"api": {}}
+
+
+def _log_group(aws: Aws, name: str, tags: dict[str, str], *, retention_in_days: int | None = None, absent: bool = False) -> LogGroup:
+    return LogGroup(aws, name, {"retention_in_days": retention_in_days, "kms_key_id": None, "account_id": aws.account_id}, tags=tags, absent=absent)
+
+
+def _superseded_function(aws: Aws, params: dict[str, t.Any]) -> list[Resource]:
+    function = params["superseded_function"]
+    return function_to_remove(aws, function, params["tags"]) if function else []
 
 
 def main() -> None:
@@ -237,7 +383,6 @@ def main() -> None:
             "integration": {
                 "type": "dict",
                 "options": {
-                    "vpc_link_id": {"type": "str", "required": True},
                     "listener_arn": {"type": "str", "required": True},
                     "server_name": {"type": "str"},
                     "host": {"type": "str"},
@@ -265,18 +410,30 @@ def main() -> None:
                 "apply_defaults": True,
                 "options": {
                     "name": {"type": "str", "default": "$default"},
-                    "access_log_arn": {"type": "str"},
-                    "access_log_format": {"type": "dict", "default": {}},
                     "throttling_rate_limit": {"type": "float"},
                     "throttling_burst_limit": {"type": "int"},
                     "detailed_metrics_enabled": {"type": "bool", "default": False},
                 },
             },
-            "domain_name": {"type": "str"},
+            "vpc_link": {"type": "dict", "options": VPC_LINK},
+            "domain": {"type": "dict", "options": DOMAIN_NAME},
+            "access_log": {
+                "type": "dict",
+                "options": {
+                    "log_group": {"type": "str", "required": True},
+                    "former_log_groups": {"type": "list", "elements": "str", "default": []},
+                    "retention_in_days": {"type": "int"},
+                    "format": {"type": "dict", "default": {}},
+                },
+            },
+            "superseded_function": {
+                "type": "dict",
+                "options": {"name": {"type": "str", "required": True}, "role": {"type": "str"}, "log_group": {"type": "str"}},
+            },
             **STATE,
             **TAGS,
         },
-        required_if=[("state", "present", ["integration", "authorizer"])],
+        required_if=[("state", "present", ["integration", "authorizer", "vpc_link"])],
         supports_check_mode=True,
     )
     run(module, build)

@@ -125,7 +125,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VPC_LINK, VpcLink, links_to_remove
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
@@ -133,27 +133,14 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[t.Sequence[Resource], t.C
     link = VpcLink(aws, params["name"], params, tags=params["tags"])
     if params["state"] == "present":
         return [link], lambda: {"vpc_link": {"id": link.actual["id"], "name": link.name}, "superseded": sorted(other["id"] for other in link.others)}
-    links = []
-    for old in link.ours() if params["vpc_link_ids"] != [] else []:
-        if params["vpc_link_ids"] is None or old["id"] in params["vpc_link_ids"]:
-            link = VpcLink(aws, params["name"], params, tags=params["tags"], absent=True)
-            link.id = old["id"]
-            link.set_current_state(old)
-            links.append(link)
-    return links, lambda: {"vpc_link": {}, "superseded": []}
+    wanted = params["vpc_link_ids"]
+    links = [] if wanted == [] else links_to_remove(aws, params["name"], params["tags"])
+    return [link for link in links if wanted is None or link.id in wanted], lambda: {"vpc_link": {}, "superseded": []}
 
 
 def main() -> None:
     module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "subnet_ids": {"type": "list", "elements": "str"},
-            "security_group_ids": {"type": "list", "elements": "str", "default": []},
-            "vpc_link_ids": {"type": "list", "elements": "str"},
-            **STATE,
-            **TAGS,
-            **WAIT,
-        },
+        argument_spec={**VPC_LINK, "vpc_link_ids": {"type": "list", "elements": "str"}, **STATE, **TAGS, **WAIT},
         required_if=[("state", "present", ["subnet_ids"])],
         supports_check_mode=True,
     )

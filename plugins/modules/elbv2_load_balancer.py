@@ -159,6 +159,29 @@ options:
             type: list
             elements: dict
             required: true
+  dns_records:
+    description:
+      - The alias records that lead to the load balancer. With O(state=absent) they are removed before it.
+      - The load balancer lists its records in its tag C(mlflow-dns-records). Listed records that are not given here are removed once the others
+        exist. So neither a change of a name or a zone nor a run that died leaves a record behind.
+      - Each record has an owner, as with M(mlplatform.mlflow_aws.route53_records).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Full name of the record, with or without the final dot.
+        type: str
+        required: true
+      type:
+        description: Type of the record.
+        type: str
+        choices: [A, AAAA]
+        default: A
+      zone_id:
+        description: ID of the hosted zone. Nothing is removed from a zone that does not exist.
+        type: str
+        required: true
   client_secret_arn:
     description:
       - ARN or name of the Secrets Manager secret whose string is the client secret of C(authenticate-oidc) actions.
@@ -217,6 +240,9 @@ EXAMPLES = r"""
                   UserPoolClientId: 0123456789abcdefghijklmnop
                   UserPoolDomain: mlflow-team-x
               - Type: forward
+    dns_records:
+      - name: mlflow.example.com
+        zone_id: Z0123456789ABCDEFGHIJ
     tags:
       team: x
 
@@ -225,6 +251,9 @@ EXAMPLES = r"""
     name: mlflow-team-x
     target_group:
       name: mlflow-team-x
+    dns_records:
+      - name: mlflow.example.com
+        zone_id: Z0123456789ABCDEFGHIJ
     state: absent
 """
 
@@ -265,13 +294,6 @@ ready:
   type: bool
   returned: success
   sample: true
-dns_records:
-  description: The DNS records that lead to the load balancer, each with C(type), C(zone_id) and C(name), as its tag
-    C(mlflow-dns-records) lists them. See O(mlplatform.mlflow_aws.route53_records#module:remember).
-  type: list
-  elements: dict
-  returned: success
-  sample: []
 changes:
   description: What the run changed, or would change in check mode.
   type: list
@@ -304,9 +326,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import read
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.load_balancer import LoadBalancer
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import ALIAS_RECORD, alias_records
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
@@ -315,8 +339,9 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     group = TargetGroup(aws, group_spec["name"], group_spec, tags=tags, absent=absent) if group_spec else None
     # Both are created at the same time, and a listener waits for both. A target group goes after what forwards to it.
     needs = [group] if group and absent else []
-    balancer = LoadBalancer(aws, params["name"], params, tags=tags, needs=needs, absent=absent)
-    balancer.target_group = group
+    balancer = LoadBalancer(aws, params["name"], params, tags=tags, target_group=group, needs=needs, absent=absent)
+    read(balancer)  # its tag lists the records
+    records = alias_records(balancer, params["dns_records"])
 
     def results() -> dict[str, t.Any]:
         state = balancer.state or {}
@@ -324,10 +349,9 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             "load_balancer": {k: state[k] for k in balancer.unknown() if state},
             "target_group": {"arn": group.state["arn"]} if group and group.state else {},
             "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.child_resources if each.state},
-            "dns_records": balancer.dns_records,
         }
 
-    return [*([group] if group else []), balancer], results
+    return [*([group] if group else []), balancer, *records], results
 
 
 def main() -> None:
@@ -386,6 +410,7 @@ def main() -> None:
                     },
                 },
             },
+            "dns_records": {"type": "list", "elements": "dict", "default": [], "options": ALIAS_RECORD},
             "client_secret_arn": {"type": "str", "no_log": False},
             "disable_deletion_protection": {"type": "bool", "default": False},
             **STATE,

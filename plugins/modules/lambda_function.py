@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: lambda_function
 version_added: 1.0.0
-short_description: Manage a Lambda function with its code
+short_description: Manage a Lambda function with its code, its role and its log group
 author: mlplatform contributors (@mlplatform)
 description:
   - Creates, updates and deletes a Lambda function. Its package is built from a directory, with the same bytes on every
@@ -30,8 +30,55 @@ options:
     type: str
   role:
     description:
-      - ARN of the role that the function runs as. Required with O(state=present).
+      - ARN of the role that the function runs as. Either this or O(execution_role) is required with O(state=present).
       - A role that was just created is waited for, up to two minutes, until Lambda may assume it.
+    type: str
+  execution_role:
+    description: The role that the function runs as, which is created before it and removed after it, with all its policies.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the role, at most 64 characters.
+        type: str
+        required: true
+      assume_role_policy:
+        description:
+          - The trust policy, a policy document as IAM spells it, says who may assume the role.
+        type: dict
+      description:
+        description: What the role is for. Not managed where omitted.
+        type: str
+      managed_policies:
+        description: ARNs of the managed policies attached to the role.
+        type: list
+        elements: str
+        default: []
+      inline_policies:
+        description: The policies embedded in the role, policy documents by name.
+        type: dict
+        default: {}
+      permissions_boundary:
+        description: ARN of the managed policy that is the permissions boundary of the role. Empty for none. Not managed where omitted.
+        type: str
+      max_session_duration:
+        description: Maximum duration of a session in seconds, 3600 to 43200. Not managed where omitted.
+        type: int
+  log_group:
+    description: A log group that is created before the function and removed after it. O(logging_config) has the function write to it.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the log group.
+        type: str
+        required: true
+      retention_in_days:
+        description: Days after which log events expire. Not managed where omitted.
+        type: int
+      kms_key_id:
+        description: ARN of the KMS key that encrypts it. Not managed where omitted.
+        type: str
+  account_id:
+    description: The account, of which the ARN of O(log_group) tells. AWS is asked for it where omitted.
     type: str
   runtime:
     description: The runtime.
@@ -146,18 +193,24 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import Function, build_zip
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import ROLE, Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LOG_GROUP, LogGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
-    absent = params["state"] == "absent"
+    absent, tags = params["state"] == "absent", params["tags"]
     spec = dict(params)
     if not absent:
         try:
             spec["package"] = build_zip(params["source"])
         except (OSError, ValueError) as error:
             raise AwsError(f"source: {error}") from None
-    function = Function(aws, params["name"], spec, tags=params["tags"], absent=absent)
+    group, role = params["log_group"], params["execution_role"]
+    log_group = LogGroup(aws, group["name"], {**group, "account_id": params["account_id"]}, tags=tags, absent=absent) if group else None
+    execution_role = Role(aws, role["name"], role, tags=tags, absent=absent) if role else None
+    used = [each for each in (log_group, execution_role) if each]
+    function = Function(aws, params["name"], spec, tags=tags, role=execution_role, needs=used, absent=absent)
 
     def results() -> dict[str, t.Any]:
         if not function.state:
@@ -167,7 +220,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         invoke_arn = f"arn:{aws.partition}:apigateway:{aws.region}:{path}"
         return {"function": {"name": function.name, "arn": arn, "invoke_arn": invoke_arn}}
 
-    return [function], results
+    return [function, *reversed(used)] if absent else [*used, function], results
 
 
 def main() -> None:
@@ -177,6 +230,9 @@ def main() -> None:
             "source": {"type": "path"},
             "handler": {"type": "str"},
             "role": {"type": "str"},
+            "execution_role": {"type": "dict", "options": ROLE},
+            "log_group": {"type": "dict", "options": LOG_GROUP},
+            "account_id": {"type": "str"},
             "runtime": {"type": "str", "default": "python3.13"},
             "architectures": {"type": "list", "elements": "str", "default": ["arm64"]},
             "description": {"type": "str", "default": ""},
@@ -190,7 +246,8 @@ def main() -> None:
             **STATE,
             **TAGS,
         },
-        required_if=[("state", "present", ["source", "handler", "role"])],
+        required_if=[("state", "present", ["source", "handler"]), ("state", "present", ["role", "execution_role"], True)],
+        mutually_exclusive=[("role", "execution_role")],
         supports_check_mode=True,
     )
     run(module, build)

@@ -16,8 +16,8 @@ description:
     O(tags). Both are changed in one batch, which Route 53 applies atomically.
   - An existing record without the TXT record of this owner is owned by somebody else. With O(state=present) this is an error,
     unless the record is exactly the one asked for, which is then taken over; with O(state=absent) the record is kept.
-  - With O(remember), the resource that the records point to keeps a list of them in a tag. So neither a change of a name or a zone nor
-    a run that died leaves a record behind. Listed records that are not asked for are removed once the others exist.
+  - For records that lead to a load balancer or to an API, M(mlplatform.mlflow_aws.elbv2_load_balancer) and M(mlplatform.mlflow_aws.apigatewayv2_api)
+    have an option of their own, which also removes the record of a name or a zone that is not wanted any more.
   - Used in place of M(amazon.aws.route53), whose option O(ignore:region) means latency routing, so that it fails where
     C(module_defaults) set the region, and which ignores who owns an existing record.
 options:
@@ -63,33 +63,6 @@ options:
       ttl:
         description: Seconds for which resolvers may cache O(records[].values).
         type: int
-  remember:
-    description: The resource that the records point to, and the list that it keeps. Only with O(state=present).
-    type: dict
-    suboptions:
-      arn:
-        description:
-          - ARN of a load balancer, or of a domain name of API Gateway. Its tag C(mlflow-dns-records) lists the records.
-        type: str
-        required: true
-      records:
-        description: The records that it, or the resource that it replaces, lists, as its module returned them (C(dns_records)).
-        type: list
-        elements: dict
-        required: true
-        suboptions:
-          type:
-            description: Type of the record.
-            type: str
-            required: true
-          zone_id:
-            description: ID of the hosted zone.
-            type: str
-            required: true
-          name:
-            description: Full name of the record.
-            type: str
-            required: true
   tags:
     description:
       - The tags C(managed-by) and C(mlflow-stack) among these identify the owner of the records. Others are ignored.
@@ -119,22 +92,6 @@ EXAMPLES = r"""
         alias:
           dns_name: internal-mlflow-team-x-123456789.eu-west-1.elb.amazonaws.com
           zone_id: Z32O12XQLNTSW2
-    tags:
-      managed-by: mlplatform.mlflow_aws
-      mlflow-stack: mlflow-team-x
-
-- name: Create the name of the load balancer, and remove what led to it before
-  mlplatform.mlflow_aws.route53_records:
-    records:
-      - name: mlflow.example.com
-        type: A
-        zone_id: Z0123456789ABCDEFGHIJ
-        alias:
-          dns_name: "{{ balancer.load_balancer.dns_name }}"
-          zone_id: "{{ balancer.load_balancer.canonical_hosted_zone_id }}"
-    remember:
-      arn: "{{ balancer.load_balancer.arn }}" # balancer: what elbv2_load_balancer returned
-      records: "{{ balancer.dns_records }}"
     tags:
       managed-by: mlplatform.mlflow_aws
       mlflow-stack: mlflow-team-x
@@ -196,26 +153,19 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import Record
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import RecordList, entry
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import entry
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
-def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
+def build(aws: Aws, params: dict[str, t.Any]) -> tuple[t.Sequence[Resource], t.Callable[[], dict[str, t.Any]]]:
     absent = params["state"] == "absent"
     for spec in params["records"]:
         if not absent and not spec["alias"] and (not spec["values"] or spec["ttl"] is None):
             raise AwsError(f"the record {spec['name']} needs an alias, or values and a ttl")
-    tags, remember = {"tags": params["tags"]}, params["remember"]
-    wanted = {entry(record): record for record in params["records"]}
-    record_list = RecordList(aws, remember["arn"], remember["records"]) if remember else None
-    former = [
-        Record(aws, record["name"], {**record, **tags}, absent=True, record_list=record_list)
-        for name, record in (record_list.records.items() if record_list else ())
-        if name not in wanted
-    ]
-    # The former ones go last: what needs them comes before.
-    records = [Record(aws, record["name"], {**record, **tags}, needs=former, absent=absent, record_list=record_list) for record in wanted.values()]
-    return [*records, *former], lambda: {"records": [{key: r.spec[key] for key in ("name", "type", "zone_id")} for r in records if r.state]}
+    more = {"tags": params["tags"], "wait": params["wait"]}
+    wanted = {entry(record): {**record, **more} for record in params["records"]}
+    records = [Record(aws, record["name"], record, absent=absent) for record in wanted.values()]
+    return records, lambda: {"records": [{key: r.spec[key] for key in ("name", "type", "zone_id")} for r in records if r.state]}
 
 
 def main() -> None:
@@ -242,18 +192,6 @@ def main() -> None:
                 },
                 "mutually_exclusive": [["alias", "values"], ["alias", "ttl"]],
                 "required_together": [["values", "ttl"]],
-            },
-            "remember": {
-                "type": "dict",
-                "options": {
-                    "arn": {"type": "str", "required": True},
-                    "records": {
-                        "type": "list",
-                        "elements": "dict",
-                        "required": True,
-                        "options": {key: {"type": "str", "required": True} for key in ("type", "zone_id", "name")},
-                    },
-                },
             },
             **STATE,
             **TAGS,

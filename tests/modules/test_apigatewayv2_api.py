@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from modules.run_module import run_module
+from modules.run_module import ModuleFailed, run_module
 
 MODULE = "apigatewayv2_api"
 NAME = "team-x"
@@ -17,13 +17,17 @@ TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME}
 INTEGRATION = {"listener_arn": "arn:listener", "server_name": DOMAIN, "host": DOMAIN}
 LAMBDA = {"name": "team-x-lambda", "type": "REQUEST", "function_name": FUNCTION, "uri": f"arn:aws:apigateway:{FUNCTION_ARN}"}
 JWT = {"name": "team-x-jwt", "type": "JWT", "issuer": "https://issuer.example.com", "audience": ["b", "a"]}
-STAGE = {
-    "access_log_arn": "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/apigateway/team-x",
-    "access_log_format": {"requestId": "$context.requestId"},
-    "throttling_rate_limit": 100,
-    "throttling_burst_limit": 200,
+STAGE = {"throttling_rate_limit": 100, "throttling_burst_limit": 200}
+ACCESS_LOG = {"log_group": "/aws/apigateway/team-x", "retention_in_days": 30, "format": {"requestId": "$context.requestId"}}
+LINK = {"name": NAME, "subnet_ids": ["subnet-a"]}
+ABSENT = {
+    "name": NAME,
+    "vpc_link": {"name": NAME},
+    "domain": {"name": DOMAIN},
+    "access_log": {"log_group": ACCESS_LOG["log_group"]},
+    "tags": TAGS,
+    "state": "absent",
 }
-ABSENT = {"name": NAME, "domain_name": DOMAIN, "tags": TAGS, "state": "absent"}
 
 
 @pytest.fixture
@@ -33,11 +37,18 @@ def gateway(aws):
 
 @pytest.fixture
 def params(aws, gateway):
-    gateway.create_domain_name(DomainName=DOMAIN, DomainNameConfigurations=[{"CertificateArn": "arn:certificate"}])
-    link = gateway.create_vpc_link(Name=NAME, SubnetIds=["subnet-a"])["VpcLinkId"]
     role = aws.client("iam").create_role(RoleName=FUNCTION, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     aws.client("lambda").create_function(FunctionName=FUNCTION, Role=role, Runtime="python3.13", Handler="a.b", Code={"ZipFile": b"PK\x05\x06" + b"\0" * 18})
-    return {"name": NAME, "integration": {**INTEGRATION, "vpc_link_id": link}, "authorizer": LAMBDA, "stage": STAGE, "domain_name": DOMAIN, "tags": TAGS}
+    return {
+        "name": NAME,
+        "vpc_link": LINK,
+        "integration": INTEGRATION,
+        "authorizer": LAMBDA,
+        "stage": STAGE,
+        "access_log": ACCESS_LOG,
+        "domain": {"name": DOMAIN, "certificate_arn": "arn:certificate"},
+        "tags": TAGS,
+    }
 
 
 def run(aws, params):
@@ -67,7 +78,8 @@ def items(answer):
 
 def test_life(aws, gateway, params):
     created = run(aws, params)
-    assert actions(created) == [("create", kind) for kind in ("api", "integration", "authorizer", "lambda_permission", "route", "stage", "api_mapping")]
+    around, parts = ("logs_log_group", "vpc_link", "domain_name", "api"), ("integration", "authorizer", "lambda_permission", "route", "stage", "api_mapping")
+    assert actions(created) == [("create", kind) for kind in (*around, *parts)]
     (api,) = items(gateway.get_apis())
     assert api["DisableExecuteApiEndpoint"] is True and api["Tags"] == TAGS
     assert created["api"] == {"name": NAME, "id": api["ApiId"], "endpoint": api["ApiEndpoint"]}
@@ -75,7 +87,8 @@ def test_life(aws, gateway, params):
     (integration,) = items(gateway.get_integrations(**here))
     assert integration["RequestParameters"] == {"overwrite:header.Host": DOMAIN}
     assert integration["TlsConfig"] == {"ServerNameToVerify": DOMAIN}
-    assert integration["ConnectionId"] == params["integration"]["vpc_link_id"]
+    (link,) = items(gateway.get_vpc_links())
+    assert integration["ConnectionId"] == link["VpcLinkId"] and link["SubnetIds"] == ["subnet-a"]
     (authorizer,) = items(gateway.get_authorizers(**here))
     assert (authorizer["AuthorizerPayloadFormatVersion"], authorizer["EnableSimpleResponses"]) == ("2.0", True)
     (route,) = items(gateway.get_routes(**here))
@@ -83,6 +96,8 @@ def test_life(aws, gateway, params):
     assert route["Target"] == f"integrations/{integration['IntegrationId']}"
     assert route["AuthorizerId"] == authorizer["AuthorizerId"]
     (stage,) = items(gateway.get_stages(**here))
+    log_group = aws.client("logs").describe_log_groups()["logGroups"][0]
+    assert stage["AccessLogSettings"]["DestinationArn"] == log_group["arn"].removesuffix(":*") and log_group["retentionInDays"] == 30
     assert stage["AccessLogSettings"]["Format"] == '{"requestId": "$context.requestId"}' and stage["Tags"] == TAGS
     (mapping,) = items(gateway.get_api_mappings(DomainName=DOMAIN))
     assert (mapping["ApiId"], mapping["Stage"]) == (api["ApiId"], "$default")
@@ -93,19 +108,24 @@ def test_life(aws, gateway, params):
     mark = aws.mark()
     assert not run_module(MODULE, params, aws)["changed"]
     assert sorted(call["operation"] for call in aws.calls(mark)) == [
+        "DescribeLogGroups",
         "GetApiMappings",
         "GetApis",
         "GetAuthorizers",
         "GetCallerIdentity",
+        "GetDomainNames",
         "GetIntegrations",
         "GetPolicy",
         "GetRoutes",
         "GetStages",
+        "GetVpcLinks",
+        "ListTagsForResource",
     ]
 
     gone = run(aws, ABSENT)
-    assert gone["operations"] == ["DeleteApiMapping", "DeleteApi"]
-    assert items(gateway.get_apis()) == items(gateway.get_api_mappings(DomainName=DOMAIN)) == []
+    assert gone["operations"][:3] == ["DeleteApiMapping", "DeleteDomainName", "DeleteApi"]
+    assert sorted(gone["operations"][3:]) == ["DeleteLogGroup", "DeleteVpcLink"]
+    assert items(gateway.get_apis()) == items(gateway.get_domain_names()) == items(gateway.get_vpc_links()) == []
     assert not run(aws, ABSENT)["changed"]
 
 
@@ -121,7 +141,6 @@ def changed(params, path, value):
         ("description", "MLflow", "api", ["description"], "UpdateApi"),
         ("disable_execute_api_endpoint", False, "api", ["disable_execute_api_endpoint"], "UpdateApi"),
         ("integration.listener_arn", "arn:other", "integration", ["listener_arn"], "UpdateIntegration"),
-        ("integration.vpc_link_id", "other", "integration", ["vpc_link_id"], "UpdateIntegration"),
         ("integration.timeout_ms", 5000, "integration", ["timeout_ms"], "UpdateIntegration"),
         ("integration.server_name", "other.example.com", "integration", ["server_name"], "UpdateIntegration"),
         ("integration.host", "o.example.com", "integration", ["request_parameters.overwrite:header.Host"], "UpdateIntegration"),
@@ -131,8 +150,9 @@ def changed(params, path, value):
         ("stage.throttling_rate_limit", 0.5, "stage", ["throttling_rate_limit"], "UpdateStage"),
         ("stage.throttling_burst_limit", 5, "stage", ["throttling_burst_limit"], "UpdateStage"),
         ("stage.detailed_metrics_enabled", True, "stage", ["detailed_metrics_enabled"], "UpdateStage"),
-        ("stage.access_log_arn", "arn:aws:logs:eu-west-1:1:log-group:/o", "stage", ["access_log.arn"], "UpdateStage"),
-        ("stage.access_log_format", {"ip": "$context.identity.sourceIp"}, "stage", ["access_log.format"], "UpdateStage"),
+        ("access_log.retention_in_days", 90, "logs_log_group", ["retention_in_days"], "PutRetentionPolicy"),
+        ("domain.certificate_arn", "arn:other", "domain_name", ["certificate_arn"], "UpdateDomainName"),
+        ("access_log.format", {"ip": "$context.identity.sourceIp"}, "stage", ["access_log.format"], "UpdateStage"),
     ],
 )
 def test_one_change(aws, params, path, value, kind, fields, operation):
@@ -146,8 +166,8 @@ def test_one_change(aws, params, path, value, kind, fields, operation):
 def test_tags_reach_the_api_and_its_stage(aws, params):
     run(aws, params)
     after = run(aws, {**params, "tags": {**TAGS, "team": "x"}})
-    assert actions(after) == [("update", "api"), ("update", "stage")]
-    assert after["operations"] == ["TagResource", "TagResource"]
+    assert actions(after) == [("update", kind) for kind in ("logs_log_group", "vpc_link", "domain_name", "api", "stage")]
+    assert after["operations"] == ["TagResource"] * 5
 
 
 @pytest.mark.parametrize(("first", "then"), [(LAMBDA, JWT), (JWT, LAMBDA)])
@@ -247,17 +267,20 @@ def test_scopes_are_of_the_route_and_change_with_the_authorizer_in_one_call(aws,
 
 def test_another_log_group_takes_over_and_the_plan_says_where_the_lines_so_far_are(aws, gateway, params):
     api_id = run(aws, params)["api"]["id"]
+    moved = {**params, "access_log": {**ACCESS_LOG, "log_group": "/aws/vendedlogs/apigateway/team-x"}}
+    after = run(aws, moved)
+    assert after["operations"] == ["CreateLogGroup", "PutRetentionPolicy", "UpdateStage"]
+    assert after["changes"][1]["warnings"] == ["the lines of the access log so far stay in the log group /aws/apigateway/team-x"]
     arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/apigateway/team-x"
-    after = run(aws, {**params, "stage": {**STAGE, "access_log_arn": arn}})
-    assert after["operations"] == ["UpdateStage"]
-    assert after["changes"][0]["warnings"] == ["the lines of the access log so far stay in the log group /aws/apigateway/team-x"]
     assert items(gateway.get_stages(ApiId=api_id))[0]["AccessLogSettings"]["DestinationArn"] == arn
-    assert not run(aws, {**params, "stage": {**STAGE, "access_log_arn": arn}})["changed"]
+    assert not run(aws, moved)["changed"]
+    run(aws, {**ABSENT, "access_log": {**moved["access_log"], "former_log_groups": [ACCESS_LOG["log_group"]]}})
+    assert aws.client("logs").describe_log_groups()["logGroups"] == []
 
 
 def test_an_access_log_that_is_not_asked_for_is_removed(aws, gateway, params):
     api_id = run(aws, params)["api"]["id"]
-    after = run(aws, {**params, "stage": {**STAGE, "access_log_arn": None}})
+    after = run(aws, {**params, "access_log": None})
     assert [line[3] for line in lines(after)] == [["access_log.arn", "access_log.format"]]
     assert "AccessLogSettings" not in items(gateway.get_stages(ApiId=api_id))[0]
 
@@ -300,7 +323,10 @@ def test_an_api_of_somebody_else_with_the_same_name_is_left_alone(aws, gateway, 
 
 
 def test_a_mapping_to_another_api_is_moved(aws, gateway, params):
+    run(aws, params)
     other = gateway.create_api(Name="other", ProtocolType="HTTP")["ApiId"]
+    (mapping,) = items(gateway.get_api_mappings(DomainName=DOMAIN))
+    gateway.delete_api_mapping(DomainName=DOMAIN, ApiMappingId=mapping["ApiMappingId"])
     gateway.create_stage(ApiId=other, StageName="$default")
     gateway.create_api_mapping(ApiId=other, DomainName=DOMAIN, Stage="$default")
     after = run(aws, params)
@@ -318,5 +344,98 @@ def test_a_change_that_is_refused_while_another_is_under_way_is_tried_again(aws,
 def test_plan_on_an_empty_account(aws, params):
     unknown = "(known after apply)"
     aws.reset()
-    plan = run_module(MODULE, {**params, "integration": {**INTEGRATION, "vpc_link_id": unknown}, "authorizer": {**LAMBDA, "uri": unknown}}, aws, check=True)
-    assert len(plan["changes"]) == 7 and plan["api"]["id"] == unknown
+    plan = run_module(MODULE, {**params, "authorizer": {**LAMBDA, "uri": unknown}}, aws, check=True)
+    assert len(plan["changes"]) == 10 and plan["api"]["id"] == unknown
+
+
+# The custom domain name
+
+RENAMED = "new.api.example.com"
+
+
+def with_domain(params, **domain):
+    return {**params, "domain": {**params["domain"], **domain}}
+
+
+def test_the_domain_name(aws, gateway, params):
+    run(aws, params)
+    there = gateway.get_domain_name(DomainName=DOMAIN)
+    (regional,) = there["DomainNameConfigurations"]
+    assert (regional["SecurityPolicy"], regional["EndpointType"], there["Tags"]) == ("TLS_1_2", "REGIONAL", TAGS)
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        {"DomainNameConfigurations": [{"CertificateArn": "arn:other", "SecurityPolicy": "TLS_1_0"}]},
+        {"MutualTlsAuthentication": {"TruststoreUri": "s3://theirs/truststore.pem"}},
+        {"RoutingMode": "ROUTING_RULE_ONLY"},
+    ],
+)
+def test_a_domain_name_that_was_changed_by_hand_is_put_back(aws, gateway, params, by_hand):
+    run(aws, params)
+    gateway.update_domain_name(DomainName=DOMAIN, **by_hand)
+    assert actions(run(aws, params)) == [("update", "domain_name")]
+    assert not run(aws, params)["changed"]
+
+
+def test_a_domain_name_of_somebody_else_is_left_alone(aws, gateway, params):
+    tags = {"managed-by": "them", "mlflow-stack": "theirs"}
+    gateway.create_domain_name(DomainName=DOMAIN, DomainNameConfigurations=[{"CertificateArn": "arn:1"}], Tags=tags)
+    with pytest.raises(ModuleFailed, match=f"^apigatewayv2_domain_name {DOMAIN}: .*is not of this stack"):
+        run_module(MODULE, params, aws)
+    assert items(gateway.get_apis()) == []
+    assert "is kept" in str(run_module(MODULE, ABSENT, aws)["warnings"])
+    assert [each["Tags"] for each in items(gateway.get_domain_names())] == [tags]
+
+
+def test_a_former_domain_name_goes_once_the_api_is_reached_by_another(aws, gateway, params):
+    """The first of the names is the API's, the second is of another stack."""
+    run(aws, params)
+    theirs = {**TAGS, "mlflow-stack": "team-y"}
+    gateway.create_domain_name(DomainName="theirs.example.com", DomainNameConfigurations=[{"CertificateArn": "arn:1"}], Tags=theirs)
+    renamed = with_domain(params, name=RENAMED)
+    after = run(aws, renamed)
+    assert actions(after) == [("create", "domain_name"), ("create", "api_mapping"), ("delete", "domain_name"), ("delete", "api_mapping")]
+    assert after["operations"] == ["CreateDomainName", "CreateApiMapping", "DeleteApiMapping", "DeleteDomainName"]
+    assert {each["DomainName"] for each in items(gateway.get_domain_names())} == {RENAMED, "theirs.example.com"}
+    assert not run(aws, renamed)["changed"]
+    run(aws, ABSENT)  # by the former name
+    assert [each["DomainName"] for each in items(gateway.get_domain_names())] == ["theirs.example.com"]
+
+
+def test_an_odd_domain_name_of_somebody_else_is_nothing_to_us(aws, gateway, params):
+    """One that says nothing of its configurations, as its model allows."""
+    gateway.create_domain_name(DomainName="odd.example.com")
+    run(aws, params)
+    assert not run(aws, params)["changed"]
+    assert run(aws, ABSENT)["changed"]
+
+
+# The VPC link, and the function that is not used any more
+
+
+def test_another_vpc_link_takes_over_and_the_former_one_goes_last(aws, gateway, params):
+    run(aws, params)
+    (former,) = items(gateway.get_vpc_links())
+    moved = {**params, "vpc_link": {**LINK, "subnet_ids": ["subnet-b"]}}
+    after = run(aws, moved)
+    assert actions(after) == [("create", "vpc_link"), ("update", "integration"), ("delete", "vpc_link")]
+    assert after["operations"] == ["CreateVpcLink", "UpdateIntegration", "DeleteVpcLink"]
+    (link,) = items(gateway.get_vpc_links())
+    assert link["VpcLinkId"] != former["VpcLinkId"] and link["SubnetIds"] == ["subnet-b"]
+    assert not run(aws, moved)["changed"]
+
+
+def test_the_function_of_a_former_authorizer_goes_last(aws, gateway, params):
+    run(aws, params)
+    aws.client("logs").create_log_group(logGroupName="/aws/lambda/x", tags=TAGS)
+    aws.client("iam").tag_role(RoleName=FUNCTION, Tags=[{"Key": key, "Value": value} for key, value in TAGS.items()])
+    arn = aws.client("lambda").get_function(FunctionName=FUNCTION)["Configuration"]["FunctionArn"]
+    aws.client("lambda").tag_resource(Resource=arn, Tags=TAGS)
+    superseded = {"name": FUNCTION, "role": FUNCTION, "log_group": "/aws/lambda/x"}
+    after = run(aws, {**params, "authorizer": JWT, "superseded_function": superseded})
+    assert [line[1] for line in lines(after) if line[0] == "delete"] == ["authorizer", "lambda_function", "lambda_permission", "iam_role", "logs_log_group"]
+    order = after["operations"]
+    assert order[:4] == ["CreateAuthorizer", "UpdateRoute", "DeleteAuthorizer", "DeleteFunction"] and sorted(order[4:]) == ["DeleteLogGroup", "DeleteRole"]
+    assert not run(aws, {**params, "authorizer": JWT, "superseded_function": superseded})["changed"]

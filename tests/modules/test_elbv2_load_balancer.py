@@ -290,8 +290,6 @@ def test_what_was_changed_by_hand_is_put_back(aws, given):
 
 def test_scheme_is_replaced_with_a_loud_warning(aws, given):
     before = run(aws, given["params"])
-    remembered = {"Key": "mlflow-dns-records", "Value": "A/Z1/mlflow.example.com"}
-    aws.client("elbv2").add_tags(ResourceArns=[before["load_balancer"]["arn"]], Tags=[remembered])
     params = {**given["params"], "scheme": "internet-facing"}
     result = run(aws, params)
     balancer = next(c for c in result["changes"] if c["kind"] == "elbv2_load_balancer")
@@ -302,9 +300,6 @@ def test_scheme_is_replaced_with_a_loud_warning(aws, given):
     assert result["load_balancer"]["arn"] != before["load_balancer"]["arn"]
     assert result["target_group"] == before["target_group"]
     unchanged(aws, params)
-    records = [{"type": "A", "zone_id": "Z1", "name": "mlflow.example.com"}]
-    absent = {"name": NAME, "state": "absent", "tags": TAGS}
-    assert run_module(MODULE, absent, aws, check=True)["dns_records"] == result["dns_records"] == records
 
 
 def test_a_new_load_balancer_on_the_internet_is_warned_of(aws, given):

@@ -189,3 +189,23 @@ def test_a_directory_without_files_is_refused(aws, params):
 def test_plan_with_a_role_that_does_not_exist_yet(aws, params):
     plan = run_module(MODULE, {**params, "role": "(known after apply)"}, aws, check=True)
     assert plan["changed"] and plan["function"] == run_module(MODULE, params, aws)["function"]
+
+
+def test_its_role_and_its_log_group_come_before_it_and_go_after_it(aws, params):
+    group = f"/aws/lambda/{NAME}"
+    trust, policy = (
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **of}]}
+        for of in ({"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}, {"Action": "logs:PutLogEvents", "Resource": "*"})
+    )
+    role = {"name": "own-role", "assume_role_policy": trust, "inline_policies": {"logs": policy}}
+    del params["role"]
+    whole = {**params, "execution_role": role, "log_group": {"name": group, "retention_in_days": 30}}
+    created = run(aws, whole)
+    kinds = ["logs_log_group", "iam_role", "iam_role_policy", "lambda_function"]
+    assert [(change["action"], change["kind"]) for change in created["changes"]] == [("create", kind) for kind in kinds]
+    assert created["operations"][-1] == "CreateFunction" and configuration(aws)["Role"].endswith(":role/own-role")
+    assert not run(aws, whole)["changed"]
+    gone = run(aws, {**whole, "state": "absent"})
+    assert [change["kind"] for change in gone["changes"]] == ["lambda_function", "iam_role", "iam_role_policy", "logs_log_group"]
+    assert gone["operations"][0] == "DeleteFunction" and sorted(gone["operations"][1:]) == ["DeleteLogGroup", "DeleteRole", "DeleteRolePolicy"]
+    assert not run(aws, {**whole, "state": "absent"})["changed"]

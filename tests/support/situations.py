@@ -62,7 +62,8 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
     task = {"family": "x", "container_definitions": [CONTAINER], "cpu": 256, "memory": 512}
     placed = {"subnets": subnets, "security_groups": ["sg-1"], "cluster": "x", "task_definition": TASK}
     api = {
-        "integration": {"vpc_link_id": "link", "listener_arn": "arn:listener"},
+        "vpc_link": {"name": "x-api", "subnet_ids": subnets},
+        "integration": {"listener_arn": "arn:listener"},
         "authorizer": {"name": "x", "type": "REQUEST", "function_name": "x", "uri": "arn:function"},
     }
     return [
@@ -87,7 +88,13 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
         Situation("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0, "log_retention_in_days": 60}),
         Situation(
             "elbv2_load_balancer",
-            {"name": "x", "subnets": subnets, "target_group": {"name": "x", "port": 80, "vpc_id": vpc}, "listeners": [listener]},
+            {
+                "name": "x",
+                "subnets": subnets,
+                "target_group": {"name": "x", "port": 80, "vpc_id": vpc},
+                "listeners": [listener],
+                "dns_records": [{"name": "z.team-x.example.com", "zone_id": zone}],
+            },
             {"scheme": "internet-facing", "listeners": []},
         ),
         Situation(
@@ -112,11 +119,19 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
         ),
         Situation("lambda_function", {"name": "x", "source": source, "handler": "a.b", "role": ROLE}, {"memory_size": 256, "architectures": ["x86_64"]}),
         Situation("apigatewayv2_vpc_link", {"name": "x", "subnet_ids": subnets}, {"subnet_ids": subnets[:2]}),
-        Situation("apigatewayv2_domain_name", {"name": "x.example.com", "certificate_arn": "arn:1"}, {"certificate_arn": "arn:2"}),
         Situation(
             "apigatewayv2_api",
-            {"name": "x", **api, "domain_name": "x.example.com"},
-            {"route_keys": ["GET /"], "authorizer": {"name": "y", "type": "JWT", "issuer": "https://i.example.com"}},
+            {
+                "name": "x",
+                **api,
+                "domain": {"name": "x.example.com", "certificate_arn": "arn:1", "dns_records": [{"name": "y.team-x.example.com", "zone_id": zone}]},
+                "access_log": {"log_group": "x-api", "retention_in_days": 30},
+            },
+            {
+                "route_keys": ["GET /"],
+                "domain": {"name": "x.example.com", "certificate_arn": "arn:2"},
+                "authorizer": {"name": "y", "type": "JWT", "issuer": "https://i.example.com"},
+            },
         ),
         Situation("acm_certificate", {"domain_name": "x.team-x.example.com", "zone_id": zone}, {"subject_alternative_names": ["y.team-x.example.com"]}),
         Situation(

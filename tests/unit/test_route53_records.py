@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import dns_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import target
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import leads_to
 
 
 def alias(name, zone="Z1", health=False):
@@ -44,5 +44,5 @@ def test_dns_name(name, compared):
         (values("192.0.2.1"), values("192.0.2.1", ttl=300), False),
     ],
 )
-def test_target(one, other, same):
-    assert (target(one) == target(other)) is same
+def test_where_a_record_leads(one, other, same):
+    assert (leads_to(one) == leads_to(other)) is same

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, MAX_IN_FLIGHT
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, MAX_IN_FLIGHT, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import (
     AwsError,
     BotoCoreError,
@@ -70,9 +71,8 @@ def reconcile(resources: t.Sequence[Resource]) -> list[Change]:
                 try:
                     future.result()
                 except (AwsError, ClientError, BotoCoreError) as error:
-                    reason = with_remedy(str(error)) if isinstance(error, AwsError) else explain(error)
                     failed.add(resource)
-                    problems.append(f"{resource.kind} {resource.name}: {reason}")
+                    problems.append(_problem(resource, error))
                     kinds.add(type(error))
                     results.update(getattr(error, "results", {}))
                     continue  # what needs it stays in waiting, untouched
@@ -86,6 +86,25 @@ def reconcile(resources: t.Sequence[Resource]) -> list[Change]:
     if waiting:
         raise AssertionError(f"resources need each other: {', '.join(r.name for r in waiting)}")
     return collect_changes(resources)
+
+
+def read(*resources: Resource) -> None:
+    """Read resources at the same time, before it is their turn, because others follow from what AWS has of them. An error names its resource."""
+    run_concurrently(*(functools.partial(_read, resource) for resource in resources))
+
+
+def _read(resource: Resource) -> None:
+    try:
+        run_concurrently(resource.current_state, *resource.prefetch_reads())
+    except StaleState:
+        raise
+    except (AwsError, ClientError, BotoCoreError) as error:
+        raise AwsError(_problem(resource, error)) from error
+
+
+def _problem(resource: Resource, error: Exception) -> str:
+    reason = with_remedy(str(error)) if isinstance(error, AwsError) else explain(error)
+    return f"{resource.kind} {resource.name}: {reason}"
 
 
 def collect_changes(resources: t.Iterable[Resource]) -> list[Change]:

@@ -13,10 +13,12 @@ import typing as t
 import zipfile
 from pathlib import Path
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 
 CODE = frozenset({"code_sha256", "architectures"})
 """What UpdateFunctionCode changes; UpdateFunctionConfiguration changes the rest."""
@@ -92,9 +94,15 @@ def arguments(fields: State) -> dict[str, t.Any]:
 
 
 class Function(Resource):
+    """A function. ``spec``: the options of the module lambda_function, and its ``package``. It runs as ``role`` where one of this run is given."""
+
     kind = "lambda_function"
     service = "lambda"
     timeout = 300
+
+    def __init__(self, *args: t.Any, role: Role | None = None, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.role = role
 
     def describe(self) -> State | None:
         answer = none_if_missing(self.aws.client("lambda").get_function, "ResourceNotFoundException", FunctionName=self.name)
@@ -109,6 +117,8 @@ class Function(Resource):
         environment = {name: str(value) for name, value in self.spec["environment"].items()}
         plain = "handler role runtime architectures description timeout memory_size logging_config".split()
         fields = {name: self.spec[name] for name in plain}
+        if self.role:
+            fields["role"] = self.role.actual["arn"]
         without: State = {"layers": [], "subnet_ids": [], "kms_key_arn": ""}
         return {**fields, **without, "environment": environment, "code_sha256": code_sha256(self.spec["package"])}
 
@@ -156,6 +166,14 @@ class Function(Resource):
         if "Failed" in (state["state"], state["update"]):
             raise AwsError(f"Lambda could not take it over: {state['reason']}. Delete the function and run again")
         return state["state"] == "Pending" or state["update"] == "InProgress"
+
+
+def function_to_remove(aws: Aws, spec: State, tags: dict[str, str]) -> list[Resource]:
+    """As absent, a function, its execution role and its log group, by their names: ``name``, ``role`` and ``log_group``."""
+    role = Role(aws, spec["role"], {"inline_policies": {}, "managed_policies": []}, tags=tags, absent=True) if spec["role"] else None
+    group = LogGroup(aws, spec["log_group"], {"account_id": aws.account_id}, tags=tags, absent=True) if spec["log_group"] else None
+    used = [each for each in (role, group) if each]
+    return [Function(aws, spec["name"], tags=tags, needs=used, absent=True), *used]
 
 
 class Permission(Resource):

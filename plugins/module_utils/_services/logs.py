@@ -38,6 +38,10 @@ class LogGroup(Resource):
             "tags": tags["tags"] if tags else {},
         }
 
+    def prefetch(self) -> None:
+        if not self.absent:  # until what writes to it is gone, AWS may create it
+            super().prefetch()
+
     def _arn(self) -> str:
         account = self.spec["account_id"] or self.aws.account_id
         return f"arn:{self.aws.partition}:logs:{self.aws.region}:{account}:log-group:{self.name}"

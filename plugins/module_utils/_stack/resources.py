@@ -94,9 +94,10 @@ class Resources:
             yield TaskDefinition(self.aws, family, **self.common)
 
     def _api(self, host: str, authorizer: dict[str, str]) -> t.Iterator[Resource]:
-        yield DomainName(self.aws, host, **self.common)
-        spec: State = {"domain_name": None if self.absent else host, "authorizer": authorizer, "route_keys": [], "stage": {"name": "$default"}}
-        yield Api(self.aws, self.names.unique_name, spec, **self.common)
+        domain = DomainName(self.aws, host, **self.common)
+        yield domain
+        spec: State = {"domain": {"dns_records": []}, "authorizer": authorizer, "route_keys": [], "stage": {"name": "$default"}}
+        yield Api(self.aws, self.names.unique_name, spec, domain=None if self.absent else domain, **self.common)
         yield VpcLink(self.aws, self.names.unique_name, {"subnet_ids": [], "security_group_ids": []}, **self.common)
 
     def _record(self, host: str, zone_id: str) -> Record:

@@ -13,11 +13,15 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.authorizer import Authorizer, Permission
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.integration import Integration
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.mapping import Mapping
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document, own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.route import Route
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.stage import Stage
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import alias_records
 
 PARTS = ("integrations", "authorizers", "routes", "stages")
 """What lies in an API, as the names of API Gateway's operations call it."""
@@ -25,13 +29,33 @@ STATEMENT_ID = "apigateway"
 
 
 class Api(ApiGatewayResource):
+    """An API with all that lies in it, and what comes after it: the records of its domain name, and then the end of what it used before.
+
+    ``spec``: the options of the module apigatewayv2_api.
+    """
+
     kind = "apigatewayv2_api"
     allows_duplicates = True
+
+    def __init__(
+        self,
+        *args: t.Any,
+        link: VpcLink | None = None,
+        domain: DomainName | None = None,
+        log_group: LogGroup | None = None,
+        superseded: t.Sequence[Resource] = (),
+        **kwargs: t.Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.link, self.domain, self.log_group, self.superseded = link, domain, log_group, superseded
 
     def describe(self) -> State | None:
         apis = self.aws.pages("apigatewayv2", "get_apis", "Items")
         named = (api for api in apis if api["Name"] == self.name)
-        return next((self._normal(api) for api in named if not self._owned_by_another({"tags": own_tags(api)})), None)
+        state = next((self._normal(api) for api in named if not self._owned_by_another({"tags": own_tags(api)})), None)
+        if state and self.absent:  # for children(): what leads to it goes before it is its turn, and from then on nothing recorded holds
+            run_concurrently(*self._lists(state["id"]).values())
+        return state
 
     @staticmethod
     def _normal(api: Document) -> State:
@@ -82,17 +106,19 @@ class Api(ApiGatewayResource):
         integrations = sorted(parts["integrations"], key=lambda i: f"integrations/{i['IntegrationId']}" not in used)
         if self.absent:
             return [
-                *(Mapping(self, m, absent=True) for m in self._own(parts["mappings"])),
                 *(Integration(self, i, spare=place > 0, absent=True) for place, i in enumerate(integrations)),
                 *(Authorizer(self, a, absent=True) for a in parts["authorizers"]),
                 *(Route(self, r, r["RouteKey"], absent=True) for r in parts["routes"]),
                 *(Stage(self, s, absent=True) for s in parts["stages"]),
             ]
 
-        integration = Integration(self, next(iter(integrations), None))
+        integration = Integration(self, next(iter(integrations), None), self.link)
         authorizers = {a["Name"]: a for a in parts["authorizers"]}
         authorizer = Authorizer(self, authorizers.pop(self.spec["authorizer"]["name"], None))
-        unused = [*(Integration(self, i, spare=True, absent=True) for i in integrations[1:]), *(Authorizer(self, a, absent=True) for a in authorizers.values())]
+        unused = [
+            *(Integration(self, i, needs=self.superseded, spare=True, absent=True) for i in integrations[1:]),
+            *(Authorizer(self, a, needs=self.superseded, absent=True) for a in authorizers.values()),
+        ]
 
         statements = {s["Sid"]: s for s in parts["statements"]}
         permissions = []
@@ -102,22 +128,25 @@ class Api(ApiGatewayResource):
                 *(Permission(authorizer, sid, statement, absent=True) for sid, statement in statements.items()),
             ]
 
-        # The unused go after the routes were changed, and the stage comes after the routes: so a route always has an
+        # What was used before goes after the routes were changed, and the stage comes after the routes: so a route always has an
         # authorizer that works.
         existing = {r["RouteKey"]: r for r in parts["routes"]}
-        needs = [integration, authorizer, *permissions, *unused]
+        needs = [integration, authorizer, *permissions, *unused, *self.superseded]
         routes = [Route(self, existing.pop(key, None), key, integration, authorizer, needs=needs) for key in self.spec["route_keys"]]
         stray_routes = [Route(self, r, key, needs=unused, absent=True) for key, r in existing.items()]
 
         stages = {s["StageName"]: s for s in parts["stages"]}
-        stage = Stage(self, stages.pop(self.spec["stage"]["name"], None), needs=routes)
+        stage = Stage(self, stages.pop(self.spec["stage"]["name"], None), self.log_group, needs=routes)
         stray_stages = [Stage(self, s, absent=True) for s in stages.values()]
 
         mappings = {m.get("ApiMappingKey", ""): m for m in parts["mappings"]}
         mapping = mappings.pop("", None)
-        wanted = [Mapping(self, mapping, needs=[stage, *stray_stages])] if self.spec["domain_name"] else []
-        stray_mappings = [Mapping(self, m, needs=stray_stages, absent=True) for m in self._own(mappings.values())]
-        return [integration, authorizer, *permissions, *routes, stage, *wanted, *stray_mappings, *stray_stages, *stray_routes, *unused]
+        wanted = [Mapping(self, mapping, self.domain.name, needs=[stage, *stray_stages])] if self.domain else []
+        stray_mappings = [Mapping(self, m, self.domain.name, needs=stray_stages, absent=True) for m in self._own(mappings.values())] if self.domain else []
+        # Last, so that nobody finds an API that is not whole.
+        records = alias_records(self.domain, self.spec["domain"]["dns_records"], needs=[*wanted, *self.superseded]) if self.domain else []
+        parts_in_order = [integration, authorizer, *permissions, *routes, stage, *wanted, *stray_mappings, *stray_stages, *stray_routes, *unused]
+        return [*parts_in_order, *records, *self.superseded]
 
     def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
         return [self._mappings, self._statements]
@@ -126,17 +155,21 @@ class Api(ApiGatewayResource):
         """What belongs to the API, all read at the same time."""
         api_id = self.actual["id"]
         read = {"mappings": self._mappings, "statements": self._statements, "account": lambda: self.aws.account_id}
-        for part in [] if self.newly_created() else PARTS:
-            read[part] = functools.partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=api_id)
+        read |= {} if self.newly_created() else self._lists(api_id)
         return {part: [] for part in PARTS} | dict(zip(read, run_concurrently(*read.values()), strict=True))
+
+    def _lists(self, api_id: str) -> dict[str, t.Callable[[], t.Any]]:
+        """The reads of what the API had in it before this run."""
+        pages = {part: functools.partial(self.aws.pages, "apigatewayv2", f"get_{part}", "Items", ApiId=api_id) for part in PARTS}
+        return {part: functools.partial(self.aws.once, (part, api_id), read) for part, read in pages.items()}
 
     def _mappings(self) -> list[Document]:
         """All API mappings that the custom domain name had before this run."""
-        if not self.spec["domain_name"]:
+        if not self.domain:
             return []
         operation = {"service": "apigatewayv2", "operation": "get_api_mappings", "result": "Items"}
-        pages = functools.partial(none_if_missing, self.aws.pages, "NotFoundException", **operation, DomainName=self.spec["domain_name"])
-        return self.aws.once(("mappings", self.spec["domain_name"]), pages) or []
+        pages = functools.partial(none_if_missing, self.aws.pages, "NotFoundException", **operation, DomainName=self.domain.name)
+        return self.aws.once(("mappings", self.domain.name), pages) or []
 
     def _statements(self) -> list[Document]:
         """The resource policy that the authorizer's function had before this run, where the API is to have one."""

@@ -19,8 +19,8 @@ class Authorizer(Part):
     immutable = frozenset({"type"})
     unused = {"credentials_arn": ("AuthorizerCredentialsArn", "")}
 
-    def __init__(self, api: ApiGatewayResource, document: Document | None, *, absent: bool = False) -> None:
-        super().__init__(api, document, document["Name"] if document else api.spec["authorizer"]["name"], absent=absent)
+    def __init__(self, api: ApiGatewayResource, document: Document | None, *, needs: t.Sequence[Resource] = (), absent: bool = False) -> None:
+        super().__init__(api, document, document["Name"] if document else api.spec["authorizer"]["name"], needs=needs, absent=absent)
 
     @staticmethod
     def normal(document: Document) -> State:

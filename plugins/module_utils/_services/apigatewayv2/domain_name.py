@@ -6,13 +6,26 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, owner_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.mapping import mapping_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, own_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import take_records
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import ALIAS_RECORD
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import AliasTarget, take_records
+
+DOMAIN_NAME: Arguments = {
+    "name": {"type": "str", "required": True},
+    "certificate_arn": {"type": "str"},
+    "security_policy": {"type": "str", "choices": ["TLS_1_2"], "default": "TLS_1_2"},
+    "dns_records": {"type": "list", "elements": "dict", "default": [], "options": ALIAS_RECORD},
+}
+"""The options of a custom domain name: what the ``spec`` of a `DomainName` holds."""
 
 
 def normal(domain: dict[str, t.Any]) -> State:
@@ -31,21 +44,34 @@ def normal(domain: dict[str, t.Any]) -> State:
     }
 
 
-class DomainName(ApiGatewayResource):
+class DomainName(ApiGatewayResource, AliasTarget):
+    """A custom domain name. ``spec``: `DOMAIN_NAME`; where it is absent only the name is needed."""
+
     kind = "apigatewayv2_domain_name"
     immutable = frozenset({"endpoint_type"})
-
-    superseded: t.Sequence[str] = ()
-    dns_records: t.Sequence[dict[str, str]] = ()
+    others: t.Mapping[str, State] = {}
+    """What AWS has of the other domain names of this stack, by name."""
 
     def describe(self) -> State | None:
         domains = {d["DomainName"]: d for d in self.aws.pages("apigatewayv2", "get_domain_names", "Items")}
         tags = {name: own_tags(domain) for name, domain in domains.items()}
-        remembered = {name: take_records(each) for name, each in tags.items()}
-        self.superseded = sorted(name for name, each in tags.items() if name != self.name and self._is_ours(each))
-        self.dns_records = [record for name in (self.name, *self.superseded) for record in remembered.get(name, [])]
-        domain = domains.get(self.name)
-        return normal(domain) | {"tags": tags[self.name]} if domain else None
+        listed = {name: take_records(each) for name, each in tags.items()}
+        states = {name: normal(domain) | {"tags": tags[name]} for name, domain in domains.items()}
+        self.others = {name: states[name] for name in sorted(states) if name != self.name and self._is_ours(tags[name])}
+        self.dns_records = [record for name in (self.name, *self.others) for record in listed.get(name, [])]
+        return states.get(self.name)
+
+    def superseded(self, needs: t.Sequence[Resource] = ()) -> list[DomainName]:
+        """As absent, the other domain names of this stack. This one was read already."""
+        names = []
+        for name, state in self.others.items():
+            domain = DomainName(self.aws, name, tags=self.tags, needs=needs, absent=True)
+            domain.set_current_state(state)
+            names.append(domain)
+        return names
+
+    def alias(self) -> State:
+        return {"dns_name": self.actual["target_domain_name"], "zone_id": self.actual["target_zone_id"]}
 
     def _is_ours(self, tags: dict[str, str]) -> bool:
         """Whether a domain name of whatever name is of this stack: all owner tags say so."""
@@ -86,10 +112,17 @@ class DomainName(ApiGatewayResource):
     def warn(self, before: State | None, changes: State) -> list[str]:
         return ["programs that use this name are cut off"] if self.absent else []
 
-    def children(self) -> list[Mapping]:
+    def children(self) -> list[RemovedMapping]:
         """The API mappings of a name that goes. Those of a name that stays are the API's."""
-        mappings = self.aws.pages("apigatewayv2", "get_api_mappings", "Items", DomainName=self.name) if self.absent else []
-        return [Mapping(self, mapping) for mapping in mappings]
+        return [RemovedMapping(self, mapping) for mapping in self._mappings()] if self.absent else []
+
+    def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
+        return [self._mappings] if self.absent else []
+
+    def _mappings(self) -> list[dict[str, t.Any]]:
+        """The API mappings that it had before this run."""
+        pages = partial(self.aws.pages, "apigatewayv2", "get_api_mappings", "Items", DomainName=self.name)
+        return self.aws.once(("mappings", self.name), partial(none_if_missing, pages, "NotFoundException")) or []
 
     def pending(self, state: State) -> bool:
         if state["status"].startswith("PENDING"):  # AWS waits for the owner
@@ -97,7 +130,7 @@ class DomainName(ApiGatewayResource):
         return state["status"] != "AVAILABLE"
 
 
-class Mapping(ApiGatewayResource):
+class RemovedMapping(ApiGatewayResource):
     """What leads from a name that goes to an API."""
 
     kind = "apigatewayv2_api_mapping"

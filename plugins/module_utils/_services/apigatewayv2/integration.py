@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.part import Part
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
 
 
 class Integration(Part):
@@ -19,9 +21,19 @@ class Integration(Part):
     allows_duplicates = True
     unused = {"description": ("Description", ""), "credentials_arn": ("CredentialsArn", ""), "response_parameters": ("ResponseParameters", {})}
 
-    def __init__(self, api: ApiGatewayResource, document: Document | None, *, spare: bool = False, absent: bool = False) -> None:
+    def __init__(
+        self,
+        api: ApiGatewayResource,
+        document: Document | None,
+        link: VpcLink | None = None,
+        *,
+        needs: t.Sequence[Resource] = (),
+        spare: bool = False,
+        absent: bool = False,
+    ) -> None:
         name = f"{api.name}/{document['IntegrationId']}" if spare and document else api.name
-        super().__init__(api, document, name, absent=absent)
+        super().__init__(api, document, name, needs=needs, absent=absent)
+        self.link = link
 
     @staticmethod
     def normal(document: Document) -> State:
@@ -44,7 +56,7 @@ class Integration(Part):
             "integration_type": "HTTP_PROXY",
             "integration_method": "ANY",
             "connection_type": "VPC_LINK",
-            "vpc_link_id": spec["vpc_link_id"],
+            "vpc_link_id": t.cast(VpcLink, self.link).actual["id"],
             "listener_arn": spec["listener_arn"],
             "payload_format_version": "1.0",
             "timeout_ms": spec["timeout_ms"],

@@ -23,8 +23,8 @@ class Mapping(Part):
 
     kind = "apigatewayv2_api_mapping"
 
-    def __init__(self, api: ApiGatewayResource, document: Document | None, *, needs: t.Sequence[Resource] = (), absent: bool = False) -> None:
-        self.domain_name = api.spec["domain_name"]
+    def __init__(self, api: ApiGatewayResource, document: Document | None, domain_name: str, *, needs: t.Sequence[Resource] = (), absent: bool = False) -> None:
+        self.domain_name = domain_name
         key = document.get("ApiMappingKey", "") if document else ""
         super().__init__(api, document, mapping_name(self.domain_name, key), needs=needs, absent=absent)
         self.parent = None  # it lies in the domain name, and may exist before the API does

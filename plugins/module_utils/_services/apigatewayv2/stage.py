@@ -12,15 +12,19 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reso
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.part import Part
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 
 
 class Stage(Part):
     kind = "apigatewayv2_stage"
     unused = {"description": ("Description", ""), "variables": ("StageVariables", {})}
 
-    def __init__(self, api: ApiGatewayResource, document: Document | None, *, needs: t.Sequence[Resource] = (), absent: bool = False) -> None:
+    def __init__(
+        self, api: ApiGatewayResource, document: Document | None, log_group: LogGroup | None = None, *, needs: t.Sequence[Resource] = (), absent: bool = False
+    ) -> None:
         self.stage_name = document["StageName"] if document else api.spec["stage"]["name"]
         super().__init__(api, document, f"{api.name}/{self.stage_name}", needs=needs, absent=absent)
+        self.log_group = log_group
 
     @staticmethod
     def normal(document: Document) -> State:
@@ -36,12 +40,13 @@ class Stage(Part):
         }
 
     def desired(self) -> State:
-        spec = self.api.spec["stage"]
-        log = {"arn": spec["access_log_arn"], "format": json.dumps(spec["access_log_format"])}
+        spec, log = self.api.spec["stage"], {"arn": "", "format": ""}
+        if self.log_group:
+            log = {"arn": self.log_group.actual["arn"], "format": json.dumps(self.api.spec["access_log"]["format"])}
         plain = ("throttling_rate_limit", "throttling_burst_limit", "detailed_metrics_enabled")
         return {
             "auto_deploy": True,
-            "access_log": log if spec["access_log_arn"] else {"arn": "", "format": ""},
+            "access_log": log,
             **{name: spec[name] for name in plain},
             "route_settings": {},
             **self.empty(),

@@ -7,10 +7,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, own_tags
+
+VPC_LINK: Arguments = {
+    "name": {"type": "str", "required": True},
+    "subnet_ids": {"type": "list", "elements": "str"},
+    "security_group_ids": {"type": "list", "elements": "str", "default": []},
+}
+"""The options of a VPC link: what the ``spec`` of a `VpcLink` holds. Those but the name are needed where it is to exist."""
 
 
 def normal(link: dict[str, t.Any]) -> State:
@@ -54,6 +62,10 @@ class VpcLink(ApiGatewayResource):
         named = (link for link in links if link["Name"] == self.name and not self._owned_by_another({"tags": own_tags(link)}))
         return [normal(link) for link in named if link["VpcLinkStatus"] != "DELETING"]
 
+    def superseded(self) -> list[VpcLink]:
+        """As absent, the links beside this one, which was read already."""
+        return [_removal(self.aws, self.name, self.tags, other) for other in self.others]
+
     def _placement(self) -> State:
         return {name: sorted(self.spec[name]) for name in ("subnet_ids", "security_group_ids")}
 
@@ -87,3 +99,15 @@ class VpcLink(ApiGatewayResource):
         if before or not self.others:
             return []
         return ["takes the place of a link with other subnets or groups, which serves until the API uses this one"]
+
+
+def links_to_remove(aws: Aws, name: str, tags: dict[str, str]) -> list[VpcLink]:
+    """As absent, all links of this name that carry our tags."""
+    return [_removal(aws, name, tags, link) for link in VpcLink(aws, name, tags=tags).ours()]
+
+
+def _removal(aws: Aws, name: str, tags: dict[str, str] | None, state: State) -> VpcLink:
+    link = VpcLink(aws, name, tags=tags, absent=True)
+    link.id = state["id"]
+    link.set_current_state(state)
+    return link

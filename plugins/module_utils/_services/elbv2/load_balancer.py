@@ -16,17 +16,23 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.listener import Listener, read_listeners
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.resource import Elbv2Resource, attribute_dict, attribute_values, tags_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import records_tag, take_records
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import AliasTarget, records_tag, take_records
 
 DELETION_PROTECTION = "deletion_protection.enabled"
+PROTECTED = "its deletion protection is on: turn it off first, or with state=absent give disable_deletion_protection"
 
 
-class LoadBalancer(Elbv2Resource):
+class LoadBalancer(Elbv2Resource, AliasTarget):
     kind = "elbv2_load_balancer"
     immutable = frozenset({"scheme"})
     replaceable = True
-    target_group: TargetGroup | None = None
-    dns_records: t.Sequence[dict[str, str]] = ()
+
+    def __init__(self, *args: t.Any, target_group: TargetGroup | None = None, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.target_group = target_group
+
+    def alias(self) -> State:
+        return {"dns_name": self.actual["dns_name"], "zone_id": self.actual["canonical_hosted_zone_id"]}
 
     def describe(self) -> State | None:
         elbv2 = self.aws.client("elbv2")
@@ -42,6 +48,9 @@ class LoadBalancer(Elbv2Resource):
         attributes = attribute_dict(answer["Attributes"])
         tags = all_tags[arn]
         self.dns_records = take_records(tags)
+        protected = attributes.get(DELETION_PROTECTION) == "true"
+        if protected and self.absent and not self._may_disable_protection() and not self._owned_by_another({"tags": tags}):
+            raise AwsError(PROTECTED)  # before anything that leads to it is removed
         return {
             **self._answered(balancer),
             "scheme": balancer["Scheme"],
@@ -49,7 +58,7 @@ class LoadBalancer(Elbv2Resource):
             "security_groups": sorted(balancer.get("SecurityGroups", [])),
             "ip_address_type": balancer["IpAddressType"],
             "attributes": {k: attributes.get(k) for k in self.spec["attributes"]},
-            "protected": attributes.get(DELETION_PROTECTION) == "true",
+            "protected": protected,
             "tags": tags,
         }
 
@@ -124,9 +133,9 @@ class LoadBalancer(Elbv2Resource):
 
     def warn(self, before: State | None, changes: State) -> list[str]:
         replaced = before is not None and "scheme" in changes
-        if before and before["protected"] and (self.absent or replaced) and not self._may_disable_protection():
+        if before and before["protected"] and replaced and not self._may_disable_protection():
             # Said here so that a plan says it too: AWS itself would refuse only when the change is under way.
-            raise AwsError("its deletion protection is on: turn it off first, or with state=absent give disable_deletion_protection")
+            raise AwsError(PROTECTED)
         warnings = []
         if changes.get("scheme") == "internet-facing":
             warnings.append("opens the load balancer to the internet")

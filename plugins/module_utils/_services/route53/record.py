@@ -8,17 +8,24 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.common.warnings import warn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, differences
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owner_tags
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import RecordList, dns_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import AliasTarget, RecordList, dns_name, entry
 
 OWNER_TTL = 300
 PAGE_SIZE = "20"
+ALIAS_RECORD: Arguments = {
+    "name": {"type": "str", "required": True},
+    "type": {"type": "str", "choices": ["A", "AAAA"], "default": "A"},
+    "zone_id": {"type": "str", "required": True},
+}
+"""The options of a record that leads to what a module manages."""
 
 
-def target(record: dict[str, t.Any]) -> State:
+def leads_to(record: dict[str, t.Any]) -> State:
     """Where a record leads, from a resource record set of Route 53.
 
     The prefix ``dualstack.``, which the console adds to the name of a load balancer, leads to the same one.
@@ -37,20 +44,27 @@ def target(record: dict[str, t.Any]) -> State:
 
 
 class Record(Resource):
+    """A record, and the TXT record beside it that says whose it is.
+
+    ``spec``: ``name``, ``type``, ``zone_id``, ``tags`` of which some say whose it is, and where it leads: ``alias``, or ``values`` and ``ttl``;
+    these are left out where it leads to the ``target`` of this run. With ``wait`` a change has ended when all name servers have it: nothing in AWS
+    waits for that.
+    """
+
     kind = "route53_record"
     change_id = ""
 
-    def __init__(self, *args: t.Any, record_list: RecordList | None = None, **kwargs: t.Any) -> None:
+    def __init__(self, *args: t.Any, target: AliasTarget | None = None, record_list: RecordList | None = None, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        self.record_list = record_list
+        self.target, self.record_list = target, record_list
         self.owner_name = f"_mlflow-stack-{self.spec['type'].lower()}.{dns_name(self.name)}"
         self.owner = ",".join(f"{k}={v}" for k, v in owner_tags(self.spec["tags"]).items())
 
     def describe(self) -> State | None:
         sets = self.record_sets()
         record, owner_record = sets.get((dns_name(self.name), self.spec["type"])), sets.get((self.owner_name, "TXT"))
-        owner = target(owner_record)["values"][0].strip('"') if owner_record else None
-        theirs = bool(self.owner) and owner != self.owner
+        owner = leads_to(owner_record)["values"][0].strip('"') if owner_record else None
+        theirs = self._is_theirs(owner)
         remembered = self.record_list is not None and self.record_list.contains(self.spec)
         state: State = {"owner": owner, "remembered": remembered}
         kinds = {kind for name, kind in sets if name == dns_name(self.name)} - {self.spec["type"]}
@@ -65,13 +79,21 @@ class Record(Resource):
             return {**state, "record_sets": ours, "kept": record if theirs else None} if ours or remembered else None
         if record is None:
             return None
-        if theirs and target(record) != self._target():
-            raise AwsError(
-                f"it exists already, leads to {_shown(record)}, and is not of this stack. Choose another name, "
-                "delete it, or, to hand it over to the stack, add the TXT record "
-                f'{self.owner_name} with the value "{self.owner}"'
-            )
-        return {**state, **target(record)}
+        return {**state, **leads_to(record)}
+
+    def _is_theirs(self, owner: str | None) -> bool:
+        return bool(self.owner) and owner != self.owner
+
+    def _check_owner(self, before: State | None) -> None:
+        """Another's record is taken over where it leads to the same."""
+        if before is None or not self._is_theirs(before["owner"]) or differences(before, self._leads_to()) == {}:
+            return
+        there = before["alias"]["dns_name"] if "alias" in before else ", ".join(before["values"])
+        raise AwsError(
+            f"it exists already, leads to {there}, and is not of this stack. Choose another name, "
+            "delete it, or, to hand it over to the stack, add the TXT record "
+            f'{self.owner_name} with the value "{self.owner}"'
+        )
 
     def record_sets(self) -> dict[tuple[str, str], dict[str, t.Any]]:
         """The record sets of its name, and of the names below it as far as its owner record, by name and type."""
@@ -95,14 +117,15 @@ class Record(Resource):
             start = {"StartRecordName": page["NextRecordName"], "StartRecordType": page["NextRecordType"]}
 
     def desired(self) -> State:
-        return {**self._target(), "owner": self.owner or None, "remembered": True if self.record_list else None}
+        return {**self._leads_to(), "owner": self.owner or None, "remembered": True if self.record_list else None}
 
-    def _target(self) -> State:
-        return target(self._record_set())
+    def _leads_to(self) -> State:
+        return leads_to(self._record_set())
 
     def _record_set(self) -> dict[str, t.Any]:
         record: dict[str, t.Any] = {"Name": self.name, "Type": self.spec["type"]}
-        if alias := self.spec["alias"]:
+        alias = {"evaluate_target_health": False, **self.target.alias()} if self.target else self.spec["alias"]
+        if alias:
             return record | {
                 "AliasTarget": {"DNSName": alias["dns_name"], "HostedZoneId": alias["zone_id"], "EvaluateTargetHealth": alias["evaluate_target_health"]}
             }
@@ -143,11 +166,25 @@ class Record(Resource):
         return ["the record stays, as it is not of this stack, and is forgotten"] if before and before.get("kept") else []
 
     def pending(self, state: State) -> bool:
-        if not self.change_id:
+        if not self.change_id or not self.spec.get("wait"):
             return False
         return self.aws.client("route53").get_change(Id=self.change_id)["ChangeInfo"]["Status"] == "PENDING"
 
 
-def _shown(record: dict[str, t.Any]) -> str:
-    where = target(record)
-    return where["alias"]["dns_name"] if "alias" in where else ", ".join(where["values"])
+def alias_records(target: AliasTarget, records: t.Sequence[State], *, needs: t.Sequence[Resource] = ()) -> list[Resource]:
+    """The resources for the records that lead to a target, which was read already: those wanted, and as absent those listed beside them.
+
+    A new record is created before a former one goes. With an absent target all are absent, and go before it.
+    """
+    wanted = {entry(record): {**record, "tags": target.tags or {}} for record in records}
+    record_list = None if target.absent else RecordList(target)
+    listed = {entry(record): {**record, "tags": target.tags or {}} for record in target.dns_records}
+    former = [
+        Record(target.aws, record["name"], record, absent=True, record_list=record_list, needs=[target, *needs] if target.absent else [])
+        for name, record in listed.items()
+        if name not in wanted
+    ]
+    # The former ones go last: what needs them comes before.
+    before = [target, *needs, *([] if target.absent else former)]
+    new = [Record(target.aws, record["name"], record, target=target, record_list=record_list, needs=before, absent=target.absent) for record in wanted.values()]
+    return [*new, *former]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import change_tags, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
 
 RECORDS_TAG = "mlflow-dns-records"
 KEYS = ("type", "zone_id", "name")
@@ -42,12 +42,23 @@ def records_tag(records: t.Iterable[Record]) -> dict[str, str]:
     return {RECORDS_TAG: " ".join(sorted(map(entry, records)))}
 
 
-class RecordList:
-    """The tag of one resource, by its ARN. A record is listed before it is created, until after it was removed."""
+class AliasTarget(Resource):
+    """A resource that alias records lead to. Its describe() takes ``dns_records`` from its tags."""
 
-    def __init__(self, aws: Aws, arn: str, records: t.Iterable[Record]) -> None:
-        self.aws, self.arn = aws, arn
-        self.records = {entry(record): record for record in records}
+    dns_records: t.Sequence[Record] = ()
+    """The records that its tag lists, or that the tags of those list whose place it takes."""
+
+    def alias(self) -> State:
+        """Where the records lead: ``dns_name`` and ``zone_id``, as `Record` has them in its ``spec``. Once it was reconciled."""
+        raise NotImplementedError
+
+
+class RecordList:
+    """The tag of one resource. A record is listed before it is created, until after it was removed."""
+
+    def __init__(self, owner: AliasTarget) -> None:
+        self.owner = owner
+        self.records = {entry(record): record for record in owner.dns_records}
         self._lock = threading.Lock()
 
     def contains(self, record: Record) -> bool:
@@ -62,9 +73,6 @@ class RecordList:
             self._write({word: each for word, each in self.records.items() if word != entry(record)})
 
     def _write(self, records: dict[str, Record]) -> None:
-        tag = records_tag(records.values())
-        if self.arn.split(":")[2] == "apigateway":
-            change_tags(self.aws.client("apigatewayv2"), self.arn, tag, [])
-        else:
-            self.aws.client("elbv2").add_tags(ResourceArns=[self.arn], Tags=tag_list(tag))
+        state = self.owner.state or self.owner.current_state()  # a former record may go before it is the owner's turn
+        self.owner.retag(t.cast(State, state), records_tag(records.values()), [])
         self.records = records
