@@ -25,10 +25,14 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Create log groups that keep their lines for 90 days
-  mlplatform.mlflow_aws.logs_log_groups:
-    log_groups: "{{ ['/ecs/mlflow-team-x'] | mlplatform.mlflow_aws.as_dicts('name', retention_in_days=90) }}"
-    tags: {managed-by: mlplatform.mlflow_aws, mlflow-stack: mlflow-team-x}
+- name: Register a service with each of the target groups
+  mlplatform.mlflow_aws.ecs_service:
+    name: mlflow-team-x
+    cluster: mlflow-team-x
+    task_definition: "{{ task_definition_arn }}"
+    subnets: [subnet-0a, subnet-0b]
+    security_groups: [sg-0a]
+    load_balancers: "{{ [target_group_arn] | mlplatform.mlflow_aws.as_dicts('target_group_arn', container_name='mlflow', container_port=5000) }}"
 """
 
 RETURN = r"""
@@ -36,7 +40,10 @@ _value:
   description: A dictionary for each value, in the same order.
   type: list
   elements: dict
-  sample: [{name: /ecs/mlflow-team-x, retention_in_days: 90}]
+  sample:
+    - target_group_arn: arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/mlflow-team-x/0123456789abcdef
+      container_name: mlflow
+      container_port: 5000
 """
 
 import typing as t

@@ -105,9 +105,9 @@ def test_what_aws_does_not_know_yet_is_sent_again_and_then_looked_for_every_two_
 def test_what_aws_is_busy_with_is_sent_again(aws: EmbeddedAWS, slept: list[float]) -> None:
     busy = {"code": "OperationAbortedException", "message": "A conflicting operation is currently in progress.", "status": 400}
     aws.faults(*({"service": "logs", "operation": name, "error": busy, "times": 2} for name in ("PutRetentionPolicy", "DeleteLogGroup")))
-    groups = {"log_groups": [{"name": "/x", "retention_in_days": 30}], "account_id": "123456789012"}
-    assert run_module("logs_log_groups", groups, aws)["changed"] and slept == [0.5, 1]
-    assert run_module("logs_log_groups", {**groups, "state": "absent"}, aws)["changed"] and slept == [0.5, 1, 0.5, 1]
+    given = {**GIVEN, "log_group": {"name": "/x", "retention_in_days": 30}, "account_id": "123456789012"}
+    assert run_module(MODULE, given, aws)["changed"] and slept == [0.5, 1]
+    assert run_module(MODULE, {**given, "state": "absent"}, aws)["changed"] and slept == [0.5, 1, 0.5, 1]
 
 
 SCALING = {

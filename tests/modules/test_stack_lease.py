@@ -132,9 +132,9 @@ def test_the_next_run_removes_what_the_last_one_left(aws: EmbeddedAWS, run: Run,
 def test_the_second_run_is_told_once_who_has_it_and_how_to_break_it(aws: EmbeddedAWS, other: Run, run: Run) -> None:
     elsewhere(aws)
     since, broken = leases(aws)[1]["since"], leases(aws)[1]["id"]
-    groups = [{"name": f"/x/{n}"} for n in range(4)]  # which are made at the same time
+    roles = [{"name": f"x-{n}", "assume_role_policy": {"Version": "2012-10-17", "Statement": []}} for n in range(4)]  # created at the same time
     with pytest.raises(ModuleFailed) as failure:
-        run.module("logs_log_groups", {"log_groups": groups})
+        run.module("iam_roles", {"roles": roles})
     message = failure.value.result["msg"]
     assert message.startswith(
         f"another run has the lease of the stack mlflow-x: ci@runner (Deploy MLflow, process 1), since {since}. "
@@ -142,7 +142,7 @@ def test_the_second_run_is_told_once_who_has_it_and_how_to_break_it(aws: Embedde
     )
     assert message.endswith(f", or with -e mlflow_break_lease={broken}") and message.count("another run") == 1
     assert [call for call in run.calls if call.startswith("ssm:")] == TAKE[:1]
-    assert [call for call in aws.mutating() if call["service"] == "logs"] == []
+    assert [call for call in aws.mutating() if call["service"] == "iam"] == []
 
     breaker = Run(aws, run.directory, **{"break": broken})
     breaker.make("one")

@@ -209,7 +209,7 @@ def test_what_changes_after_the_prefetch_is_neither_removed_nor_left(deployed_st
     assert s3.get_object(Bucket=bucket, Key="1/model.pkl")["Body"].read() == b"weights"
 
     logs.create_log_group(logGroupName=log_group, tags={"managed-by": "mlplatform.mlflow_aws"})  # as RDS may
-    assert removal(deployed_stack, "logs_log_groups", log_groups=[{"name": log_group}])["changed"]
+    assert removal(deployed_stack, "ecs_cluster", name="x", log_group={"name": log_group})["changed"]
 
     (database,) = rds.describe_db_clusters()["DBClusters"]
     rds.modify_db_cluster(DBClusterIdentifier=NAME, DeletionProtection=True)

@@ -77,7 +77,6 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
             {"roles": [{"name": "x", "assume_role_policy": TRUST, "inline_policies": {"p": POLICY}, "managed_policies": []}]},
             {"roles": [{"name": "x", "assume_role_policy": TRUST, "managed_policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}]},
         ),
-        Situation("logs_log_groups", {"log_groups": [{"name": "x", "retention_in_days": 30}]}, {"log_groups": [{"name": "x", "retention_in_days": 7}]}),
         Situation(
             "s3_bucket",
             {"name": "x-bucket", "versioning": True, "policy": {}, "lifecycle_rules": [], "force_empty": True},
