@@ -20,7 +20,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.prerequisites import Prerequisites
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.quotas import Quotas
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.secrets import MIN_PASSWORD, credentials_reason
-from ansible_collections.mlplatform.mlflow_aws.plugins.modules.preflight import Preflight, problems_with_aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.checks import Preflight, problems_with_aws
 
 
 def preflight(checks, answer, **inputs):
