@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,24 +57,23 @@ def deployed_once(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFact
         yield stack
 
 
-@contextmanager
-def copied(stack: Stack, folder: Path) -> Iterator[Stack]:
+def copied(stack: Stack, aws: EmbeddedAWS, folder: Path) -> Stack:
     """The stack in a copy of its account, with what its runs have written."""
     shutil.copytree(stack.folder, folder, dirs_exist_ok=True)
-    with stack.aws.copy() as aws:
-        yield Stack(aws, folder, stack.inputs)
-        assert_valid_calls(aws)
+    return Stack(aws, folder, stack.inputs)
 
 
 @pytest.fixture
 def deployed_stack(deployed_once: Stack, tmp_path: Path) -> Iterator[Stack]:
     """As ``stack``, after its first deployment."""
-    with copied(deployed_once, tmp_path) as stack:
-        yield stack
+    with deployed_once.aws.copy() as aws:
+        yield copied(deployed_once, aws, tmp_path)
+        assert_valid_calls(aws)
 
 
 @pytest.fixture(scope="module")
 def deployed_team(deployed_once: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """As ``team``, after its first deployment."""
-    with copied(deployed_once, tmp_path_factory.mktemp("team")) as stack:
-        yield stack
+    with deployed_once.aws.copy() as aws:
+        yield copied(deployed_once, aws, tmp_path_factory.mktemp("team"))
+        assert_valid_calls(aws)

@@ -9,7 +9,8 @@ import re
 import typing as t
 
 try:
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError
+    # Once for all: some are for those who import them from here.
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError  # pylint: disable=unused-import
 except ImportError:  # AnsibleAWSModule reports the missing library
     BotoCoreError = ClientError = HTTPClientError = NoRegionError = Exception
 

@@ -40,7 +40,7 @@ _REFUSED_BY_ANOTHER = "FailedResourceAccessException"
 _REMOVES = re.compile(r"^(Delete|Deregister|Detach|Remove|Revoke|Untag)")
 _PASS_ROLE = re.compile(r"iam:PassRole on resource: \S+:role/(?:\S+/)?([\w+=,.@-]+)")
 
-Response = tuple[t.Any, dict[str, t.Any]] | None
+Response = t.Optional[tuple[t.Any, dict[str, t.Any]]]
 """What botocore gives to listeners of ``needs-retry``: the HTTP response and its parsed body; None where there was no answer."""
 
 
