@@ -255,7 +255,7 @@ TABLE = (
     ),
     Late(
         "CreateCluster",
-        r'"clusterArn": ?"([^"]+)"',
+        r'"clusterName": ?"([^"]+)"',  # which is also the end of its ARN
         (
             # hashicorp/terraform#15066
             Refusal("ecs", "CreateService RunTask", "ClusterNotFoundException", "Cluster not found."),

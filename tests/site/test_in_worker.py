@@ -45,7 +45,7 @@ DIFFERENT = re.compile(
     r"|(?<=\"pid\": )[0-9]+|(?<=\"started\": )[0-9]+|(?<=\"began\": )[0-9.]+"  # a process
 )
 """What differs from one run to the next."""
-DIFFERENT_FIELDS = {"mlflow_run_in_worker", "lease", "detail", "id", "api_id", "apiId", "authorizer_id", "authorizerId"}
+DIFFERENT_FIELDS = {*("mlflow_run_in_worker", "lease", "detail"), *("id", "api_id", "apiId", "authorizer_id", "authorizerId", "vpc_link_id", "connectionId")}
 
 
 class Way(t.NamedTuple):

@@ -40,7 +40,7 @@ class Ownership:
         self.aws, self.inputs, self.names = deployment.aws, deployment.inputs, deployment.names
         self.owner = owner(self.names.unique_name)
         wanted = resources if resources is not None else [resource for layer in deployment.layers() for resource in known(layer)]
-        self.resources = [resource for resource in wanted if not resource.absent]
+        self.resources = [resource for resource in wanted if not resource.absent and resource.name not in deployment.unwanted]
         self.database_is_ours = bool(cluster and not owned_by_another(tag_dict(cluster.get("TagList", [])), self.owner))
 
     def problems(self) -> list[Problem]:
