@@ -95,7 +95,7 @@ def read(*resources: Resource) -> None:
 
 def _read(resource: Resource) -> None:
     try:
-        run_concurrently(resource.current_state, *resource.prefetch_reads())
+        resource.read()
     except StaleState:
         raise
     except (AwsError, ClientError, BotoCoreError) as error:

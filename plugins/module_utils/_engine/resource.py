@@ -140,12 +140,15 @@ class Resource:
             raise AssertionError(f"nothing is known of {self.kind} {self.name}")
         return self.state
 
+    def read(self) -> None:
+        """Read all of it before it is this resource's turn: what AWS has of it does not depend on what is reconciled first."""
+        run_concurrently(self.current_state, *self.prefetch_reads())
+
     def prefetch(self) -> None:
-        """Read before it is this resource's turn: what AWS has of it does not depend on what is reconciled first."""
+        """Read it early, where that helps. What goes wrong is asked again, and told, in its turn."""
         if self._known_state is None:
-            with contextlib.suppress(AwsError, ClientError, BotoCoreError):  # it is asked again, and told, in its turn
-                before, *_others = run_concurrently(self.describe, *self.prefetch_reads())
-                self._known_state = (before,)
+            with contextlib.suppress(AwsError, ClientError, BotoCoreError):
+                self.read()
 
     def current_state(self) -> State | None:
         """What AWS has, before it is this resource's turn."""

@@ -77,9 +77,6 @@ class RecordedResponses(Hook):
         client.meta.events.register("before-call", self._before_call)
         client.meta.events.register("before-call", self._answer)
 
-    def before_wait(self) -> None:
-        self.invalidate()
-
     def _before_call(self, model: t.Any, **_kwargs: t.Any) -> None:
         if not is_read_only(model.name):
             self._changed()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import resource_id
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import log_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
@@ -125,7 +126,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         load_balancers=[name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer],
         api_load_balancer=api_load_balancer,
         preparation_task=f"{name}-prepare-database",
-        scalable_target=f"service/{name}/{name}",
+        scalable_target=resource_id(name, name),
         cpu_policy=f"{name}-cpu",
         scheduled_action_prefix=f"{name}-",
         execution_role=f"{name}-ecs-execution",

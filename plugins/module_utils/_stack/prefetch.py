@@ -46,7 +46,7 @@ def _prefetch_layer(layer: Layer) -> list[Resource]:
 
 def _prefetch(resource: Resource) -> None:
     with contextlib.suppress(Exception):
-        resource.prefetch()
+        resource.read()
         if isinstance(resource, WITH_CHILDREN):
             resource.state = resource.current_state()
             if resource.state is not None:

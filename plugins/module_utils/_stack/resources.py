@@ -117,8 +117,6 @@ class Deployment(Resources):
         self.whole = whole
         self.inputs = inputs
         self.jwt = inputs.get("mlflow_api_authorizer") == "jwt"
-        self.unwanted = {self.names.authorizer_log_group} if self.jwt else set()
-        """The names of what is read as early as the rest, and removed where it is there: it is in nobody's way."""
 
     def layers(self) -> tuple[Layer, ...]:
         return (
@@ -155,9 +153,9 @@ class Deployment(Resources):
 
     def log_groups(self) -> t.Iterator[Resource]:
         account = {"account_id": self.aws.account_id}
-        names = (self.names.service_log_group, self.names.access_log_group, self.names.authorizer_log_group)
-        for name in (*self.names.database_log_groups.values(), *names):
+        for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
+        yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.jwt)
 
     def api(self) -> t.Iterator[Resource]:
         types = ("JWT", self.names.jwt_authorizer) if self.jwt else ("REQUEST", self.names.lambda_authorizer)

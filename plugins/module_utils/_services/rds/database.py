@@ -32,18 +32,10 @@ PENDING: Arguments = {"cluster_identifier": {"type": "str", "required": True}, "
 """What an earlier task has left to wait for: a cluster, and those of its instances that this run has created."""
 
 
-class ExportedLog(LogGroup):
-    """A log group that RDS creates by itself, without retention, as long as a cluster exports this log."""
-
-    def prefetch(self) -> None:
-        if not self.absent:  # what is there is known once the cluster is gone
-            super().prefetch()
-
-
 class Database(t.NamedTuple):
     """A cluster and what it needs. ``clusters`` begins with the one of that name; those that restores have left beside it follow."""
 
-    log_groups: list[ExportedLog]
+    log_groups: list[LogGroup]
     subnet_group: SubnetGroup
     parameter_groups: list[ClusterParameterGroup]
     clusters: list[Cluster]
@@ -81,10 +73,10 @@ def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
     return Database(logs, subnet_group, of_families, clusters)
 
 
-def _log_groups(aws: Aws, params: dict[str, t.Any]) -> list[ExportedLog]:
+def _log_groups(aws: Aws, params: dict[str, t.Any]) -> list[LogGroup]:
     spec = {"retention_in_days": params["log_retention_in_days"], "kms_key_id": None, "account_id": params["account_id"]}
     names = [log_group_name(params["cluster_identifier"], log) for log in params["enabled_cloudwatch_logs_exports"] or ()]
-    return [ExportedLog(aws, name, spec, tags=params["tags"], absent=params["state"] == "absent") for name in names]
+    return [LogGroup(aws, name, spec, tags=params["tags"], absent=params["state"] == "absent") for name in names]
 
 
 def _prefix(params: dict[str, t.Any]) -> str:

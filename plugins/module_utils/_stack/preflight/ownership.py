@@ -9,13 +9,13 @@ import contextlib
 import typing as t
 from functools import partial
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.load_balancer import LoadBalancer
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.base import RdsResource
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.base import RdsResource, describe_cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import Record
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import dns_name
@@ -40,7 +40,7 @@ class Ownership:
         self.aws, self.inputs, self.names = deployment.aws, deployment.inputs, deployment.names
         self.owner = owner(self.names.unique_name)
         wanted = resources if resources is not None else [resource for layer in deployment.layers() for resource in known(layer)]
-        self.resources = [resource for resource in wanted if not resource.absent and resource.name not in deployment.unwanted]
+        self.resources = [resource for resource in wanted if not resource.absent]
         self.database_is_ours = bool(cluster and not owned_by_another(tag_dict(cluster.get("TagList", [])), self.owner))
 
     def problems(self) -> list[Problem]:
@@ -92,12 +92,13 @@ class Ownership:
     def databases(self) -> t.Iterator[str]:
         """Also the one that the original Terraform module makes: beside it a stack of this name would be taken for that one, with no data."""
         for name in (self.names.unique_name, f"{self.names.unique_name}-rds"):
-            answer = none_if_missing(self.aws.client("rds").describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=name)
-            for cluster in answer["DBClusters"] if answer else []:
-                tags = tag_dict(cluster.get("TagList", []))
-                others = name == self.names.unique_name or owned_by_another(tags, owner(name))  # else it is that of a stack which is called so
-                if others and self._is_of_another(tags):
-                    yield f"{Cluster.kind} {name}"
+            cluster = describe_cluster(self.aws, name)
+            if cluster is None:
+                continue
+            tags = tag_dict(cluster.get("TagList", []))
+            others = name == self.names.unique_name or owned_by_another(tags, owner(name))  # else it is that of a stack which is called so
+            if others and self._is_of_another(tags):
+                yield f"{Cluster.kind} {name}"
 
     def record(self, record: Record) -> t.Iterator[str]:
         """A record that leads to the stack itself is its own, whoever created it."""
