@@ -148,6 +148,7 @@ def copy_of_the_tree(step: str) -> Path:
 
 def lint() -> None:
     run("ruff", "format", "--check", ".")
+    run("ruff", "check", "--quiet", ".")
     run("mypy")
     run("mypy", "scripts")
     tree = copy_of_the_tree("lint")

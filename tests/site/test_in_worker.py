@@ -40,7 +40,8 @@ DIFFERENT = re.compile(
     r"|\b[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z|[+]00:00)?"  # a time
     r"|[^ '\"]*/[^ '\"]*ansible[^ '\"]*tmp[^ '\"]*"  # a folder of Ansible's
     r"|(?:\b|_)(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,}\b"  # how AWS calls something; API Gateway and Secrets Manager without digits
-    r"|(?<=/apis/)[a-z]+|(?<=/vpclinks/)[a-z]+|(?<=integrations/)[a-z]+|(?<=routes/)[a-z]+|(?<=mappings/)[a-z]+|[a-z]+/authorizers/[a-z]+|[a-z]+(?=[.]execute-api)"
+    r"|(?<=/apis/)[a-z]+|(?<=/vpclinks/)[a-z]+|(?<=integrations/)[a-z]+|(?<=routes/)[a-z]+|(?<=mappings/)[a-z]+"
+    r"|[a-z]+/authorizers/[a-z]+|[a-z]+(?=[.]execute-api)"
     r"|(?<=:secret:)[^'\", ]+|(?<=:scalable-target/)[a-z0-9]+"
     r"|(?<=\"pid\": )[0-9]+|(?<=\"started\": )[0-9]+|(?<=\"began\": )[0-9.]+"  # a process
 )
