@@ -93,6 +93,13 @@ CASES = [
         ("needs another schema than",),
         revised=IMAGES,
     ),
+    Case(
+        "its digest, of the same version",
+        lambda g: {"mlflow_service_image_tag": f"v3.18.1-full@sha256:{'0' * 64}"},
+        f"{BOTH_REVISIONS}, create ecs_task, update secretsmanager_secret",
+        f"{DEPLOY_BOTH}, ecs:RunTask, secretsmanager:TagResource",
+        revised=IMAGES,
+    ),
     Case("an environment variable", lambda g: {"mlflow_service_environment": {"A": "1"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
     Case("its value", lambda g: {"mlflow_service_environment": {"A": "2"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
     Case("CPU", lambda g: {"mlflow_service_cpu": 1024}, BOTH_REVISIONS, DEPLOY_BOTH, ("cpu: each task gets 1024 instead of 2048",), revised="cpu, prepare.cpu"),

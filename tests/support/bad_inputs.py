@@ -243,7 +243,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_artifact_buckets_mlflow_will_read", (["B"], ["*"], ["bucket", "bucket"], ["s3://bucket"], ["arn:aws:s3:eu-west-1:123456789012:bucket"])),
     ("mlflow_artifact_access", ("both",)),
     ("mlflow_service_image", ("ghcr.io/mlflow/mlflow:v1", "UPPER/x/Y", "a b", "https://ghcr.io/x", "a//b", "a/b@sha256:0", "a" * 256)),
-    ("mlflow_service_image_tag", ("-x", "a/b", "a" * 129, "a b", 3.18, "v1@sha256:0")),
+    ("mlflow_service_image_tag", ("-x", "a/b", "a" * 129, "a b", 3.18, "v1@sha256:0", f"sha256:{'0' * 64}", f"@sha256:{'0' * 64}", f"v1@sha256:{'A' * 64}")),
     ("mlflow_service_cpu", (100, 3000, 0, -256)),
     ("mlflow_service_cpu_architecture", ("arm64", "x86")),
     ("mlflow_service_workers", (0, 65)),

@@ -49,7 +49,7 @@ _CERTIFICATE_NAME = 64
 _RULE_HOST_NAME = 128
 """Characters of a host name in a rule of a load balancer."""
 _IMAGE = 255
-"""Characters of an image with its tag (ECS)."""
+"""Characters of an image with its tag, without a digest (ECS)."""
 _SIDECARS = 8
 """Of the ten containers that a task definition takes, two are ours."""
 _SCHEDULED_ACTIONS = 200
@@ -166,7 +166,8 @@ def _server(v: Inputs) -> t.Iterator[Problem]:
 
 
 def _image(v: Inputs) -> t.Iterator[Problem]:
-    if len(f"{v['mlflow_service_image']}:{v['mlflow_service_image_tag']}") > _IMAGE:
+    tag = v["mlflow_service_image_tag"].partition("@")[0]
+    if len(f"{v['mlflow_service_image']}:{tag}") > _IMAGE:
         yield Problem("mlflow_service_image", v["mlflow_service_image"], f"ECS takes at most {_IMAGE} characters of image and tag together")
 
 

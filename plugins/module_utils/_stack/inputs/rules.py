@@ -179,7 +179,11 @@ RULES: dict[str, tuple[Rule, str]] = {
         matches(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", 255),
         "give an image without tag, such as ghcr.io/mlflow/mlflow; the tag goes into mlflow_service_image_tag",
     ),
-    "mlflow_service_image_tag": (matches(r"\w[\w.-]{0,127}"), "give a tag, such as v3.18.0-full"),
+    "mlflow_service_image_tag": (
+        matches(r"\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?"),
+        "give a tag, such as v3.18.0-full, or a tag with a digest, v3.18.0-full@sha256:<64 hexadecimal digits>; a digest alone does not tell "
+        "the version of MLflow",
+    ),
     "mlflow_service_cpu": (lambda v: v in FARGATE_MEMORY, f"give one of {', '.join(map(str, FARGATE_MEMORY))}"),
     "mlflow_service_workers": (between(1, 64), "give 1 to 64 workers"),
     "mlflow_service_min_capacity": (between(0, 1000), "give 0 to 1000 tasks"),
