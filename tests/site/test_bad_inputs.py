@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import json
 import resource
 import typing as t
 from pathlib import Path
@@ -219,9 +220,19 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_artifact_bucket_force_destroy",
         "mlflow_restore_again",
     }  # of other playbooks
-    stack.inputs["mlflow_load_balancer_subnet_ids"] = public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"])
-    typed = stack.run("plan", **values)
-    text = stack.run("plan", *(argument for name, value in values.items() for argument in ("-e", f"{name}={str(value).lower()}")))
+    structures = {
+        "mlflow_tags": {"team": "x", "cost": "7"},
+        "mlflow_service_environment": {"MLFLOW_LOG_LEVEL": "DEBUG"},
+        "mlflow_service_scheduled_actions": [{"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 3}],
+        "mlflow_service_sidecar_container_definitions": [{"name": "proxy", "image": "envoy:1", "essential": False}],
+        "mlflow_api_groups": ["ml-team"],
+        "mlflow_artifact_buckets_mlflow_will_read": ["others"],
+        "mlflow_load_balancer_subnet_ids": public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"]),
+        **{name: stack.inputs[name] for name in ("mlflow_service_subnet_ids", "mlflow_load_balancer_ingress_cidr_blocks")},
+    }
+    typed = stack.run("plan", **values, **structures)
+    given = {name: str(value).lower() for name, value in values.items()} | {name: json.dumps(value) for name, value in structures.items()}
+    text = stack.run("plan", *(argument for name, value in given.items() for argument in ("-e", f"{name}='{value}'")))
     assert typed.status == text.status == 0, text.messages
     assert typed.changes == text.changes
     schemes = {c["name"]: f["after"] for c in text.changes for f in c["fields"] if f["name"] == "scheme"}

@@ -77,10 +77,10 @@ GRAMMAR = [name for name, option in SPEC.items() if option.get("type") == "str" 
 
 WRONG_TYPES: dict[str, tuple[t.Any, ...]] = {
     "bool": ("maybe", 2, 0.5, [], {}, "2", "", "truee"),
-    "dict": ([], "a=b", '{"a": "b"}', 1, True, ""),
+    "dict": ([], "a=b", '["a", "b"]', '{"a": ', 1, True, ""),
     "float": ("x", "", [], {}, True, float("nan"), float("inf"), "1e3", "0x1", "1_0", "١"),
     "int": ("x", "", [], {}, True, 1.5, 2.0, "1.0", "1_000", " 1", "0x10", "١", 10**40, "9" * 5000),
-    "list": ("a", {}, 1, True, "", "[a]", [["a"]], [{"a": 1}], [None], [True], [1.5]),
+    "list": ("a", "a,b", {}, 1, True, "", "{a: b}", '["a"', "[a]]", "[[a]]", [["a"]], [{"a": 1}], [None], [True], [1.5]),
     "path": ([], {}, True, 1.5),
     "str": ([], {}, ["a"], True, 1.5, 1e400),
 }

@@ -71,6 +71,16 @@ def test_a_layer_uses_inputs_and_what_the_role_mlflow_exports(role: str) -> None
     assert set(re.findall(r"(?<![\w'\"-])mlflow_\w+", texts(role))) <= inputs | exported("mlflow") | {"mlflow_version"}
 
 
+def test_a_list_or_a_dict_may_be_text_wherever_it_is_used() -> None:
+    """What surveys and `-e name='[…]'` give. A key of that name in the team file that `bootstrap` writes is no use."""
+    inputs = read(ROOT / "roles/mlflow/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    names = "|".join(name for name, option in inputs.items() if option["type"] in ("dict", "list"))
+    taken = re.compile(rf"\b({names})(:|( \| default\([^)]*\))? \| mlplatform\.mlflow_aws\.from_text\b)")
+    found = "\n".join(map(texts, (*ROLES, "mlflow")))
+    assert len(taken.findall(found)) > 20
+    assert re.findall(rf"\b(?:{names})\b.*", taken.sub("", found)) == []
+
+
 def test_nobody_can_give_what_the_role_mlflow_exports() -> None:
     found = _exported()
     assert {"mlflow_stack_tags", "mlflow_aws_connection", "mlflow_changes"} <= found.keys() <= _not_inputs(found)

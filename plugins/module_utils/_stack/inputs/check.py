@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.combinations import problems_together
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import problem_with
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec, typed
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec, from_text, typed
 
 BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")
 """What ``bootstrap`` cannot do without; the other required inputs are what it makes."""
@@ -37,7 +38,7 @@ def check(given: Inputs, spec: Spec, *, bootstrap: bool = False) -> tuple[Inputs
     values: Inputs = {}
     problems: list[Problem] = []
     for name, option in spec.items():
-        value = given.get(name)
+        value = _structured(given.get(name), option)
         required = option.get("required")
         needed = required and (not bootstrap or name in BOOTSTRAP_NEEDS)
         if value is None and name not in given and not needed:
@@ -55,6 +56,14 @@ def check(given: Inputs, spec: Spec, *, bootstrap: bool = False) -> tuple[Inputs
             else:
                 values[name] = typed(value, option)
     return values, problems + list(problems_together(values, bootstrap=bootstrap))
+
+
+def _structured(value: t.Any, option: dict[str, t.Any]) -> t.Any:
+    """The value, a list or a dict where it is the text of one. Other text is left, to be told as a wrong type."""
+    if option.get("type") in ("list", "dict"):
+        with contextlib.suppress(ValueError):
+            return from_text(value)
+    return value
 
 
 def _plain(description: str) -> str:
