@@ -100,6 +100,29 @@ def test_the_key_of_a_sidecar_s_secrets_is_found(aws, keyed):
     assert preflight(aws, **given)[0] == dict.fromkeys([password, token, users], key)
 
 
+def test_both_roles_that_pull_the_image_may_use_the_key_of_the_registry_s_credentials(aws, keyed):
+    key, inputs = keyed
+    secrets = aws.client("secretsmanager")
+    registry = secrets.create_secret(Name="registry", SecretString='{"username": "ci", "password": "t"}', KmsKeyId=key)["ARN"]
+    given = {"mlflow_unique_name": "mlflow-team-x", "mlflow_service_image_credentials_secret_arn": registry}
+    assert preflight(aws, **given)[0] == {registry: key}
+    aws.faults({"service": "kms", "operation": "DescribeKey", "error": denied("kms")})
+    (servers, preparation) = sorted(preflight(aws, **given)[1])
+    assert "mlflow-team-x-ecs-execution" in servers and "mlflow-team-x-ecs-prepare-execution" in preparation
+
+
+@pytest.mark.parametrize("value", ["hunter2", "[]", '{"username": "ci"}', '{"username": "ci", "password": ""}', '{"username": 1, "password": "hunter2"}'])
+def test_credentials_that_ecs_could_not_use_are_refused_and_not_shown(aws, value):
+    registry = aws.client("secretsmanager").create_secret(Name="registry", SecretString=value)["ARN"]
+    (line,) = problems(aws, mlflow_service_image_credentials_secret_arn=registry)
+    assert '{"username": "...", "password": "..."}' in line and "hunter2" not in line
+
+
+def test_credentials_that_there_are_not_are_told_once(aws):
+    (line,) = problems(aws, mlflow_service_image_credentials_secret_arn=f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:nowhere-AbCdEf")
+    assert "it cannot be read (ResourceNotFoundException)" in line
+
+
 def test_what_is_under_a_key_that_cannot_be_used_is_refused_and_both_are_named(aws, keyed):
     key, inputs = keyed
     del inputs["mlflow_database_password_secret_arn"], inputs["mlflow_api_credentials_secret_arn"]

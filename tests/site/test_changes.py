@@ -30,6 +30,7 @@ class Given(t.NamedTuple):
     subnet: str
     database_subnet: str
     secret: str
+    registry: str
     client: str
     public_subnets: list[str]
 
@@ -78,6 +79,8 @@ URIS = ", ".join(
 )
 CONTAINERS = ("containers.mlflow", "containers.tmp-permissions", "prepare.containers.prepare-database", "prepare.containers.tmp-permissions")
 IMAGES = ", ".join(f"{container}.image" for container in CONTAINERS)
+NO_CREDENTIALS = ", ".join(f"{container}.repositoryCredentials" for container in CONTAINERS)
+CREDENTIALS = ", ".join(f"{each}.credentialsParameter" for each in NO_CREDENTIALS.split(", "))
 WRITABLE = ", ".join(f"{container}.readonlyRootFilesystem" for container in CONTAINERS)
 SCHEDULE = {"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 0}
 
@@ -99,6 +102,20 @@ CASES = [
         f"{BOTH_REVISIONS}, create ecs_task, update secretsmanager_secret",
         f"{DEPLOY_BOTH}, ecs:RunTask, secretsmanager:TagResource",
         revised=IMAGES,
+    ),
+    Case(
+        "credentials for the image's registry",
+        lambda g: {"mlflow_service_image_credentials_secret_arn": g.registry},
+        f"update iam_role_policy*2, {BOTH_REVISIONS}",
+        f"iam:PutRolePolicy*2, {DEPLOY_BOTH}",
+        revised=CREDENTIALS,
+    ),
+    Case(
+        "no credentials",
+        lambda g: {"mlflow_service_image_credentials_secret_arn": None},
+        f"update iam_role_policy*2, {BOTH_REVISIONS}",
+        f"iam:PutRolePolicy*2, {DEPLOY_BOTH}",
+        revised=NO_CREDENTIALS,
     ),
     Case("an environment variable", lambda g: {"mlflow_service_environment": {"A": "1"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
     Case("its value", lambda g: {"mlflow_service_environment": {"A": "2"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
@@ -434,12 +451,13 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
         for cidr in ("10.0.30.0/24", "10.0.31.0/24")
     ]
     secret = aws_server.client("secretsmanager").create_secret(Name="users", SecretString='{"ci": "a password of a program"}')["ARN"]
+    registry = aws_server.client("secretsmanager").create_secret(Name="registry", SecretString='{"username": "ci", "password": "t"}')["ARN"]
     pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
     client = aws_server.client("cognito-idp").create_user_pool_client(UserPoolId=pool, ClientName="programs")
     aws_server.client("s3").create_bucket(Bucket="logs-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
     stack.apply()
-    return stack, Given(inputs, *subnets, secret, client["UserPoolClient"]["ClientId"], public_subnets(aws_server, inputs["mlflow_vpc_id"]))
+    return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public_subnets(aws_server, inputs["mlflow_vpc_id"]))
 
 
 def counted(text: str) -> Counter[str]:

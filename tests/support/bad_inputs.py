@@ -215,7 +215,12 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_rds_cluster_engine_version", ("latest", "8.0;x", "8.0 ", "v17.7")),
     *(
         (name, ("hunter2", ARN.format("secretsmanager", "secret:x"), ARN.format("ssm", "parameter/x"), ARN.format("secretsmanager", "secret:x-a1b2c3:key::")))
-        for name in ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn", "mlflow_load_balancer_oidc_client_secret_arn")
+        for name in (
+            "mlflow_database_password_secret_arn",
+            "mlflow_api_credentials_secret_arn",
+            "mlflow_load_balancer_oidc_client_secret_arn",
+            "mlflow_service_image_credentials_secret_arn",
+        )
     ),
     *(
         (name, ("alias/x", "cb698b74", ARN.format("s3", "key/x"), ARN.format("kms", "alias/x")))
@@ -427,6 +432,14 @@ CONTRADICTORY = (
     ),
     Broken("two servers", {"mlflow_gunicorn_opts": "-w 2", "mlflow_uvicorn_opts": "--x"}, ("mlflow_gunicorn_opts",)),
     Broken("an image that is too long", {"mlflow_service_image": "a" * 200, "mlflow_service_image_tag": "b" * 100}, ("mlflow_service_image",)),
+    Broken(
+        "credentials for Amazon ECR",
+        {
+            "mlflow_service_image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlflow",
+            "mlflow_service_image_credentials_secret_arn": ARN.format("secretsmanager", "secret:x-abcdef"),
+        },
+        ("mlflow_service_image_credentials_secret_arn",),
+    ),
     Broken("one file for two things", {"mlflow_plan_path": "x.json", "mlflow_outputs_path": "x.json"}, ("mlflow_plan_path",)),
     Broken("60 kB of environment", {"mlflow_service_environment": {"A": "x" * 60_000}}, ("mlflow_service_environment",)),
     Broken("more sidecars than fit", {SIDECAR: [{"name": f"s{n}", "image": "x"} for n in range(9)]}, (SIDECAR,)),

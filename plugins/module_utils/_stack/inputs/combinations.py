@@ -14,6 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import (
     READER_SECRETS,
     SERVER_SECRETS,
+    is_of_ecr,
     reads_from_readers,
     secret_arn,
     sidecar_secrets,
@@ -171,6 +172,12 @@ def _image(v: Inputs) -> t.Iterator[Problem]:
         yield Problem("mlflow_service_image", v["mlflow_service_image"], f"ECS takes at most {_IMAGE} characters of image and tag together")
 
 
+def _image_credentials(v: Inputs) -> t.Iterator[Problem]:
+    name = "mlflow_service_image_credentials_secret_arn"
+    if is_of_ecr(v["mlflow_service_image"]):
+        yield Problem(name, v[name], "the image is in Amazon ECR, where the roles of the tasks and the policy of the repository decide: leave it out")
+
+
 def _paths(v: Inputs) -> t.Iterator[Problem]:
     paths = [name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file") if _has(v, name)]
     for index, name in enumerate(paths):
@@ -317,6 +324,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_environment, ()),
     (_server, ("mlflow_gunicorn_opts", "mlflow_uvicorn_opts")),
     (_image, ("mlflow_service_image", "mlflow_service_image_tag")),
+    (_image_credentials, ("mlflow_service_image", "mlflow_service_image_credentials_secret_arn")),
     (_paths, ()),
     (_containers, ()),
     (_policies, ()),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
@@ -29,6 +30,11 @@ def runs_jobs(inputs: Inputs) -> bool:
     """Whether the servers run MLflow's jobs."""
     given = (inputs.get("mlflow_service_environment") or {}).get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
     return not inputs.get("mlflow_database_auto_pause") if given in (None, "") else str(given).lower() in ("true", "1")
+
+
+def is_of_ecr(image: str) -> bool:
+    """Whether an image is in a private registry of Amazon ECR."""
+    return re.match(r"\d{12}\.dkr[.-]ecr(-fips)?\.", image) is not None
 
 
 def secret_arn(reference: str) -> str:

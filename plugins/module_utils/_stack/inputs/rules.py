@@ -184,6 +184,7 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give a tag, such as v3.18.0-full, or a tag with a digest, v3.18.0-full@sha256:<64 hexadecimal digits>; a digest alone does not tell "
         "the version of MLflow",
     ),
+    "mlflow_service_image_credentials_secret_arn": SECRET,
     "mlflow_service_cpu": (lambda v: v in FARGATE_MEMORY, f"give one of {', '.join(map(str, FARGATE_MEMORY))}"),
     "mlflow_service_workers": (between(1, 64), "give 1 to 64 workers"),
     "mlflow_service_min_capacity": (between(0, 1000), "give 0 to 1000 tasks"),

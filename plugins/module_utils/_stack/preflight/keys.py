@@ -23,7 +23,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import bucket_key
 
 NAMED = ("mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn")
-READ = ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn")
+READ = ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn", "mlflow_service_image_credentials_secret_arn")
 """Inputs with a secret whose value another check reads, which also tells that there is none."""
 SIDECARS = "mlflow_service_sidecar_container_definitions"
 PARAMETERS = 50
@@ -74,6 +74,8 @@ class Keys(Checks):
         single = [
             ("mlflow_database_password_secret_arn", preparation),
             ("mlflow_api_credentials_secret_arn", authorizer),
+            ("mlflow_service_image_credentials_secret_arn", preparation),
+            ("mlflow_service_image_credentials_secret_arn", servers),
             ("mlflow_artifact_bucket_id", mlflow),
         ]
         secrets = self.inputs.get("mlflow_service_secrets") or {}

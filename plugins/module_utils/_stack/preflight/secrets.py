@@ -19,6 +19,7 @@ class Secrets(Checks):
             ("mlflow_database_password_secret_arn", self.password_reason),
             ("mlflow_api_credentials_secret_arn", credentials_reason),
             ("mlflow_load_balancer_oidc_client_secret_arn", lambda value: None),
+            ("mlflow_service_image_credentials_secret_arn", registry_reason),
         )
         return [(self.secret, row, row[:1]) for row in secrets]
 
@@ -62,4 +63,15 @@ def credentials_reason(value: str) -> str | None:
         return (
             f"the password of {named} is shorter than {MIN_PASSWORD} characters, and whoever guesses it is in: give a longer one, such as 32 random characters"
         )
+    return None
+
+
+def registry_reason(value: str) -> str | None:
+    """What is wrong with the credentials for a registry, or None."""
+    try:
+        given = json.loads(value)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(given.get(key), str) and given[key] for key in ("username", "password")):
+        return 'give the secret a JSON object with the user and the password or token of the registry: {"username": "...", "password": "..."}'
     return None
