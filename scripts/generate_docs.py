@@ -1,9 +1,10 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the table of the inputs into docs/inputs.md, and the survey of AWX, from the argument spec and the defaults of the role mlflow.
+"""Write what the docs have from the code: the table of the inputs in docs/inputs.md and the survey of AWX, from the argument spec and the
+defaults of the role mlflow; docs/iam-policy-*.json, and their table in docs/security.md.
 
-With --check, change nothing and fail where the table is not up to date.
+With --check, change nothing and fail where something is not up to date.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from pathlib import Path
 
 import yaml
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions import Scope, documents, explained
+
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "inputs.md"
-SURVEY = ROOT / "docs" / "awx-survey.json"
+DOCS = ROOT / "docs"
+PAGE = DOCS / "inputs.md"
+SECURITY = DOCS / "security.md"
+SURVEY = DOCS / "awx-survey.json"
 ROLE = ROOT / "roles" / "mlflow"
 BEGIN, END = "<!-- inputs: written by scripts/generate_docs.py -->", "<!-- end of inputs -->"
-NOT_ASKED = ("mlflow_backup_", "mlflow_bootstrap_", "mlflow_confirm_", "mlflow_restore_", "mlflow_run_in_worker")
+NOT_ASKED = ("mlflow_backup_", "mlflow_bootstrap_", "mlflow_confirm_", "mlflow_policy_", "mlflow_restore_", "mlflow_run_in_worker")
 """How inputs begin that have no part in a deployment."""
 QUESTIONS = {"int": "integer", "float": "float", "list": "textarea", "dict": "textarea"}
 """The type of a question by that of its input. Any other is text, or a choice. No input is a password: secrets are given by their ARNs."""
@@ -89,10 +94,32 @@ def survey() -> str:
     return json.dumps({"name": "MLflow on AWS", "description": "The inputs of one stack", "spec": spec}, indent=2, ensure_ascii=False) + "\n"
 
 
+def policies() -> dict[Path, str]:
+    """The policy documents of the caller, as the playbook ``policy`` writes them for these names."""
+    scope = Scope("mlflow-", "123456789012", "eu-west-1")
+    return {DOCS / f"{name}.json": json.dumps(document, indent=2) + "\n" for name, document in documents(scope).items()}
+
+
+def statements() -> str:
+    """The statements that reach further than what is the stack's, with the reason."""
+    rows = ["| document | statement | why it reaches further |", "|---|---|---|"]
+    rows += [f"| `{name.removeprefix('iam-policy-')}` | `{each.sid}` | {cell(each.why)} |" for name, each in explained()]
+    return "\n".join(rows)
+
+
+def between(path: Path, begin: str, end: str, new: str) -> str:
+    """A page with something new between two of its comments."""
+    text = path.read_text(encoding="utf-8")
+    return f"{text[: text.index(begin) + len(begin)]}\n{new}\n{text[text.index(end) :]}"
+
+
 def main() -> int:
-    text = PAGE.read_text(encoding="utf-8")
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    written = {PAGE: f"{text[:start]}\n{table()}\n{text[end:]}", SURVEY: survey()}
+    written = {
+        PAGE: between(PAGE, BEGIN, END, table()),
+        SECURITY: between(SECURITY, "<!-- statements: written by scripts/generate_docs.py -->", "<!-- end of statements -->", statements()),
+        SURVEY: survey(),
+        **policies(),
+    }
     old = [path for path, new in written.items() if not path.exists() or path.read_text(encoding="utf-8") != new]
     for path in old:
         if "--check" in sys.argv:

@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 from embedded_aws.client import ACCOUNT, EmbeddedAWS
-from support.permissions import action
+from support.permissions import action, granted
 from support.stack import ANSIBLE_PLAYBOOK, Run, Running, Stack, zone
 
-POLICY = json.loads((Path(__file__).parents[2] / "docs" / "iam-policy-bootstrap.json").read_text(encoding="utf-8"))
-ALLOWED = {action for statement in POLICY["Statement"] for action in statement["Action"]}
+ALLOWED = granted(bootstrap=True)
 DOMAIN, API_DOMAIN = "ml.example.com", "api.ml.example.com"
 
 

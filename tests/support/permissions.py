@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions import Scope, documents
+
 SERVICES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 """The prefix of IAM actions where it is not boto3's name of the service."""
 
@@ -78,6 +80,12 @@ def needs_more(call: dict[str, t.Any]) -> list[str]:
         for (_action, dependent), where in NOT_NEEDED.items()
         if where and call["operation"] == where[0] and any(name.partition(".")[0] == where[1] for name in parameters)
     ]
+
+
+def granted(*, bootstrap: bool) -> set[str]:
+    """The actions that the documents of the caller allow, those of ``bootstrap`` or all others."""
+    of_set = {name: document for name, document in documents(Scope("mlflow-", "123456789012", "eu-west-1")).items() if ("bootstrap" in name) == bootstrap}
+    return {action for document in of_set.values() for statement in document["Statement"] for action in statement["Action"]}
 
 
 def statements(document: dict[str, t.Any]) -> list[dict[str, t.Any]]:

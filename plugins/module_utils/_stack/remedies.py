@@ -49,7 +49,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         "the resource policy AWSLogDeliveryWrite20150319 of CloudWatch Logs is full (5,120 characters): take the log groups out of it that are gone "
         f"(aws logs describe-resource-policies, put-resource-policy), or all of a prefix by one pattern, {_AGAIN}",
     ),
-    (r"Insufficient permissions to enable logging", f"allow the caller the actions of the statement AccessLogsOfTheApi in docs/iam-policy.json, {_AGAIN}"),
+    (r"Insufficient permissions to enable logging", f"allow the caller the actions of the statement AccessLogsOfTheApi in docs/iam-policy-api.json, {_AGAIN}"),
     (
         r"in Availability Zone .* where service is not available",
         f"AWS has no VPC links in this zone: give a subnet in another one in its place (mlflow_service_subnet_ids), {_AGAIN}",

@@ -17,6 +17,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")
 """What ``bootstrap`` cannot do without; the other required inputs are what it makes."""
 
+POLICY_USES = ("mlflow_policy_", "mlflow_aws_account_id", "mlflow_aws_region", "mlflow_permissions_boundary_arn", "mlflow_iam_role_path")
+"""How the inputs begin that the playbook ``policy`` uses."""
+
 
 def unknown_names(names: t.Iterable[str], known: t.Collection[str]) -> list[Problem]:
     """A problem for each name that is meant to be an input and is none, with the nearest one that is."""
@@ -64,6 +67,17 @@ def _structured(value: t.Any, option: dict[str, t.Any]) -> t.Any:
         with contextlib.suppress(ValueError):
             return from_text(value)
     return value
+
+
+def check_policy(given: Inputs, spec: Spec) -> list[Problem]:
+    """What is wrong with the inputs of the playbook ``policy``, which needs nothing else of a team file."""
+    own = {name: option for name, option in spec.items() if name.startswith(POLICY_USES)}
+    values, problems = check(given, own, bootstrap=True)
+    told = {problem.variable for problem in problems}
+    for name, general in (("mlflow_policy_account_id", "mlflow_aws_account_id"), ("mlflow_policy_region", "mlflow_aws_region")):
+        if not (values.get(name) or values.get(general) or told & {name, general}):
+            problems.append(Problem(name, None, f"is missing: {_plain(spec[name]['description'][0].partition('. ')[0])}"))
+    return problems
 
 
 def _plain(description: str) -> str:

@@ -52,6 +52,8 @@ FARGATE_MEMORY: dict[int, t.Collection[int]] = {
 _DOMAIN = rf"({LABEL}\.)+{LABEL}\.?"
 _ID = r"([0-9a-f]{8}|[0-9a-f]{17})"
 SECRET = (arn_of("secretsmanager", SECRET_NAME), "give the full ARN of a Secrets Manager secret, with the six characters at its end")
+_ACCOUNT = (matches(r"\d{12}"), "give the 12 digits of the account, in quotes")
+_REGION = (matches(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", 32), "give the code of a region, such as eu-west-1")
 _KEY = (arn_of("kms", r"key/[\w-]+"), "give the ARN of a KMS key itself: IAM policies name it, and they know no aliases")
 _KEY_OR_ALIAS = (arn_of("kms", r"(key|alias)/[\w/-]+"), "give the ARN of a KMS key")
 _CERTIFICATE = (arn_of("acm", r"certificate/[\w-]+"), "give the ARN of an ACM certificate in the region of the stack")
@@ -75,9 +77,17 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give 1 to 32 lower-case letters, digits and single hyphens, beginning with a letter and not with internal-, sg- or "
         "sthree-, other than default: it is part of every name in AWS, of which the load balancer's is the shortest",
     ),
+    "mlflow_policy_name_prefix": (
+        matches(r"[a-z][a-z0-9-]*", 32),
+        "give the first 1 to 32 lower-case letters, digits and hyphens of the names of the stacks, such as mlflow-",
+    ),
+    "mlflow_policy_account_id": _ACCOUNT,
+    "mlflow_policy_region": _REGION,
+    "mlflow_policy_secret_arns": (distinct(SECRET[0], maximum=10), "give at most 10 different full ARNs of Secrets Manager secrets"),
+    "mlflow_policy_key_arns": (distinct(_KEY[0], maximum=10), "give at most 10 different ARNs of KMS keys themselves, not of aliases"),
     "mlflow_break_lease": (matches(r"[0-9a-f]{8}"), "give the ID of the lease, as the run says that it stops: 8 hexadecimal digits, in quotes"),
-    "mlflow_aws_account_id": (matches(r"\d{12}"), "give the 12 digits of the account, in quotes"),
-    "mlflow_aws_region": (matches(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", 32), "give the code of a region, such as eu-west-1"),
+    "mlflow_aws_account_id": _ACCOUNT,
+    "mlflow_aws_region": _REGION,
     "mlflow_aws_profile": (matches(r"[^\[\]\x00-\x1f]+", 256), "give the name of a profile of the AWS configuration files"),
     "mlflow_aws_assume_role_arn": (is_role_arn, "give the ARN of an IAM role"),
     "mlflow_aws_assume_role_duration": (between(900, 43200), "give 900 to 43200 seconds, at most the MaxSessionDuration of the role"),
