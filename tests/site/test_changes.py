@@ -119,6 +119,31 @@ CASES = [
     ),
     Case("an environment variable", lambda g: {"mlflow_service_environment": {"A": "1"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
     Case("its value", lambda g: {"mlflow_service_environment": {"A": "2"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
+    Case(
+        "hosts and origins beside those of the stack",
+        lambda g: {
+            "mlflow_service_environment": {"MLFLOW_SERVER_ALLOWED_HOSTS": "a.example.com", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "https://b.example.com"}
+        },
+        NEW_REVISION,
+        DEPLOY,
+        revised=f"{ENV}A, {ENV}MLFLOW_SERVER_ALLOWED_HOSTS, {ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",
+    ),
+    Case(
+        "a path to serve below",
+        lambda g: {"mlflow_service_environment": {"MLFLOW_STATIC_PREFIX": "/mlflow"}},
+        f"{NEW_REVISION}, update elbv2_target_group, update elbv2_listener_rule*2",
+        f"{DEPLOY}, elbv2:ModifyTargetGroup, elbv2:ModifyRule*2",
+        ("the health checks ask for /mlflow/health",),
+        revised=f"{ENV}MLFLOW_SERVER_ALLOWED_HOSTS, {ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS, {ENV}MLFLOW_STATIC_PREFIX, containers.mlflow.healthCheck.command",
+    ),
+    Case(
+        "no such path",
+        lambda g: {"mlflow_service_environment": {}},
+        f"{NEW_REVISION}, update elbv2_target_group, update elbv2_listener_rule*2",
+        f"{DEPLOY}, elbv2:ModifyTargetGroup, elbv2:ModifyRule*2",
+        ("the health checks ask for /health",),
+        revised=f"{ENV}MLFLOW_STATIC_PREFIX, containers.mlflow.healthCheck.command",
+    ),
     Case("CPU", lambda g: {"mlflow_service_cpu": 1024}, BOTH_REVISIONS, DEPLOY_BOTH, ("cpu: each task gets 1024 instead of 2048",), revised="cpu, prepare.cpu"),
     Case("memory", lambda g: {"mlflow_service_memory": 8192}, BOTH_REVISIONS, DEPLOY_BOTH, revised="memory, prepare.memory"),
     Case(

@@ -366,6 +366,15 @@ SIDECAR = "mlflow_service_sidecar_container_definitions"
 ACTION = "mlflow_service_scheduled_actions"
 DAILY = {"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}
 
+REFUSED_VARIABLES = (
+    *("HOME", "MLFLOW_HOST", "MLFLOW_PORT", "MLFLOW_WORKERS", "SCRIPT_NAME", "GUNICORN_CMD_ARGS", "UVICORN_ROOT_PATH", "MLFLOW_GUNICORN_OPTS"),
+    *("MLFLOW_UVICORN_OPTS", "MLFLOW_SERVE_ARTIFACTS", "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT", "MLFLOW_ARTIFACTS_ONLY"),
+    *("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI", "MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "MLFLOW_CRYPTO_KEK_PASSPHRASE"),
+    *("MLFLOW_MYSQL_SSL_CA", "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "MLFLOW_WORKSPACE", "MLFLOW_APP_NAME", "MLFLOW_AUTH_CONFIG_PATH"),
+    *("MLFLOW_BASIC_AUTH_FAIL_CLOSED", "MLFLOW_WAITRESS_OPTS", "_MLFLOW_STATIC_PREFIX", "_MLFLOW_SERVER_ARTIFACTS_ONLY"),
+)
+"""Variables of the server that the rest of the stack relies on, or that say something to nobody."""
+
 CONTRADICTORY = (
     Broken("one host name for people and programs", {"mlflow_api_zone_name": "{zone}."}, ("mlflow_api_zone_name",)),
     Broken("a host name of 129 characters", {"mlflow_record_name": ".".join(["a" * 63] * 2)}, ("mlflow_record_name",)),
@@ -420,15 +429,17 @@ CONTRADICTORY = (
             for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn")
         ),
     ),
-    Broken("a variable of the server", {"mlflow_service_environment": {"MLFLOW_BACKEND_STORE_URI": "x"}}, ("mlflow_service_environment",)),
-    Broken(
-        "a variable of the server with readers",
-        {
-            "mlflow_database_reader_count": 1,
-            "mlflow_database_read_from_readers": True,
-            "mlflow_service_environment": {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "x"},
-        },
-        ("mlflow_service_environment",),
+    *(
+        Broken(f"{name} as a variable", {"mlflow_service_environment": {name: value}}, (f"mlflow_service_environment.{name}",))
+        for name, value in (
+            *((name, "x") for name in REFUSED_VARIABLES),
+            *(("MLFLOW_STATIC_PREFIX", prefix) for prefix in ("mlflow", "/mlflow/", "/", "/{x}", "/a/../b", "/a b", "/a*", "/" + "a" * 100)),
+            ("MLFLOW_EXPOSE_PROMETHEUS", "/metrics"),
+        )
+    ),
+    *(
+        Broken(f"{name} as a secret", {"mlflow_service_secrets": {name: ARN.format("ssm", "parameter/a")}}, (f"mlflow_service_secrets.{name}",))
+        for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_PORT", "MLFLOW_STATIC_PREFIX", "MLFLOW_SERVER_ALLOWED_HOSTS")
     ),
     Broken(
         "a variable that is a secret too",

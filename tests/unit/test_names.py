@@ -26,6 +26,7 @@ def test_the_names_of_a_stack() -> None:
         "unique_name": "mlflow-team-x",
         "host": "mlflow.ml.example.com",
         "api_host": "mlflow.api.ml.example.com",
+        "path_prefix": "",
         "ports": {"service": 5000, "api_listener": 8443, "database": 3306},
         "load_balancer_security_group": "mlflow-team-x-load-balancer",
         "service_security_group": "mlflow-team-x-service",
@@ -66,6 +67,7 @@ def test_the_names_of_a_stack() -> None:
         ({"mlflow_database_engine": "aurora-postgresql"}, "ports", {"service": 5000, "api_listener": 8443, "database": 5432}),
         ({"mlflow_load_balancer_is_internal": False}, "load_balancers", ["mlflow-team-x", "mlflow-team-x-api"]),
         ({"mlflow_api_zone_name": ""}, "api_host", ""),
+        ({"mlflow_service_environment": {"MLFLOW_STATIC_PREFIX": "/mlflow"}}, "path_prefix", "/mlflow"),
     ],
 )
 def test_names_that_other_inputs_change(changed: dict[str, t.Any], field: str, value: t.Any) -> None:
@@ -74,7 +76,7 @@ def test_names_that_other_inputs_change(changed: dict[str, t.Any], field: str, v
 
 def test_every_name_holds_the_name_of_its_stack() -> None:
     """The contract promises it, so that two stacks never meet."""
-    every = {field: value for field, value in names_of(INPUTS)._asdict().items() if field not in ("host", "api_host", "ports", "unique_name")}
+    every = {field: value for field, value in names_of(INPUTS)._asdict().items() if field not in ("host", "api_host", "path_prefix", "ports", "unique_name")}
     for field, value in every.items():
         names = [value] if isinstance(value, str) else list(value.values() if isinstance(value, dict) else value)
         assert names and all("mlflow-team-x" in name for name in names), field

@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import resource_id
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import log_group_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import static_prefix
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
 LOAD_BALANCER_NAME = 32
@@ -38,6 +39,8 @@ class Names(t.NamedTuple):
     """The host name for people; empty where an input for it is missing, as the next."""
     api_host: str
     """The host name for programs."""
+    path_prefix: str
+    """The path below which MLflow serves at both; empty for none."""
     ports: dict[str, int | None]
     """Of MLflow (``service``), of the load balancer for the VPC link (``api_listener``), of the database (``database``)."""
     load_balancer_security_group: str
@@ -114,6 +117,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         unique_name=name,
         host=_host(inputs, "mlflow_zone_name"),
         api_host=_host(inputs, "mlflow_api_zone_name"),
+        path_prefix=static_prefix(inputs),
         ports={"service": _SERVICE_PORT, "api_listener": _API_LISTENER_PORT, "database": _DATABASE_PORTS.get(engine)},
         load_balancer_security_group=f"{name}-load-balancer",
         service_security_group=f"{name}-service",

@@ -77,6 +77,12 @@ class TargetGroup(Elbv2Resource):
             self.aws.client("elbv2").modify_target_group(TargetGroupArn=before["arn"], **arguments)
         self._set_attributes(before["arn"], before["attributes"], changes.get("attributes", {}))
 
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        path = changes.get("health_check", {}).get("path")
+        if before and path and path != before["health_check"].get("path"):
+            return [f"the health checks ask for {path}: targets that do not answer there are taken for unhealthy until others take their place"]
+        return []
+
     @staticmethod
     def _health_check_arguments(health_check: State) -> dict[str, t.Any]:
         arguments = {HEALTH_CHECK[k]: v for k, v in health_check.items() if k in HEALTH_CHECK}

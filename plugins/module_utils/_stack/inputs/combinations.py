@@ -11,14 +11,7 @@ import typing as t
 from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import (
-    READER_SECRETS,
-    SERVER_SECRETS,
-    is_of_ecr,
-    reads_from_readers,
-    secret_arn,
-    sidecar_secrets,
-)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, secret_arn, sidecar_secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import (
     is_reserved_by_cognito,
     is_schedule,
@@ -26,6 +19,13 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
     is_timezone,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY, SECRET
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import (
+    METRICS,
+    STATIC_PREFIX,
+    is_static_prefix,
+    refusal,
+    static_prefix,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 
 _FUNCTION_ENVIRONMENT = 4096
@@ -156,10 +156,22 @@ def _sign_in(v: Inputs) -> t.Iterator[Problem]:
 
 def _environment(v: Inputs) -> t.Iterator[Problem]:
     environment, secrets = (v.get(f"mlflow_service_{part}") or {} for part in ("environment", "secrets"))
-    twice = environment.keys() & {*secrets, *SERVER_SECRETS, *(READER_SECRETS if reads_from_readers(v) else ())}
+    for given, names in (("mlflow_service_environment", environment), ("mlflow_service_secrets", secrets)):
+        for name in sorted(names):
+            remedy = refusal(name, secret=names is secrets)
+            if remedy:
+                yield Problem(f"{given}.{name}", None, remedy)
+    twice = environment.keys() & secrets
     if twice:
         remedy = "ECS takes no variable that is a secret of the server too: leave it out here"
         yield Problem("mlflow_service_environment", ", ".join(sorted(twice)), remedy)
+    prefix, metrics = static_prefix(v), environment.get(METRICS, "")
+    if not is_static_prefix(prefix):
+        remedy = "give a path of letters, digits, _ . ~ and - that begins with a slash and does not end with one, such as /mlflow, of at most 100 characters"
+        yield Problem(f"mlflow_service_environment.{STATIC_PREFIX}", prefix, remedy)
+    if str(metrics).startswith("/") and not str(metrics).startswith("/tmp/"):
+        remedy = "the server makes this directory, and can write to /tmp alone: give one below it, such as /tmp/metrics"
+        yield Problem(f"mlflow_service_environment.{METRICS}", metrics, remedy)
 
 
 def _server(v: Inputs) -> t.Iterator[Problem]:

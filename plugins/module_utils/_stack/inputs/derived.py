@@ -10,15 +10,6 @@ import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
-SERVER_SECRETS = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
-READER_SECRETS = ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI",)
-"""Variables that the role ``ecs`` gives the server as secrets, those of the second kind where it is to read from the readers."""
-
-
-def reads_from_readers(inputs: Inputs) -> bool:
-    """Whether MLflow is told to read from the readers of the database, and there are some."""
-    return bool(inputs.get("mlflow_database_read_from_readers") and inputs.get("mlflow_database_reader_count"))
-
 
 def maximum_servers(inputs: Inputs) -> int:
     """How many servers may run at the same time, by the limits of their number and those that a schedule sets."""
