@@ -278,3 +278,29 @@ def test_a_task_starts_only_with_secrets_that_its_execution_role_may_read(aws: E
     assert stopped().startswith("ResourceInitializationError") and f"kms:Decrypt on resource: {key}" in stopped()
     allow(*read, *(("kms:Decrypt", key, via) for via in ("secretsmanager", "ssm")))
     assert stopped() == "Essential container in task exited"
+
+
+def test_task_definitions_that_fargate_cannot_run(aws: EmbeddedAWS) -> None:
+    """Task definition parameters for Fargate; and what RegisterTaskDefinition says, as people have reported it."""
+    ecs = aws.client("ecs")
+
+    def message(*more: dict[str, Any], **container: Any) -> str:
+        definitions = [{"name": "c", "image": "i", **container}, *more]
+        return refused("ClientException", ecs.register_task_definition, **{**TASK, "containerDefinitions": definitions})
+
+    assert message(mountPoints=[{"sourceVolume": "config", "containerPath": "/x"}]) == "Unknown volume 'config'."
+    assert "sum of all container 'cpu' values" in message(cpu=100_000)
+    assert "greater than for the task" in message(memory=1_000_000)
+    assert "should be unique" in message({"name": "c", "image": "i"})
+    assert "more than once" in message({"name": "d", "image": "i", "portMappings": [{"containerPort": 80}]}, portMappings=[{"containerPort": 80}])
+    assert "must match" in message(portMappings=[{"containerPort": 80, "hostPort": 81}])
+    assert "Unknown container 'x'" in message(dependsOn=[{"containerName": "x", "condition": "START"}])
+    assert "cannot be an essential container" in message({"name": "d", "image": "i"}, dependsOn=[{"containerName": "d", "condition": "SUCCESS"}])
+    after = {"condition": "START"}
+    assert "circular" in message({"name": "d", "image": "i", "dependsOn": [{"containerName": "c", **after}]}, dependsOn=[{"containerName": "d", **after}])
+    assert "When awsfirelens log driver is specified" in message(logConfiguration={"logDriver": "awsfirelens"})
+    assert "requires options: awslogs-region" in message(logConfiguration={"logDriver": "awslogs", "options": {"awslogs-group": "g"}})
+    assert "do not support links" in message(links=["d"])
+    assert "do not support tmpfs" in message(linuxParameters={"tmpfs": [{"containerPath": "/x", "size": 1}]})
+    host = {"volumes": [{"name": "v", "host": {"sourcePath": "/x"}}]}
+    assert "sourcePath" in refused("ClientException", ecs.register_task_definition, **{**TASK, **host})

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import probe
 from embedded_aws.client import EmbeddedAWS
+from runtime import inputs
 from runtime.containers import Server, container
 from runtime.databases import free_port
 from runtime.doors.doors import Doors
@@ -24,7 +25,7 @@ ENVIRONMENT = {"MLFLOW_STATIC_PREFIX": "/team/mlflow", "MLFLOW_SERVER_ALLOWED_HO
 def stack(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     aws_server.reset()
     stack = Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))
-    stack.apply(mlflow_service_environment=ENVIRONMENT, mlflow_service_workers=1)
+    stack.apply(**inputs.of("aurora-mysql", stack), mlflow_service_environment=ENVIRONMENT)
     return stack
 
 
@@ -39,6 +40,11 @@ def server(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield process
     finally:
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def token(stack: Stack) -> str:
+    return authorizations(stack)["access token"] or ""
 
 
 def test_both_health_checks_pass(stack: Stack, server: Server) -> None:
@@ -71,7 +77,7 @@ def test_people_have_the_ui_there(stack: Stack, server: Server) -> None:
         ("/team/mlflow/ajax-api/2.0/mlflow/experiments/search", False),
     ],
 )
-def test_programs_get_in_below_the_path_alone(stack: Stack, path: str, let_in: bool) -> None:
+def test_programs_get_in_below_the_path_alone(stack: Stack, token: str, path: str, let_in: bool) -> None:
     host = stack.outputs["api_uri"].removesuffix("/team/mlflow")
-    outcome: Outcome = Doors(stack.aws).decide(Request(Source("203.0.113.5"), f"{host}{path}", {"authorization": authorizations(stack)["access token"] or ""}))
+    outcome: Outcome = Doors(stack.aws).decide(Request(Source("203.0.113.5"), f"{host}{path}", {"authorization": token}))
     assert isinstance(outcome, Forward) == let_in, outcome

@@ -375,7 +375,65 @@ REFUSED_VARIABLES = (
 )
 """Variables of the server that the rest of the stack relies on, or that say something to nobody."""
 
+WAITS = {"dependsOn": [{"containerName": "b", "condition": "START"}]}
+BAD_SIDECARS: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
+    ("a volume that there is not", "mountPoints", {"mountPoints": [{"sourceVolume": "config", "containerPath": "/etc/x"}]}),
+    ("two volumes at one path", "mountPoints", {"mountPoints": [{"sourceVolume": "tmp", "containerPath": "/x"}] * 2}),
+    ("volumes of nobody", "volumesFrom", {"volumesFrom": [{"sourceContainer": "nobody"}]}),
+    ("MLflow's port", "portMappings", {"portMappings": [{"containerPort": 5000}]}),
+    ("another port of the host", "portMappings", {"portMappings": [{"containerPort": 80, "hostPort": 8080}]}),
+    ("links", "links", {"links": ["mlflow"]}),
+    ("privileges", "privileged", {"privileged": True}),
+    ("hosts", "extraHosts", {"extraHosts": [{"hostname": "x", "ipAddress": "10.0.0.1"}]}),
+    ("a device", "linuxParameters.devices", {"linuxParameters": {"devices": [{"hostPath": "/dev/fuse"}]}}),
+    ("a tmpfs", "linuxParameters.tmpfs", {"linuxParameters": {"tmpfs": [{"containerPath": "/x", "size": 1}]}}),
+    ("a capability", "linuxParameters.capabilities.add", {"linuxParameters": {"capabilities": {"add": ["NET_ADMIN"]}}}),
+    ("a GPU", "resourceRequirements", {"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
+    ("a long stop", "stopTimeout", {"stopTimeout": 121}),
+    ("another log driver", "logConfiguration.logDriver", {"logConfiguration": {"logDriver": "fluentd"}}),
+    ("a log without a place", "logConfiguration.options", {"logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "x"}}}),
+    ("a log without a router", "logConfiguration.logDriver", {"logConfiguration": {"logDriver": "awsfirelens"}}),
+    ("a router without a log", "firelensConfiguration", {"firelensConfiguration": {"type": "fluentbit"}}),
+    (
+        "a router's configuration in S3",
+        "firelensConfiguration.options.config-file-type",
+        {
+            "firelensConfiguration": {"type": "fluentbit", "options": {"config-file-type": "s3", "config-file-value": "x"}},
+            "logConfiguration": {"logDriver": "awsfirelens"},
+        },
+    ),
+    ("a wait for the health of what has none", "dependsOn", {"dependsOn": [{"containerName": "tmp-permissions", "condition": "HEALTHY"}]}),
+    ("a wait for the end of the task", "dependsOn", {"dependsOn": [{"containerName": "mlflow", "condition": "SUCCESS"}]}),
+    ("more reserved than it may have", "memoryReservation", {"memory": 128, "memoryReservation": 256}),
+    (
+        "a variable that is a secret too",
+        "environment",
+        {"environment": [{"name": "A", "value": "x"}], "secrets": [{"name": "A", "valueFrom": ARN.format("ssm", "parameter/a")}]},
+    ),
+)
+"""What ECS refuses in one sidecar, and the field that is told."""
+
 CONTRADICTORY = (
+    *(Broken(f"a sidecar with {what}", {SIDECAR: [{"name": "a", "image": "i", **fields}]}, (f"{SIDECAR}[0].{told}",)) for what, told, fields in BAD_SIDECARS),
+    *(
+        Broken(f"sidecars with more {size} than the task", {SIDECAR: [{"name": name, "image": "i", size: 2100} for name in "ab"]}, (SIDECAR,))
+        for size in ("cpu", "memory")
+    ),
+    Broken(
+        "two sidecars at one port",
+        {SIDECAR: [{"name": n, "image": "i", "portMappings": [{"containerPort": 80}]} for n in "ab"]},
+        (f"{SIDECAR}[1].portMappings",),
+    ),
+    Broken(
+        "two sidecars that wait for each other",
+        {SIDECAR: [{"name": "a", "image": "i", **WAITS}, {"name": "b", "image": "i", "dependsOn": [{"containerName": "a", "condition": "START"}]}]},
+        (f"{SIDECAR}[0].dependsOn", f"{SIDECAR}[1].dependsOn"),
+    ),
+    Broken(
+        "two log routers",
+        {SIDECAR: [{"name": n, "image": "i", "firelensConfiguration": {"type": "fluentbit"}, "logConfiguration": {"logDriver": "awsfirelens"}} for n in "ab"]},
+        (f"{SIDECAR}[1].firelensConfiguration",),
+    ),
     Broken("one host name for people and programs", {"mlflow_api_zone_name": "{zone}."}, ("mlflow_api_zone_name",)),
     Broken("a host name of 129 characters", {"mlflow_record_name": ".".join(["a" * 63] * 2)}, ("mlflow_record_name",)),
     Broken("a version of no engine", {"mlflow_rds_cluster_engine_version": "8.0"}, ("mlflow_rds_cluster_engine_version",)),

@@ -20,7 +20,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 LOAD_BALANCER_NAME = 32
 """The maximum number of characters of the name of a load balancer or a target group."""
 
-_SERVICE_PORT = 5000
+SERVICE_PORT = 5000
 """Of MLflow in its container."""
 _API_LISTENER_PORT = 8443
 """Of the listener of a load balancer that API Gateway's VPC link connects to."""
@@ -118,7 +118,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         host=_host(inputs, "mlflow_zone_name"),
         api_host=_host(inputs, "mlflow_api_zone_name"),
         path_prefix=static_prefix(inputs),
-        ports={"service": _SERVICE_PORT, "api_listener": _API_LISTENER_PORT, "database": _DATABASE_PORTS.get(engine)},
+        ports={"service": SERVICE_PORT, "api_listener": _API_LISTENER_PORT, "database": _DATABASE_PORTS.get(engine)},
         load_balancer_security_group=f"{name}-load-balancer",
         service_security_group=f"{name}-service",
         database_security_group=f"{name}-database",

@@ -18,6 +18,7 @@ from moto.logs.models import logs_backends
 from moto.moto_api._internal import mock_random
 
 from embedded_aws.gaps import gap
+from embedded_aws.task_definitions import refusals
 from embedded_aws.task_secrets import unreadable
 from embedded_aws.tasks import result_of
 from embedded_aws.timing import Elapsed
@@ -114,7 +115,9 @@ def _port_mapping(mapping: dict[str, Any], network_mode: str | None) -> dict[str
 
 @gap(Response, "register_task_definition")
 def register_task_definition(original: Any, self: Any) -> ActionResult:
-    """RegisterTaskDefinition echoes every field it is given, and the tags beside the task definition."""
+    """RegisterTaskDefinition refuses what Fargate cannot run, echoes every field it is given, and the tags beside the task definition."""
+    for message in refusals(self.params):
+        raise exceptions.EcsClientException(message)
     definition = original(self).result["taskDefinition"]
     definition.enable_fault_injection = self._get_param("enableFaultInjection", False)
     return ActionResult({"taskDefinition": definition, "tags": definition.tags})

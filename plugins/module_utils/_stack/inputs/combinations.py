@@ -11,14 +11,10 @@ import typing as t
 from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, secret_arn, sidecar_secrets
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import (
-    is_reserved_by_cognito,
-    is_schedule,
-    is_secret_reference,
-    is_timezone,
-)
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY, SECRET
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import SIDECARS, container_problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, secret_arn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_reserved_by_cognito, is_schedule, is_timezone
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import (
     METRICS,
     STATIC_PREFIX,
@@ -51,8 +47,6 @@ _RULE_HOST_NAME = 128
 """Characters of a host name in a rule of a load balancer."""
 _IMAGE = 255
 """Characters of an image with its tag, without a digest (ECS)."""
-_SIDECARS = 8
-"""Of the ten containers that a task definition takes, two are ours."""
 _SCHEDULED_ACTIONS = 200
 """Of a scalable target (Application Auto Scaling)."""
 _ARNS_IN_POLICY = 9 * 1024
@@ -240,36 +234,11 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
 
 
 def _containers(v: Inputs) -> t.Iterator[Problem]:
-    given = "mlflow_service_sidecar_container_definitions"
-    sidecars = v.get(given) or []
-    if len(sidecars) > _SIDECARS:
-        yield Problem(given, None, f"they are {len(sidecars)}, and ECS takes {_SIDECARS} beside the two containers of the stack: give fewer")
-    names = [sidecar.get("name") for sidecar in sidecars]
-    known = ("mlflow", "tmp-permissions", *(name for name in names if isinstance(name, str)))
-    for index, sidecar in enumerate(sidecars):
-        where, name = f"{given}[{index}]", names[index]
-        if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,255}", name, re.ASCII) or name in known[:2]:
-            yield Problem(f"{where}.name", name, "give a name of letters, digits, - and _, other than mlflow and tmp-permissions")
-        elif name in names[:index]:
-            yield Problem(f"{where}.name", name, "another sidecar has this name: give each its own")
-        image = sidecar.get("image")
-        if not isinstance(image, str) or not re.fullmatch(r"[\w.:/@-]{1,255}", image, re.ASCII):
-            yield Problem(f"{where}.image", image, "give an image")
-        after = sidecar.get("dependsOn") if isinstance(sidecar.get("dependsOn"), list) else []
-        for other in (d.get("containerName") for d in after if isinstance(d, dict)):
-            if other not in known or other == name:
-                yield Problem(f"{where}.dependsOn", other, f"give one of the other containers: {', '.join(known)}")
-        for field, reference in sidecar_secrets(sidecar):
-            registry = field.startswith("repositoryCredentials")
-            if registry and not (isinstance(reference, str) and SECRET[0](reference)):
-                yield Problem(f"{where}.{field}", None, SECRET[1])
-            elif not registry and not is_secret_reference(reference):
-                remedy = "give full ARNs in Secrets Manager or Parameter Store, which the role that starts the tasks may then read"
-                yield Problem(f"{where}.{field}", None, remedy)
-    inside = [v.get(part) or {} for part in ("mlflow_service_environment", "mlflow_service_secrets", given)]
+    yield from container_problems(v)
+    inside = [v.get(part) or {} for part in ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS)]
     size = len(json.dumps(inside, default=str))
     if size > _TASK_DEFINITION:
-        largest = max(zip(map(len, map(str, inside)), ("mlflow_service_environment", "mlflow_service_secrets", given)))[1]
+        largest = max(zip(map(len, map(str, inside)), ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS)))[1]
         yield Problem(
             largest,
             None,
