@@ -24,7 +24,7 @@ COLOURS = {
 }
 
 
-def report_plan(stack: str, changes: list[dict[str, t.Any]], path: str | None, detailed_exitcode: bool, notes: t.Iterable[str] = ()) -> dict[str, t.Any]:
+def report_plan(stack: str, changes: list[plan.Change], path: str | None, detailed_exitcode: bool, notes: t.Iterable[str] = ()) -> dict[str, t.Any]:
     """Show the plan ``changes`` of ``stack``, write it to ``path`` if that is given, and return the task's result.
 
     The result is a failure where there are changes and ``detailed_exitcode`` asks for one, or where the file cannot be written.
