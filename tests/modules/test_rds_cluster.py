@@ -8,6 +8,7 @@ import time
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "rds_cluster"
@@ -460,6 +461,15 @@ def test_a_cluster_of_a_snapshot_beside_the_one_it_was_taken_of(aws, snapshot):
     assert again["changes"] == [] and again["cluster"]["resource_id"] == new["DbClusterResourceId"]
     with pytest.raises(ModuleFailed, match="its data is not of snapshot:t"):
         run(aws, snapshot, restore_from={"snapshot_identifier": "t"})
+
+
+@pytest.mark.parametrize("backup", [{"snapshot_identifier": "s"}, {"source_cluster_identifier": "x", "time": "latest"}])
+def test_a_restored_cluster_has_the_tags_of_others_too(aws, made, backup):
+    aws.client("rds").add_tags_to_resource(ResourceName=_of(aws, "x")["DBClusterArn"], Tags=tag_list({"corp:owner": "us", "other": "1"}))
+    aws.client("rds").create_db_cluster_snapshot(DBClusterIdentifier="x", DBClusterSnapshotIdentifier="s")
+    run(aws, {**made, **BESIDE, "restore_from": backup}, ignore_tags=["corp:"])
+    given = _tags(_of(aws, "x-restored"))
+    assert given["corp:owner"] == "us" and "other" not in given
 
 
 def test_a_cluster_as_it_was_at_a_time(aws, made):

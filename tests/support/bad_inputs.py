@@ -70,7 +70,11 @@ FREE = {
 }
 """Strings without a grammar, or with one that takes some of the hostile ones."""
 
-TAKEN = {"mlflow_api_groups": {"quotes", "flag", "traversal", "unicode", "digits", "emoji", "arn"}, "mlflow_api_scopes": {"flag", "traversal", "arn"}}
+TAKEN = {
+    "mlflow_api_groups": {"quotes", "flag", "traversal", "unicode", "digits", "emoji", "arn"},
+    "mlflow_api_scopes": {"flag", "traversal", "arn"},
+    "mlflow_ignore_tags": {"flag", "traversal", "unicode", "digits", "space", "spaces at its ends"},
+}
 """Hostile strings that items of these lists take, because AWS does."""
 
 GRAMMAR = [name for name, option in SPEC.items() if option.get("type") == "str" and name not in FREE]
@@ -312,6 +316,23 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_gunicorn_opts", ("--x '", '"', "\\")),
     ("mlflow_uvicorn_opts", ("--x '",)),
     (
+        "mlflow_ignore_tags",
+        (
+            {"a": "1"},
+            ["a", "a"],
+            [""],
+            ["a<"],
+            ["aws:"],
+            ["a" * 129],
+            ["managed-by"],
+            ["Managed-By"],
+            ["managed-"],
+            ["mlflow-stack"],
+            ["mlflow-"],
+            ["mlflow-dns-"],
+        ),
+    ),
+    (
         "mlflow_tags",
         (
             ["a"],
@@ -434,6 +455,7 @@ CONTRADICTORY = (
         {SIDECAR: [{"name": n, "image": "i", "firelensConfiguration": {"type": "fluentbit"}, "logConfiguration": {"logDriver": "awsfirelens"}} for n in "ab"]},
         (f"{SIDECAR}[1].firelensConfiguration",),
     ),
+    Broken("a tag that is ignored", {"mlflow_tags": {"corp:owner": "x"}, "mlflow_ignore_tags": ["a", "corp:"]}, ("mlflow_ignore_tags",)),
     Broken("one host name for people and programs", {"mlflow_api_zone_name": "{zone}."}, ("mlflow_api_zone_name",)),
     Broken("a host name of 129 characters", {"mlflow_record_name": ".".join(["a" * 63] * 2)}, ("mlflow_record_name",)),
     Broken("a version of no engine", {"mlflow_rds_cluster_engine_version": "8.0"}, ("mlflow_rds_cluster_engine_version",)),

@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State, has_unknown
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags, owner_tags
 
 
 class UserPool(Resource):
@@ -24,7 +24,7 @@ class UserPool(Resource):
             if pool["Name"] != self.name:
                 continue
             described = cognito.describe_user_pool(UserPoolId=pool["Id"])["UserPool"]
-            tags = described.get("UserPoolTags", {})
+            tags = own_tags(described.get("UserPoolTags", {}))
             if owner_tags(self.tags).items() <= tags.items():
                 return {
                     "id": pool["Id"],

@@ -17,6 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import Role
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 
@@ -110,7 +111,7 @@ class Function(Resource):
             return None
         if "TagsError" in answer:
             raise AwsError(f"its tags cannot be read: {answer['TagsError'].get('Message')}")
-        tags = {k: v for k, v in answer.get("Tags", {}).items() if not k.startswith("aws:")}
+        tags = own_tags(answer.get("Tags", {}))
         return {**normal(answer["Configuration"]), "tags": tags}
 
     def desired(self) -> State:

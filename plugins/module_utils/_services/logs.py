@@ -9,6 +9,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.argu
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 
 LOG_GROUP: Arguments = {"name": {"type": "str", "required": True}, "retention_in_days": {"type": "int"}, "kms_key_id": {"type": "str", "no_log": False}}
 """The options of one log group: what the ``spec`` of a `LogGroup` holds, besides ``account_id``."""
@@ -35,7 +36,7 @@ class LogGroup(Resource):
             "arn": self._arn(),
             "retention_in_days": group.get("retentionInDays"),
             "kms_key_id": group.get("kmsKeyId"),
-            "tags": tags["tags"] if tags else {},
+            "tags": own_tags(tags["tags"]) if tags else {},
         }
 
     def prefetch(self) -> None:

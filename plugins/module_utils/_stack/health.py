@@ -14,7 +14,6 @@ from functools import partial
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, MAX_IN_FLIGHT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, explain
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another, tag_dict
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import PREPARED_TAG, SCHEMA_TAG, UPGRADING, VERSION_TAG
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of, owner
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import OPENER, Outcome, authorization, probe, unreachable
@@ -80,7 +79,7 @@ class Health:
     def _own(self, operation: str) -> list[dict[str, t.Any]]:
         """What API Gateway lists of the stack. Names are not unique there: others may have given theirs the same."""
         named = [each for each in self.aws.pages("apigatewayv2", operation, "Items") if each["Name"] == self.name]
-        return [each for each in named if not owned_by_another(own_tags(each), owner(self.name))]
+        return [each for each in named if not owned_by_another(each.get("Tags", {}), owner(self.name))]
 
     def domain_name(self) -> Outcome:
         domain = self.aws.client("apigatewayv2").get_domain_name(DomainName=self.params["domain_name"])

@@ -12,11 +12,12 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.authorizer import Authorizer, Permission
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.integration import Integration
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.mapping import Mapping
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.route import Route
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.stage import Stage
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
@@ -52,7 +53,7 @@ class Api(ApiGatewayResource):
     def describe(self) -> State | None:
         apis = self.aws.pages("apigatewayv2", "get_apis", "Items")
         named = (api for api in apis if api["Name"] == self.name)
-        state = next((self._normal(api) for api in named if not self._owned_by_another({"tags": own_tags(api)})), None)
+        state = next((self._normal(api) for api in named if not self._owned_by_another({"tags": own_tags(api.get("Tags", {}))})), None)
         if state and self.absent:  # for children(): what leads to it goes before it is its turn, and from then on nothing recorded holds
             run_concurrently(*self._lists(state["id"]).values())
         return state
@@ -66,7 +67,7 @@ class Api(ApiGatewayResource):
             "disable_execute_api_endpoint": api.get("DisableExecuteApiEndpoint", False),
             "cors": bool(api.get("CorsConfiguration")),
             "version": api.get("Version", ""),
-            "tags": own_tags(api),
+            "tags": own_tags(api.get("Tags", {})),
         }
 
     def desired(self) -> State:

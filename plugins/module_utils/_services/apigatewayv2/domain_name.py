@@ -13,9 +13,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, own_tags, owner_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.mapping import mapping_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import ALIAS_RECORD
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import AliasTarget, take_records
 
@@ -54,7 +54,7 @@ class DomainName(ApiGatewayResource, AliasTarget):
 
     def describe(self) -> State | None:
         domains = {d["DomainName"]: d for d in self.aws.pages("apigatewayv2", "get_domain_names", "Items")}
-        tags = {name: own_tags(domain) for name, domain in domains.items()}
+        tags = {name: own_tags(domain.get("Tags", {})) for name, domain in domains.items()}
         listed = {name: take_records(each) for name, each in tags.items()}
         states = {name: normal(domain) | {"tags": tags[name]} for name, domain in domains.items()}
         self.others = {name: states[name] for name in sorted(states) if name != self.name and self._is_ours(tags[name])}

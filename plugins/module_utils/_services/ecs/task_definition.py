@@ -127,7 +127,7 @@ class TaskDefinition(Resource):
         return self._register(desired["tags"])
 
     def update(self, before: State, changes: State) -> State:
-        return self._register(self.tags or {})
+        return self._register(self.actual["tags"])
 
     def _register(self, tags: dict[str, str]) -> State:
         optional: State = {

@@ -250,10 +250,14 @@ class Cluster(RdsResource):
         """Create the cluster from a backup, and once it is available, give it the password and what a restore does not take."""
         source = self.spec["restore_from"]
         arguments = {name: value for name, value in arguments.items() if name not in self.NOT_RESTORED}
-        arguments |= {"DBClusterIdentifier": self.name, "Tags": tag_list(tags)}
         if name := source["snapshot_identifier"]:
-            snapshot = self.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"][0]
-            have, want = snapshot["EngineVersion"], self.spec["engine_version"]
+            backup = self.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"][0]
+        else:
+            backup = (self.ignored_tags and describe_cluster(self.aws, source["source_cluster_identifier"])) or {}
+        others = self._others_tags({"tags": tag_dict(backup.get("TagList", []))})
+        arguments |= {"DBClusterIdentifier": self.name, "Tags": tag_list({**others, **tags})}
+        if name:
+            have, want = backup["EngineVersion"], self.spec["engine_version"]
             upgrade = version_change(have, want, auto_minor=self.spec["auto_minor_version_upgrade"])
             self.rds.restore_db_cluster_from_snapshot(SnapshotIdentifier=name, EngineVersion=want if upgrade else have, **arguments)
         else:

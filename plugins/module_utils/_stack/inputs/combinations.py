@@ -10,6 +10,7 @@ import re
 import typing as t
 from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import SIDECARS, container_problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, secret_arn
@@ -72,6 +73,12 @@ def _has(v: Inputs, name: str) -> bool:
 
 def _hosts(v: Inputs) -> list[str]:
     return [host_name(v["mlflow_record_name"], v[zone]) for zone in ("mlflow_zone_name", "mlflow_api_zone_name")]
+
+
+def _ignored_tags(v: Inputs) -> t.Iterator[Problem]:
+    ignored = v["mlflow_ignore_tags"]
+    for key in filter(partial(is_ignored, ignored=ignored), v["mlflow_tags"]):
+        yield Problem("mlflow_ignore_tags", ignored, f"mlflow_tags sets {key}: leave it out of one of the two")
 
 
 def _host_names(v: Inputs) -> t.Iterator[Problem]:
@@ -291,6 +298,7 @@ def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
 
 
 COMBINATIONS: tuple[Combination, ...] = (
+    (_ignored_tags, ("mlflow_ignore_tags", "mlflow_tags")),
     (_host_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
     (_memory, ("mlflow_service_cpu", "mlflow_service_memory")),
     (partial(_capacity, "database"), ("mlflow_database_min_capacity", "mlflow_database_max_capacity")),

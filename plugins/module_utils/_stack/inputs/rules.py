@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import (
     LABEL,
     SECRET_NAME,
@@ -69,6 +70,24 @@ _PATH = r"(?!\.\.?(/|$))[\w!.'()-]+(/(?!\.\.?(/|$))[\w!.'()-]+)*"
 _OPTIONS = (is_shell_arguments, "close each quote: MLflow splits the options as a shell does")
 _ENGINES_OWN_DATABASES = ("information_schema", "mysql", "performance_schema", "rdsadmin", "sys", "template0", "template1")
 _ACU = "give Aurora capacity units in steps of 0.5"
+
+
+OWN_TAGS = (
+    "managed-by",
+    "mlflow-client-secret-version",
+    "mlflow-database-prepared",
+    "mlflow-database-schema",
+    "mlflow-database-snapshot",
+    "mlflow-database-snapshot-version",
+    "mlflow-desired-count",
+    "mlflow-dns-records",
+    "mlflow-password-version",
+    "mlflow-restored-at",
+    "mlflow-restored-from",
+    "mlflow-stack",
+    "mlflow-version",
+)
+"""Tags by which the collection recognises what is its own and remembers what AWS cannot be asked."""
 
 
 RULES: dict[str, tuple[Rule, str]] = {
@@ -219,26 +238,12 @@ RULES: dict[str, tuple[Rule, str]] = {
         lambda v: len(v) <= 40 and len({key.lower() for key in v}) == len(v),
         "give at most 40 tags, whose keys differ in more than upper and lower case: AWS takes 50 with those of the collection",
     ),
+    "mlflow_ignore_tags": (
+        distinct(lambda v: is_tag_text(v, 1, 128) and not any(is_ignored(own, [v.lower()]) for own in OWN_TAGS)),
+        "give different keys of tags, or beginnings of keys that end in - or :, none of which is of a tag that the collection itself sets, such as managed-by",
+    ),
 }
 """What a value must be, and what to do otherwise. An empty string is right where it is the default: not given."""
-
-
-OWN_TAGS = (
-    "managed-by",
-    "mlflow-client-secret-version",
-    "mlflow-database-prepared",
-    "mlflow-database-schema",
-    "mlflow-database-snapshot",
-    "mlflow-database-snapshot-version",
-    "mlflow-desired-count",
-    "mlflow-dns-records",
-    "mlflow-password-version",
-    "mlflow-restored-at",
-    "mlflow-restored-from",
-    "mlflow-stack",
-    "mlflow-version",
-)
-"""Tags by which the collection recognises what is its own and remembers what AWS cannot be asked."""
 
 
 ITEMS: dict[str, tuple[t.Callable[[t.Any, t.Any], bool], str]] = {
