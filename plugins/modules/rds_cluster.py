@@ -114,6 +114,11 @@ options:
   preferred_maintenance_window:
     description: Time of week of maintenance in UTC, such as V(sun:04:30-sun:05:30).
     type: str
+  backtrack_window:
+    description:
+      - Seconds by which Aurora MySQL can be rewound in place, at most 259200. V(0) for not at all. Not managed where omitted.
+      - AWS turns it on only for a new or a restored cluster; for another one that is an error before anything is changed.
+    type: int
   copy_tags_to_snapshot:
     description: Whether snapshots get the cluster's tags.
     type: bool
@@ -402,6 +407,7 @@ def main() -> None:
             "backup_retention_period": {"type": "int"},
             "preferred_backup_window": {"type": "str"},
             "preferred_maintenance_window": {"type": "str"},
+            "backtrack_window": {"type": "int"},
             "copy_tags_to_snapshot": {"type": "bool", "default": True},
             "deletion_protection": {"type": "bool"},
             "enabled_cloudwatch_logs_exports": {"type": "list", "elements": "str"},

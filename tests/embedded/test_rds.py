@@ -157,6 +157,35 @@ def test_cluster_modification(aws: EmbeddedAWS, network: Network) -> None:
     refused("DBClusterNotFoundFault", rds.modify_db_cluster, DBClusterIdentifier="none")
 
 
+def test_windows_and_ports(aws: EmbeddedAWS, network: Network) -> None:
+    """ModifyDBCluster in the RDS API Reference: the windows must not meet, the port is 1150 to 65535, and that of the instances too."""
+    modify, cluster = aws.client("rds").modify_db_cluster, {"DBClusterIdentifier": "d"}
+    create_db_cluster(aws, network, ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 1}, PreferredBackupWindow="03:00-04:00")
+    _member(aws)
+    modify(**cluster, PreferredMaintenanceWindow="Sun:04:30-Sun:05:30")
+    assert _describe_cluster(aws)["PreferredMaintenanceWindow"] == "sun:04:30-sun:05:30"
+    refused("InvalidParameterValue", modify, **cluster, PreferredMaintenanceWindow="sun:03:30-sun:04:30")
+    refused("InvalidParameterValue", modify, **cluster, PreferredBackupWindow="05:00-06:00")
+    refused("InvalidParameterValue", modify, **cluster, PreferredMaintenanceWindow="sunday")
+    refused("InvalidParameterValue", modify, **cluster, Port=80)
+    modify(**cluster, Port=3400)
+    assert _describe_cluster(aws)["Port"] == 3400
+    assert aws.client("rds").describe_db_instances()["DBInstances"][0]["Endpoint"]["Port"] == 3400
+
+
+def test_backtracking_is_for_clusters_that_were_made_with_it(aws: EmbeddedAWS, network: Network) -> None:
+    """Amazon Aurora User Guide, "Backtracking an Aurora DB cluster", limitations."""
+    modify, cluster = aws.client("rds").modify_db_cluster, {"DBClusterIdentifier": "d"}
+    create_db_cluster(aws, network, BacktrackWindow=3600)
+    modify(**cluster, BacktrackWindow=7200)
+    assert _describe_cluster(aws)["BacktrackWindow"] == 7200
+    aws.client("rds").delete_db_cluster(**cluster, SkipFinalSnapshot=True)
+    create_db_cluster(aws, network)
+    modify(**cluster, BacktrackWindow=0)
+    assert "BacktrackWindow" not in _describe_cluster(aws)
+    refused("InvalidParameterCombination", modify, **cluster, BacktrackWindow=3600)
+
+
 def test_members(aws: EmbeddedAWS, network: Network) -> None:
     rds = aws.client("rds")
     create_db_cluster(aws, network, ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 4})

@@ -36,6 +36,7 @@ def params(aws):
         "preferred_backup_window": "03:00-04:00",
         "preferred_maintenance_window": "Sun:04:30-Sun:05:30",
         "deletion_protection": True,
+        "backtrack_window": 86400,
         "enabled_cloudwatch_logs_exports": ["error"],
         "log_retention_in_days": 30,
         "engine_lifecycle_support": "open-source-rds-extended-support-disabled",
@@ -164,6 +165,8 @@ CHANGES = [
     ("preferred_backup_window", "02:00-03:00", "rds_cluster", ["preferred_backup_window"], ["ModifyDBCluster"]),
     ("preferred_maintenance_window", "sat:04:30-sat:05:30", "rds_cluster", ["preferred_maintenance_window"], ["ModifyDBCluster"]),
     ("deletion_protection", False, "rds_cluster", ["deletion_protection"], ["ModifyDBCluster"]),
+    ("backtrack_window", 7200, "rds_cluster", ["backtrack_window"], ["ModifyDBCluster"]),
+    ("backtrack_window", 0, "rds_cluster", ["backtrack_window"], ["ModifyDBCluster"]),
     ("copy_tags_to_snapshot", False, "rds_cluster", ["copy_tags_to_snapshot"], ["ModifyDBCluster"]),
     ("log_retention_in_days", 60, "logs_log_group", ["retention_in_days"], ["PutRetentionPolicy"]),
     ("engine_lifecycle_support", "open-source-rds-extended-support", "rds_cluster", ["engine_lifecycle_support"], ["ModifyDBCluster"]),
@@ -206,6 +209,7 @@ def test_warnings(aws, made):
             **made,
             "backup_retention_period": 1,
             "deletion_protection": False,
+            "backtrack_window": 3600,
             "engine_version": "8.0.mysql_aurora.3.12.0",
             "instance_class": "db.r8g.large",
             "parameters": {"tls_version": "TLSv1.3"},
@@ -215,7 +219,12 @@ def test_warnings(aws, made):
     )
     group, of_cluster, of_instance = (change["warnings"] for change in result["changes"])
     assert "rebooted" in group[0]
-    assert of_cluster == ["older backups are deleted", "the database can be deleted by mistake", "engine_version: restarts the database"]
+    assert of_cluster == [
+        "older backups are deleted",
+        "the database can be deleted by mistake",
+        "the database can be rewound less far",
+        "engine_version: restarts the database",
+    ]
     assert of_instance == ["instance_class: restarts the instance"]
 
 
@@ -232,6 +241,7 @@ def test_a_major_upgrade_and_the_groups_that_it_leaves(aws, params):
         **params,
         "engine": "aurora-postgresql",
         "engine_version": "16.9",
+        "backtrack_window": None,
         "parameters": {"rds.force_ssl": "1"},
         "enabled_cloudwatch_logs_exports": ["postgresql"],
     }
@@ -323,6 +333,14 @@ def test_what_cannot_be_changed_is_refused_before_any_change(aws, made):
     ]:
         with pytest.raises(ModuleFailed, match=message):
             run_module(MODULE, {**made, **change}, aws)
+    assert mutations(aws, since) == []
+
+
+def test_backtracking_is_only_for_a_new_cluster(aws, params):
+    run_module(MODULE, {**params, "backtrack_window": 0}, aws)
+    since = aws.mark()
+    with pytest.raises(ModuleFailed, match="backtrack_window is 0, the input asks for 3600.*restore a snapshot"):
+        run_module(MODULE, {**params, "backtrack_window": 3600}, aws)
     assert mutations(aws, since) == []
 
 

@@ -279,6 +279,42 @@ CASES = [
         ("the database can be deleted by mistake",),
     ),
     Case(
+        "minor upgrades in a window",
+        lambda g: {"mlflow_database_auto_minor_version_upgrade": True, "mlflow_database_maintenance_window": "sun:04:30-sun:05:30"},
+        "update rds_cluster, update rds_instance",
+        "rds:ModifyDBCluster, rds:ModifyDBInstance",
+    ),
+    Case(
+        "no minor upgrades",
+        lambda g: {"mlflow_database_auto_minor_version_upgrade": None, "mlflow_database_maintenance_window": None},
+        "update rds_instance",
+        "rds:ModifyDBInstance",
+    ),
+    Case(
+        "an audit log",
+        lambda g: {"mlflow_database_audit_log": True},
+        "create logs_log_group, update rds_cluster_parameter_group, update rds_cluster",
+        "logs:CreateLogGroup, logs:PutRetentionPolicy, rds:ModifyDBClusterParameterGroup, rds:ModifyDBCluster",
+    ),
+    Case(
+        "no audit log",
+        lambda g: {"mlflow_database_audit_log": None},
+        "update rds_cluster_parameter_group, update rds_cluster",
+        "rds:ResetDBClusterParameterGroup, rds:ModifyDBCluster",
+    ),
+    *(
+        Case(
+            name,
+            lambda g, port=port: {"mlflow_database_port": port},
+            f"create ec2_security_group_rule*2, delete ec2_security_group_rule*2, update rds_cluster, {OTHER_URIS}",
+            "ec2:AuthorizeSecurityGroupIngress, ec2:AuthorizeSecurityGroupEgress, ec2:RevokeSecurityGroupIngress, ec2:RevokeSecurityGroupEgress, "
+            f"rds:ModifyDBCluster, {DEPLOY_OTHER_URIS}",
+            ("port: restarts the database", "nobody can connect to this port any more"),
+            revised=", ".join(field for field in URIS.split(", ") if "READ_REPLICA" not in field),
+        )
+        for name, port in (("another port of the database", 3400), ("the port of its engine", None))
+    ),
+    Case(
         "a reader to read from",
         lambda g: {"mlflow_database_reader_count": 1, "mlflow_database_read_from_readers": True},
         f"create rds_instance, {OTHER_URIS}",

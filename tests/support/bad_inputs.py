@@ -241,8 +241,11 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_database_min_capacity", (-0.5, 0.7, 257)),
     ("mlflow_database_max_capacity", (0, 0.5, 1.25, 257)),
     ("mlflow_database_seconds_until_auto_pause", (299, 86401)),
+    ("mlflow_database_maintenance_window", ("sun", "04:30-05:30", "sun:04:30-sun:04:45", "sun:04:30-tue:04:30", "son:04:30-son:05:30")),
+    ("mlflow_database_port", (-1, 80, 1149, 65536)),
     ("mlflow_database_reader_count", (-1, 16)),
     ("mlflow_database_backup_retention_days", (0, 36)),
+    ("mlflow_database_backtrack_window", (-1, 259201)),
     ("mlflow_database_ca_file", ("bundle.pem", "/a b", "/etc/", "//etc/a", "https://example.com/bundle.pem")),
     *(
         (name, ("Team", "-a", "a-", "a--b", "1a", "a" * 64, ARN.format("rds", "cluster-snapshot:x")))
@@ -487,6 +490,11 @@ CONTRADICTORY = (
     Broken("least tasks above most", {"mlflow_service_min_capacity": 3}, ("mlflow_service_min_capacity",)),
     Broken("least ACU above most", {"mlflow_database_min_capacity": 2}, ("mlflow_database_min_capacity",)),
     Broken("0 ACU without pause", {"mlflow_database_auto_pause": False, "mlflow_database_min_capacity": 0}, ("mlflow_database_min_capacity",)),
+    Broken(
+        "PostgreSQL that can be rewound",
+        {"mlflow_database_engine": "aurora-postgresql", "mlflow_rds_cluster_engine_version": "17.7", "mlflow_database_backtrack_window": 3600},
+        ("mlflow_database_backtrack_window",),
+    ),
     Broken("KMS without a key", {"mlflow_artifact_bucket_encryption_algorithm": "aws:kms"}, ("mlflow_artifact_bucket_encryption_key_arn",)),
     Broken(
         "Basic with the jwt authorizer",

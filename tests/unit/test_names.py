@@ -35,7 +35,7 @@ def test_the_names_of_a_stack() -> None:
         "api_load_balancer_security_group": "mlflow-team-x-load-balancer-api",
         "bucket": "mlflow-team-x-123456789012-eu-west-1",
         "database_log_groups": {"error": "/aws/rds/cluster/mlflow-team-x/error", "slowquery": "/aws/rds/cluster/mlflow-team-x/slowquery"},
-        "all_database_log_groups": {log: f"/aws/rds/cluster/mlflow-team-x/{log}" for log in ("error", "slowquery", "postgresql")},
+        "all_database_log_groups": {log: f"/aws/rds/cluster/mlflow-team-x/{log}" for log in ("error", "slowquery", "postgresql", "audit")},
         "load_balancers": ["mlflow-team-x"],
         "api_load_balancer": "mlflow-team-x-api",
         "preparation_task": "mlflow-team-x-prepare-database",
@@ -65,6 +65,12 @@ def test_the_names_of_a_stack() -> None:
     [
         ({"mlflow_database_engine": "aurora-postgresql"}, "database_log_groups", {"postgresql": "/aws/rds/cluster/mlflow-team-x/postgresql"}),
         ({"mlflow_database_engine": "aurora-postgresql"}, "ports", {"service": 5000, "api_listener": 8443, "database": 5432}),
+        ({"mlflow_database_engine": "aurora-postgresql", "mlflow_database_port": 5433}, "ports", {"service": 5000, "api_listener": 8443, "database": 5433}),
+        (
+            {"mlflow_database_engine": "aurora-mysql", "mlflow_database_audit_log": True},
+            "database_log_groups",
+            {log: f"/aws/rds/cluster/mlflow-team-x/{log}" for log in ("error", "slowquery", "audit")},
+        ),
         ({"mlflow_load_balancer_is_internal": False}, "load_balancers", ["mlflow-team-x", "mlflow-team-x-api"]),
         ({"mlflow_api_zone_name": ""}, "api_host", ""),
         ({"mlflow_service_environment": {"MLFLOW_STATIC_PREFIX": "/mlflow"}}, "path_prefix", "/mlflow"),

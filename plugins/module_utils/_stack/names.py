@@ -27,6 +27,8 @@ _API_LISTENER_PORT = 8443
 _DATABASE_PORTS = {"aurora-mysql": 3306, "aurora-postgresql": 5432}
 _DATABASE_LOGS = {"aurora-mysql": ("error", "slowquery"), "aurora-postgresql": ("postgresql",)}
 """What the database writes into log groups, by engine."""
+_AUDIT_LOGS = {"aurora-mysql": ("audit",)}
+"""What else with ``mlflow_database_audit_log``. The other engine audits into its one log."""
 
 
 class Names(t.NamedTuple):
@@ -112,21 +114,22 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
     and the region.
     """
     name, engine = inputs.get("mlflow_unique_name", ""), inputs.get("mlflow_database_engine", "")
+    database_logs = (*_DATABASE_LOGS.get(engine, ()), *(_AUDIT_LOGS.get(engine, ()) if inputs.get("mlflow_database_audit_log") else ()))
     authorizer, api_load_balancer = f"{name}-authorizer", f"{name}-api"
     return Names(
         unique_name=name,
         host=_host(inputs, "mlflow_zone_name"),
         api_host=_host(inputs, "mlflow_api_zone_name"),
         path_prefix=static_prefix(inputs),
-        ports={"service": SERVICE_PORT, "api_listener": _API_LISTENER_PORT, "database": _DATABASE_PORTS.get(engine)},
+        ports={"service": SERVICE_PORT, "api_listener": _API_LISTENER_PORT, "database": inputs.get("mlflow_database_port") or _DATABASE_PORTS.get(engine)},
         load_balancer_security_group=f"{name}-load-balancer",
         service_security_group=f"{name}-service",
         database_security_group=f"{name}-database",
         vpc_link_security_group=f"{name}-vpc-link",
         api_load_balancer_security_group=f"{name}-load-balancer-api",
         bucket=f"{name}-{account_id}-{region}",
-        database_log_groups={log: log_group_name(name, log) for log in _DATABASE_LOGS.get(engine, ())},
-        all_database_log_groups={log: log_group_name(name, log) for logs in _DATABASE_LOGS.values() for log in logs},
+        database_log_groups={log: log_group_name(name, log) for log in database_logs},
+        all_database_log_groups={log: log_group_name(name, log) for logs in (*_DATABASE_LOGS.values(), *_AUDIT_LOGS.values()) for log in logs},
         load_balancers=[name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer],
         api_load_balancer=api_load_balancer,
         preparation_task=f"{name}-prepare-database",

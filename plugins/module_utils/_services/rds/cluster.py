@@ -51,6 +51,7 @@ class Cluster(RdsResource):
         "backup_retention_period": "BackupRetentionPeriod",
         "preferred_backup_window": "PreferredBackupWindow",
         "preferred_maintenance_window": "PreferredMaintenanceWindow",
+        "backtrack_window": "BacktrackWindow",
         "copy_tags_to_snapshot": "CopyTagsToSnapshot",
         "deletion_protection": "DeletionProtection",
         "engine_lifecycle_support": "EngineLifecycleSupport",
@@ -108,6 +109,7 @@ class Cluster(RdsResource):
             "backup_retention_period": cluster.get("BackupRetentionPeriod"),
             "preferred_backup_window": cluster.get("PreferredBackupWindow"),
             "preferred_maintenance_window": cluster.get("PreferredMaintenanceWindow"),
+            "backtrack_window": cluster.get("BacktrackWindow", 0),
             "copy_tags_to_snapshot": cluster.get("CopyTagsToSnapshot", False),
             "deletion_protection": cluster.get("DeletionProtection", False),
             "enabled_cloudwatch_logs_exports": sorted(cluster.get("EnabledCloudwatchLogsExports") or []),
@@ -143,6 +145,7 @@ class Cluster(RdsResource):
             # AWS may not tell that of a restored cluster.
             "database_name": None if current and current["database_name"] is None else spec["database_name"],
             "kms_key_id": self._key(),
+            "backtrack_window": spec["backtrack_window"] if current else spec["backtrack_window"] or None,
             "vpc_security_group_ids": _sorted(spec["vpc_security_group_ids"]),
             "preferred_backup_window": _lower(spec["preferred_backup_window"]),
             "preferred_maintenance_window": _lower(spec["preferred_maintenance_window"]),
@@ -202,6 +205,8 @@ class Cluster(RdsResource):
         if fixed:
             differ = "; ".join(f"{field} is {before[field]}, the input asks for {wanted[field]}" for field in fixed)
             raise AwsError(f"{differ}. {RESTORE}")
+        if wanted["backtrack_window"] and not before["backtrack_window"]:
+            raise AwsError(f"backtrack_window is 0, the input asks for {wanted['backtrack_window']}. {RESTORE}")
         if wanted["restored_from"] not in (None, before["restored_from"]):
             raise AwsError(f"it exists already, and its data is not of {wanted['restored_from']}: remove it first")
         have, want = before["engine_version"], self.spec["engine_version"]
@@ -343,6 +348,8 @@ class Cluster(RdsResource):
             warnings.append("older backups are deleted")
         if changes.get("deletion_protection") is False:
             warnings.append("the database can be deleted by mistake")
+        if "backtrack_window" in changes and changes["backtrack_window"] < before["backtrack_window"]:
+            warnings.append("the database can be rewound less far")
         restarting = sorted({"engine_version", "port", "parameter_group_name"} & changes.keys())
         if restarting:
             warnings.append(f"{', '.join(restarting)}: restarts the database")

@@ -135,6 +135,12 @@ def _auto_pause(v: Inputs) -> t.Iterator[Problem]:
         yield Problem("mlflow_database_min_capacity", minimum, "give 0.5 or more, or set mlflow_database_auto_pause to true")
 
 
+def _backtrack(v: Inputs) -> t.Iterator[Problem]:
+    name, engine = "mlflow_database_backtrack_window", v["mlflow_database_engine"]
+    if v[name] and engine != "aurora-mysql":
+        yield Problem(name, v[name], f"{engine} cannot be rewound: leave this input out, and restore a point in time instead (docs/restore.md)")
+
+
 def _bucket_key(v: Inputs) -> t.Iterator[Problem]:
     key, algorithm = "mlflow_artifact_bucket_encryption_key_arn", "mlflow_artifact_bucket_encryption_algorithm"
     if v[algorithm] == "aws:kms" and not _has(v, key) and not _has(v, "mlflow_artifact_bucket_id"):
@@ -306,6 +312,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_engine_version, ("mlflow_database_engine", "mlflow_rds_cluster_engine_version")),
     (_master_username, ("mlflow_database_engine", "mlflow_database_master_username")),
     (_auto_pause, ("mlflow_database_auto_pause", "mlflow_database_min_capacity")),
+    (_backtrack, ("mlflow_database_engine", "mlflow_database_backtrack_window")),
     (_bucket_key, ("mlflow_artifact_bucket_encryption_algorithm",)),
     (_basic_credentials, ("mlflow_api_authorizer", "mlflow_api_credentials_secret_arn")),
     (_callers, ()),

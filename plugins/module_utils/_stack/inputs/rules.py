@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.windows import is_maintenance_window
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import (
     LABEL,
     SECRET_NAME,
@@ -185,8 +186,11 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_database_min_capacity": (between(0, 256, 0.5), f"{_ACU}, 0 to 256"),
     "mlflow_database_max_capacity": (between(1, 256, 0.5), f"{_ACU}, 1 to 256"),
     "mlflow_database_seconds_until_auto_pause": (between(300, 86400), "give 300 to 86400 seconds"),
+    "mlflow_database_maintenance_window": (is_maintenance_window, "give days and times in UTC, 30 minutes or more apart, such as sun:04:30-sun:05:30"),
+    "mlflow_database_port": (lambda v: v == 0 or 1150 <= v <= 65535, "give 1150 to 65535, or 0 for the port of the engine"),
     "mlflow_database_reader_count": (between(0, 15), "give 0 to 15 readers"),
     "mlflow_database_backup_retention_days": (between(1, 35), "give 1 to 35 days"),
+    "mlflow_database_backtrack_window": (between(0, 259200), "give 0 to 259200 seconds, which are 72 hours"),
     "mlflow_database_ca_file": (matches(r"(/[\w.@+-]+)+"), "give the full path of a file in the image, such as /etc/ssl/rds-global-bundle.pem"),
     "mlflow_backup_name": _SNAPSHOT,
     "mlflow_restore_snapshot": (matches(r"[a-z][a-z0-9:-]{0,254}"), "give the name of a cluster snapshot, not its ARN"),
