@@ -218,6 +218,13 @@ options:
       role:
         description: Name of its role, which is removed after it.
         type: str
+      role_policies:
+        description:
+          - Names of the inline policies that are the role's own. A role that has others, or managed policies that others have attached, is kept with
+            those.
+          - Where omitted, the role is removed with all its policies.
+        type: list
+        elements: str
       log_group:
         description: Name of its log group, which is removed after it.
         type: str
@@ -428,7 +435,12 @@ def main() -> None:
             },
             "superseded_function": {
                 "type": "dict",
-                "options": {"name": {"type": "str", "required": True}, "role": {"type": "str"}, "log_group": {"type": "str"}},
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "role": {"type": "str"},
+                    "role_policies": {"type": "list", "elements": "str"},
+                    "log_group": {"type": "str"},
+                },
             },
             **STATE,
             **TAGS,

@@ -168,6 +168,10 @@ class EmbeddedAWS:
         """
         self._control("POST", "creation-seconds", seconds)
 
+    def demand_boundary(self, arn: str | None) -> None:
+        """Have a service control policy deny all roles without this permissions boundary; None: no such policy."""
+        self._control("POST", "demanded-boundary", {"arn": arn})
+
     def session_seconds(self, seconds: float | None) -> None:
         """How long the sessions last that STS gives from now on, whatever they were asked for; None: as long as that."""
         self._control("POST", "session-seconds", {"seconds": seconds})

@@ -169,6 +169,19 @@ CASES = [
         revised="containers.mlflow.secrets.S",
     ),
     Case(
+        "a permissions boundary",
+        lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/PowerUserAccess"},
+        "update iam_role*4",
+        "iam:TagRole*4, iam:PutRolePermissionsBoundary*4",
+    ),
+    Case(
+        "another boundary",
+        lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+        "update iam_role*4",
+        "iam:TagRole*8, iam:PutRolePermissionsBoundary*4",
+    ),
+    Case("no boundary", lambda g: {"mlflow_permissions_boundary_arn": None}, "update iam_role*4", "iam:DeleteRolePermissionsBoundary*4, iam:UntagRole*4"),
+    Case(
         "ECS Exec",
         lambda g: {"mlflow_service_enable_execute_command": True},
         f"update iam_role_policy, {BOTH_REVISIONS}",

@@ -310,18 +310,6 @@ DRIFTS = (
         ("update", "iam_role_policy", f"{NAME}-ecs-task/{NAME}-ecs-task"),
     ),
     Drift(
-        "a role has an inline policy more",
-        lambda h: h.iam.put_role_policy(RoleName=f"{NAME}-ecs-execution", PolicyName="extra", PolicyDocument=EVERYTHING),
-        lambda h: h.policies("ecs-execution"),
-        ("delete", "iam_role_policy", f"{NAME}-ecs-execution/extra"),
-    ),
-    Drift(
-        "a role has a managed policy more",
-        lambda h: h.iam.attach_role_policy(RoleName=f"{NAME}-authorizer", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"),
-        lambda h: h.policies("authorizer"),
-        ("delete", "iam_role_policy_attachment", f"{NAME}-authorizer/"),
-    ),
-    Drift(
         "logs are kept for ever",
         lambda h: h.logs.delete_retention_policy(logGroupName=f"/ecs/{NAME}"),
         lambda h: h.group_of_logs(f"/ecs/{NAME}"),

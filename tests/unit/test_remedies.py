@@ -69,6 +69,15 @@ DENIED = (
         "(with an explicit deny in a service control policy)",
     ),
     (
+        "AccessDenied",
+        f"User: {CI} is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::123456789012:role/x with an explicit deny in a "
+        "service control policy",
+        "CreateRole",
+        f"{CI} may not iam:CreateRole on arn:aws:iam::123456789012:role/x: give the permissions boundary that the organisation demands as "
+        "mlflow_permissions_boundary_arn, and the path as mlflow_iam_role_path, or ask whoever set this deny to lift it "
+        "(with an explicit deny in a service control policy)",
+    ),
+    (
         "AccessDeniedException",
         f"User: {CI} is not authorized to perform: kms:DescribeKey on this resource because the resource does not exist in this Region, no "
         "resource-based policies allow access, or a resource-based policy explicitly denies access",

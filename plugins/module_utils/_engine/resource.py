@@ -123,6 +123,10 @@ class Resource:
         """Resources inside this one, known once it was read: those wanted, and as absent those that are not."""
         return ()
 
+    def kept_because(self) -> str:
+        """Why it is not removed although that is asked for, if so: what others have put into it. Its own children are removed all the same."""
+        return ""
+
     def newly_created(self) -> bool:
         """Whether this run made it, or would make it: then nothing can be inside it yet."""
         return self.change is not None and self.change["action"] in ("create", "replace")
@@ -285,6 +289,9 @@ class Resource:
         for child in reversed(self.child_resources):
             child.absent = True
             child.reconcile()
+        if reason := self.kept_because():
+            warn(f"{self.kind} {self.name} is kept: {reason}")
+            return
         self._note("delete", before, {})
         if not self.aws.check_mode and not self._deleted_with_parent():
             with self._stale_on_conflict(there=True):

@@ -144,6 +144,12 @@ _IDENTITY = (
         ("arn:{partition}:iam::{account}:role/{prefix}*", "arn:{partition}:iam::{account}:role{role_path}{prefix}*"),
     ),
     Statement(
+        "ManagedPolicies",
+        "iam:GetPolicy",
+        ("arn:{partition}:iam::{account}:policy/*", "arn:{partition}:iam::aws:policy/*"),
+        why="inputs name the managed policies of the roles",
+    ),
+    Statement(
         "BoundedRoles",
         "iam:AttachRolePolicy iam:CreateRole iam:PutRolePermissionsBoundary iam:PutRolePolicy iam:UpdateAssumeRolePolicy",
         ("arn:{partition}:iam::{account}:role{role_path}{prefix}*",),

@@ -30,6 +30,11 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         f"wait some minutes {_AGAIN}; if it stays, look for a full quota in Service Quotas",
     ),
     (r"MaxSessionDuration|session limit for roles", "give at most the MaxSessionDuration of the role, and 3600 where a role assumes it: sessions are renewed"),
+    (
+        r"explicit deny of iam:(Create|Put|Attach|Delete)Role",
+        "give the permissions boundary that the organisation demands as mlflow_permissions_boundary_arn, and the path as mlflow_iam_role_path, "
+        "or ask whoever set this deny to lift it",
+    ),
     # names, capacity and quotas
     (
         r"BucketAlready(Exists|OwnedByYou)",

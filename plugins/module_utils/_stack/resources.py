@@ -74,7 +74,7 @@ class Resources:
             yield self._role(name, name, absent=self.absent)
 
     def _role(self, name: str, policy: str, *, absent: bool) -> Role:
-        spec = {"inline_policies": {} if absent else {policy: {}}, "managed_policies": []}
+        spec = {"inline_policies": {policy: {}}, "managed_policies": []}
         return Role(self.aws, name, spec, tags=self.common["tags"], absent=absent)
 
     def _authorizer(self, *, absent: bool) -> t.Iterator[Resource]:

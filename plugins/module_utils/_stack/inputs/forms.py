@@ -38,6 +38,7 @@ SECRET_NAME = r"secret:[\w/+=.@!-]{1,512}-[A-Za-z0-9]{6}"
 
 
 is_role_arn = arn_of("iam", r"role/[\w+=,.@/-]{1,576}", region="")
+is_policy_arn = matches(r"arn:aws(-[a-z]+)*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,640}")
 
 
 def is_cidr(value: str) -> bool:

@@ -23,6 +23,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.prerequisites import Prerequisites
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.quotas import Quotas
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.restores import Restores
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.roles import Roles
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.secrets import Secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.service import Service
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.sign_in import SignIn
@@ -33,7 +34,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resto
 class Preflight(Account, Restores):
     """All that preflight asks AWS, by subject."""
 
-    SUBJECTS = (Network, HostNames, Secrets, Keys, SignIn, Database, Buckets, Service)
+    SUBJECTS = (Network, HostNames, Secrets, Keys, SignIn, Database, Buckets, Service, Roles)
     """In the order in which their problems are told."""
 
     def checks(self) -> list[Check]:
