@@ -104,6 +104,9 @@ def _of_fargate(given: dict[str, Any], containers: list[Container], volumes: lis
     if sum(container.get("memoryReservation", container.get("memory", 0)) for container in containers) > int(given["memory"]):
         yield "The sum of all container memory reservations cannot be greater than the value of the task 'memory'."
     for volume in volumes:
+        efs = volume.get("efsVolumeConfiguration", {})
+        if efs.get("authorizationConfig") and efs.get("transitEncryption") != "ENABLED":
+            yield "EFS Transit Encryption must be enabled if Authorization Configuration is used."
         if volume.get("host", {}).get("sourcePath"):
             yield "Fargate compatible task definitions do not support sourcePath"
         if "dockerVolumeConfiguration" in volume or "fsxWindowsFileServerVolumeConfiguration" in volume:
@@ -138,6 +141,11 @@ def _of_fargate_container(container: Container) -> Iterator[str]:
         missing = [name for name in ("awslogs-region", "awslogs-group", "awslogs-stream-prefix") if name not in log.get("options", {})]
         if missing:
             yield f"Log driver awslogs requires options: {', '.join(missing)}"
+    if log.get("logDriver") == "splunk":
+        given = {*log.get("options", {}), *(each["name"] for each in log.get("secretOptions", []))}
+        missing = [name for name in ("splunk-url", "splunk-token") if name not in given]
+        if missing:
+            yield f"Log driver splunk requires options: {', '.join(missing)}"
     if container.get("firelensConfiguration", {}).get("options", {}).get("config-file-type") == "s3":
         yield "Invalid arn syntax."
     if max(container.get("startTimeout", 0), container.get("stopTimeout", 0)) > TIMEOUT:

@@ -123,6 +123,38 @@ def test_credentials_that_there_are_not_are_told_once(aws):
     assert "it cannot be read (ResourceNotFoundException)" in line
 
 
+def test_a_parameter_may_be_given_by_its_name(aws, keyed):
+    key, inputs = keyed
+    log = {"logDriver": "awsfirelens", "secretOptions": [{"name": "t", "valueFrom": "team/x/openai"}]}
+    found, warnings = preflight(aws, mlflow_service_secrets={"A": "/team/x/openai", "B": "plain"}, mlflow_service_log_configuration=log)
+    assert found == {inputs["mlflow_service_secrets"]["A"]: key} and not warnings
+
+
+def test_what_may_be_a_secret_in_place_of_a_name_is_not_shown(aws, keyed):
+    log = {"logDriver": "awsfirelens", "secretOptions": [{"name": "t", "valueFrom": "hunter3"}]}
+    given = {
+        "mlflow_service_secrets": {"TOKEN": "hunter2"},
+        "mlflow_service_log_configuration": log,
+        **sidecar(secrets=[{"name": "S", "valueFrom": "hunter4"}]),
+    }
+    told = problems(aws, **given)
+    assert [line.partition(":")[0] for line in told] == [
+        "mlflow_service_secrets[TOKEN]",
+        "mlflow_service_sidecar_container_definitions[0].secrets",
+        "mlflow_service_log_configuration.secretOptions",
+    ]
+    assert "hunter" not in str(told) and all("no such parameter" in line for line in told)
+    aws.faults({"service": "ssm", "operation": "DescribeParameters", "error": denied("ssm")})
+    told = problems(aws, **given)
+    assert len(told) == 3 and "hunter" not in str(told) and all("give its full ARN" in line for line in told)
+
+
+def test_the_key_of_the_bucket_of_an_environment_file_is_found(aws, keyed):
+    key, _inputs = keyed
+    aws.client("s3").put_object(Bucket="data-x", Key="mlflow.env", Body=b"A=1")
+    assert preflight(aws, mlflow_service_environment_files=["arn:aws:s3:::data-x/mlflow.env"])[0] == {"data-x": key}
+
+
 def test_what_is_under_a_key_that_cannot_be_used_is_refused_and_both_are_named(aws, keyed):
     key, inputs = keyed
     del inputs["mlflow_database_password_secret_arn"], inputs["mlflow_api_credentials_secret_arn"]

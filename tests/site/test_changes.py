@@ -84,6 +84,13 @@ CREDENTIALS = ", ".join(f"{each}.credentialsParameter" for each in NO_CREDENTIAL
 WRITABLE = ", ".join(f"{container}.readonlyRootFilesystem" for container in CONTAINERS)
 SCHEDULE = {"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 0}
 
+FILE_SYSTEM = {"fileSystemId": "fs-0a1b2c3d"}
+MOUNTS = ("containers.mlflow.mountPoints./opt/plugins", "containers.mlflow.mountPoints./data", "containers.tmp-permissions.mountPoints./opt/plugins")
+VOLUMES_OF_MLFLOW = "containers.tmp-permissions.command, volumes.plugins"
+PARAMETER = "/team/x/token"
+LOG = "containers.mlflow.logConfiguration"
+AWSLOGS = ", ".join(f"{LOG}.options.awslogs-{option}" for option in ("group", "region", "stream-prefix"))
+
 LEASE = "ssm:PutParameter*2, ssm:DeleteParameters"
 """What every run with a change does beside: it takes the lease, gives it back, and removes that of the run before it."""
 
@@ -188,6 +195,67 @@ CASES = [
         f"iam:PutRolePolicy, {DEPLOY_BOTH}",
         ("open a shell in its tasks",),
         revised=f"{WRITABLE}, service.enable_execute_command",
+    ),
+    Case(
+        "volumes of MLflow",
+        lambda g: {
+            "mlflow_service_volumes": [
+                {"name": "plugins"},
+                {"name": "data", "efsVolumeConfiguration": {**FILE_SYSTEM, "authorizationConfig": {"iam": "ENABLED"}, "transitEncryption": "ENABLED"}},
+            ],
+            "mlflow_service_mount_points": [
+                {"sourceVolume": "plugins", "containerPath": "/opt/plugins"},
+                {"sourceVolume": "data", "containerPath": "/data", "readOnly": True},
+            ],
+        },
+        f"create ec2_security_group_rule, update iam_role_policy, {NEW_REVISION}",
+        f"ec2:AuthorizeSecurityGroupEgress, iam:PutRolePolicy, {DEPLOY}",
+        revised=f"{VOLUMES_OF_MLFLOW}, {', '.join(f'{mount}.{field}' for mount in MOUNTS for field in ('readOnly', 'sourceVolume'))}, "
+        "volumes.data.efsVolumeConfiguration.authorizationConfig.iam, volumes.data.efsVolumeConfiguration.fileSystemId, "
+        "volumes.data.efsVolumeConfiguration.rootDirectory, volumes.data.efsVolumeConfiguration.transitEncryption",
+    ),
+    Case(
+        "no volumes",
+        lambda g: {"mlflow_service_volumes": [], "mlflow_service_mount_points": []},
+        f"delete ec2_security_group_rule, update iam_role_policy, {NEW_REVISION}",
+        f"ec2:RevokeSecurityGroupEgress, iam:PutRolePolicy, {DEPLOY}",
+        revised=f"{VOLUMES_OF_MLFLOW}, {', '.join(MOUNTS)}, volumes.data",
+    ),
+    Case(
+        "a log router",
+        lambda g: {
+            "mlflow_service_sidecar_container_definitions": [{"name": "router", "image": "router:1", "firelensConfiguration": {"type": "fluentbit"}}],
+            "mlflow_service_log_configuration": {
+                "logDriver": "awsfirelens",
+                "options": {"Name": "loki"},
+                "secretOptions": [{"name": "token", "valueFrom": PARAMETER}],
+            },
+        },
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised=f"containers.agent, containers.router.essential, containers.router.firelensConfiguration.type, containers.router.image, {LOG}.logDriver, "
+        f"{LOG}.options.Name, {LOG}.secretOptions.token, {AWSLOGS}",
+    ),
+    Case(
+        "the log group again",
+        lambda g: {"mlflow_service_sidecar_container_definitions": [], "mlflow_service_log_configuration": {}},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised=f"containers.router, {LOG}.logDriver, {LOG}.options.Name, {LOG}.secretOptions, {AWSLOGS}",
+    ),
+    Case(
+        "an environment file and a parameter by its name",
+        lambda g: {"mlflow_service_environment_files": ["arn:aws:s3:::logs-bucket/mlflow.env"], "mlflow_service_secrets": {"P": PARAMETER}},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised="containers.mlflow.environmentFiles, containers.mlflow.secrets.S, containers.mlflow.secrets.P",
+    ),
+    Case(
+        "no environment file",
+        lambda g: {"mlflow_service_environment_files": []},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised="containers.mlflow.environmentFiles",
     ),
     Case(
         "grace period",
@@ -529,6 +597,8 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
     client = aws_server.client("cognito-idp").create_user_pool_client(UserPoolId=pool, ClientName="programs")
     aws_server.client("s3").create_bucket(Bucket="logs-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    aws_server.client("s3").put_object(Bucket="logs-bucket", Key="mlflow.env", Body=b"# of the team\nA_FILE=1\n")
+    aws_server.client("ssm").put_parameter(Name=PARAMETER, Value="s", Type="SecureString", KeyId=inputs["mlflow_key_arn"])
     stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
     stack.apply()
     return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public_subnets(aws_server, inputs["mlflow_vpc_id"]))

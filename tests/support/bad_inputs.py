@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.action.preflight import input_spec
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
+FILE = "arn:aws:s3:::bucket/{}"
 SPEC = input_spec()
 REQUIRED = [name for name, option in SPEC.items() if option.get("required")]
 LEFT_OUT = object()
@@ -297,7 +298,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     (
         "mlflow_service_secrets",
         (
-            {"A": "plain"},
+            {"A": "plain text"},
             ["x"],
             {"A": ARN.format("secretsmanager", "secret:x")},
             {"A": ARN.format("kms", "key/x")},
@@ -309,6 +310,11 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
         ),
     ),
     ("mlflow_service_sidecar_container_definitions", ({}, ["x"], [None], [{1: 2}])),
+    ("mlflow_service_environment_files", ("x", ["mlflow.env"], ["s3://b/x.env"], [FILE.format("a.txt")], [FILE.format("a.env")] * 2)),
+    ("mlflow_service_environment_files", ([FILE.format(f"{n}.env") for n in range(11)],)),
+    ("mlflow_service_volumes", ({}, ["x"])),
+    ("mlflow_service_mount_points", ({}, ["x"])),
+    ("mlflow_service_log_configuration", ([], "awslogs")),
     (
         "mlflow_service_scheduled_actions",
         (
@@ -405,6 +411,7 @@ REFUSED_VARIABLES = (
 )
 """Variables of the server that the rest of the stack relies on, or that say something to nobody."""
 
+TOKEN = {"name": "splunk-token", "valueFrom": ARN.format("ssm", "parameter/token")}
 WAITS = {"dependsOn": [{"containerName": "b", "condition": "START"}]}
 BAD_SIDECARS: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
     ("a volume that there is not", "mountPoints", {"mountPoints": [{"sourceVolume": "config", "containerPath": "/etc/x"}]}),
@@ -435,6 +442,8 @@ BAD_SIDECARS: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
     ("a wait for the health of what has none", "dependsOn", {"dependsOn": [{"containerName": "tmp-permissions", "condition": "HEALTHY"}]}),
     ("a wait for the end of the task", "dependsOn", {"dependsOn": [{"containerName": "mlflow", "condition": "SUCCESS"}]}),
     ("more reserved than it may have", "memoryReservation", {"memory": 128, "memoryReservation": 256}),
+    ("Splunk without an address", "logConfiguration.options", {"logConfiguration": {"logDriver": "splunk", "secretOptions": [TOKEN]}}),
+    ("Splunk without a token", "logConfiguration.secretOptions", {"logConfiguration": {"logDriver": "splunk", "options": {"splunk-url": "https://x"}}}),
     (
         "a variable that is a secret too",
         "environment",
@@ -442,9 +451,45 @@ BAD_SIDECARS: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
     ),
 )
 """What ECS refuses in one sidecar, and the field that is told."""
+VOLUMES, MOUNTS = "mlflow_service_volumes", "mlflow_service_mount_points"
+EFS = "efsVolumeConfiguration"
+BAD_VOLUMES: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
+    ("the name of the stack's own", "name", {"name": "tmp"}),
+    ("a space in its name", "name", {"name": "a b"}),
+    ("a directory of the host", "host.sourcePath", {"host": {"sourcePath": "/etc"}}),
+    ("a volume of Docker", "dockerVolumeConfiguration", {"dockerVolumeConfiguration": {"scope": "task"}}),
+    ("no file system", f"{EFS}.fileSystemId", {EFS: {"rootDirectory": "/"}}),
+    ("IAM without TLS", f"{EFS}.transitEncryption", {EFS: {"fileSystemId": "fs-0a1b2c3d", "authorizationConfig": {"iam": "ENABLED"}}}),
+    (
+        "two roots",
+        f"{EFS}.rootDirectory",
+        {EFS: {"fileSystemId": "fs-0a1b2c3d", "transitEncryption": "ENABLED", "rootDirectory": "/a", "authorizationConfig": {"accessPointId": "fsap-1"}}},
+    ),
+)
+"""What ECS refuses in a volume, and the field that is told."""
 
 CONTRADICTORY = (
     *(Broken(f"a sidecar with {what}", {SIDECAR: [{"name": "a", "image": "i", **fields}]}, (f"{SIDECAR}[0].{told}",)) for what, told, fields in BAD_SIDECARS),
+    *(Broken(f"a volume with {what}", {VOLUMES: [{"name": "v", **fields}]}, (f"{VOLUMES}[0].{told}",)) for what, told, fields in BAD_VOLUMES),
+    Broken("two volumes of one name", {VOLUMES: [{"name": "v"}] * 2}, (f"{VOLUMES}[1].name",)),
+    *(
+        Broken(
+            f"MLflow's volume at {path}", {VOLUMES: [{"name": "v"}], MOUNTS: [{"sourceVolume": "v", "containerPath": path}]}, (f"{MOUNTS}[0].containerPath",)
+        )
+        for path in ("/tmp", "tmp", "/", "/a/../b", "/a/", None)
+    ),
+    Broken("a volume of MLflow that there is not", {MOUNTS: [{"sourceVolume": "v", "containerPath": "/v"}]}, (MOUNTS,)),
+    *(
+        Broken(f"MLflow's log with {what}", {"mlflow_service_log_configuration": given}, (f"mlflow_service_log_configuration{told}",))
+        for what, given, told in (
+            ("another driver", {"logDriver": "fluentd"}, ".logDriver"),
+            ("no driver", {"options": {"a": "b"}}, ".logDriver"),
+            ("another group", {"logDriver": "awslogs", "options": {"awslogs-group": "x"}}, ".options"),
+            ("no router", {"logDriver": "awsfirelens"}, ".logDriver"),
+            ("no token", {"logDriver": "splunk", "options": {"splunk-url": "https://x", "splunk-token": "x"}}, ".secretOptions"),
+            ("no address", {"logDriver": "splunk", "secretOptions": [TOKEN]}, ".options"),
+        )
+    ),
     *(
         Broken(f"sidecars with more {size} than the task", {SIDECAR: [{"name": name, "image": "i", size: 2100} for name in "ab"]}, (SIDECAR,))
         for size in ("cpu", "memory")
@@ -486,8 +531,14 @@ CONTRADICTORY = (
     *(
         Broken(f"{field} of a sidecar by name", {SIDECAR: [{"name": "s", "image": "i", **fields}]}, (f"{SIDECAR}[0].{field}",))
         for field, fields in (
-            ("secrets", {"secrets": [{"name": "S", "valueFrom": "/team/x"}]}),
-            ("logConfiguration.secretOptions", {"logConfiguration": {"logDriver": "splunk", "secretOptions": [{"name": "t", "valueFrom": "token"}]}}),
+            ("secrets", {"secrets": [{"name": "S", "valueFrom": "a secret"}]}),
+            (
+                "logConfiguration.secretOptions",
+                {
+                    "logConfiguration": {"logDriver": "awsfirelens", "secretOptions": [{"name": "t", "valueFrom": "a b"}]},
+                    "firelensConfiguration": {"type": "x"},
+                },
+            ),
             ("repositoryCredentials.credentialsParameter", {"repositoryCredentials": {"credentialsParameter": "registry"}}),
         )
     ),

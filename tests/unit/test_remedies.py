@@ -164,6 +164,8 @@ def test_so_does_what_keeps_aws_from_being_asked(error: Exception, remedy: str) 
     ("text", "remedy"),
     [
         ("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref ghcr.io/mlflow/mlflow:v9", "mlflow_service_image"),
+        ("ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: Connection timed out", "port 2049"),
+        ("ResourceInitializationError: failed to download env files: unable to download env files: AccessDenied", "mlflow_service_environment_files"),
         ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed", "mlflow_service_secrets"),
         ("OutOfMemoryError: Container killed due to memory usage", "mlflow_service_memory"),
         ("ECS did not start it: Capacity is unavailable at this time. Please try again later or in a different availability zone", "other zones"),

@@ -43,12 +43,12 @@ def test_others_are_the_user_s_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["MLFLOW_STATIC_PREFIX", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_APP_NAME"])
 def test_what_the_stack_has_to_know_is_no_secret(name: str) -> None:
-    assert refusal(name, secret=True)
+    assert refusal(name, "secrets")
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", "TOKEN"])
 def test_keys_of_another_server_may_be_named(name: str) -> None:
-    assert refusal(name, secret=True) is None
+    assert refusal(name, "secrets") is None
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,15 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         "check mlflow_service_image and its tag, and that the subnets of mlflow_service_subnet_ids reach the registry (NAT gateway, VPC endpoints)",
     ),
     (
+        r"failed to invoke EFS utils|mount\.nfs4",
+        "check that mlflow_service_volumes name a file system with mount targets in the zones of mlflow_service_subnet_ids, whose security group lets the "
+        "servers in on port 2049",
+    ),
+    (
+        r"unable to download env files",
+        "check that the objects in mlflow_service_environment_files exist, and that the subnets of mlflow_service_subnet_ids reach S3",
+    ),
+    (
         r"ResourceInitializationError",
         "check that the secrets in mlflow_service_secrets exist and that the subnets of mlflow_service_subnet_ids reach Secrets Manager and the registry",
     ),

@@ -12,7 +12,14 @@ from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import SIDECARS, container_problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import (
+    LOG,
+    MOUNTS,
+    SIDECARS,
+    VOLUMES,
+    container_problems,
+    writable_directories,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, secret_arn
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_reserved_by_cognito, is_schedule, is_timezone
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY
@@ -163,11 +170,11 @@ def _sign_in(v: Inputs) -> t.Iterator[Problem]:
 
 def _environment(v: Inputs) -> t.Iterator[Problem]:
     environment, secrets = (v.get(f"mlflow_service_{part}") or {} for part in ("environment", "secrets"))
-    for given, names in (("mlflow_service_environment", environment), ("mlflow_service_secrets", secrets)):
+    for given_in, names in (("environment", environment), ("secrets", secrets)):
         for name in sorted(names):
-            remedy = refusal(name, secret=names is secrets)
+            remedy = refusal(name, given_in)
             if remedy:
-                yield Problem(f"{given}.{name}", None, remedy)
+                yield Problem(f"mlflow_service_{given_in}.{name}", None, remedy)
     twice = environment.keys() & secrets
     if twice:
         remedy = "ECS takes no variable that is a secret of the server too: leave it out here"
@@ -176,8 +183,9 @@ def _environment(v: Inputs) -> t.Iterator[Problem]:
     if not is_static_prefix(prefix):
         remedy = "give a path of letters, digits, _ . ~ and - that begins with a slash and does not end with one, such as /mlflow, of at most 100 characters"
         yield Problem(f"mlflow_service_environment.{STATIC_PREFIX}", prefix, remedy)
-    if str(metrics).startswith("/") and not str(metrics).startswith("/tmp/"):
-        remedy = "the server makes this directory, and can write to /tmp alone: give one below it, such as /tmp/metrics"
+    writable = tuple(f"{path}/" for path in writable_directories(v))
+    if str(metrics).startswith("/") and not str(metrics).startswith(writable):
+        remedy = "the server makes this directory, and can write to /tmp and its volumes alone: give one below it, such as /tmp/metrics"
         yield Problem(f"mlflow_service_environment.{METRICS}", metrics, remedy)
 
 
@@ -248,10 +256,11 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
 
 def _containers(v: Inputs) -> t.Iterator[Problem]:
     yield from container_problems(v)
-    inside = [v.get(part) or {} for part in ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS)]
+    parts = ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS, VOLUMES, MOUNTS, LOG)
+    inside = [v.get(part) or {} for part in parts]
     size = len(json.dumps(inside, default=str))
     if size > _TASK_DEFINITION:
-        largest = max(zip(map(len, map(str, inside)), ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS)))[1]
+        largest = max(zip(map(len, map(str, inside)), parts))[1]
         yield Problem(
             largest,
             None,

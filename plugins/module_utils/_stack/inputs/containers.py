@@ -19,14 +19,17 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import SERVICE_PORT
 
 SIDECARS = "mlflow_service_sidecar_container_definitions"
+VOLUMES = "mlflow_service_volumes"
+MOUNTS = "mlflow_service_mount_points"
+LOG = "mlflow_service_log_configuration"
 _MAXIMUM = 8
 """Of the ten containers that a task definition takes, two are ours."""
 _OURS = ("mlflow", "tmp-permissions")
-_VOLUMES = ("tmp",)
 _NOT_ON_FARGATE = ("disableNetworking", "dnsSearchDomains", "dnsServers", "dockerSecurityOptions", "extraHosts", "hostname", "links", "privileged")
 _NOT_ON_FARGATE_LINUX = ("devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs")
 _LOG_DRIVERS = ("awslogs", "awsfirelens", "splunk")
 _LOG_OPTIONS = ("awslogs-group", "awslogs-region", "awslogs-stream-prefix")
+_EFS = "efsVolumeConfiguration"
 _TIMEOUT = 120
 """Seconds that Fargate waits for a container to start or to stop."""
 _NOT_THERE = "Fargate has no such setting: leave it out"
@@ -42,15 +45,62 @@ def container_problems(v: Inputs) -> t.Iterator[Problem]:
     if len(sidecars) > _MAXIMUM:
         yield Problem(SIDECARS, None, f"they are {len(sidecars)}, and ECS takes {_MAXIMUM} beside the two containers of the stack: give fewer")
     names = [sidecar.get("name") for sidecar in sidecars]
+    volumes = ["tmp", *(str(volume.get("name")) for volume in v.get(VOLUMES) or [])]
     for index, sidecar in enumerate(sidecars):
         others = [*_OURS, *(name for name in names[:index] + names[index + 1 :] if isinstance(name, str))]
-        for check in (_identity(sidecar, names[:index]), _host(sidecar), _mounts(sidecar, _VOLUMES, others), _secrets(sidecar), _log(sidecar)):
+        for check in (_identity(sidecar, names[:index]), _host(sidecar), _mounts(sidecar, volumes, others), _secrets(sidecar), _log(sidecar)):
             for field, value, remedy in check:
                 yield Problem(f"{SIDECARS}[{index}].{field}", value, remedy)
     for index, field, value, remedy in (*_dependencies(sidecars), *_ports(sidecars)):
         yield Problem(f"{SIDECARS}[{index}].{field}", value, remedy)
     yield from _sizes(v, sidecars)
-    yield from _log_router(sidecars)
+    yield from _log_router(sidecars, v.get(LOG) or {})
+    yield from _volumes(v.get(VOLUMES) or [])
+    yield from _mlflow(v, volumes)
+
+
+def writable_directories(v: Inputs) -> list[str]:
+    """Where MLflow can write."""
+    return ["/tmp", *(str(mount.get("containerPath")).rstrip("/") for mount in v.get(MOUNTS) or [] if not mount.get("readOnly"))]
+
+
+def _volumes(volumes: list[Document]) -> t.Iterator[Problem]:
+    for index, volume in enumerate(volumes):
+        where, name, efs = f"{VOLUMES}[{index}]", volume.get("name"), _dict(volume, _EFS)
+        if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,255}", name, re.ASCII) or name == "tmp":
+            yield Problem(f"{where}.name", name, "give a name of letters, digits, - and _, other than tmp, which the stack has")
+        elif name in [other.get("name") for other in volumes[:index]]:
+            yield Problem(f"{where}.name", name, "another volume has this name: give each its own")
+        if _dict(volume, "host").get("sourcePath"):
+            yield Problem(f"{where}.host.sourcePath", None, "Fargate has no host with directories to share: leave it out")
+        for field in sorted(volume.keys() - {"name", "host", _EFS}):
+            yield Problem(f"{where}.{field}", None, f"a volume here is storage of the task, by its name alone, or has {_EFS}: leave it out")
+        if efs and (not _is_text(efs.get("fileSystemId")) or not re.fullmatch(r"fs-[0-9a-f]{8,40}", efs["fileSystemId"], re.ASCII)):
+            yield Problem(f"{where}.{_EFS}.fileSystemId", efs.get("fileSystemId"), "give the ID of a file system of Amazon EFS, such as fs-0a1b2c3d4e5f67890")
+        if _dict(efs, "authorizationConfig") and efs.get("transitEncryption") != "ENABLED":
+            yield Problem(f"{where}.{_EFS}.transitEncryption", efs.get("transitEncryption"), "EFS takes authorizationConfig over TLS alone: give ENABLED")
+        if _dict(efs, "authorizationConfig").get("accessPointId") and efs.get("rootDirectory", "/") != "/":
+            yield Problem(f"{where}.{_EFS}.rootDirectory", efs["rootDirectory"], "the access point has a root directory of its own: leave this one out")
+
+
+def _mlflow(v: Inputs, volumes: list[str]) -> t.Iterator[Problem]:
+    """What inputs give the MLflow container."""
+    mounts, log = v.get(MOUNTS) or [], v.get(LOG) or {}
+    for _field, value, remedy in _mounts({"mountPoints": mounts}, volumes[1:], []):
+        yield Problem(MOUNTS, value, remedy)
+    for index, mount in enumerate(mounts):
+        path = mount.get("containerPath")
+        if not _is_text(path) or not re.fullmatch(r"(/(?!\.{1,2}(/|$))[\w.+@-]+)+", path, re.ASCII) or path == "/tmp":
+            yield Problem(f"{MOUNTS}[{index}].containerPath", path, "give a full path such as /opt/plugins, without a slash at its end, other than /tmp")
+    options = _dict(log, "options")
+    if log.get("logDriver") == "awslogs":
+        own = sorted(options.keys() & set(_LOG_OPTIONS))
+        if own:
+            yield Problem(f"{LOG}.options", ", ".join(own), "the stack has a log group of its own: leave them out, or use another logDriver")
+        log = {**log, "options": {**options, **dict.fromkeys(_LOG_OPTIONS)}}
+    for check in (_log, _secrets):
+        for field, value, remedy in check({"logConfiguration": log}):
+            yield Problem(field.replace("logConfiguration", LOG), value, remedy)
 
 
 def _identity(sidecar: Document, earlier: list[t.Any]) -> Found:
@@ -100,7 +150,8 @@ def _secrets(sidecar: Document) -> Found:
         if registry and not (isinstance(reference, str) and SECRET[0](reference)):
             yield field, None, SECRET[1]
         elif not registry and not is_secret_reference(reference):
-            yield field, None, "give full ARNs in Secrets Manager or Parameter Store, which the role that starts the tasks may then read"
+            remedy = "give full ARNs in Secrets Manager or Parameter Store, or names of parameters, which the role that starts the tasks may then read"
+            yield field, None, remedy
     variables = {name for each in _dicts(sidecar, "environment") if _is_text(name := each.get("name"))}
     for name in sorted(variables & {each.get("name") for each in _dicts(sidecar, "secrets") if _is_text(each.get("name"))}):
         yield "environment", name, "ECS takes no variable that is a secret too: leave it out here"
@@ -114,6 +165,12 @@ def _log(sidecar: Document) -> Found:
     missing = [option for option in _LOG_OPTIONS if option not in _dict(log, "options")]
     if driver == "awslogs" and missing:
         yield "logConfiguration.options", None, f"Fargate needs {', '.join(_LOG_OPTIONS)}: give {', '.join(missing)}"
+    if driver == "splunk":
+        secret = {each.get("name") for each in _dicts(log, "secretOptions") if _is_text(each.get("name"))}
+        if "splunk-token" not in secret:
+            yield "logConfiguration.secretOptions", None, "Splunk needs a token, which does not belong among the options: give splunk-token here"
+        if "splunk-url" not in _dict(log, "options") and "splunk-url" not in secret:
+            yield "logConfiguration.options", None, "Splunk needs an address: give splunk-url"
     if _dict(_dict(sidecar, "firelensConfiguration"), "options").get("config-file-type") == "s3":
         remedy = "Fargate reads no configuration of a log router from S3: give file, and a path in its image"
         yield "firelensConfiguration.options.config-file-type", "s3", remedy
@@ -188,16 +245,16 @@ def _sizes(v: Inputs, sidecars: list[Document]) -> t.Iterator[Problem]:
             yield Problem(SIDECARS, None, remedy)
 
 
-def _log_router(sidecars: list[Document]) -> t.Iterator[Problem]:
+def _log_router(sidecars: list[Document], log_of_mlflow: Document) -> t.Iterator[Problem]:
     routers = [index for index, sidecar in enumerate(sidecars) if sidecar.get("firelensConfiguration")]
-    senders = [index for index, sidecar in enumerate(sidecars) if _dict(sidecar, "logConfiguration").get("logDriver") == "awsfirelens"]
-    for index in senders if not routers else ():
-        remedy = "awsfirelens needs a log router: give a sidecar with firelensConfiguration"
-        yield Problem(f"{SIDECARS}[{index}].logConfiguration.logDriver", "awsfirelens", remedy)
+    logs = {f"{SIDECARS}[{index}].logConfiguration": _dict(sidecar, "logConfiguration") for index, sidecar in enumerate(sidecars)} | {LOG: log_of_mlflow}
+    senders = [where for where, log in logs.items() if log.get("logDriver") == "awsfirelens"]
+    for where in senders if not routers else ():
+        yield Problem(f"{where}.logDriver", "awsfirelens", f"awsfirelens needs a log router: give one in {SIDECARS}, with firelensConfiguration")
     for index in routers[1:]:
         yield Problem(f"{SIDECARS}[{index}].firelensConfiguration", None, "ECS takes one log router: leave it out here")
     for index in routers[:1] if not senders else ():
-        remedy = "no container logs to this log router: give one of them the logDriver awsfirelens"
+        remedy = f"no container logs to this log router: give one of them the logDriver awsfirelens, MLflow by {LOG}"
         yield Problem(f"{SIDECARS}[{index}].firelensConfiguration", None, remedy)
 
 

@@ -28,9 +28,15 @@ def is_of_ecr(image: str) -> bool:
     return re.match(r"\d{12}\.dkr[.-]ecr(-fips)?\.", image) is not None
 
 
-def secret_arn(reference: str) -> str:
-    """The ARN in what a container definition says of a secret: without the JSON key, version stage and version that ECS takes with it."""
-    return ":".join(reference.split(":")[:7])
+def secret_arn(reference: str, parameters: str = "") -> str:
+    """The ARN in what a container definition says of a secret: without the JSON key, version stage and version that ECS takes with it.
+
+    What is no ARN is the name of a parameter of the stack's account and region, whose ARNs begin with ``parameters``.
+
+    >>> secret_arn("/team-x/token", "arn:aws:ssm:eu-west-1:123456789012:parameter")
+    'arn:aws:ssm:eu-west-1:123456789012:parameter/team-x/token'
+    """
+    return ":".join(reference.split(":")[:7]) if reference.startswith("arn:") else f"{parameters}/{reference.removeprefix('/')}"
 
 
 def sidecar_secrets(sidecar: dict[str, t.Any]) -> list[tuple[str, t.Any]]:

@@ -225,6 +225,10 @@ RULES: dict[str, tuple[Rule, str]] = {
         "the version of MLflow",
     ),
     "mlflow_service_image_credentials_secret_arn": SECRET,
+    "mlflow_service_environment_files": (
+        distinct(matches(r"arn:aws(-[a-z]+)*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[\w!.*'()/-]+\.env", 1024), maximum=10),
+        "give at most 10 different ARNs of objects that end in .env, such as arn:aws:s3:::team-x-config/mlflow.env",
+    ),
     "mlflow_service_cpu": (lambda v: v in FARGATE_MEMORY, f"give one of {', '.join(map(str, FARGATE_MEMORY))}"),
     "mlflow_service_workers": (between(1, 64), "give 1 to 64 workers"),
     "mlflow_service_min_capacity": (between(0, 1000), "give 0 to 1000 tasks"),
@@ -264,7 +268,7 @@ ITEMS: dict[str, tuple[t.Callable[[t.Any, t.Any], bool], str]] = {
     ),
     "mlflow_service_secrets": (
         lambda k, v: is_variable_name(k) and is_secret_reference(v),
-        "give a dict of variable names to full ARNs in Secrets Manager or Parameter Store",
+        "give a dict of variable names to full ARNs in Secrets Manager or Parameter Store, or names of parameters",
     ),
     "mlflow_tags": (
         lambda k, v: isinstance(k, str) and is_tag_text(k, 1, 128) and k.lower() not in OWN_TAGS and is_text(v) and is_tag_text(str(v), 0, 256),

@@ -53,13 +53,19 @@ _KEYS = ("MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFL
 _STATIC_PREFIX = re.compile(r"(?=.{1,100}$)(/(?!\.{1,2}(/|$))[\w.~-]+)+", re.ASCII)
 
 
-def refusal(name: str, *, secret: bool = False) -> str | None:
-    """What to do instead of giving the server this variable, or None."""
-    if not secret and name in _KEYS:
+def refusal(name: str, given_in: str = "environment") -> str | None:
+    """What to do instead of giving the server this variable in the environment, in a file of it, or among the secrets; None where it may."""
+    if name in _KEYS and given_in != "secrets":
         return "it is a secret: the stack has one of its own; to use another one, name it in mlflow_service_secrets"
-    if secret and name in (STATIC_PREFIX, *MERGED):
+    if name in (STATIC_PREFIX, *MERGED) and given_in != "environment":
         return "the stack has to know its value: give it in mlflow_service_environment"
     return next((remedy for pattern, remedy in _REFUSED.items() if re.fullmatch(pattern, name)), None)
+
+
+def names_in_file(text: str) -> list[str]:
+    """The variables of an environment file of ECS: NAME=value, a line each, and comments."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line.partition("=")[0].strip() for line in lines if "=" in line and not line.startswith("#")]
 
 
 def is_static_prefix(value: str) -> bool:

@@ -20,6 +20,7 @@ MAY_BE_SECRET = {
     "mlflow_database_password_secret_arn",
     "mlflow_load_balancer_oidc_client_secret_arn",
     "mlflow_service_environment",
+    "mlflow_service_log_configuration",
     "mlflow_service_image_credentials_secret_arn",
     "mlflow_service_secrets",
     "mlflow_service_sidecar_container_definitions",
