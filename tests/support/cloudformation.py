@@ -236,7 +236,12 @@ KINDS: dict[str, Kind] = {
     ),
     "task_definition": Kind(
         "AWS::ECS::TaskDefinition",
-        _nothing("TaskDefinitionArn", "Revision", "Status", "Compatibilities", "RegisteredBy", "RegisteredAt", "RequiresAttributes", "DeregisteredAt"),
+        {
+            "Volumes.EfsVolumeConfiguration": "EFSVolumeConfiguration",
+            "Volumes.EfsVolumeConfiguration.FileSystemId": "FilesystemId",
+            "Volumes.EfsVolumeConfiguration.AuthorizationConfig.Iam": "IAM",
+            **_nothing("TaskDefinitionArn", "Revision", "Status", "Compatibilities", "RegisteredBy", "RegisteredAt", "RequiresAttributes", "DeregisteredAt"),
+        },
     ),
     "load_balancer": Kind(
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
