@@ -229,6 +229,13 @@ _DATABASE = (
         (_RDS + "cluster-pg:default.*", _RDS + "og:default:*", _RDS + "pg:default.*"),
     ),
     Statement(
+        "NewSnapshots",
+        "rds:AddTagsToResource rds:CreateDBClusterSnapshot",
+        (_RDS + "cluster-snapshot:*",),
+        _NEW,
+        why="an input names the snapshot; AWS asks also for the cluster, which has to be the stack's",
+    ),
+    Statement(
         "Snapshots",
         "rds:RestoreDBClusterFromSnapshot",
         (_RDS + "cluster-snapshot:*",),

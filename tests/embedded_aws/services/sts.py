@@ -57,6 +57,11 @@ def _knows_external_id(document: str, given: str | None) -> bool:
     return given in wanted
 
 
+def session_of(caller: str) -> models.AssumedRole | None:
+    """The session whose access key a caller has."""
+    return _sessions.get(caller)
+
+
 def refusal(service: str, protocol: str, caller: str) -> dict[str, Any] | None:
     """The error that a call is answered with whose caller's session is over."""
     session = _sessions.get(caller)
