@@ -21,7 +21,6 @@ description:
     that no request is let through in between.
   - A Lambda authorizer's function gets the resource policy that lets this one authorizer call it, and nobody else.
   - For the access log the caller needs the permissions for log delivery, such as C(logs:CreateLogDelivery).
-  - Whether AWS's own address of the API has IPv6 addresses too is not managed.
   - Several APIs can have one name; the one that carries one of the tags C(managed-by) and C(mlflow-stack) of O(tags) is
     ours.
 options:
@@ -37,6 +36,10 @@ options:
     description: Whether the API can be reached by its custom domain name only.
     type: bool
     default: true
+  ip_address_type:
+    description: Whether AWS's own address of the API has IPv4 addresses only, or IPv6 addresses too. Not managed where omitted.
+    type: str
+    choices: [ipv4, dualstack]
   integration:
     description: Where requests go. Required with O(state=present).
     type: dict
@@ -146,7 +149,7 @@ options:
   domain:
     description:
       - The custom domain name that leads to the stage, without a path. It is regional. Mutual TLS is off, and API mappings decide where a
-        request goes; other settings are reverted. Whether it has IPv6 addresses too is not managed.
+        request goes; other settings are reverted.
       - Other domain names that carry both tags C(managed-by) and C(mlflow-stack) of O(tags) are removed with their API mappings once this one
         is in use.
       - With O(state=absent) the domain names are removed with their API mappings, whatever these lead to.
@@ -164,6 +167,10 @@ options:
         type: str
         choices: [TLS_1_2]
         default: TLS_1_2
+      ip_address_type:
+        description: Whether the domain name has IPv4 addresses only, or IPv6 addresses too. Not managed where omitted.
+        type: str
+        choices: [ipv4, dualstack]
       dns_records:
         description:
           - The alias records that lead to the domain name. They are created last, and with O(state=absent) removed first.
@@ -387,6 +394,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "description": {"type": "str", "default": ""},
             "disable_execute_api_endpoint": {"type": "bool", "default": True},
+            "ip_address_type": {"type": "str", "choices": ["ipv4", "dualstack"]},
             "integration": {
                 "type": "dict",
                 "options": {

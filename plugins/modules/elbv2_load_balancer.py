@@ -43,7 +43,11 @@ options:
     type: list
     elements: str
   ip_address_type:
-    description: Kind of addresses. Not managed where omitted.
+    description:
+      - Type of its IP addresses. With V(dualstack) and V(dualstack-without-public-ipv4) each subnet needs an IPv6 CIDR block.
+      - V(dualstack-without-public-ipv4) is for O(scheme=internet-facing). People cannot sign in at Cognito then, which the load balancer reaches over
+        IPv4 only.
+      - Not managed where omitted.
     type: str
     choices: [ipv4, dualstack, dualstack-without-public-ipv4]
   attributes:

@@ -97,3 +97,29 @@ def test_network_is_removed_from_the_inside_out(aws: EmbeddedAWS, network: Netwo
     ec2.detach_internet_gateway(**attachment)
     ec2.release_address(AllocationId=address)
     ec2.delete_vpc(VpcId=network.vpc)
+
+
+def test_a_prefix_list_counts_as_many_rules_as_it_may_have_entries(aws: EmbeddedAWS, network: Network) -> None:
+    """ "Prefix lists concepts and rules" of the VPC User Guide: the maximum number of entries counts towards the quota."""
+    ec2 = aws.client("ec2")
+
+    def prefix_list(family: str, entries: int) -> str:
+        made = ec2.create_managed_prefix_list(PrefixListName="a", AddressFamily=family, MaxEntries=entries)
+        return made["PrefixList"]["PrefixListId"]
+
+    def authorize(identifier: str, port: int = 443) -> None:
+        rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "PrefixListIds": [{"PrefixListId": identifier, "Description": "Callers"}]}
+        ec2.authorize_security_group_ingress(GroupId=network.group, IpPermissions=[rule])
+
+    refused("InvalidPrefixListID.NotFound", authorize, identifier="pl-0a1b2c3d4e5f67890")
+    refused("RulesPerSecurityGroupLimitExceeded", authorize, identifier=prefix_list("IPv4", 61))
+    many = prefix_list("IPv4", 40)
+    authorize(many)
+    refused("RulesPerSecurityGroupLimitExceeded", authorize, identifier=many, port=80)
+    authorize(prefix_list("IPv6", 40))
+    (rule,) = [
+        each
+        for each in ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [network.group]}])["SecurityGroupRules"]
+        if each.get("PrefixListId") == many
+    ]
+    has(rule, Description="Callers")

@@ -78,8 +78,8 @@ def new_zone(aws, reference):
     return aws.client("route53").create_hosted_zone(Name="example.com", CallerReference=reference)["HostedZone"]["Id"].removeprefix("/hostedzone/")
 
 
-def record(zone, name=NAME):
-    return {"name": name, "zone_id": zone}
+def record(zone, name=NAME, **more):
+    return {"name": name, "zone_id": zone, **more}
 
 
 def run(owner, params):
@@ -228,3 +228,18 @@ def test_a_load_balancer_that_is_protected_keeps_its_record(aws, zone):
     with pytest.raises(ModuleFailed, match="^elbv2_load_balancer team-x: its deletion protection is on"):
         run_module(owner.module, {**given, "state": "absent"}, aws)
     assert aws.mutating(mark) == []
+
+
+def test_a_record_for_ipv6_beside_that_for_ipv4(aws, zone, owner):
+    both = [record(zone), record(zone, type="AAAA")]
+    run(owner, owner.params(*both[:1]))
+    assert made(run(owner, owner.params(*both))) == [("create", NAME)]
+    found = aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert [r["Type"] for r in found if r["Name"] == f"{NAME}."] == ["A", "AAAA"]
+    assert f"_mlflow-stack-aaaa.{NAME}." in records(aws, zone)
+    assert not run_module(owner.module, owner.params(*both), aws)["changed"]
+    assert made(run(owner, owner.params(*both[:1]))) == [("delete", NAME)]
+    assert set(records(aws, zone)) == {f"{NAME}.", OWNER_NAME}
+    run(owner, owner.params(*both))
+    run(owner, {**owner.params(*both[:1]), "state": "absent"})  # its tag knows of the other
+    assert records(aws, zone) == {}

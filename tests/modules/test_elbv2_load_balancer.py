@@ -7,6 +7,7 @@ import copy
 
 import pytest
 from modules.run_module import ModuleFailed, run_module
+from support.stack import give_ipv6
 
 MODULE = "elbv2_load_balancer"
 NAME = "mlflow-team-x"
@@ -248,6 +249,25 @@ CHANGES = {
         ["AddTags"] * 6,
     ),
 }
+
+
+def test_ip_address_type(aws, given):
+    """Changed in place, with the subnets where these change too; what callers lose is warned of."""
+    params = {**given["params"], "ip_address_type": "ipv4"}
+    run(aws, params)
+    give_ipv6(aws, given["vpc"], given["subnets"][:2])
+    calls = (
+        ({"ip_address_type": "dualstack"}, ["SetIpAddressType"], 0),
+        ({"ip_address_type": "ipv4", "subnets": given["subnets"][1:]}, ["SetSubnets"], 1),
+        ({"ip_address_type": "dualstack", "subnets": given["subnets"][:2]}, ["SetSubnets"], 0),
+        ({"ip_address_type": "ipv4"}, ["SetIpAddressType"], 1),
+    )
+    for change, expected, lost in calls:
+        mark = aws.mark()
+        result = run(aws, {**params, **change})
+        assert operations(aws, mark) == expected
+        assert sum("loses its IPv6 addresses" in warning for warning in result["changes"][0]["warnings"]) == lost
+        unchanged(aws, {**params, **change})
 
 
 @pytest.mark.parametrize("what", CHANGES)

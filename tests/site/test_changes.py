@@ -20,7 +20,7 @@ from embedded_aws.client import EmbeddedAWS
 from support.account import listing
 from support.cloudformation import findings
 from support.plans import departures
-from support.stack import Inputs, Stack, prerequisites, public_subnets
+from support.stack import Inputs, Stack, give_ipv6, prerequisites, public_subnets
 
 
 class Given(t.NamedTuple):
@@ -33,6 +33,7 @@ class Given(t.NamedTuple):
     registry: str
     client: str
     public_subnets: list[str]
+    prefix_list: str
 
 
 Values = t.Callable[[Given], Inputs]
@@ -294,9 +295,33 @@ CASES = [
     ),
     Case(
         "one more CIDR block",
-        lambda g: {"mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "2001:db8::/32"]},
+        lambda g: {"mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", g.prefix_list]},
         "create ec2_security_group_rule*2",
         "ec2:AuthorizeSecurityGroupIngress*2",
+    ),
+    Case(
+        "IPv6",
+        lambda g: {
+            "mlflow_load_balancer_ip_address_type": "dualstack",
+            "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "2001:db8::/32"],
+            "mlflow_api_ip_address_type": "dualstack",
+        },
+        "update elbv2_load_balancer, create ec2_security_group_rule*2, delete ec2_security_group_rule*2, update apigatewayv2_api, "
+        "update apigatewayv2_domain_name, create route53_record*2",
+        "elbv2:SetIpAddressType, ec2:AuthorizeSecurityGroupIngress*2, ec2:RevokeSecurityGroupIngress*2, apigatewayv2:UpdateApi, "
+        "apigatewayv2:UpdateDomainName, elbv2:AddTags, apigatewayv2:TagResource, route53:ChangeResourceRecordSets*2",
+    ),
+    Case(
+        "no IPv6",
+        lambda g: {
+            "mlflow_load_balancer_ip_address_type": None,
+            "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24"],
+            "mlflow_api_ip_address_type": None,
+        },
+        "update elbv2_load_balancer, delete ec2_security_group_rule*2, update apigatewayv2_api, update apigatewayv2_domain_name, delete route53_record*2",
+        "elbv2:SetIpAddressType, ec2:RevokeSecurityGroupIngress*2, apigatewayv2:UpdateApi, apigatewayv2:UpdateDomainName, elbv2:AddTags, "
+        "apigatewayv2:TagResource, route53:ChangeResourceRecordSets*2",
+        ("loses its IPv6 addresses", "use this name over IPv6 are cut off"),
     ),
     Case(
         "log retention",
@@ -544,15 +569,16 @@ CASES = [
             "mlflow_load_balancer_is_internal": False,
             "mlflow_load_balancer_subnet_ids": g.public_subnets,
             "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "0.0.0.0/0", "::/0"],
+            "mlflow_load_balancer_ip_address_type": "dualstack",
         },
         "create ec2_security_group, create ec2_security_group_rule*8, delete ec2_security_group_rule*4, "
         "create elbv2_target_group, create elbv2_load_balancer, create elbv2_listener, create elbv2_listener_rule*2, "
         "replace elbv2_load_balancer, replace elbv2_listener*2, replace elbv2_listener_rule, delete elbv2_listener, "
-        "delete elbv2_listener_rule*2, update route53_record, update ecs_service, update apigatewayv2_integration",
+        "delete elbv2_listener_rule*2, update route53_record, create route53_record, update ecs_service, update apigatewayv2_integration",
         "ec2:CreateSecurityGroup, ec2:AuthorizeSecurityGroupIngress*6, ec2:AuthorizeSecurityGroupEgress*2, "
         "ec2:RevokeSecurityGroupIngress*3, ec2:RevokeSecurityGroupEgress*3, elbv2:CreateTargetGroup, elbv2:CreateLoadBalancer*2, "
         "elbv2:ModifyTargetGroupAttributes, elbv2:ModifyLoadBalancerAttributes*2, elbv2:DeleteLoadBalancer, elbv2:CreateListener*3, "
-        "elbv2:CreateRule*3, route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
+        "elbv2:CreateRule*3, elbv2:AddTags, route53:ChangeResourceRecordSets*2, ecs:UpdateService, apigatewayv2:UpdateIntegration",
         (
             "opens the group to the internet",
             "opens the load balancer to the internet",
@@ -568,15 +594,16 @@ CASES = [
             "mlflow_load_balancer_is_internal": True,
             "mlflow_load_balancer_subnet_ids": g.inputs["mlflow_load_balancer_subnet_ids"],
             "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24"],
+            "mlflow_load_balancer_ip_address_type": None,
         },
         "create ec2_security_group_rule*2, delete ec2_security_group_rule*6, delete ec2_security_group, "
         "replace elbv2_load_balancer, replace elbv2_listener*2, replace elbv2_listener_rule, create elbv2_listener, "
-        "create elbv2_listener_rule*2, update route53_record, update ecs_service, update apigatewayv2_integration, "
+        "create elbv2_listener_rule*2, update route53_record, delete route53_record, update ecs_service, update apigatewayv2_integration, "
         "delete elbv2_target_group, delete elbv2_load_balancer, delete elbv2_listener, delete elbv2_listener_rule*2",
         "ec2:AuthorizeSecurityGroupIngress, ec2:AuthorizeSecurityGroupEgress, ec2:RevokeSecurityGroupIngress*5, "
         "ec2:RevokeSecurityGroupEgress, ec2:DeleteSecurityGroup, elbv2:DeleteLoadBalancer*2, elbv2:CreateLoadBalancer, "
         "elbv2:ModifyLoadBalancerAttributes, elbv2:CreateListener*3, elbv2:CreateRule*3, elbv2:DeleteTargetGroup, "
-        "route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
+        "elbv2:AddTags, route53:ChangeResourceRecordSets*2, ecs:UpdateService, apigatewayv2:UpdateIntegration",
         ("requests fail for minutes", "are cut"),
         revised="service.load_balancers",
     ),
@@ -601,7 +628,10 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     aws_server.client("ssm").put_parameter(Name=PARAMETER, Value="s", Type="SecureString", KeyId=inputs["mlflow_key_arn"])
     stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
     stack.apply()
-    return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public_subnets(aws_server, inputs["mlflow_vpc_id"]))
+    public = public_subnets(aws_server, inputs["mlflow_vpc_id"])
+    give_ipv6(aws_server, inputs["mlflow_vpc_id"], [*inputs["mlflow_load_balancer_subnet_ids"], *public])
+    offices = ec2.create_managed_prefix_list(PrefixListName="offices", AddressFamily="IPv4", MaxEntries=10)["PrefixList"]["PrefixListId"]
+    return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public, offices)
 
 
 def counted(text: str) -> Counter[str]:

@@ -208,10 +208,12 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
         ("boundary", ARN.format("iam", "policy/x"), "arn:aws:iam::123456789012:role/x", "arn:aws:iam::aws:policy/", "arn:aws:iam::1:policy/x"),
     ),
     ("mlflow_load_balancer_ssl_policy", ("ELBSecurityPolicy-2016-08", "ELBSecurityPolicy-TLS13-1-0-2021-06", "x", "ELBSecurityPolicy-TLS-1-2-2017-01")),
+    ("mlflow_load_balancer_ip_address_type", ("ipv6", "DualStack", "dual-stack")),
     ("mlflow_load_balancer_idle_timeout", (0, 4001, -1)),
     ("mlflow_load_balancer_deregistration_delay", (3601, -1)),
     ("mlflow_load_balancer_session_timeout", (0, 604801)),
     ("mlflow_load_balancer_sign_in", ("none", "Cognito")),
+    ("mlflow_api_ip_address_type", ("ipv6", "dualstack-without-public-ipv4")),
     ("mlflow_load_balancer_access_logs_bucket", ("Bucket", "a", "s3://bucket", "192.168.0.1", "a..b", "a" * 64, "a.-b")),
     ("mlflow_load_balancer_access_logs_prefix", ("/a", "a/", "AWSLogs", "a/AWSLogs/b", "a//b", "..", "a" * 513)),
     *(
@@ -399,6 +401,7 @@ def _bad_values() -> t.Iterator[Broken]:
 
 
 SIDECAR = "mlflow_service_sidecar_container_definitions"
+CALLERS, IP_ADDRESS_TYPE = "mlflow_load_balancer_ingress_cidr_blocks", "mlflow_load_balancer_ip_address_type"
 ACTION = "mlflow_service_scheduled_actions"
 DAILY = {"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}
 
@@ -566,6 +569,8 @@ CONTRADICTORY = (
         {"mlflow_api_client_ids": [f"{n:02}" + "a" * 48 for n in range(49)], "mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(20)]},
         ("mlflow_api_client_ids",),
     ),
+    Broken("callers by IPv6 without dualstack", {CALLERS: ["192.0.2.0/24", "2001:db8::/32"]}, (CALLERS,)),
+    Broken("no public IPv4 where nothing is public", {IP_ADDRESS_TYPE: "dualstack-without-public-ipv4"}, (IP_ADDRESS_TYPE,)),
     Broken(
         "OIDC without a provider",
         {"mlflow_load_balancer_sign_in": "oidc"},

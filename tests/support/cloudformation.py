@@ -122,7 +122,8 @@ def _mapping(identifier: str, state: State) -> State:
 def _security_group_rule(_identifier: str, state: State) -> State:
     other = state.pop("ReferencedGroupInfo", {}).get("GroupId")
     side = "Destination" if state["IsEgress"] else "Source"
-    return {**state, **({f"{side}SecurityGroupId": other} if other else {})}
+    listed = state.pop("PrefixListId", None)
+    return {**state, **({f"{side}SecurityGroupId": other} if other else {}), **({f"{side}PrefixListId": listed} if listed else {})}
 
 
 def _record(_identifier: str, state: State) -> State:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import ipaddress
 import json
 import os
 import subprocess
@@ -112,6 +113,15 @@ def public_subnets(aws: EmbeddedAWS, vpc: str, zones: str = "abc", offset: int =
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
         subnets.append(subnet)
     return subnets
+
+
+def give_ipv6(aws: EmbeddedAWS, vpc: str, subnets: t.Iterable[str]) -> None:
+    """Give a VPC an IPv6 CIDR block of AWS, and each of these subnets its part of it."""
+    ec2 = aws.client("ec2")
+    ec2.associate_vpc_cidr_block(VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
+    block = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+    for subnet, part in zip(subnets, ipaddress.ip_network(block).subnets(new_prefix=64)):
+        ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=str(part))
 
 
 def zone(aws: EmbeddedAWS, domain: str, reference: str = "") -> str:

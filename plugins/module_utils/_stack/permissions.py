@@ -76,8 +76,8 @@ _NETWORK = (
     Statement(
         "NetworkReads",
         """
-        ec2:DescribeAccountAttributes ec2:DescribeInternetGateways ec2:DescribeNetworkInterfaces ec2:DescribeRouteTables
-        ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs
+        ec2:DescribeAccountAttributes ec2:DescribeInternetGateways ec2:DescribeManagedPrefixLists ec2:DescribeNetworkInterfaces
+        ec2:DescribeRouteTables ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs
         """,
         _ALL,
         why=_NO_RESOURCES,
@@ -130,7 +130,7 @@ _NETWORK = (
         "Records",
         "route53:ChangeResourceRecordSets",
         ("arn:{partition}:route53:::hostedzone/*",),
-        {"ForAllValues:StringEquals": {"route53:ChangeResourceRecordSetsRecordTypes": ["A", "AAAA"]}},
+        {"ForAllValues:StringEquals": {"route53:ChangeResourceRecordSetsRecordTypes": ["A", "AAAA", "TXT"]}},
         why="inputs name the hosted zones, and the host names in them",
     ),
     Statement("RecordChanges", "route53:GetChange", ("arn:{partition}:route53:::change/*",), why="AWS chooses the IDs of changes"),

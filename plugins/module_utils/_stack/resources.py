@@ -100,9 +100,9 @@ class Resources:
         yield Api(self.aws, self.names.unique_name, spec, domain=None if self.absent else domain, **self.common)
         yield VpcLink(self.aws, self.names.unique_name, {"subnet_ids": [], "security_group_ids": []}, **self.common)
 
-    def _record(self, host: str, zone_id: str) -> Record:
+    def _record(self, host: str, zone_id: str, kind: str = "A") -> Record:
         """Never as absent: then it would warn of what is somebody else's, which its module does."""
-        spec = {"type": "A", "zone_id": zone_id, "alias": None, "values": [], "ttl": None, "tags": self.common["tags"]}
+        spec = {"type": kind, "zone_id": zone_id, "alias": None, "values": [], "ttl": None, "tags": self.common["tags"]}
         return Record(self.aws, host, spec)
 
 
@@ -162,8 +162,10 @@ class Deployment(Resources):
         yield from self._api(self.names.api_host, {"type": types[0], "name": types[1], "function_name": self.names.authorizer})
 
     def records(self) -> t.Iterator[Record]:
-        yield self._record(self.names.host, self.inputs["mlflow_zone_id"])
-        yield self._record(self.names.api_host, self.inputs["mlflow_api_zone_id"])
+        of = {"mlflow_load_balancer": (self.names.host, self.inputs["mlflow_zone_id"]), "mlflow_api": (self.names.api_host, self.inputs["mlflow_api_zone_id"])}
+        for prefix, where in of.items():
+            kinds = ("A",) if self.inputs.get(f"{prefix}_ip_address_type", "ipv4") == "ipv4" else ("A", "AAAA")
+            yield from (self._record(*where, kind) for kind in kinds)
 
 
 class Removal(Resources):

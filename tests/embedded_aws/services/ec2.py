@@ -10,7 +10,7 @@ from typing import Any
 
 from moto.apigatewayv2.models import apigatewayv2_backends
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import DependencyViolationError, RulesPerSecurityGroupLimitExceededError
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, RulesPerSecurityGroupLimitExceededError
 from moto.ec2.models import EC2Backend, security_groups
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.subnets import Subnet
@@ -39,8 +39,21 @@ def resource_types() -> None:
 
 @gap(security_groups.SecurityGroupRule, "description")
 def rule_description(original: Any, self: Any) -> str | None:
-    """DescribeSecurityGroupRules tells the description of a rule that refers to a group as well."""
-    return original(self) or self.source_group.get("Description")
+    """DescribeSecurityGroupRules tells the description of a rule that refers to a group or a prefix list as well."""
+    return original(self) or self.source_group.get("Description") or self.prefix_list.get("Description")
+
+
+@gap(security_groups.SecurityGroupRule, "__init__")
+def rule_with_prefix_list(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """A rule that refers to a prefix list has a description."""
+    original(self, *args, **kwargs)
+    self.prefix_list = next((each for each in (*args, *kwargs.values()) if isinstance(each, dict) and "PrefixListId" in each), {})
+
+
+@gap(Subnet, "ipv6_cidr_block_association_set")
+def ipv6_blocks(_original: Any, self: Any) -> list[dict[str, Any]]:
+    """DescribeSubnets tells the state of each IPv6 CIDR block."""
+    return [each for each in self.ipv6_cidr_block_associations.values() if each["ipv6CidrBlockState"]["State"] == "associated"]
 
 
 @gap(security_groups.SecurityGroupRule, "__eq__")
@@ -89,7 +102,7 @@ def _describe_rules(response: Any) -> ActionResult | None:
     group = response.ec2_backend.get_security_group_from_id(response._get_param("GroupId"))
     for item in wanted:
         rule = group.get_rule(item["SecurityGroupRuleId"])
-        (rule.source_group or rule.ip_range)["Description"] = item["Description"]
+        (rule.source_group or rule.prefix_list or rule.ip_range)["Description"] = item["Description"]
     return ActionResult({"Return": True}) if wanted else None
 
 
@@ -121,12 +134,49 @@ def available_addresses(original: Any, self: Any) -> int:
 @gap(EC2Backend, "_verify_group_will_respect_rule_count_limit")
 def rules_of_group(_original: Any, self: Any, group: Any, _have: int, ranges: list[Any], source_groups: list[Any] | None = None, egress: bool = False) -> None:
     """A group takes as many rules as the quota says, of IPv4 and of IPv6 each; one that refers to a group counts as both."""
-    most = limit(self.account_id, self.region_name, "vpc", "L-0EA8095F")
-    rules = group.egress_rules if egress else group.ingress_rules
-    new = [each.get("CidrIpv6") for each in ranges or []]
-    have6, have4 = (sum(1 for rule in rules if not getattr(rule, other)) for other in ("cidr_ipv4", "cidr_ipv6"))
-    for have, more in ((have6, sum(map(bool, new))), (have4, sum(not each for each in new))):
-        if have + more + len(source_groups or []) > most:
+    new = [(int("CidrIpv6" not in each), int("CidrIpv6" in each)) for each in ranges or []]
+    _make_room(self, group, [*new, *[(1, 1)] * len(source_groups or [])], egress)
+
+
+@gap(EC2Backend, "authorize_security_group_ingress")
+def prefix_lists_let_in(original: Any, self: Any, group_name_or_id: str, *args: Any, **kwargs: Any) -> Any:
+    """A rule that refers to a prefix list needs one that there is, and counts as many rules as that may have entries."""
+    _check_prefix_lists(self, group_name_or_id, kwargs.get("prefix_list_ids"), egress=False)
+    return original(self, group_name_or_id, *args, **kwargs)
+
+
+@gap(EC2Backend, "authorize_security_group_egress")
+def prefix_lists_let_out(original: Any, self: Any, group_name_or_id: str, *args: Any, **kwargs: Any) -> Any:
+    """As for ingress: a rule with a prefix list needs one that there is, and counts as many rules as that may have entries."""
+    _check_prefix_lists(self, group_name_or_id, kwargs.get("prefix_list_ids"), egress=True)
+    return original(self, group_name_or_id, *args, **kwargs)
+
+
+def _check_prefix_lists(backend: Any, group_id: str, prefix_lists: list[dict[str, str]] | None, *, egress: bool) -> None:
+    for given in prefix_lists or []:
+        if given["PrefixListId"] not in backend.managed_prefix_lists:
+            raise EC2ClientError("InvalidPrefixListID.NotFound", f"The prefix list ID '{given['PrefixListId']}' does not exist")
+        _make_room(backend, backend.get_security_group_from_id(group_id), [_of_prefix_list(backend, given["PrefixListId"])], egress)
+
+
+def _of_prefix_list(backend: Any, prefix_list_id: str) -> tuple[int, int]:
+    listed = backend.managed_prefix_lists[prefix_list_id]
+    entries = int(listed.max_entries or 1)
+    return (0, entries) if listed.address_family == "IPv6" else (entries, 0)
+
+
+def _make_room(backend: Any, group: Any, new: list[tuple[int, int]], egress: bool) -> None:
+    """Refuse what is more than the quota; each rule counts for IPv4 and for IPv6."""
+
+    def counts(rule: Any) -> tuple[int, int]:
+        if rule.prefix_list_id:
+            return _of_prefix_list(backend, rule.prefix_list_id)
+        return int(not rule.cidr_ipv6), int(not rule.cidr_ipv4)
+
+    most = limit(backend.account_id, backend.region_name, "vpc", "L-0EA8095F")
+    have = [counts(rule) for rule in (group.egress_rules if egress else group.ingress_rules)]
+    for before, more in zip(zip((0, 0), *have), zip((0, 0), *new)):
+        if sum(more) and sum(before) + sum(more) > most:
             raise RulesPerSecurityGroupLimitExceededError
 
 

@@ -65,6 +65,7 @@ class Api(ApiGatewayResource):
             "endpoint": api["ApiEndpoint"],
             "description": api.get("Description", ""),
             "disable_execute_api_endpoint": api.get("DisableExecuteApiEndpoint", False),
+            "ip_address_type": api.get("IpAddressType", "ipv4"),
             "cors": bool(api.get("CorsConfiguration")),
             "version": api.get("Version", ""),
             "tags": own_tags(api.get("Tags", {})),
@@ -74,6 +75,7 @@ class Api(ApiGatewayResource):
         return {
             "description": self.spec["description"],
             "disable_execute_api_endpoint": self.spec["disable_execute_api_endpoint"],
+            "ip_address_type": self.spec["ip_address_type"],
             "cors": False,  # for browsers, which come in by the load balancer
             "version": "",
         }
@@ -93,7 +95,8 @@ class Api(ApiGatewayResource):
             self.call("update_api", ApiId=before["id"], **self._arguments(), **version)
 
     def _arguments(self) -> dict[str, t.Any]:
-        return {"Description": self.spec["description"], "DisableExecuteApiEndpoint": self.spec["disable_execute_api_endpoint"]}
+        kind = {"IpAddressType": self.spec["ip_address_type"]} if self.spec["ip_address_type"] else {}
+        return {"Description": self.spec["description"], "DisableExecuteApiEndpoint": self.spec["disable_execute_api_endpoint"], **kind}
 
     def path(self, state: State) -> str:
         return f"apis/{state['id']}"

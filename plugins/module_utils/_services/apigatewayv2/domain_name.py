@@ -23,6 +23,7 @@ DOMAIN_NAME: Arguments = {
     "name": {"type": "str", "required": True},
     "certificate_arn": {"type": "str"},
     "security_policy": {"type": "str", "choices": ["TLS_1_2"], "default": "TLS_1_2"},
+    "ip_address_type": {"type": "str", "choices": ["ipv4", "dualstack"]},
     "dns_records": {"type": "list", "elements": "dict", "default": [], "options": ALIAS_RECORD},
 }
 """The options of a custom domain name: what the ``spec`` of a `DomainName` holds."""
@@ -35,6 +36,7 @@ def normal(domain: dict[str, t.Any]) -> State:
         "certificate_arn": regional.get("CertificateArn"),
         "endpoint_type": regional.get("EndpointType"),
         "security_policy": regional.get("SecurityPolicy"),
+        "ip_address_type": regional.get("IpAddressType", "ipv4"),
         "routing_mode": domain.get("RoutingMode", "API_MAPPING_ONLY"),
         "mutual_tls": bool(domain.get("MutualTlsAuthentication", {}).get("TruststoreUri")),
         "target_domain_name": regional.get("ApiGatewayDomainName"),
@@ -83,6 +85,7 @@ class DomainName(ApiGatewayResource, AliasTarget):
             "certificate_arn": self.spec["certificate_arn"],
             "endpoint_type": "REGIONAL",
             "security_policy": self.spec["security_policy"],
+            "ip_address_type": self.spec["ip_address_type"],
             "routing_mode": "API_MAPPING_ONLY",
             "mutual_tls": False,
         }
@@ -101,7 +104,8 @@ class DomainName(ApiGatewayResource, AliasTarget):
         return _added(domain)
 
     def _configuration(self) -> dict[str, str]:
-        return {"CertificateArn": self.spec["certificate_arn"], "EndpointType": "REGIONAL", "SecurityPolicy": self.spec["security_policy"]}
+        kind = {"IpAddressType": self.spec["ip_address_type"]} if self.spec["ip_address_type"] else {}
+        return {"CertificateArn": self.spec["certificate_arn"], "EndpointType": "REGIONAL", "SecurityPolicy": self.spec["security_policy"], **kind}
 
     def path(self, state: State) -> str:
         return f"domainnames/{self.name}"
@@ -110,6 +114,8 @@ class DomainName(ApiGatewayResource, AliasTarget):
         self.call("delete_domain_name", DomainName=self.name)
 
     def warn(self, before: State | None, changes: State) -> list[str]:
+        if before and changes.get("ip_address_type") == "ipv4":
+            return ["programs that use this name over IPv6 are cut off"]
         return ["programs that use this name are cut off"] if self.absent else []
 
     def children(self) -> list[RemovedMapping]:

@@ -55,8 +55,13 @@ def wanted_rule(spec: dict[str, t.Any], group_ids: dict[str, str]) -> State:
 
 
 def single_rules(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """The rules of the module's options with one peer each: ``cidr`` in place of ``cidrs``."""
-    return [{**rule, "cidr": cidr} for rule in rules for cidr in (rule["cidrs"] if rule["cidrs"] is not None else [None])]
+    """The rules of the module's options with one peer each: ``cidr``, ``prefix_list_id`` or ``security_group``."""
+    peers = {"cidrs": "cidr", "prefix_list_ids": "prefix_list_id"}
+    return [
+        {**rule, **dict.fromkeys(peers.values()), **peer}
+        for rule in rules
+        for peer in ([{}] if rule["security_group"] else [{one: each} for many, one in peers.items() for each in rule[many] or ()])
+    ]
 
 
 def identity(rule: State) -> tuple[t.Any, ...]:

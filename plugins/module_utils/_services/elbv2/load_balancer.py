@@ -105,12 +105,13 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
 
     def update(self, before: State, changes: State) -> None:
         elbv2, arn = self.aws.client("elbv2"), before["arn"]
-        if "subnets" in changes:
-            elbv2.set_subnets(LoadBalancerArn=arn, Subnets=changes["subnets"])
+        kind = {"IpAddressType": changes["ip_address_type"]} if "ip_address_type" in changes else {}
+        if "subnets" in changes:  # with the type, as the one may need the other
+            elbv2.set_subnets(LoadBalancerArn=arn, Subnets=changes["subnets"], **kind)
+        elif kind:
+            elbv2.set_ip_address_type(LoadBalancerArn=arn, **kind)
         if "security_groups" in changes:
             elbv2.set_security_groups(LoadBalancerArn=arn, SecurityGroups=changes["security_groups"])
-        if "ip_address_type" in changes:
-            elbv2.set_ip_address_type(LoadBalancerArn=arn, IpAddressType=changes["ip_address_type"])
         self._set_attributes(arn, before["attributes"], changes.get("attributes", {}))
 
     def _set_attributes(self, arn: str, before: State, attributes: State) -> None:
@@ -141,6 +142,10 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
             warnings.append("opens the load balancer to the internet")
         if replaced:
             warnings.append("deletes the load balancer and creates it anew: its DNS name changes, requests fail for minutes")
+        if before and "ip_address_type" in changes and not replaced:
+            kinds = (_addresses(before["ip_address_type"]), _addresses(changes["ip_address_type"]))
+            if left := [kind for kind in kinds[0] if kind not in kinds[1]]:
+                warnings.append(f"the load balancer loses its {' and '.join(left)} addresses: whoever connects by them is cut off")
         if before and before["protected"] and changes.get("attributes", {}).get(DELETION_PROTECTION) == "false":
             warnings.append("the load balancer can be deleted by mistake")
         if before and "subnets" in changes and (left := sorted(set(before["subnets"]) - set(changes["subnets"]))):
@@ -167,6 +172,15 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
             )
             for port in sorted({*existing, *wanted})
         ]
+
+
+def _addresses(ip_address_type: str) -> list[str]:
+    """What a load balancer of a type has beside private IPv4 addresses.
+
+    >>> _addresses("dualstack"), _addresses("dualstack-without-public-ipv4")
+    (['public IPv4', 'IPv6'], ['IPv6'])
+    """
+    return [*([] if "without-public-ipv4" in ip_address_type else ["public IPv4"]), *(["IPv6"] if "dualstack" in ip_address_type else [])]
 
 
 def _sorted(values: list[str] | None) -> list[str] | None:

@@ -160,6 +160,17 @@ def _basic_credentials(v: Inputs) -> t.Iterator[Problem]:
         yield Problem(secret, v[secret], "HTTP Basic needs mlflow_api_authorizer lambda: leave this input out, or choose lambda")
 
 
+def _address_type(v: Inputs) -> t.Iterator[Problem]:
+    given, kind = "mlflow_load_balancer_ip_address_type", v["mlflow_load_balancer_ip_address_type"]
+    if kind == "dualstack-without-public-ipv4" and v.get("mlflow_load_balancer_is_internal", True):
+        yield Problem(given, kind, "is for a load balancer that faces the internet: give dualstack, or set mlflow_load_balancer_is_internal to false")
+    callers = "mlflow_load_balancer_ingress_cidr_blocks"
+    if kind == "ipv4" and any(":" in block for block in v.get(callers) or []):
+        blocks = ", ".join(block for block in v[callers] if ":" in block)
+        remedy = f"the load balancer has IPv4 addresses only, so that nobody from there reaches it: set {given} to dualstack, or leave these blocks out"
+        yield Problem(callers, blocks, remedy)
+
+
 def _sign_in(v: Inputs) -> t.Iterator[Problem]:
     if v["mlflow_load_balancer_sign_in"] == "oidc":
         for part in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint", "client_id", "client_secret_arn"):
@@ -325,6 +336,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_bucket_key, ("mlflow_artifact_bucket_encryption_algorithm",)),
     (_basic_credentials, ("mlflow_api_authorizer", "mlflow_api_credentials_secret_arn")),
     (_callers, ()),
+    (_address_type, ("mlflow_load_balancer_ip_address_type",)),
     (_sign_in, ("mlflow_load_balancer_sign_in",)),
     (_environment, ()),
     (_server, ("mlflow_gunicorn_opts", "mlflow_uvicorn_opts")),

@@ -61,6 +61,7 @@ _KEY = (arn_of("kms", r"key/[\w-]+"), "give the ARN of a KMS key itself: IAM pol
 _KEY_OR_ALIAS = (arn_of("kms", r"(key|alias)/[\w/-]+"), "give the ARN of a KMS key")
 _CERTIFICATE = (arn_of("acm", r"certificate/[\w-]+"), "give the ARN of an ACM certificate in the region of the stack")
 _SUBNETS = (distinct(matches(rf"subnet-{_ID}"), 2, 16), "give two or more different subnets, at most 16, such as subnet-0a1b2c3d4e5f67890")
+_PREFIX_LIST = matches(rf"pl-{_ID}")
 _ZONE_ID = (matches(r"[A-Z0-9]{1,32}"), "give the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/")
 _ZONE_NAME = (matches(_DOMAIN, 254), "give the name of the hosted zone, in lower case, such as ml.example.com")
 _URL = (matches(r"https://[\w.~:/?#\[\]@!$&()*+,;=%-]+"), "give a URL that begins with https://, without quotes, spaces and braces")
@@ -131,8 +132,9 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_certificate_arn": _CERTIFICATE,
     "mlflow_api_cert_arn": _CERTIFICATE,
     "mlflow_load_balancer_ingress_cidr_blocks": (
-        distinct(is_cidr, 1),
-        "give one or more different CIDR blocks without host bits, such as 10.0.0.0/8, IPv6 in its short form, such as 2001:db8::/32",
+        distinct(lambda v: is_cidr(v) or _PREFIX_LIST(v), 1),
+        "give one or more different CIDR blocks without host bits, such as 10.0.0.0/8, IPv6 in its short form, such as 2001:db8::/32, or IDs of "
+        "managed prefix lists, such as pl-0a1b2c3d4e5f67890",
     ),
     "mlflow_load_balancer_ssl_policy": (
         matches(r"ELBSecurityPolicy-(TLS13-1-[23]|FS-1-2)[\w-]*", 64),

@@ -13,7 +13,7 @@ from functools import partial
 from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, names_of
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, load_balancer, vpc_links
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, load_balancer, prefix_lists, vpc_links
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.availability_zones import VPC_LINKS, is_known, lacks
@@ -21,6 +21,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec
 LOAD_BALANCER, SERVICE, DATABASE = NAMES = tuple(f"mlflow_{of}_subnet_ids" for of in ("load_balancer", "service", "database"))
 FREE = 8
 """Addresses that an Application Load Balancer takes to be free in each of its subnets (its User Guide)."""
+CALLERS, ADDRESS_TYPE = "mlflow_load_balancer_ingress_cidr_blocks", "mlflow_load_balancer_ip_address_type"
 PUBLIC_REGISTRIES = ("ghcr.io", "docker.io", "registry-1.docker.io", "index.docker.io", "public.ecr.aws", "quay.io")
 
 
@@ -30,6 +31,8 @@ class Network(Checks):
             (self.subnets, (), ("mlflow_vpc_id",)),
             (self.zones, (), (SERVICE,)),
             (self.addresses, (), ("mlflow_vpc_id",)),
+            (self.ipv6, (), (ADDRESS_TYPE, LOAD_BALANCER)),
+            (self.prefix_lists, (), (CALLERS,)),
             (self.internet_route, (), ("mlflow_vpc_id",)),
             (self.name_of_api_load_balancer, (), ("mlflow_unique_name",)),
         ]
@@ -98,6 +101,36 @@ class Network(Checks):
         instances = 1 + (self.inputs.get("mlflow_database_reader_count") or 0)
         if free and sum(free) < instances:
             yield self.problem(DATABASE, f"they have {sum(free)} free addresses, and the database takes {instances}: {_MORE}")
+
+    def ipv6(self) -> Problems:
+        """Whether the subnets have what the load balancer's type of IP addresses needs, and what that type is not good for."""
+        kind = self.inputs[ADDRESS_TYPE]
+        if kind == "ipv4":
+            return
+        without = [subnet for subnet in self.inputs[LOAD_BALANCER] if subnet in self.known() and not has_ipv6(self.known()[subnet])]
+        if without:
+            yield self.problem(
+                LOAD_BALANCER, f"{', '.join(without)} has no IPv6 CIDR block, and {ADDRESS_TYPE} is {kind}: give subnets that have one, or set that to ipv4"
+            )
+        if kind == "dualstack-without-public-ipv4" and self.inputs.get("mlflow_load_balancer_sign_in", "cognito") == "cognito":
+            warn(
+                f"{ADDRESS_TYPE}: nobody can sign in with Cognito, which a load balancer asks over IPv4 only, and it has no public IPv4 address: give "
+                "dualstack, unless programs alone use this stack"
+            )
+
+    def prefix_lists(self) -> Problems:
+        wanted = [each for each in self.inputs[CALLERS] if each.startswith("pl-")]
+        known = prefix_lists(self.aws, wanted)
+        missing = [each for each in wanted if each not in known]
+        if missing:
+            yield self.problem(
+                CALLERS, f"{', '.join(missing)} not found in {self.aws.region}: give managed prefix lists of this account, or shared with it, in this region"
+            )
+        unreachable = [each for each, listed in known.items() if listed.get("AddressFamily") == "IPv6"]
+        if unreachable and self.inputs.get(ADDRESS_TYPE, "ipv4") == "ipv4":
+            yield self.problem(
+                CALLERS, f"{', '.join(unreachable)} holds IPv6 addresses, and the load balancer has IPv4 addresses only: set {ADDRESS_TYPE} to dualstack"
+            )
 
     def of_api_load_balancer(self) -> list[str]:
         """The subnets of the load balancer for programs, which takes one in each zone: the first of those of the servers."""
@@ -205,6 +238,15 @@ class Network(Checks):
 
 
 _MORE = "free some, or give larger subnets"
+
+
+def has_ipv6(subnet: Document) -> bool:
+    """Whether a subnet has an IPv6 CIDR block.
+
+    >>> has_ipv6({"Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": "2001:db8::/64", "Ipv6CidrBlockState": {"State": "associated"}}]})
+    True
+    """
+    return any(each["Ipv6CidrBlockState"]["State"] == "associated" for each in subnet.get("Ipv6CidrBlockAssociationSet") or [])
 
 
 def default_route(table: Document | None) -> str | None:
