@@ -114,6 +114,12 @@ class EmbeddedAWS:
                 )
         return self._clients[service, region]
 
+    def client_of(self, account: str, service: str) -> Any:
+        """A client in another account."""
+        role = self.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account}:role/other", RoleSessionName="other")["Credentials"]
+        keys = {"aws_access_key_id": role["AccessKeyId"], "aws_secret_access_key": role["SecretAccessKey"], "aws_session_token": role["SessionToken"]}
+        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, **keys)
+
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         """The API calls after the mark ``since``, oldest first, as ``calls.Call`` describes them."""
         return self._control("GET", f"calls?since={since}")

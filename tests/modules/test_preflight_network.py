@@ -11,7 +11,7 @@ import boto3
 import pytest
 from ansible.module_utils.common import warnings
 from modules.run_module import ModuleFailed, run_module
-from support.stack import give_ipv6, prerequisites, public_subnets
+from support.stack import give_ipv6, prerequisites, public_subnets, shared_network
 
 LOAD_BALANCER, SERVICE = "mlflow_load_balancer_subnet_ids", "mlflow_service_subnet_ids"
 CALLERS = "mlflow_load_balancer_ingress_cidr_blocks"
@@ -105,6 +105,46 @@ def test_tasks_have_no_public_address(aws, inputs):
         assert list(told(aws, {**public, "mlflow_service_image": image})[0]) == [SERVICE]
     problems, warned = told(aws, {**public, "mlflow_service_image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlflow"})
     assert not problems and "the tasks have no public address" in warned  # VPC endpoints may lead there
+
+
+def test_the_endpoints_that_tasks_without_a_way_to_the_internet_lack_are_named(aws, inputs):
+    ec2, vpc = aws.client("ec2"), inputs["mlflow_vpc_id"]
+    given = network(inputs, mlflow_service_image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlflow")
+    mark = aws.mark()
+    assert "VPC endpoint" not in told(aws, given)[1]
+    assert not any(call["operation"] == "DescribeVpcEndpoints" for call in aws.calls(mark))
+    lead(aws, vpc, inputs[SERVICE])
+    problems, warned = told(aws, given)
+    assert not problems and warned.count("no VPC endpoint leads from there to s3, logs, secretsmanager, ecr.api, ecr.dkr: the tasks") == 3
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [inputs[SERVICE][0]]}])["RouteTables"]
+    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.eu-west-1.s3", RouteTableIds=[table["RouteTableId"]], VpcEndpointType="Gateway")
+    for service in ("ecr.api", "ecr.dkr", "logs", "secretsmanager"):
+        name = f"com.amazonaws.eu-west-1.{service}"
+        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, VpcEndpointType="Interface", SubnetIds=inputs[SERVICE], PrivateDnsEnabled=service != "logs")
+    assert told(aws, given)[1].count("no VPC endpoint leads from there to logs: the tasks") == 3
+    parameter = {"KEY": "arn:aws:ssm:eu-west-1:123456789012:parameter/team-x/key"}
+    assert "leads from there to logs, ssm: the" in told(aws, {**given, "mlflow_service_secrets": parameter})[1]
+
+
+def test_no_endpoint_leads_to_cognito(aws, inputs):
+    lead(aws, inputs["mlflow_vpc_id"], inputs[LOAD_BALANCER])
+    assert told(aws, network(inputs))[1].count("nobody can sign in, and no VPC endpoint leads to Cognito's token endpoint") == 3
+    assert "VPC endpoint" not in told(aws, network(inputs, mlflow_load_balancer_sign_in="oidc"))[1]
+
+
+def test_what_only_the_owner_of_a_shared_network_knows_is_not_guessed(aws, inputs):
+    shared = shared_network(aws)
+    given = {**network(inputs), **shared}
+    assert told(aws, given) == ({}, "[]")
+    owner = aws.client_of("999999999999", "ec2")
+    subnet = shared[SERVICE][0]
+    (table,) = owner.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["RouteTables"]
+    association = next(each["RouteTableAssociationId"] for each in table["Associations"] if each.get("SubnetId") == subnet)
+    owner.disassociate_route_table(AssociationId=association)  # so that the main one of the VPC, which leads nowhere, is its own
+    assert told(aws, given) == ({}, "[]")
+    public = owner.describe_internet_gateways()["InternetGateways"][0]["InternetGatewayId"]
+    owner.replace_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=public)
+    assert list(told(aws, given)[0]) == [SERVICE]  # what is seen counts
 
 
 # IPv6, and prefix lists

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import typing as t
 
-import boto3
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services import s3 as service
 from embedded_aws.client import REGION, EmbeddedAWS
@@ -195,15 +194,7 @@ def test_leaves_a_bucket_of_another_stack(aws: EmbeddedAWS) -> None:
 
 
 def test_says_that_another_account_has_the_name(aws: EmbeddedAWS) -> None:
-    role = aws.client("sts").assume_role(RoleArn="arn:aws:iam::999999999999:role/other", RoleSessionName="other")
-    other = boto3.client(
-        "s3",
-        region_name=REGION,
-        endpoint_url=aws.endpoint,
-        aws_access_key_id=role["Credentials"]["AccessKeyId"],
-        aws_secret_access_key=role["Credentials"]["SecretAccessKey"],
-        aws_session_token=role["Credentials"]["SessionToken"],
-    )
+    other = aws.client_of("999999999999", "s3")
     other.create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": REGION})
     with pytest.raises(ModuleFailed, match="is not of this account.*choose another one"):
         run_module("s3_bucket", PARAMS, aws)

@@ -571,12 +571,12 @@ CASES = [
             "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "0.0.0.0/0", "::/0"],
             "mlflow_load_balancer_ip_address_type": "dualstack",
         },
-        "create ec2_security_group, create ec2_security_group_rule*8, delete ec2_security_group_rule*4, "
+        "create ec2_security_group, create ec2_security_group_rule*8, delete ec2_security_group_rule*2, "
         "create elbv2_target_group, create elbv2_load_balancer, create elbv2_listener, create elbv2_listener_rule*2, "
         "replace elbv2_load_balancer, replace elbv2_listener*2, replace elbv2_listener_rule, delete elbv2_listener, "
         "delete elbv2_listener_rule*2, update route53_record, create route53_record, update ecs_service, update apigatewayv2_integration",
         "ec2:CreateSecurityGroup, ec2:AuthorizeSecurityGroupIngress*6, ec2:AuthorizeSecurityGroupEgress*2, "
-        "ec2:RevokeSecurityGroupIngress*3, ec2:RevokeSecurityGroupEgress*3, elbv2:CreateTargetGroup, elbv2:CreateLoadBalancer*2, "
+        "ec2:RevokeSecurityGroupIngress, ec2:RevokeSecurityGroupEgress*3, elbv2:CreateTargetGroup, elbv2:CreateLoadBalancer*2, "
         "elbv2:ModifyTargetGroupAttributes, elbv2:ModifyLoadBalancerAttributes*2, elbv2:DeleteLoadBalancer, elbv2:CreateListener*3, "
         "elbv2:CreateRule*3, elbv2:AddTags, route53:ChangeResourceRecordSets*2, ecs:UpdateService, apigatewayv2:UpdateIntegration",
         (

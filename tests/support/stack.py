@@ -16,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
-from embedded_aws.client import EmbeddedAWS
+from embedded_aws.client import ACCOUNT, EmbeddedAWS
 
 from support.plans import read_plan
 
@@ -113,6 +113,33 @@ def public_subnets(aws: EmbeddedAWS, vpc: str, zones: str = "abc", offset: int =
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
         subnets.append(subnet)
     return subnets
+
+
+def shared_network(aws: EmbeddedAWS, owner: str = "999999999999") -> Inputs:
+    """A network of another account whose subnets are shared with this one; the inputs that name it."""
+    ec2 = aws.client_of(owner, "ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+
+    def subnets(offset: int, **way_out: str) -> list[str]:
+        made = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.8.{offset + n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
+            for n, zone in enumerate("abc")
+        ]
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        if way_out:
+            ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **way_out)
+        for subnet in made:
+            ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        return made
+
+    public = subnets(40, GatewayId=gateway)
+    nat = ec2.create_nat_gateway(SubnetId=public[0], AllocationId=ec2.allocate_address(Domain="vpc")["AllocationId"])["NatGateway"]["NatGatewayId"]
+    kinds = {"load_balancer": subnets(0, NatGatewayId=nat), "service": subnets(10, NatGatewayId=nat), "database": subnets(20)}
+    arns = [f"arn:aws:ec2:eu-west-1:{owner}:subnet/{subnet}" for ids in kinds.values() for subnet in ids]
+    aws.client_of(owner, "ram").create_resource_share(name="network", resourceArns=arns, principals=[ACCOUNT])
+    return {"mlflow_vpc_id": vpc, **{f"mlflow_{kind}_subnet_ids": ids for kind, ids in kinds.items()}}
 
 
 def give_ipv6(aws: EmbeddedAWS, vpc: str, subnets: t.Iterable[str]) -> None:

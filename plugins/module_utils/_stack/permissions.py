@@ -77,7 +77,8 @@ _NETWORK = (
         "NetworkReads",
         """
         ec2:DescribeAccountAttributes ec2:DescribeInternetGateways ec2:DescribeManagedPrefixLists ec2:DescribeNetworkInterfaces
-        ec2:DescribeRouteTables ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs
+        ec2:DescribeRouteTables ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcEndpoints
+        ec2:DescribeVpcs
         """,
         _ALL,
         why=_NO_RESOURCES,

@@ -167,7 +167,7 @@ def room_for_load_balancer(original: Any, self: Any, name: str, subnet_ids: list
                 raise exceptions.ELBClientError(
                     "InvalidSubnet", f"Not enough IP space available in {subnet.id}. ELB requires at least 8 free IP addresses in each subnet."
                 )
-            gateways = [each.vpc.id for each in self.ec2_backend.internet_gateways.values() if each.vpc]
+            gateways = [each.vpc.id for each in subnet.ec2_backend.internet_gateways.values() if each.vpc]
             if kwargs.get("scheme") == "internet-facing" and subnet.vpc_id not in gateways:
                 raise exceptions.ELBClientError("InvalidSubnet", f"VPC {subnet.vpc_id} has no internet gateway")
     return original(self, name=name, subnet_ids=subnet_ids, **kwargs)

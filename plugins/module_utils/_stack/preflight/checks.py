@@ -27,6 +27,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.secrets import Secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.service import Service
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.sign_in import SignIn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.vpc_endpoints import VpcEndpoints
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resources import Deployment
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import requested
 
@@ -34,7 +35,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resto
 class Preflight(Account, Restores):
     """All that preflight asks AWS, by subject."""
 
-    SUBJECTS = (Network, HostNames, Secrets, Keys, SignIn, Database, Buckets, Service, Roles)
+    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Database, Buckets, Service, Roles)
     """In the order in which their problems are told."""
 
     def checks(self) -> list[Check]:

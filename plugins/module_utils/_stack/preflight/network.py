@@ -162,23 +162,37 @@ class Network(Checks):
 
     def internet_route(self) -> Problems:
         """Where the default routes lead. That there is none is only warned of: not every network shows its way out in its route tables."""
-        vpc = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}]
-        tables, (balanced, linked) = run_concurrently(lambda: self.aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc), self.placed)
-        of_subnet = {a["SubnetId"]: table for table in tables for a in table["Associations"] if "SubnetId" in a}
-        main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
-        routes = {i: default_route(of_subnet.get(i, main)) for name in (LOAD_BALANCER, SERVICE) for i in self.inputs.get(name) or []}
+        tables, (balanced, linked) = run_concurrently(self.route_tables, self.placed)
+        routes = {subnet: default_route(table) for subnet, table in tables.items()}
         yield from self.internet_route_of_load_balancer(routes, balanced)
         yield from self.internet_route_of_tasks(routes, linked)
 
+    def route_tables(self) -> dict[str, Document | None]:
+        """The route table of each subnet of load balancer and servers, as far as AWS shows it. Of a subnet that another account shares it shows
+        only a table that names it: what its main one says, nobody but the owner knows.
+        """
+        vpc = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}]
+        read = partial(self.aws.pages, "ec2", "describe_route_tables", "RouteTables", Filters=vpc)
+        known, tables = run_concurrently(self.known, partial(self.aws.once, "route tables", read))
+        named = {a["SubnetId"]: table for table in tables for a in table["Associations"] if "SubnetId" in a}
+        main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
+        subnets = [subnet for name in (LOAD_BALANCER, SERVICE) for subnet in self.inputs.get(name) or []]
+        return {subnet: named.get(subnet, None if self.is_shared(known.get(subnet, {})) else main) for subnet in subnets}
+
+    def is_shared(self, subnet: Document) -> bool:
+        """Whether a subnet is another account's, which shares it with this one."""
+        return subnet.get("OwnerId", self.aws.account_id) != self.aws.account_id
+
     def internet_route_of_load_balancer(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
         internal = self.inputs.get("mlflow_load_balancer_is_internal", True)
+        cognito = self.inputs.get("mlflow_load_balancer_sign_in", "cognito") == "cognito"
         wrong = {}
         for subnet in self.inputs.get(LOAD_BALANCER) or []:
             route = routes[subnet]
             if route == "":
                 warn(
                     f"{LOAD_BALANCER}: {subnet} has no route to the internet; the load balancer has to reach "
-                    "the identity provider on port 443, or nobody can sign in"
+                    "the identity provider on port 443, or nobody can sign in" + (", and no VPC endpoint leads to Cognito's token endpoint" if cognito else "")
                 )
             elif route and route.startswith("igw-" if internal else ("nat-", "tgw-", "vgw-")):
                 wrong[subnet] = route
@@ -190,7 +204,7 @@ class Network(Checks):
             "an internet gateway, or set mlflow_load_balancer_is_internal to true"
         )
         # An identity provider of one's own may have private addresses.
-        certain = not internal or self.inputs.get("mlflow_load_balancer_sign_in", "cognito") == "cognito"
+        certain = not internal or cognito
         yield from self.misled(LOAD_BALANCER, wrong, reason, certain and not placed & wrong.keys())
 
     def internet_route_of_tasks(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
