@@ -569,7 +569,7 @@ CONTRADICTORY = (
         {"mlflow_api_client_ids": [f"{n:02}" + "a" * 48 for n in range(49)], "mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(20)]},
         ("mlflow_api_client_ids",),
     ),
-    Broken("callers by IPv6 without dualstack", {CALLERS: ["192.0.2.0/24", "2001:db8::/32"]}, (CALLERS,)),
+    Broken("callers by IPv6 without dualstack", {CALLERS: ["192.0.2.0/24", "2001:db8::/32"], IP_ADDRESS_TYPE: "ipv4"}, (CALLERS,)),
     Broken("no public IPv4 where nothing is public", {IP_ADDRESS_TYPE: "dualstack-without-public-ipv4"}, (IP_ADDRESS_TYPE,)),
     Broken(
         "OIDC without a provider",
