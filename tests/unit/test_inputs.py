@@ -27,8 +27,7 @@ GOOD: dict[str, t.Any] = {
     "mlflow_load_balancer_subnet_ids": ["subnet-00000001", "subnet-00000002"],
     "mlflow_service_subnet_ids": ["subnet-00000003", "subnet-00000004"],
     "mlflow_database_subnet_ids": ["subnet-00000005", "subnet-00000006"],
-    "mlflow_load_balancer_ingress_cidr_blocks": ["192.0.2.0/24", "2001:db8::/32", "pl-0a1b2c3d4e5f67890"],
-    "mlflow_load_balancer_ip_address_type": "dualstack",
+    "mlflow_load_balancer_ingress_cidr_blocks": ["192.0.2.0/24", "pl-0a1b2c3d4e5f67890"],
     "mlflow_record_name": "mlflow",
     "mlflow_zone_id": "Z0123456789ABCDEFGHIJ",
     "mlflow_zone_name": "ml.example.com",
@@ -52,6 +51,11 @@ def problems(**changes: t.Any) -> list[Problem]:
 
 def test_a_good_team_file_has_no_problem() -> None:
     assert problems() == []
+
+
+def test_callers_by_ipv6_with_ipv6() -> None:
+    blocks = ["192.0.2.0/24", "2001:db8::/32"]
+    assert problems(mlflow_load_balancer_ip_address_type="dualstack", mlflow_load_balancer_ingress_cidr_blocks=blocks) == []
 
 
 def test_every_rule_and_every_default_is_of_an_input() -> None:
