@@ -27,7 +27,7 @@ NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_scope", "mlflow_prefetc
 """The names with our prefix that are no inputs: facts of a run, and what playbooks hand to the role ``mlflow``."""
 WRITTEN = b"# Written by mlplatform.mlflow_aws.bootstrap"
 """How the team file begins that bootstrap writes."""
-ASKING = ("mlflow_aws_", "mlflow_run_in_worker")
+ASKING = ("mlflow_aws_", "mlflow_dns_assume_role_", "mlflow_run_in_worker")
 """How the inputs begin without which AWS cannot be asked."""
 
 

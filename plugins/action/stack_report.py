@@ -28,6 +28,7 @@ class ActionModule(ActionBase):
                 "outputs": {"type": "dict", "required": True},
                 "path": {"type": "path", "required": True},
                 "basic_credentials": {"type": "bool", "default": False},
+                "manage_dns": {"type": "bool", "default": True},
                 "changes": {"type": "list", "elements": "dict", "required": True},
                 "plan_path": {"type": "path"},
                 "detailed_exitcode": {"type": "bool", "default": False},
@@ -36,13 +37,13 @@ class ActionModule(ActionBase):
         stack, outputs = arguments["stack"], arguments["outputs"]
         if self._task.check_mode:
             return {**result, **report_plan(stack, arguments["changes"], arguments["plan_path"], arguments["detailed_exitcode"])}
-        return {**result, **report_outputs(stack, outputs, arguments["path"], arguments["basic_credentials"])}
+        return {**result, **report_outputs(stack, outputs, arguments["path"], arguments["basic_credentials"], arguments["manage_dns"])}
 
 
-def report_outputs(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials: bool) -> dict[str, t.Any]:
+def report_outputs(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials: bool, manage_dns: bool) -> dict[str, t.Any]:
     """Show how to use the stack, write its outputs as JSON to ``path``, and return the task's result."""
     display = Display()
-    for line in summary(stack, outputs, path, basic_credentials):
+    for line in summary(stack, outputs, path, basic_credentials, manage_dns):
         display.display(line)
     text = json.dumps(outputs, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     try:
@@ -51,7 +52,7 @@ def report_outputs(stack: str, outputs: dict[str, t.Any], path: str, basic_crede
         return {"failed": True, "msg": f"mlflow_outputs_path: {path}: the outputs cannot be written: {error.strerror}"}
 
 
-def summary(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials: bool) -> t.Iterator[str]:
+def summary(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials: bool, manage_dns: bool = True) -> t.Iterator[str]:
     """What a person wants to know after a deployment, line by line. No line holds a secret."""
     yield ""
     yield f"MLflow {stack} is deployed."
@@ -67,6 +68,11 @@ def summary(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials:
     yield "             files over 5 MB: export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=true"
     yield "             MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=5242880 MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=true"
     yield ""
+    for n, record in enumerate([] if manage_dns else outputs["dns_records"]):
+        yield f"  {'' if n else 'DNS':<9}  {record['name']} has to lead to {record['alias_dns_name']}"
+        yield f"             (an alias of type {record['type']}, hosted zone {record['alias_zone_id']}, or a CNAME)"
+    if not manage_dns:
+        yield ""
     yield f"  Artifacts  s3://{outputs['artifact_bucket_id']}"
     yield f"  Database   {outputs['database_cluster_id']} ({outputs['database_endpoint']})"
     yield f"  Servers    {outputs['cluster_id']}"

@@ -194,6 +194,12 @@ options:
             description: ID of the hosted zone. Nothing is removed from a zone that does not exist.
             type: str
             required: true
+      manage_dns:
+        description:
+          - Whether the module manages records. With V(false) it ignores O(domain.dns_records) and asks Route 53 nothing.
+          - Records that the domain name lists then stay as they are, and are not listed any more.
+        type: bool
+        default: true
   access_log:
     description: The access log of the stage. None where omitted.
     type: dict
@@ -292,6 +298,14 @@ api:
     name:
       description: Name of the API.
       type: str
+    target_dns_name:
+      description: Where alias records of the custom domain name lead. Missing where there is none.
+      type: str
+      sample: d-a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com
+    target_zone_id:
+      description: ID of the hosted zone of C(target_dns_name), for alias records.
+      type: str
+      sample: ZLY8HYME6SFDD
 changes:
   description: What the run changed, or would change in check mode.
   type: list
@@ -355,7 +369,8 @@ def _deployment(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.C
     api = Api(aws, params["name"], params, tags=tags, needs=before, link=link, domain=domain, log_group=log_group, superseded=superseded)
 
     def results() -> dict[str, t.Any]:
-        return {"api": {"name": api.name, "id": api.actual["id"], "endpoint": api.actual["endpoint"]}}
+        target = {f"target_{part}": value for part, value in domain.alias().items()} if domain else {}
+        return {"api": {"name": api.name, "id": api.actual["id"], "endpoint": api.actual["endpoint"], **target}}
 
     return [*before, api], results
 
@@ -375,7 +390,7 @@ def _removal(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Call
         domain = DomainName(aws, of_domain["name"], of_domain, tags=tags, needs=[api], absent=True)
         read(domain)
         domains = [domain, *domain.superseded(needs=[api])]
-        leading = [*alias_records(domain, of_domain["dns_records"], needs=domains), *domains]
+        leading = [*alias_records(domain, of_domain["dns_records"], manage=of_domain["manage_dns"], needs=domains), *domains]
     return [*leading, api, *used], lambda: {"api": {}}
 
 

@@ -186,6 +186,12 @@ options:
         description: ID of the hosted zone. Nothing is removed from a zone that does not exist.
         type: str
         required: true
+  manage_dns:
+    description:
+      - Whether the module manages records. With V(false) it ignores O(dns_records) and asks Route 53 nothing.
+      - Records that the load balancer lists then stay as they are, and are not listed any more.
+    type: bool
+    default: true
   client_secret_arn:
     description:
       - ARN or name of the Secrets Manager secret whose string is the client secret of C(authenticate-oidc) actions.
@@ -345,7 +351,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     needs = [group] if group and absent else []
     balancer = LoadBalancer(aws, params["name"], params, tags=tags, target_group=group, needs=needs, absent=absent)
     read(balancer)  # its tag lists the records
-    records = alias_records(balancer, params["dns_records"])
+    records = alias_records(balancer, params["dns_records"], manage=params["manage_dns"])
 
     def results() -> dict[str, t.Any]:
         state = balancer.state or {}
@@ -415,6 +421,7 @@ def main() -> None:
                 },
             },
             "dns_records": {"type": "list", "elements": "dict", "default": [], "options": ALIAS_RECORD},
+            "manage_dns": {"type": "bool", "default": True},
             "client_secret_arn": {"type": "str", "no_log": False},
             "disable_deletion_protection": {"type": "bool", "default": False},
             **STATE,

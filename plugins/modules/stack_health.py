@@ -42,6 +42,10 @@ options:
     type: list
     elements: str
     default: []
+  addresses:
+    description: Host names of these addresses that are reached at another one, such as a load balancer's, in place of what DNS says.
+    type: dict
+    default: {}
   drift:
     description: Differences between the stack and the inputs, as modules of this collection return C(changes). The check fails if not empty.
     type: list
@@ -94,6 +98,7 @@ def main() -> None:
             "api_uri": {"type": "str"},
             "certificate_arns": {"type": "list", "elements": "str", "default": []},
             "urls": {"type": "list", "elements": "str", "default": []},
+            "addresses": {"type": "dict", "default": {}},
             "drift": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,

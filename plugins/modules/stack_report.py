@@ -31,6 +31,10 @@ options:
     description: Whether programs may use HTTP Basic.
     type: bool
     default: false
+  manage_dns:
+    description: Whether the DNS records are managed. If not, it is said which have to be created.
+    type: bool
+    default: true
   changes:
     description: What the modules returned as C(changes), in order.
     type: list

@@ -215,6 +215,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_artifact_bucket_noncurrent_days": 7,
         "mlflow_plan_detailed_exitcode": False,
         "mlflow_allow_self_sign_up": False,
+        "mlflow_manage_dns": False,
         "mlflow_database_read_from_readers": False,
     }
     assert {name for name, option in SPEC.items() if option.get("type") == "bool"} - set(values) == {
@@ -225,6 +226,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
     }  # of other playbooks
     structures = {
         "mlflow_tags": {"team": "x", "cost": "7"},
+        "mlflow_ignore_tags": ["corp:"],
         "mlflow_service_environment": {"MLFLOW_LOG_LEVEL": "DEBUG"},
         "mlflow_service_scheduled_actions": [{"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 3}],
         "mlflow_service_sidecar_container_definitions": [{"name": "proxy", "image": "envoy:1", "essential": False}],

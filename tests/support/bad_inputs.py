@@ -66,6 +66,7 @@ FREE = {
     "mlflow_uvicorn_opts",
     "mlflow_aws_profile",
     "mlflow_aws_assume_role_external_id",
+    "mlflow_dns_assume_role_external_id",
     "mlflow_load_balancer_oidc_client_id",
     "mlflow_load_balancer_oidc_scope",
 }
@@ -511,6 +512,11 @@ CONTRADICTORY = (
         "two log routers",
         {SIDECAR: [{"name": n, "image": "i", "firelensConfiguration": {"type": "fluentbit"}, "logConfiguration": {"logDriver": "awsfirelens"}} for n in "ab"]},
         (f"{SIDECAR}[1].firelensConfiguration",),
+    ),
+    Broken(
+        "a role for zones that nobody asks",
+        {"mlflow_manage_dns": False, "mlflow_dns_assume_role_arn": ARN.format("iam", "role/dns").replace("eu-west-1", "")},
+        ("mlflow_dns_assume_role_arn",),
     ),
     Broken("a tag that is ignored", {"mlflow_tags": {"corp:owner": "x"}, "mlflow_ignore_tags": ["a", "corp:"]}, ("mlflow_ignore_tags",)),
     Broken("one host name for people and programs", {"mlflow_api_zone_name": "{zone}."}, ("mlflow_api_zone_name",)),

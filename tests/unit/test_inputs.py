@@ -250,3 +250,15 @@ def test_a_name_is_as_short_as_the_certificate_that_bootstrap_requests(length: i
 def test_any_name_is_told_or_passed_over(name: str) -> None:
     for problem in unknown_names([name, f"mlflow_{name}", f"mlfow_{name}"], SPEC):
         assert problem.remedy.startswith("there is no such input; did you mean mlflow_")
+
+
+@pytest.mark.parametrize("manage_dns", [False, "no", True, "yes", "maybe"])
+def test_zones_are_needed_by_those_who_manage_dns_records(manage_dns: bool | str) -> None:
+    zones = ("mlflow_zone_id", "mlflow_api_zone_id")
+    team = {name: value for name, value in GOOD.items() if name not in zones} | {"mlflow_manage_dns": manage_dns}
+    told = [problem.variable for problem in check(team, SPEC)[1]]
+    assert sorted(told) == sorted({False: (), "no": (), "maybe": (*zones, "mlflow_manage_dns")}.get(manage_dns, zones))
+
+
+def test_bootstrap_cannot_do_without_dns() -> None:
+    assert [problem.variable for problem in check({**GOOD, "mlflow_manage_dns": False}, SPEC, bootstrap=True)[1]] == ["mlflow_manage_dns"]

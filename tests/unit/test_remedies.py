@@ -51,6 +51,13 @@ DENIED = (
         f"{CI} may not ec2:CreateTags on arn:aws:ec2:eu-west-1:123456789012:security-group/*: allow this action in the caller's IAM policy "
         "(because no identity-based policy allows the ec2:CreateTags action)",
     ),
+    (
+        "AccessDenied",
+        f"User: {CI} is not authorized to access this resource",
+        "GetHostedZone",
+        f"{CI} may not GetHostedZone: give the ID of a hosted zone of this account, or, if it is in another one, set mlflow_dns_assume_role_arn, "
+        "or mlflow_manage_dns to false",
+    ),
     ("AccessDenied", "Access Denied", "PutBucketEncryption", "the caller may not s3:PutEncryptionConfiguration: allow this action in the caller's IAM policy"),
     ("AccessDenied", "Access Denied", "CreateBucket", "the caller may not s3:CreateBucket: allow this action in the caller's IAM policy"),
     ("403", "Forbidden", "HeadBucket", "the caller may not s3:ListBucket: allow this action in the caller's IAM policy"),

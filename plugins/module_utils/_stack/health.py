@@ -16,7 +16,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import PREPARED_TAG, SCHEMA_TAG, UPGRADING, VERSION_TAG
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of, owner
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import OPENER, Outcome, authorization, probe, unreachable
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import Outcome, authorization, opener, probe, unreachable
 
 
 def judge(good: bool, detail: str) -> Outcome:
@@ -27,6 +27,7 @@ class Health:
     def __init__(self, aws: Aws, params: dict[str, t.Any]) -> None:
         self.aws, self.name, self.params = aws, params["name"], params
         self.names = names_of({"mlflow_unique_name": self.name})
+        self.opener = opener(params["addresses"])
 
     def database(self) -> Outcome:
         cluster = self.aws.client("rds").describe_db_clusters(DBClusterIdentifier=self.name)["DBClusters"][0]
@@ -93,7 +94,7 @@ class Health:
 
     def url(self, url: str) -> Outcome:
         try:
-            with OPENER.open(url, timeout=5) as answer:
+            with self.opener.open(url, timeout=5) as answer:
                 return "ok", f"HTTP {answer.status}"
         except urllib.error.HTTPError as error:
             return judge(error.code < 500, f"HTTP {error.code}")
@@ -133,7 +134,7 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
             return "failed", "not found"
 
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
-        program = pool.submit(probe, params["api_uri"] or f"https://{params['domain_name']}", authorization(os.environ))
+        program = pool.submit(probe, params["api_uri"] or f"https://{params['domain_name']}", authorization(os.environ), health.opener)
         outcomes = list(pool.map(lambda item: attempt(item[1]), named))
     done = [(name, outcome) for (name, _check), outcome in zip(named, outcomes, strict=True)] + program.result()
     return [{"name": name, "status": status, "detail": detail} for name, (status, detail) in done]

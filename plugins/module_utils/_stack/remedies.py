@@ -67,6 +67,10 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     ),
     # what the stack refers to
     (
+        r"not authorized to access this resource",  # Route 53, of a zone of another account
+        "give the ID of a hosted zone of this account, or, if it is in another one, set mlflow_dns_assume_role_arn, or mlflow_manage_dns to false",
+    ),
+    (
         r"Cannot find version|(EngineVersion|engine version)\b.*(not|un)\s?(found|available|supported)",
         "AWS does not offer this version any more: choose another mlflow_rds_cluster_engine_version",
     ),

@@ -37,6 +37,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, Names, names_of, owner
 
 AUTHORIZER_POLICY = "authorizer"
@@ -93,10 +94,10 @@ class Resources:
         for family in self.names.task_families:
             yield TaskDefinition(self.aws, family, **self.common)
 
-    def _api(self, host: str, authorizer: dict[str, str]) -> t.Iterator[Resource]:
+    def _api(self, host: str, authorizer: dict[str, str], *, manage_dns: bool = True) -> t.Iterator[Resource]:
         domain = DomainName(self.aws, host, **self.common)
         yield domain
-        spec: State = {"domain": {"dns_records": []}, "authorizer": authorizer, "route_keys": [], "stage": {"name": "$default"}}
+        spec: State = {"domain": {"dns_records": [], "manage_dns": manage_dns}, "authorizer": authorizer, "route_keys": [], "stage": {"name": "$default"}}
         yield Api(self.aws, self.names.unique_name, spec, domain=None if self.absent else domain, **self.common)
         yield VpcLink(self.aws, self.names.unique_name, {"subnet_ids": [], "security_group_ids": []}, **self.common)
 
@@ -117,6 +118,7 @@ class Deployment(Resources):
         self.whole = whole
         self.inputs = inputs
         self.jwt = inputs.get("mlflow_api_authorizer") == "jwt"
+        self.manage_dns = manages_dns(inputs)
 
     def layers(self) -> tuple[Layer, ...]:
         return (
@@ -159,9 +161,11 @@ class Deployment(Resources):
 
     def api(self) -> t.Iterator[Resource]:
         types = ("JWT", self.names.jwt_authorizer) if self.jwt else ("REQUEST", self.names.lambda_authorizer)
-        yield from self._api(self.names.api_host, {"type": types[0], "name": types[1], "function_name": self.names.authorizer})
+        yield from self._api(self.names.api_host, {"type": types[0], "name": types[1], "function_name": self.names.authorizer}, manage_dns=self.manage_dns)
 
     def records(self) -> t.Iterator[Record]:
+        if not self.manage_dns:
+            return
         of = {"mlflow_load_balancer": (self.names.host, self.inputs["mlflow_zone_id"]), "mlflow_api": (self.names.api_host, self.inputs["mlflow_api_zone_id"])}
         for prefix, where in of.items():
             kinds = ("A",) if self.inputs.get(f"{prefix}_ip_address_type", "ipv4") == "ipv4" else ("A", "AAAA")
@@ -195,7 +199,7 @@ class Removal(Resources):
             self._secrets,
             self._ecs,
             lambda: self._api(where["api_host"], {}),
-            lambda: iter([self._record(where["host"], where["zone_id"]), self._record(where["api_host"], where["api_zone_id"])]),
+            lambda: (self._record(where[f"{of}host"], where[f"{of}zone_id"]) for of in ("", "api_") if where[f"{of}zone_id"]),
         )
 
     def account(self) -> t.Iterator[Resource]:

@@ -148,7 +148,8 @@ class Api(ApiGatewayResource):
         wanted = [Mapping(self, mapping, self.domain.name, needs=[stage, *stray_stages])] if self.domain else []
         stray_mappings = [Mapping(self, m, self.domain.name, needs=stray_stages, absent=True) for m in self._own(mappings.values())] if self.domain else []
         # Last, so that nobody finds an API that is not whole.
-        records = alias_records(self.domain, self.spec["domain"]["dns_records"], needs=[*wanted, *self.superseded]) if self.domain else []
+        of_domain = self.spec["domain"]
+        records = alias_records(self.domain, of_domain["dns_records"], manage=of_domain["manage_dns"], needs=[*wanted, *self.superseded]) if self.domain else []
         parts_in_order = [integration, authorizer, *permissions, *routes, stage, *wanted, *stray_mappings, *stray_stages, *stray_routes, *unused]
         return [*parts_in_order, *records, *self.superseded]
 

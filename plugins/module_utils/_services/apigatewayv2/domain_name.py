@@ -25,6 +25,7 @@ DOMAIN_NAME: Arguments = {
     "security_policy": {"type": "str", "choices": ["TLS_1_2"], "default": "TLS_1_2"},
     "ip_address_type": {"type": "str", "choices": ["ipv4", "dualstack"]},
     "dns_records": {"type": "list", "elements": "dict", "default": [], "options": ALIAS_RECORD},
+    "manage_dns": {"type": "bool", "default": True},
 }
 """The options of a custom domain name: what the ``spec`` of a `DomainName` holds."""
 

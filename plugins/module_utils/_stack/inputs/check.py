@@ -20,6 +20,9 @@ BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name
 POLICY_USES = ("mlflow_policy_", "mlflow_aws_account_id", "mlflow_aws_region", "mlflow_permissions_boundary_arn", "mlflow_iam_role_path")
 """How the inputs begin that the playbook ``policy`` uses."""
 
+OF_ZONES = ("mlflow_zone_id", "mlflow_api_zone_id")
+"""What nobody needs who manages the DNS records elsewhere."""
+
 
 def unknown_names(names: t.Iterable[str], known: t.Collection[str]) -> list[Problem]:
     """A problem for each name that is meant to be an input and is none, with the nearest one that is."""
@@ -40,15 +43,18 @@ def check(given: Inputs, spec: Spec, *, bootstrap: bool = False) -> tuple[Inputs
     """The inputs in their types, and all that is wrong with them. A value with a problem is not in the result."""
     values: Inputs = {}
     problems: list[Problem] = []
+    needless: tuple[str, ...] = ()
+    with contextlib.suppress(ValueError):
+        needless = () if typed(given.get("mlflow_manage_dns", True), {"type": "bool"}) else OF_ZONES
     for name, option in spec.items():
         value = _structured(given.get(name), option)
         required = option.get("required")
-        needed = required and (not bootstrap or name in BOOTSTRAP_NEEDS)
+        needed = required and (not bootstrap or name in BOOTSTRAP_NEEDS) and name not in needless
         if value is None and name not in given and not needed:
             continue
         if needed and (value is None or value == ""):
             problems.append(Problem(name, None, f"is missing: {_plain(option['description'][0])}"))
-        elif required and (value is None or value == ""):  # what bootstrap makes
+        elif required and (value is None or value == ""):  # what bootstrap makes, or nobody needs
             continue
         elif value == "" and option.get("default") == "":
             values[name] = value

@@ -20,7 +20,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
     container_problems,
     writable_directories,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, secret_arn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, manages_dns, secret_arn
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_reserved_by_cognito, is_schedule, is_timezone
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import (
@@ -86,6 +86,20 @@ def _ignored_tags(v: Inputs) -> t.Iterator[Problem]:
     ignored = v["mlflow_ignore_tags"]
     for key in filter(partial(is_ignored, ignored=ignored), v["mlflow_tags"]):
         yield Problem("mlflow_ignore_tags", ignored, f"mlflow_tags sets {key}: leave it out of one of the two")
+
+
+def _dns_role(v: Inputs) -> t.Iterator[Problem]:
+    if not manages_dns(v):
+        yield Problem("mlflow_dns_assume_role_arn", v["mlflow_dns_assume_role_arn"], "mlflow_manage_dns is false: leave one of the two out")
+
+
+def _dns_of_bootstrap(v: Inputs) -> t.Iterator[Problem]:
+    if not manages_dns(v):
+        remedy = (
+            "the certificates of bootstrap are validated by records in hosted zones: leave it out (mlflow_dns_assume_role_arn is for zones in another "
+            "account), or make the prerequisites without bootstrap"
+        )
+        yield Problem("mlflow_manage_dns", v["mlflow_manage_dns"], remedy)
 
 
 def _host_names(v: Inputs) -> t.Iterator[Problem]:
@@ -325,6 +339,7 @@ def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
 
 COMBINATIONS: tuple[Combination, ...] = (
     (_ignored_tags, ("mlflow_ignore_tags", "mlflow_tags")),
+    (_dns_role, ("mlflow_dns_assume_role_arn",)),
     (_host_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
     (_memory, ("mlflow_service_cpu", "mlflow_service_memory")),
     (partial(_capacity, "database"), ("mlflow_database_min_capacity", "mlflow_database_max_capacity")),
@@ -348,6 +363,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_scheduled_actions, ()),
 )
 OF_BOOTSTRAP: tuple[Combination, ...] = (
+    (_dns_of_bootstrap, ("mlflow_manage_dns",)),
     (_certificate_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
     (partial(_zone, "mlflow_bootstrap_zone_id", "mlflow_zone_id"), ("mlflow_bootstrap_zone_id", "mlflow_zone_id")),
     (partial(_zone, "mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id"), ("mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id")),

@@ -11,6 +11,11 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
 
+def manages_dns(inputs: Inputs) -> bool:
+    """Whether the stack makes its DNS records itself."""
+    return inputs.get("mlflow_manage_dns") is not False
+
+
 def maximum_servers(inputs: Inputs) -> int:
     """How many servers may run at the same time, by the limits of their number and those that a schedule sets."""
     actions = inputs.get("mlflow_service_scheduled_actions") or []

@@ -63,6 +63,8 @@ _CERTIFICATE = (arn_of("acm", r"certificate/[\w-]+"), "give the ARN of an ACM ce
 _SUBNETS = (distinct(matches(rf"subnet-{_ID}"), 2, 16), "give two or more different subnets, at most 16, such as subnet-0a1b2c3d4e5f67890")
 _PREFIX_LIST = matches(rf"pl-{_ID}")
 _ZONE_ID = (matches(r"[A-Z0-9]{1,32}"), "give the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/")
+_ROLE = (is_role_arn, "give the ARN of an IAM role")
+_EXTERNAL_ID = (matches(r"[\w+=,.@:/-]{2,1224}"), "give the external ID that the trust policy of the role asks for")
 _ZONE_NAME = (matches(_DOMAIN, 254), "give the name of the hosted zone, in lower case, such as ml.example.com")
 _URL = (matches(r"https://[\w.~:/?#\[\]@!$&()*+,;=%-]+"), "give a URL that begins with https://, without quotes, spaces and braces")
 _CLIENT_ID = (matches(r"[\w+]{1,128}"), "give the ID of an app client of the Cognito user pool")
@@ -112,14 +114,16 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_aws_account_id": _ACCOUNT,
     "mlflow_aws_region": _REGION,
     "mlflow_aws_profile": (matches(r"[^\[\]\x00-\x1f]+", 256), "give the name of a profile of the AWS configuration files"),
-    "mlflow_aws_assume_role_arn": (is_role_arn, "give the ARN of an IAM role"),
+    "mlflow_aws_assume_role_arn": _ROLE,
     "mlflow_aws_assume_role_duration": (between(900, 43200), "give 900 to 43200 seconds, at most the MaxSessionDuration of the role"),
-    "mlflow_aws_assume_role_external_id": (matches(r"[\w+=,.@:/-]{2,1224}"), "give the external ID that the trust policy of the role asks for"),
     "mlflow_iam_role_path": (
         matches(r"(?!/aws-)/([\w+=,.@-]+/)*", 512),
         "give a path that begins and ends with a slash, such as /teams/mlflow/, and not with /aws-, of letters, digits and _ + = , . @ -",
     ),
     "mlflow_permissions_boundary_arn": (is_policy_arn, "give the ARN of a managed policy of IAM, such as arn:aws:iam::123456789012:policy/boundary"),
+    "mlflow_aws_assume_role_external_id": _EXTERNAL_ID,
+    "mlflow_dns_assume_role_arn": _ROLE,
+    "mlflow_dns_assume_role_external_id": _EXTERNAL_ID,
     "mlflow_vpc_id": (matches(rf"vpc-{_ID}"), "give the ID of a VPC, such as vpc-0a1b2c3d4e5f67890"),
     "mlflow_load_balancer_subnet_ids": _SUBNETS,
     "mlflow_service_subnet_ids": _SUBNETS,

@@ -56,6 +56,8 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
         try:
             return list(check(*arguments))
         except (ClientError, BotoCoreError) as error:
+            if getattr(error, "operation_name", "") == "AssumeRole":  # that of all calls was checked before
+                return [preflight.problem("mlflow_dns_assume_role_arn", explain(error))]
             return [Problem(needs[0], None, f"it cannot be checked: {explain(error)}")]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             odd = f"{type(error).__name__} {error if isinstance(error, LookupError) else ''}".strip()  # other texts may hold a value
@@ -63,7 +65,8 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 
     possible = [row for row in checks if all(preflight.inputs.get(n) not in (None, "", []) for n in row[2])]
     answers = run_concurrently(*(partial(attempt, *row) for row in possible))
-    return wrong_region + [problem for problems in answers for problem in problems]
+    told = [problem for problems in answers for problem in problems]
+    return wrong_region + [problem for place, problem in enumerate(told) if problem not in told[:place]]
 
 
 def problems_with(preflight: Preflight, scope: str, *, prefetching: bool) -> list[Problem]:
