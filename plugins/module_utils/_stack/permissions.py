@@ -215,7 +215,7 @@ _DATABASE = (
         """
         rds:AddTagsToResource rds:CreateDBCluster rds:CreateDBClusterParameterGroup rds:CreateDBClusterSnapshot rds:CreateDBInstance
         rds:CreateDBSubnetGroup rds:DeleteDBCluster rds:DeleteDBClusterParameterGroup rds:DeleteDBInstance rds:DeleteDBSubnetGroup
-        rds:DisableHttpEndpoint rds:EnableHttpEndpoint rds:ModifyDBCluster rds:ModifyDBClusterParameterGroup rds:ModifyDBInstance
+        rds:ModifyDBCluster rds:ModifyDBClusterParameterGroup rds:ModifyDBInstance
         rds:ModifyDBSubnetGroup rds:RebootDBInstance rds:RemoveTagsFromResource rds:RestoreDBClusterFromSnapshot
         rds:RestoreDBClusterToPointInTime
         """,
@@ -248,7 +248,7 @@ _STORAGE = (
     Statement(
         "Bucket",
         """
-        s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucketLocation s3:GetBucketOwnershipControls s3:GetBucketPolicy
+        s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucketOwnershipControls s3:GetBucketPolicy
         s3:GetBucketPublicAccessBlock s3:GetBucketTagging s3:GetBucketVersioning s3:GetEncryptionConfiguration s3:GetLifecycleConfiguration
         s3:ListBucket s3:ListBucketMultipartUploads s3:ListBucketVersions s3:ListTagsForResource s3:PutBucketOwnershipControls
         s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning s3:PutEncryptionConfiguration
@@ -273,7 +273,7 @@ _STORAGE = (
     Statement(
         "Secrets",
         """
-        secretsmanager:CreateSecret secretsmanager:DeleteSecret secretsmanager:PutSecretValue secretsmanager:RestoreSecret
+        secretsmanager:CreateSecret secretsmanager:DeleteSecret secretsmanager:RestoreSecret
         secretsmanager:TagResource secretsmanager:UntagResource secretsmanager:UpdateSecret
         """,
         ("arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}*",),
@@ -311,7 +311,7 @@ _SERVERS = (
         """
         ecs:CreateCluster ecs:CreateService ecs:DeleteCluster ecs:DeleteService ecs:DeleteTaskDefinitions ecs:DescribeClusters
         ecs:DescribeServices ecs:DescribeTasks ecs:ListTagsForResource ecs:PutClusterCapacityProviders ecs:RegisterTaskDefinition ecs:RunTask
-        ecs:StopTask ecs:TagResource ecs:UntagResource ecs:UpdateCluster ecs:UpdateService
+        ecs:TagResource ecs:UntagResource ecs:UpdateCluster ecs:UpdateService
         """,
         (_ECS + "cluster/{prefix}*", _ECS + "service/{prefix}*", _ECS + "task-definition/{prefix}*", _ECS + "task/{prefix}*"),
     ),
@@ -390,7 +390,7 @@ _API_GATEWAY = (
     Statement(
         "Authorizer",
         """
-        lambda:AddPermission lambda:CreateFunction lambda:DeleteFunction lambda:GetFunction lambda:GetFunctionConfiguration lambda:GetPolicy
+        lambda:AddPermission lambda:CreateFunction lambda:DeleteFunction lambda:GetFunction lambda:GetPolicy
         lambda:ListTags lambda:RemovePermission lambda:TagResource lambda:UntagResource lambda:UpdateFunctionCode
         lambda:UpdateFunctionConfiguration
         """,
