@@ -80,6 +80,15 @@ options:
         description: Port of the container.
         type: int
         required: true
+  change_over_with:
+    description:
+      - Whose tasks serve, for a while, both the target groups of before and those of O(load_balancers), where rules of a load balancer wait for
+        tasks in the latter (O(ignore:target_group.superseded) of M(mlplatform.mlflow_aws.elbv2_load_balancer)), V(task_definition) or the
+        V(previous) revision. They are registered with both, then the rules change over, and then the service is deployed as it is to be.
+        So no request fails.
+    type: str
+    choices: [task_definition, previous]
+    default: task_definition
   circuit_breaker:
     description: Whether ECS gives up a deployment whose tasks do not start, and rolls back to the last one that succeeded.
     type: bool
@@ -317,6 +326,7 @@ def main() -> None:
                     "container_port": {"type": "int", "required": True},
                 },
             },
+            "change_over_with": {"type": "str", "choices": ["task_definition", "previous"], "default": "task_definition"},
             "circuit_breaker": {"type": "bool", "default": True},
             "remedy": {"type": "str", "default": ""},
             "maximum_percent": {"type": "int", "default": 200},

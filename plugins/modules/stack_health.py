@@ -21,7 +21,12 @@ options:
     type: str
     required: true
   load_balancers:
-    description: Names of the stack's load balancers, each with a target group of the same name. Default is one with O(name).
+    description: Names of the stack's load balancers. Default is one with O(name).
+    type: list
+    elements: str
+    default: []
+  target_groups:
+    description: Names of their target groups. Default is one for each load balancer, with the same name.
     type: list
     elements: str
     default: []
@@ -94,6 +99,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "load_balancers": {"type": "list", "elements": "str", "default": []},
+            "target_groups": {"type": "list", "elements": "str", "default": []},
             "domain_name": {"type": "str", "required": True},
             "api_uri": {"type": "str"},
             "certificate_arns": {"type": "list", "elements": "str", "default": []},

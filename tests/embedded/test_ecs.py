@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-from embedded.helpers import TASK, Network, create_service, has, refused
+from embedded.helpers import TASK, Balancer, Network, create_service, has, refused
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 
 
@@ -111,7 +111,9 @@ def test_service_echo_and_update(aws: EmbeddedAWS, network: Network) -> None:
 
 def test_service_reaches_steady_state(aws: EmbeddedAWS, network: Network) -> None:
     elb, ecs = aws.client("elbv2"), aws.client("ecs")
-    group = elb.create_target_group(Name="t", Protocol="HTTP", Port=5000, VpcId=network.vpc, TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
+    balancer = Balancer(aws, network)
+    balancer.rule(1, balancer.forward)
+    group = balancer.group
     aws.creation_seconds(ecs=0.5)
     service = create_service(aws, network, loadBalancers=[{"targetGroupArn": group, "containerName": "c", "containerPort": 5000}])
     has(service, runningCount=0, pendingCount=2, healthCheckGracePeriodSeconds=0)
@@ -124,6 +126,35 @@ def test_service_reaches_steady_state(aws: EmbeddedAWS, network: Network) -> Non
     health = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
     assert [each["TargetHealth"]["State"] for each in health] == ["healthy", "healthy"]
     ecs.get_waiter("services_stable").wait(cluster="c", services=["s"])
+
+
+def test_a_service_takes_a_target_group_of_a_load_balancer_only(aws: EmbeddedAWS, network: Network) -> None:
+    """ "Create an Amazon ECS service" of the developer guide: the target group has to be associated with a load balancer."""
+    elb, ecs, balancer = aws.client("elbv2"), aws.client("ecs"), Balancer(aws, network)
+    balancer.rule(1, balancer.forward)
+    (other,) = elb.create_target_group(Name="o", Protocol="HTTPS", Port=5000, VpcId=network.vpc, TargetType="ip")["TargetGroups"]
+    used, unused = ({"targetGroupArn": arn, "containerName": "c", "containerPort": 5000} for arn in (balancer.group, other["TargetGroupArn"]))
+    assert "does not have an associated load balancer" in refused("InvalidParameterException", create_service, aws=aws, network=network, loadBalancers=[unused])
+    create_service(aws, network, loadBalancers=[used])
+    refused("InvalidParameterException", ecs.update_service, cluster="c", service="s", loadBalancers=[used, unused])
+
+
+def test_tasks_leave_the_target_groups_of_before_at_the_end_of_a_deployment(aws: EmbeddedAWS, network: Network) -> None:
+    """ "loadBalancers" of UpdateService: tasks register with the new and deregister from the old, by a deployment."""
+    elb, ecs, balancer = aws.client("elbv2"), aws.client("ecs"), Balancer(aws, network)
+    balancer.rule(1, balancer.forward)
+
+    def targets() -> int:
+        return len(elb.describe_target_health(TargetGroupArn=balancer.group)["TargetHealthDescriptions"])
+
+    create_service(aws, network, loadBalancers=[{"targetGroupArn": balancer.group, "containerName": "c", "containerPort": 5000}])
+    assert targets() == 2
+    aws.creation_seconds(ecs=0.5)
+    ecs.update_service(cluster="c", service="s", loadBalancers=[])
+    assert targets() == 2
+    time.sleep(0.5)
+    _describe_service(aws)
+    assert targets() == 0
 
 
 def test_service_deletion(aws: EmbeddedAWS, network: Network) -> None:

@@ -138,6 +138,32 @@ def test_another_target_group_and_another_task_definition(aws, given):
     assert not run(aws, given, load_balancers=balancers, task_definition=task_definition)[1]["changed"]
 
 
+@pytest.mark.parametrize(("change_over_with", "first"), [("task_definition", "new"), ("previous", "old")])
+def test_rules_change_over_once_both_target_groups_have_tasks(aws, given, change_over_with, first):
+    elb, (old, new) = aws.client("elbv2"), given["_more"]["targets"]
+    run(aws, given)
+    listener = elb.describe_listeners(LoadBalancerArn=elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"])["Listeners"][0]["ListenerArn"]
+    groups = [{"TargetGroupArn": old, "Weight": 1}, {"TargetGroupArn": new, "Weight": 0}]
+    forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+    rule = elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[{"Field": "path-pattern", "Values": ["/a"]}], Actions=[forward])["Rules"][0]
+    revisions = {"old": given["task_definition"], "new": register(aws)}
+    changes = {
+        "load_balancers": [{**given["load_balancers"][0], "target_group_arn": new}],
+        "task_definition": revisions["new"],
+        "change_over_with": change_over_with,
+    }
+    since = aws.mark()
+    run(aws, given, **changes)
+    assert mutations(aws, since) == ["UpdateService", "ModifyRule", "UpdateService"]
+    both, last = (call["params"] for call in aws.mutating(since) if call["operation"] == "UpdateService")
+    assert {each["targetGroupArn"] for each in both["loadBalancers"]} == {old, new} and [each["targetGroupArn"] for each in last["loadBalancers"]] == [new]
+    assert both.get("taskDefinition", revisions["old"]) == revisions[first] and last["taskDefinition"] == revisions["new"]
+    (forward,) = elb.describe_rules(RuleArns=[rule["RuleArn"]])["Rules"][0]["Actions"]
+    assert {each["TargetGroupArn"]: each["Weight"] for each in forward["ForwardConfig"]["TargetGroups"]} == {old: 0, new: 1}
+    since = aws.mark()
+    assert not run(aws, given, **changes)[1]["changed"] and mutations(aws, since) == []
+
+
 def test_tags_change_without_a_deployment(aws, given):
     run(aws, given)
     before = service(aws)["deployments"][0]["id"]

@@ -327,6 +327,62 @@ def test_a_new_load_balancer_on_the_internet_is_warned_of(aws, given):
     assert plan["changes"][1]["warnings"] == ["opens the load balancer to the internet"]
 
 
+def weights(aws, priority=1):
+    """The names of the target groups that a rule forwards to, with their weights."""
+    forward = rule(aws, priority)["Actions"][-1]["ForwardConfig"]["TargetGroups"]
+    return {each["TargetGroupArn"].split("/")[1]: each.get("Weight", 1) for each in forward}
+
+
+def over_tls(params):
+    return changed(params, lambda p: p["target_group"].update(name=f"{NAME}-tls", protocol="HTTPS", superseded=NAME))
+
+
+def test_one_target_group_takes_the_place_of_another(aws, given):
+    """Requests stay where they are until somebody changes the rules over; only then is the one of before removed."""
+    run(aws, given["params"])
+    params, elbv2 = over_tls(given["params"]), aws.client("elbv2")
+    result = run(aws, params)
+    assert result["superseded"] == [NAME] and weights(aws) == {NAME: 1, f"{NAME}-tls": 0}
+    assert unchanged(aws, params) and weights(aws) == {NAME: 1, f"{NAME}-tls": 0}
+    forward = rule(aws, 1)
+    for group in forward["Actions"][-1]["ForwardConfig"]["TargetGroups"]:
+        group["Weight"] = 1 - group["Weight"]
+    elbv2.modify_rule(RuleArn=forward["RuleArn"], Actions=[COGNITO | {"Order": 1}, forward["Actions"][-1]])
+    assert unchanged(aws, params) and weights(aws) == {NAME: 0, f"{NAME}-tls": 1}
+    mark = aws.mark()
+    removed = run(aws, {**params, "remove_superseded": True})
+    assert removed["superseded"] == [] and weights(aws) == {f"{NAME}-tls": 1}
+    assert [call["operation"] for call in aws.mutating(mark)] == ["AddTags", "ModifyRule", "DeleteTargetGroup", "RemoveTags"]
+    assert [group["TargetGroupName"] for group in elbv2.describe_target_groups()["TargetGroups"]] == [f"{NAME}-tls"]
+    for again in (params, {**params, "remove_superseded": True}):
+        assert "DescribeTargetGroups" in unchanged(aws, again)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_target_group_that_a_dead_run_left_is_removed(aws, given, deleted):
+    """No rule forwards to it any more. The one in its place says its name."""
+    run(aws, given["params"])
+    params, elbv2 = over_tls(given["params"]), aws.client("elbv2")
+    arn = run(aws, {**params, "remove_superseded": True})["target_group"]["arn"]
+    elbv2.add_tags(ResourceArns=[arn], Tags=[{"Key": "mlflow-supersedes", "Value": NAME}])
+    if not deleted:
+        tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
+        elbv2.create_target_group(Name=NAME, Protocol="HTTP", Port=5000, VpcId=given["vpc"], TargetType="ip", Tags=tags)
+    assert run_module(MODULE, params, aws)["superseded"] == [NAME]
+    run_module(MODULE, {**params, "remove_superseded": True}, aws)
+    assert [group["TargetGroupName"] for group in elbv2.describe_target_groups()["TargetGroups"]] == [f"{NAME}-tls"]
+    assert run_module(MODULE, params, aws)["superseded"] == []
+
+
+def test_both_target_groups_go_with_the_load_balancer(aws, given):
+    run(aws, given["params"])
+    run(aws, over_tls(given["params"]))
+    absent = {"name": NAME, "target_group": {"name": NAME, "superseded": f"{NAME}-tls"}, "state": "absent", "tags": TAGS}
+    run(aws, absent)
+    assert aws.client("elbv2").describe_target_groups()["TargetGroups"] == []
+    assert unchanged(aws, absent)
+
+
 def test_immutable_fields_of_the_target_group(aws, given):
     run(aws, given["params"])
     params = changed(given["params"], lambda p: p["target_group"].update(port=5001))

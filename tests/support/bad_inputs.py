@@ -474,6 +474,11 @@ BAD_VOLUMES: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
 
 CONTRADICTORY = (
     *(Broken(f"a sidecar with {what}", {SIDECAR: [{"name": "a", "image": "i", **fields}]}, (f"{SIDECAR}[0].{told}",)) for what, told, fields in BAD_SIDECARS),
+    Broken(
+        "a sidecar with MLflow's port behind TLS",
+        {"mlflow_service_tls": True, SIDECAR: [{"name": "a", "image": "i", "portMappings": [{"containerPort": 5001}]}]},
+        (f"{SIDECAR}[0].portMappings",),
+    ),
     *(Broken(f"a volume with {what}", {VOLUMES: [{"name": "v", **fields}]}, (f"{VOLUMES}[0].{told}",)) for what, told, fields in BAD_VOLUMES),
     Broken("two volumes of one name", {VOLUMES: [{"name": "v"}] * 2}, (f"{VOLUMES}[1].name",)),
     *(

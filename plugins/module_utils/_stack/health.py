@@ -107,17 +107,17 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
     health = Health(aws, params)
     balancers = params["load_balancers"] or [params["name"]]
 
-    def of_each(what: str, check: t.Callable[[str], Outcome]) -> t.Iterator[tuple[str, t.Callable[[], Outcome]]]:
-        """The check of each load balancer; the first needs no name."""
-        for name in balancers:
-            yield what if name == balancers[0] else f"{what} {name}", partial(check, name)
+    def of_each(what: str, names: list[str], check: t.Callable[[str], Outcome]) -> t.Iterator[tuple[str, t.Callable[[], Outcome]]]:
+        """The check of each; the first needs no name."""
+        for name in names:
+            yield what if name == names[0] else f"{what} {name}", partial(check, name)
 
     named: list[tuple[str, t.Callable[[], Outcome]]] = [
         ("database", health.database),
         ("schema of the database", health.schema),
-        *of_each("load balancer", health.load_balancer),
+        *of_each("load balancer", balancers, health.load_balancer),
         ("service", health.service),
-        *of_each("targets", health.targets),
+        *of_each("targets", params["target_groups"] or balancers, health.targets),
         ("API", health.api),
         ("VPC link", health.vpc_link),
         ("API domain name", health.domain_name),

@@ -22,6 +22,8 @@ LOAD_BALANCER_NAME = 32
 
 SERVICE_PORT = 5000
 """Of MLflow in its container."""
+LOOPBACK_PORT = 5001
+"""Of MLflow for its own machine alone, where something else takes TLS for it."""
 _API_LISTENER_PORT = 8443
 """Of the listener of a load balancer that API Gateway's VPC link connects to."""
 _DATABASE_PORTS = {"aurora-mysql": 3306, "aurora-postgresql": 5432}
@@ -44,7 +46,8 @@ class Names(t.NamedTuple):
     path_prefix: str
     """The path below which MLflow serves at both; empty for none."""
     ports: dict[str, int | None]
-    """Of MLflow (``service``), of the load balancer for the VPC link (``api_listener``), of the database (``database``)."""
+    """Of MLflow (``service``; ``loopback`` within its container, where it is behind TLS), of the load balancer
+    for the VPC link (``api_listener``), of the database (``database``)."""
     load_balancer_security_group: str
     service_security_group: str
     database_security_group: str
@@ -56,7 +59,11 @@ class Names(t.NamedTuple):
     all_database_log_groups: dict[str, str]
     """Those of all engines."""
     load_balancers: list[str]
-    """Those of the stack, each with a target group of its name."""
+    """Those of the stack, each with one of the next."""
+    target_groups: list[str]
+    """Each has the name of its load balancer, or the next where the servers take TLS: AWS cannot change the protocol of one."""
+    tls_target_groups: dict[str, str]
+    """By the load balancer; empty where AWS would not take the name."""
     api_load_balancer: str
     """Of the load balancer for programs, who need one of their own beside an internet-facing one."""
     preparation_task: str
@@ -116,12 +123,19 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
     name, engine = inputs.get("mlflow_unique_name", ""), inputs.get("mlflow_database_engine", "")
     database_logs = (*_DATABASE_LOGS.get(engine, ()), *(_AUDIT_LOGS.get(engine, ()) if inputs.get("mlflow_database_audit_log") else ()))
     authorizer, api_load_balancer = f"{name}-authorizer", f"{name}-api"
+    load_balancers = [name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer]
+    tls_target_groups = {each: f"{each}-tls" if len(f"{each}-tls") <= LOAD_BALANCER_NAME else "" for each in (name, api_load_balancer)}
     return Names(
         unique_name=name,
         host=_host(inputs, "mlflow_zone_name"),
         api_host=_host(inputs, "mlflow_api_zone_name"),
         path_prefix=static_prefix(inputs),
-        ports={"service": SERVICE_PORT, "api_listener": _API_LISTENER_PORT, "database": inputs.get("mlflow_database_port") or _DATABASE_PORTS.get(engine)},
+        ports={
+            "service": SERVICE_PORT,
+            "loopback": LOOPBACK_PORT,
+            "api_listener": _API_LISTENER_PORT,
+            "database": inputs.get("mlflow_database_port") or _DATABASE_PORTS.get(engine),
+        },
         load_balancer_security_group=f"{name}-load-balancer",
         service_security_group=f"{name}-service",
         database_security_group=f"{name}-database",
@@ -130,7 +144,9 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         bucket=f"{name}-{account_id}-{region}",
         database_log_groups={log: log_group_name(name, log) for log in database_logs},
         all_database_log_groups={log: log_group_name(name, log) for logs in (*_DATABASE_LOGS.values(), *_AUDIT_LOGS.values()) for log in logs},
-        load_balancers=[name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer],
+        load_balancers=load_balancers,
+        target_groups=[tls_target_groups[each] for each in load_balancers] if inputs.get("mlflow_service_tls") else load_balancers,
+        tls_target_groups=tls_target_groups,
         api_load_balancer=api_load_balancer,
         preparation_task=f"{name}-prepare-database",
         scalable_target=resource_id(name, name),

@@ -68,6 +68,9 @@ class Resources:
     def _load_balancers(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
         for name in names:
             yield LoadBalancer(self.aws, name, {"attributes": {}}, **self.common)
+
+    def _target_groups(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
+        for name in names:
             yield TargetGroup(self.aws, name, {"health_check": {}, "attributes": {}}, **self.common)
 
     def _task_roles(self) -> t.Iterator[Resource]:
@@ -126,6 +129,7 @@ class Deployment(Resources):
             self.security_groups,
             self.bucket,
             lambda: self._load_balancers(self.names.load_balancers),
+            lambda: self._target_groups(self.names.target_groups),
             self._task_roles,
             lambda: self._authorizer(absent=self.jwt),
             self.log_groups,
@@ -188,12 +192,14 @@ class Removal(Resources):
 
     def layers(self) -> tuple[Layer, ...]:
         names, where = self.names, self.where
+        balancers = [name for name in (names.unique_name, names.api_load_balancer) if len(name) <= LOAD_BALANCER_NAME]
         return (
             self.account,
             self.database,
             self.instances,
             lambda: self._security_groups(where["vpc_id"], names.security_groups),
-            lambda: self._load_balancers(name for name in (names.unique_name, names.api_load_balancer) if len(name) <= LOAD_BALANCER_NAME),
+            lambda: self._load_balancers(balancers),
+            lambda: self._target_groups([*balancers, *filter(None, names.tls_target_groups.values())]),
             self._task_roles,
             lambda: self._authorizer(absent=True),
             self._secrets,

@@ -182,7 +182,7 @@ def task_resource_requirements(original: Any, _self: Any, task_definition: Any) 
 
 @gap(Response, "create_service")
 def create_service(original: Any, self: Any) -> ActionResult:
-    """CreateService echoes and defaults its whole configuration, and refuses a name in use."""
+    """CreateService echoes and defaults its whole configuration, and refuses a name in use and a target group of no load balancer."""
     cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
     if cluster.status != "ACTIVE":
         raise exceptions.ClusterNotFoundException()
@@ -193,6 +193,7 @@ def create_service(original: Any, self: Any) -> ActionResult:
         raise exceptions.InvalidParameterException("Unable to Start a service that is still Draining.")
     if self._get_param("launchType") and self._get_param("capacityProviderStrategy"):
         raise exceptions.InvalidParameterException("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
+    _check_target_groups(self)
     _complete_network(self.params)
     service = original(self).result["service"]
     service.since_deletion = None
@@ -220,10 +221,11 @@ def create_service(original: Any, self: Any) -> ActionResult:
 
 @gap(Response, "update_service")
 def update_service(original: Any, self: Any) -> ActionResult:
-    """UpdateService keeps what it is not given, and a change of what tasks are made of starts a new deployment."""
+    """UpdateService keeps what it is not given, and a change of what tasks are made of starts a new deployment, as CreateService does."""
     service = self.ecs_backend._get_service(self._get_param("cluster", "default"), self._get_param("service").rpartition("/")[2])
     if _status(service) != "ACTIVE":
         raise ServiceNotActive()
+    _check_target_groups(self)
     before = {name: copy.deepcopy(getattr(service, name, None)) for name in DEPLOYED}
     configuration, desired = service.deployment_configuration, service.desired_count
     force = self._get_param("forceNewDeployment", False)
@@ -276,6 +278,18 @@ def _status(service: Any) -> str:
     if service.since_deletion and service.since_deletion.over():
         service.status = "INACTIVE"
     return service.status
+
+
+def _check_target_groups(response: Any) -> None:
+    """A target group has to be used by a load balancer before a service takes it."""
+    backend = elbv2_backends[response.current_account][response.region]
+    for balancer in response._get_param("loadBalancers") or []:
+        arn = balancer.get("targetGroupArn")
+        groups = [group for group in backend.describe_target_groups(None, None, None) if group.arn == arn]
+        if arn and not groups:
+            raise exceptions.InvalidParameterException(f"The specified target group does not exist: {arn}")
+        if groups and not groups[0].load_balancer_arns:
+            raise exceptions.InvalidParameterException(f"The target group with targetGroupArn {arn} does not have an associated load balancer.")
 
 
 def _complete_network(params: dict[str, Any]) -> None:
@@ -352,7 +366,8 @@ def _settle(service: Any) -> None:
         deployment["rolloutStateReason"] = f"ECS deployment {deployment['id']} completed."
         service.completed_deployment = deployment
         _say(service, "has reached a steady state.")
-    _register_targets(service)
+    if settled:  # until then tasks of before, of which we keep no account, are where they were
+        _register_targets(service)
 
 
 def _starts(service: Any) -> bool:
@@ -384,14 +399,16 @@ def _say(service: Any, message: str) -> None:
 
 
 def _register_targets(service: Any) -> None:
-    """Register as many addresses as there are running tasks with the service's target groups."""
+    """Register as many addresses as there are running tasks with the service's target groups, and none any more with those of before."""
     backend = elbv2_backends[service._account_id][service.region_name]
-    for balancer in service.load_balancers:
-        group = backend.target_groups.get(balancer.get("targetGroupArn"))
+    ports = {balancer.get("targetGroupArn"): balancer["containerPort"] for balancer in service.load_balancers}
+    for arn in {**dict.fromkeys(getattr(service, "registered_with", ())), **ports}:
+        group = backend.target_groups.get(arn)
         if group and group.target_type == "ip":
-            addresses = [f"10.255.{number // 250}.{number % 250 + 1}" for number in range(service.running_count)]
+            addresses = [f"10.255.{number // 250}.{number % 250 + 1}" for number in range(service.running_count if arn in ports else 0)]
             group.targets.clear()
-            group.register([{"Id": address, "Port": balancer["containerPort"]} for address in addresses])
+            group.register([{"Id": address, "Port": ports[arn]} for address in addresses])
+    service.registered_with = list(ports)
 
 
 @gap(Response, "run_task")

@@ -14,6 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retr
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.stopped_task import why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.changeover import change_over, rules_to_change_over
 
 DEPLOYED = frozenset({"task_definition", "platform_version", "network", "load_balancers", "enable_execute_command"})
 """What ECS starts new tasks for."""
@@ -137,12 +138,30 @@ class Service(Resource):
     def update(self, before: State, changes: State) -> State:
         if self.stopped:
             return self._start_again(before, changes)
+        if "load_balancers" in changes and before["count"]:
+            self._change_over(before, changes)
         # For these ECS starts no deployment on its own.
         force = "enable_execute_command" in changes or before["failed"]
         service = self.aws.client("ecs").update_service(
             service=self.name, cluster=self.spec["cluster"], **self._arguments(changes), **({"forceNewDeployment": True} if force else {})
         )["service"]
         return self._answered(service)
+
+    def _change_over(self, before: State, changes: State) -> None:
+        """Where rules wait for tasks in another target group: register the tasks with both, and let the rules change over.
+
+        A run that died at any point is made up for by the next: rules wait no more once they have changed over.
+        """
+        leaving = before["load_balancers"].keys() - changes["load_balancers"].keys()
+        rules = rules_to_change_over(self.aws, changes["load_balancers"].keys()) if leaving else []
+        if not rules:
+            return
+        both = {**changes, "load_balancers": {**before["load_balancers"], **changes["load_balancers"]}}
+        if self.spec["change_over_with"] == "previous":
+            both.pop("task_definition", None)
+        self._deploy({"service": self.name, "cluster": self.spec["cluster"]}, self._arguments(both))
+        for rule in rules:
+            change_over(self.aws, rule)
 
     def _start_again(self, before: State, changes: State) -> State:
         """Start a stopped service. A run that died at any point is made up for by the next, because the tag goes last."""
@@ -197,9 +216,9 @@ class Service(Resource):
                 }
             }
         if "load_balancers" in wanted:
+            containers = {arn: container.rpartition(":") for arn, container in wanted["load_balancers"].items()}
             arguments["loadBalancers"] = [
-                {"targetGroupArn": b["target_group_arn"], "containerName": b["container_name"], "containerPort": b["container_port"]}
-                for b in self.spec["load_balancers"]
+                {"targetGroupArn": arn, "containerName": name, "containerPort": int(port)} for arn, (name, _colon, port) in containers.items()
             ]
         if wanted.keys() & {"circuit_breaker", "maximum_percent", "minimum_healthy_percent"}:
             enabled = self.spec["circuit_breaker"]

@@ -13,9 +13,10 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reso
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.actions import forward_weights
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.listener import Listener, read_listeners
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.resource import Elbv2Resource, attribute_dict, attribute_values, tags_of
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup, name_in
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import AliasTarget, records_tag, take_records
 
 DELETION_PROTECTION = "deletion_protection.enabled"
@@ -30,6 +31,12 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
     def __init__(self, *args: t.Any, target_group: TargetGroup | None = None, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self.target_group = target_group
+
+    def target_groups(self) -> set[str]:
+        """The names of the target groups that the rules which it had before this run forward to."""
+        state = self.current_state()
+        listeners = self._listeners(state["arn"]).values() if state else ()
+        return {name_in(arn) for listener in listeners for rule in listener["rules"].values() for arn in forward_weights(rule["actions"])}
 
     def alias(self) -> State:
         return {"dns_name": self.actual["dns_name"], "zone_id": self.actual["canonical_hosted_zone_id"]}
@@ -157,6 +164,11 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
             return self.spec["disable_deletion_protection"]
         return attribute_values(self.spec["attributes"]).get(DELETION_PROTECTION) == "false"
 
+    def _target_groups(self) -> list[TargetGroup]:
+        """What its listeners and rules come after, and before whose end they change."""
+        group = self.target_group
+        return [each for each in (group, group and group.superseded) if each]
+
     def children(self) -> list[Resource]:
         existing = {} if self.newly_created() else self._listeners(self.actual["arn"])
         wanted = {spec["port"]: spec for spec in ([] if self.absent else self.spec["listeners"])}
@@ -165,7 +177,7 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
                 self.aws,
                 f"{self.name}:{port}",
                 wanted.get(port),
-                needs=[self.target_group] if self.target_group and port in wanted else [],
+                needs=[each for each in self._target_groups() if port in wanted],
                 parent=self,
                 absent=port not in wanted,
                 existing=existing.get(port),

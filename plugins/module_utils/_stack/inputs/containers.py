@@ -16,7 +16,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_secret_reference
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import SECRET
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import SERVICE_PORT
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOOPBACK_PORT, SERVICE_PORT
 
 SIDECARS = "mlflow_service_sidecar_container_definitions"
 VOLUMES = "mlflow_service_volumes"
@@ -51,7 +51,7 @@ def container_problems(v: Inputs) -> t.Iterator[Problem]:
         for check in (_identity(sidecar, names[:index]), _host(sidecar), _mounts(sidecar, volumes, others), _secrets(sidecar), _log(sidecar)):
             for field, value, remedy in check:
                 yield Problem(f"{SIDECARS}[{index}].{field}", value, remedy)
-    for index, field, value, remedy in (*_dependencies(sidecars), *_ports(sidecars)):
+    for index, field, value, remedy in (*_dependencies(sidecars), *_ports(sidecars, tls=bool(v.get("mlflow_service_tls")))):
         yield Problem(f"{SIDECARS}[{index}].{field}", value, remedy)
     yield from _sizes(v, sidecars)
     yield from _log_router(sidecars, v.get(LOG) or {})
@@ -215,9 +215,9 @@ def _leads_back(name: str, graph: dict[str, set[str]]) -> bool:
     return name in reached
 
 
-def _ports(sidecars: list[Document]) -> t.Iterator[tuple[int, str, t.Any, str]]:
+def _ports(sidecars: list[Document], *, tls: bool) -> t.Iterator[tuple[int, str, t.Any, str]]:
     """All containers of a task have one network interface."""
-    taken = {(SERVICE_PORT, "tcp"): "mlflow"}
+    taken = {(port, "tcp"): "mlflow" for port in (SERVICE_PORT, *([LOOPBACK_PORT] if tls else []))}
     for index, sidecar in enumerate(sidecars):
         for mapping in _dicts(sidecar, "portMappings"):
             port, host = mapping.get("containerPort"), mapping.get("hostPort")

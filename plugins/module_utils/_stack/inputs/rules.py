@@ -91,6 +91,7 @@ OWN_TAGS = (
     "mlflow-restored-at",
     "mlflow-restored-from",
     "mlflow-stack",
+    "mlflow-supersedes",
     "mlflow-version",
 )
 """Tags by which the collection recognises what is its own and remembers what AWS cannot be asked."""

@@ -35,6 +35,7 @@ class Network(Checks):
             (self.prefix_lists, (), (CALLERS,)),
             (self.internet_route, (), ("mlflow_vpc_id",)),
             (self.name_of_api_load_balancer, (), ("mlflow_unique_name",)),
+            (self.names_of_target_groups, (), ("mlflow_unique_name",)),
         ]
 
     def subnets(self) -> Problems:
@@ -158,6 +159,16 @@ class Network(Checks):
                 f"with mlflow_load_balancer_is_internal false it may have {LOAD_BALANCER_NAME - len(suffix)} characters, since programs "
                 f"come through a second load balancer, <unique_name>{suffix}, of whose name AWS takes {LOAD_BALANCER_NAME}: "
                 "give a shorter one, or set mlflow_load_balancer_is_internal to true",
+            )
+
+    def names_of_target_groups(self) -> Problems:
+        """The same of the target groups of TLS."""
+        if not all(self.names.target_groups):
+            longest = LOAD_BALANCER_NAME - max(map(len, names_of({**self.inputs, "mlflow_unique_name": ""}).target_groups))
+            yield self.problem(
+                "mlflow_unique_name",
+                f"with mlflow_service_tls true it may have {longest} characters, since a target group has its name with more behind it, of which AWS "
+                f"takes {LOAD_BALANCER_NAME}: give a shorter one, or set mlflow_service_tls to false",
             )
 
     def internet_route(self) -> Problems:
