@@ -177,6 +177,22 @@ CASES = [
         revised="containers.mlflow.secrets.S",
     ),
     Case(
+        "permissions of the tasks",
+        lambda g: {
+            "mlflow_service_task_policy_arns": ["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"],
+            "mlflow_service_task_policy_statements": [{"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": "*"}],
+        },
+        "update iam_role, update iam_role_policy, create iam_role_policy_attachment*2",
+        "iam:TagRole, iam:PutRolePolicy, iam:AttachRolePolicy*2",
+    ),
+    Case(
+        "others",
+        lambda g: {"mlflow_service_task_policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"], "mlflow_service_task_policy_statements": None},
+        "update iam_role_policy, delete iam_role_policy_attachment",
+        "iam:PutRolePolicy, iam:DetachRolePolicy, iam:TagRole",
+    ),
+    Case("none of them", lambda g: {"mlflow_service_task_policy_arns": None}, "delete iam_role_policy_attachment", "iam:DetachRolePolicy, iam:UntagRole"),
+    Case(
         "a permissions boundary",
         lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/PowerUserAccess"},
         "update iam_role*4",

@@ -79,3 +79,40 @@ def test_a_path_changes_once_the_roles_are_gone(deployed_stack: Stack) -> None:
     assert {role["Path"] for role in roles(deployed_stack).values()} == {"/teams/x/"}
     assert "ecs:UpdateService" in run.mutating and "lambda:UpdateFunctionConfiguration" in run.mutating
     assert deployed_stack.apply().changed == 0
+
+
+def attached(stack: Stack, role: str) -> set[str]:
+    iam = stack.aws.client("iam")
+    managed = {each["PolicyArn"] for each in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]}
+    return managed | set(iam.list_role_policies(RoleName=role)["PolicyNames"])
+
+
+def test_policies_that_others_add_stay_through_plan_run_change_and_removal(deployed_stack: Stack) -> None:
+    iam = deployed_stack.aws.client("iam")
+    task, authorizer = f"{NAME}-ecs-task", f"{NAME}-authorizer"
+    theirs, ours = policy(deployed_stack, "theirs"), policy(deployed_stack, "ours")
+    iam.attach_role_policy(RoleName=deployed_stack.outputs["service_task_role_id"], PolicyArn=theirs)
+    iam.put_role_policy(RoleName=authorizer, PolicyName="by-hand", PolicyDocument=DOCUMENT)
+    told = (f"iam_role {task}: these policies are not of the stack, and stay: {theirs}", f"iam_role {authorizer}: these policies are not of the stack")
+    for playbook in ("plan", "site"):
+        run = deployed_stack.run(playbook)
+        assert (run.status, run.changed, run.mutating) == (0, 0, [])
+        assert all(warning in run.text for warning in told), run.text
+
+    deployed_stack.apply(mlflow_service_task_policy_arns=[ours])
+    assert attached(deployed_stack, task) == {theirs, ours, task}
+    deployed_stack.apply(mlflow_service_task_policy_arns=[])
+    assert attached(deployed_stack, task) == {theirs, task}
+
+    removed = deployed_stack.destroy()
+    assert f"iam_role {task} is kept: IAM deletes no role with policies, and these are not of the stack: {theirs}" in removed.text
+    assert set(roles(deployed_stack)) == {task, authorizer}
+    assert (attached(deployed_stack, task), attached(deployed_stack, authorizer)) == ({theirs}, {"by-hand"})
+    again = deployed_stack.destroy()
+    assert (again.changed, again.changing) == (0, [])
+    assert f"iam_role {task} is kept" in again.text
+
+    iam.detach_role_policy(RoleName=task, PolicyArn=theirs)
+    iam.delete_role_policy(RoleName=authorizer, PolicyName="by-hand")
+    deployed_stack.destroy()
+    assert roles(deployed_stack) == {}

@@ -312,6 +312,11 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
             {"A": {"arn": ARN.format("ssm", "parameter/a")}},
         ),
     ),
+    (
+        "mlflow_service_task_policy_arns",
+        (["x"], ["arn:aws:iam::aws:policy/A"] * 2, ["arn:aws:iam::1:policy/A"], [f"arn:aws:iam::aws:policy/A{n}" for n in range(21)]),
+    ),
+    ("mlflow_service_task_policy_statements", ({}, ["x"], [None], [{1: 2}])),
     ("mlflow_service_sidecar_container_definitions", ({}, ["x"], [None], [{1: 2}])),
     ("mlflow_service_environment_files", ("x", ["mlflow.env"], ["s3://b/x.env"], [FILE.format("a.txt")], [FILE.format("a.env")] * 2)),
     ("mlflow_service_environment_files", ([FILE.format(f"{n}.env") for n in range(11)],)),
@@ -472,7 +477,34 @@ BAD_VOLUMES: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
 )
 """What ECS refuses in a volume, and the field that is told."""
 
+STATEMENTS = "mlflow_service_task_policy_statements"
+BAD_STATEMENTS = (
+    ("no effect", {"Effect": LEFT_OUT}, "Effect"),
+    ("an effect of no policy", {"Effect": "allow"}, "Effect"),
+    ("no action", {"Action": LEFT_OUT}, "Action"),
+    ("an action and others", {"NotAction": "s3:*"}, "Action"),
+    ("an action without a service", {"Action": "InvokeModel"}, "Action"),
+    ("an action of no text", {"Action": [{"a": "b"}]}, "Action"),
+    ("an empty list of actions", {"Action": []}, "Action"),
+    ("no resource", {"Resource": LEFT_OUT}, "Resource"),
+    ("a resource that is no ARN", {"Resource": ["*", "bucket"]}, "Resource"),
+    ("a principal", {"Principal": "*"}, "Principal"),
+    ("an id with blanks", {"Sid": "a b"}, "Sid"),
+    ("a condition without an operator", {"Condition": {"aws:SourceVpc": "vpc-1"}}, "Condition"),
+    ("a condition that is a list", {"Condition": [{}]}, "Condition"),
+)
+"""What IAM refuses in one statement, and the key that is told."""
+
+
+def _statement(**changes: t.Any) -> dict[str, t.Any]:
+    whole = {"Effect": "Allow", "Action": "xray:PutTraceSegments", "Resource": "*", **changes}
+    return {key: value for key, value in whole.items() if value is not LEFT_OUT}
+
+
 CONTRADICTORY = (
+    *(Broken(f"a statement with {what}", {STATEMENTS: [_statement(**changes)]}, (f"{STATEMENTS}[0].{told}",)) for what, changes, told in BAD_STATEMENTS),
+    Broken("two statements of one id", {STATEMENTS: [_statement(Sid="A"), _statement(Sid="A")]}, (f"{STATEMENTS}[1].Sid",)),
+    Broken("more statements than a policy holds", {STATEMENTS: [_statement() for _ in range(130)]}, (STATEMENTS,)),
     *(Broken(f"a sidecar with {what}", {SIDECAR: [{"name": "a", "image": "i", **fields}]}, (f"{SIDECAR}[0].{told}",)) for what, told, fields in BAD_SIDECARS),
     Broken(
         "a sidecar with MLflow's port behind TLS",

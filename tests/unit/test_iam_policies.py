@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-import types
 import typing as t
 from fnmatch import fnmatchcase
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions import STATEMENTS, Scope, documents
-from botocore import xform_name
-from embedded_aws.iam_requests import ACTIONS
 from support.permissions import NOT_IN_THE_REFERENCE, NOT_NEEDED
 
 SCOPE = Scope("mlflow-", "123456789012", "eu-west-1")
@@ -150,130 +145,3 @@ def test_what_is_given_is_in_the_documents() -> None:
     assert not re.search(r"{\w", text) and "arn:aws:" not in text and "mlflow-*" not in text
 
 
-EXPLAINED: dict[tuple[str, str], str] = {
-    ("INVALID_ARN", ""): "AWS's own managed policies have aws for an account",
-    ("RESOURCE_MISMATCH", "elasticloadbalancing:*"): "of network and gateway load balancers, which stacks have none of",
-    ("RESOURCE_MISMATCH", "route53:ChangeTagsForResource"): "of health checks, which stacks have none of",
-    ("RESOURCE_MISMATCH", "servicequotas:GetServiceQuota"): "parliament's data is older than the reference, which has the resource quota",
-    ("RESOURCE_STAR", "ecs:ListTasks"): "AWS lists by the cluster, which the condition names",
-    ("RESOURCE_POLICY_PRIVILEGE_ESCALATION", "s3:PutBucketPolicy"): "of the stacks' own buckets, whose policy the stack sets",
-}
-"""The findings of parliament, and why they stay."""
-
-
-def parliament() -> t.Any:
-    """The library, which finds its data by what setuptools has no more: the least of that in its place."""
-    stand_in = types.ModuleType("pkg_resources")
-    vars(stand_in)["resource_filename"] = lambda package, name: str(files(package) / name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "pkg_resources", stand_in)
-        return pytest.importorskip("parliament")
-
-
-def findings(of: str) -> t.Iterator[tuple[str, str, str]]:
-    """What parliament finds in the documents: the issue, the action and the resource that it misses."""
-    for document in (document for name, document in documents(SCOPE).items() if SETS[of](name)):
-        for finding in parliament().analyze_policy_string(json.dumps(document)).findings:
-            for each in finding.detail if isinstance(finding.detail, list) else [finding.detail]:
-                detail = each if isinstance(each, dict) else {"action": (re.findall(r"[\w-]+:\w+", str(each)) or [""])[-1]}
-                yield finding.issue, detail["action"], detail.get("required_format", "")
-
-
-def covered(of: str, action: str, format_: str) -> bool:
-    """Whether a statement allows an action on resources of this type."""
-    kind = re.split(r"[/:*]", format_.split(":", 5)[-1])[0]
-    allowed = [resource for statement in statements(of) if action in statement["Action"] for resource in statement["Resource"]]
-    return any(re.match(rf"{kind}\b|\*$", resource.split(":", 5)[-1]) for resource in allowed)
-
-
-@pytest.mark.parametrize("of", SETS)
-def test_parliament_finds_nothing_that_is_not_explained(of: str) -> None:
-    unexplained = []
-    for issue, action, format_ in findings(of):
-        if issue == "RESOURCE_MISMATCH" and covered(of, action, format_):
-            continue  # another statement has the resources of this type, with conditions of their own
-        if issue == "UNKNOWN_ACTION" and action in NOT_IN_THE_REFERENCE:
-            continue
-        if not any(issue == known and fnmatchcase(action, pattern) for known, pattern in EXPLAINED):
-            unexplained.append((issue, action, format_))
-    assert unexplained == []
-
-
-def test_each_explanation_is_of_something_that_parliament_finds() -> None:
-    found = {(issue, action) for of in SETS for issue, action, _format in findings(of)}
-    assert {key for key in EXPLAINED if not any(key[0] == issue and fnmatchcase(action, key[1]) for issue, action in found)} == set()
-
-
-def splained(granted: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """What cloudsplaining finds in statements, by the kind of risk."""
-    scan = pytest.importorskip("cloudsplaining.scan.policy_document")
-    policy = scan.PolicyDocument({"Version": "2012-10-17", "Statement": granted})
-    risks = (
-        "allows_privilege_escalation",
-        "permissions_management_without_constraints",
-        "infrastructure_modification",
-        "allows_data_exfiltration_actions",
-        "credentials_exposure",
-        "service_wildcard",
-    )
-    return {risk: found for risk in risks if (found := getattr(policy, risk))}
-
-
-@pytest.mark.parametrize("scope", [SCOPE, BOUNDED], ids=["of the docs", "with a boundary"])
-@pytest.mark.parametrize("of", SETS)
-def test_cloudsplaining_finds_nothing(of: str, scope: Scope) -> None:
-    assert splained(statements(of, scope)) == {}
-
-
-def test_without_a_boundary_who_creates_roles_can_become_an_administrator() -> None:
-    """The one explained finding. Cloudsplaining takes a statement with resources for harmless, but what a role may do is not restricted by its name."""
-
-    def escalations(scope: Scope) -> set[str]:
-        roles = [
-            {**statement, "Resource": ["*"]}
-            for statement in statements("stacks", scope)
-            if statement["Action"][0].startswith("iam:") and "iam:PermissionsBoundary" not in json.dumps(statement)
-        ]
-        return {found["type"] for found in splained(roles).get("allows_privilege_escalation", [])}
-
-    assert {"AttachRolePolicy", "PutRolePolicy", "UpdateRolePolicyToAssumeIt"} <= escalations(SCOPE)
-    assert escalations(BOUNDED) == set()
-
-
-WITHOUT_A_CALL = {
-    "apigateway:*": "HTTP methods, and the certificate of CreateDomainName",
-    "cloudwatch:*": "Application Auto Scaling, for a target tracking policy",
-    "ec2:DescribeAccountAttributes": "Elastic Load Balancing, in the name of the caller",
-    "ec2:DescribeNetworkInterfaces": "Elastic Load Balancing, in the name of the caller",
-    "ec2:*SecurityGroup*": "called by names that are put together",
-    "iam:CreateServiceLinkedRole": "the first stack of an account",
-    "kms:GenerateDataKey": "Secrets Manager, in the name of the caller",
-    "lambda:ListTags": "GetFunction returns the tags to who may list them",
-    "logs:*Deliver*": "API Gateway, for the access log",
-    "logs:*ResourcePolic*": "API Gateway, for the access log",
-    "s3:DeleteObjectVersion": "DeleteObjects",
-}
-"""Actions that no call of this collection is named for, and who needs them."""
-
-
-def sources(of: str) -> str:
-    """The code that makes the calls: of this collection, and of the modules of amazon.aws that bootstrap uses."""
-    root = Path(__file__).parents[2]
-    texts = [file.read_text(encoding="utf-8") for file in (root / "plugins").rglob("*.py")]
-    if of == "bootstrap":
-        tasks = "\n".join(file.read_text(encoding="utf-8") for file in (root / "roles").rglob("*.yml"))
-        amazon = files("ansible_collections.amazon.aws") / "plugins"
-        modules = [Path(str(amazon / "modules" / f"{name}.py")) for name in set(re.findall(r"amazon\.aws\.(\w+):", tasks))]
-        texts += [file.read_text(encoding="utf-8") for file in (*modules, *Path(str(amazon / "module_utils")).glob("*.py"))]
-    return "\n".join(texts)
-
-
-@pytest.mark.parametrize("of", SETS)
-def test_each_action_is_needed(of: str, reference: dict[str, t.Any]) -> None:
-    """By a call, by another action that depends on it, or by whom the list says."""
-    names, granted = set(re.findall(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b|\bdecrypt\b|\bencrypt\b", sources(of))), actions(of)
-    operations = {action: [action.partition(":")[2], *(name.partition(":")[2] for name, other in ACTIONS.items() if other == action)] for action in granted}
-    kinds = [kind for action in granted for said in known(action, reference) for kind in said["resource_types"].values()]
-    depended_on = {dependent.strip() for kind in kinds for dependent in kind["dependent_actions"]}
-    idle = {action for action in granted - depended_on if not names & {xform_name(operation) for operation in operations[action]}}
-    assert {action for action in idle if not any(fnmatchcase(action, pattern) for pattern in WITHOUT_A_CALL)} == set()

@@ -22,6 +22,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, manages_dns, secret_arn
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_reserved_by_cognito, is_schedule, is_timezone
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.policy_statements import size as size_of, statement_problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import (
     METRICS,
@@ -59,6 +60,9 @@ _SCHEDULED_ACTIONS = 200
 """Of a scalable target (Application Auto Scaling)."""
 _ARNS_IN_POLICY = 9 * 1024
 """Characters of ARNs that inputs put into the inline policy of a role, of which IAM takes 10,240 in all, without blanks."""
+_STATEMENTS_IN_POLICY = 7 * 1024
+"""Characters of statements that an input may add to the policy of the servers' role, which then has room for the stack's own."""
+_STATEMENTS = "mlflow_service_task_policy_statements"
 _TASK_DEFINITION = 48 * 1024
 """Characters of the inputs in a task definition, of which ECS takes 64 KiB in all."""
 
@@ -300,13 +304,26 @@ def _policies(v: Inputs) -> t.Iterator[Problem]:
     named = {each if each.startswith("arn:") else f"arn:aws:s3:::{each}" for each in v.get(buckets) or []}
     listed, read = ({re.sub("/.*", "", arn) for arn in named}, {arn if "/" in arn else f"{arn}/*" for arn in named})
     valued = {secret_arn(value) for value in (v.get(secrets) or {}).values()}
+    sizes = {}
     for name, arns, remedy in (
         (buckets, [*listed, *read], "name fewer, by an ARN with * where they have a common prefix"),
         (secrets, [*valued], "keep several values in one secret, as a JSON object"),
     ):
-        size = sum(len(arn) + 3 for arn in arns)  # with quotes and comma
+        size = sizes[name] = sum(len(arn) + 3 for arn in arns)  # with quotes and comma
         if size > _ARNS_IN_POLICY:
             yield Problem(name, None, f"the role of the tasks would name {size} characters of ARNs, and IAM takes {_ARNS_IN_POLICY} there: {remedy}")
+    added, room = size_of(v.get(_STATEMENTS) or []), max(0, _STATEMENTS_IN_POLICY - sizes[buckets])
+    if added > room:
+        yield Problem(
+            _STATEMENTS,
+            None,
+            f"they have {added} characters, and the policy of the servers' role has room for {room}: put them into managed policies, and give "
+            "the ARNs of these as mlflow_service_task_policy_arns",
+        )
+
+
+def _task_policy_statements(v: Inputs) -> t.Iterator[Problem]:
+    yield from statement_problems(_STATEMENTS, v.get(_STATEMENTS) or [])
 
 
 def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
@@ -360,6 +377,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_paths, ()),
     (_containers, ()),
     (_policies, ()),
+    (_task_policy_statements, ()),
     (_scheduled_actions, ()),
 )
 OF_BOOTSTRAP: tuple[Combination, ...] = (

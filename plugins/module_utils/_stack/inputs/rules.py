@@ -242,6 +242,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_service_max_capacity": (between(0, 1000), "give 0 to 1000 tasks"),
     "mlflow_service_cpu_target": (between(0, 100), "give 1 to 100 percent, or 0 for none"),
     "mlflow_service_log_retention_in_days": (lambda v: v in LOG_RETENTION, f"give one of the retentions of CloudWatch: {', '.join(map(str, LOG_RETENTION))}"),
+    "mlflow_service_task_policy_arns": (
+        distinct(is_policy_arn, maximum=20),
+        "give different ARNs of managed policies of IAM, at most 20, such as arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
+    ),
     "mlflow_service_health_check_grace_period_seconds": (between(0, 2147483647), "give 0 to 2147483647 seconds"),
     "mlflow_gunicorn_opts": _OPTIONS,
     "mlflow_uvicorn_opts": _OPTIONS,

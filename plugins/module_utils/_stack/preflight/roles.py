@@ -18,12 +18,14 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
 BOUNDARY = "mlflow_permissions_boundary_arn"
+ATTACHED = "mlflow_service_task_policy_arns"
 
 
 class Roles(Checks):
     def checks(self) -> list[Check]:
         path = "mlflow_iam_role_path"
-        return [(self.path, (path,), (path, "mlflow_unique_name")), (self.policy, (BOUNDARY, self.inputs.get(BOUNDARY)), (BOUNDARY,))]
+        named = [(BOUNDARY, self.inputs.get(BOUNDARY)), *((ATTACHED, arn) for arn in self.inputs.get(ATTACHED) or [])]
+        return [(self.path, (path,), (path, "mlflow_unique_name")), *((self.policy, each, each[:1]) for each in named)]
 
     def path(self, name: str) -> Problems:
         """A role keeps the path that it was created at."""
