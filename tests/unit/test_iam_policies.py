@@ -143,5 +143,3 @@ def test_what_is_given_is_in_the_documents() -> None:
     assert by_sid["Roles"]["Resource"] == ["arn:aws-us-gov:iam::123456789012:role/ml/x-*"]
     text = json.dumps(list(by_sid.values()))
     assert not re.search(r"{\w", text) and "arn:aws:" not in text and "mlflow-*" not in text
-
-

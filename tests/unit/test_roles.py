@@ -19,7 +19,7 @@ LAYERS = ("alb", "apigw", "ecs", "network", "rds", "s3")
 ROLES = (*LAYERS, "bootstrap")
 """All but the role ``mlflow``, whose variables are the inputs."""
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
-HEADER = ("hosts", "connection", "gather_facts", "module_defaults", "vars")
+HEADER = ("hosts", "gather_facts", "module_defaults", "vars")
 """What the plays of all playbooks have in common. Ansible includes tasks, and no part of a play."""
 
 
@@ -99,7 +99,10 @@ def test_the_plays_of_all_playbooks_begin_alike() -> None:
         (play,) = read(file)
         play["module_defaults"].pop("group/amazon.aws.aws", None)
         heads.append({key: play[key] for key in HEADER})
+        assert not {"connection", "become", "remote_user"} & play.keys()  # the vars of an inventory win over these
     assert len(heads) >= 7 and all(head == heads[0] for head in heads)
+    own = {name: value for name, value in heads[0]["vars"].items() if name.startswith("ansible_")}
+    assert own == {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
 def test_what_needs_the_lease_gives_it_back() -> None:

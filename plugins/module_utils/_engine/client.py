@@ -18,7 +18,6 @@ from ansible.module_utils.common.parameters import set_fallbacks
 try:
     from botocore.config import Config
     from botocore.loaders import Loader
-    from botocore.session import Session
 
     HAS_BOTOCORE = True
 except ImportError:  # AnsibleAWSModule reports the missing library
@@ -30,6 +29,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import retries
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import DNS_ROLE, KEYS, ROLE, Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.credentials import UnattendedSession
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import (
     AwsError,
     BotoCoreError,
@@ -60,8 +60,8 @@ def _loader() -> Loader:
     return Loader()
 
 
-def _session(profile: str | None) -> Session:
-    session = Session()
+def _session(profile: str | None) -> UnattendedSession:
+    session = UnattendedSession()
     session.register_component("data_loader", _loader())
     if profile:
         session.set_config_variable("profile", profile)

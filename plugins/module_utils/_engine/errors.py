@@ -56,7 +56,7 @@ def error_code(error: BaseException) -> str:
 def explain(error: BaseException) -> str:
     """What AWS refused and what to do about it; for a missing permission, the IAM action and the resource."""
     if not isinstance(error, ClientError):
-        return with_remedy(f"{type(error).__name__}: {error}")
+        return with_remedy(f"{type(error).__name__}: {' '.join(str(error).split())}")  # a program's own words may be many lines
     code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "").strip()
     if code in NOT_ALLOWED:

@@ -10,11 +10,17 @@ _AGAIN = "and run the same command again"
 REMEDIES: tuple[tuple[str, str], ...] = (
     # the caller
     (
+        r"asks for an MFA code",
+        f"get a session that has MFA first (aws sts get-session-token, aws sso login), set AWS_PROFILE or mlflow_aws_profile to its profile, {_AGAIN}",
+    ),
+    (r"credential_process (cannot|is no)", f"correct credential_process in the AWS configuration file, or choose another mlflow_aws_profile, {_AGAIN}"),
+    (
         r"ExpiredToken|RequestExpired|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|AuthFailure"
         r"|InvalidAccessKeyId|MissingAuthenticationToken|NoCredentials|PartialCredentials|CredentialRetrieval|SSOTokenLoad|UnauthorizedSSOToken"
         r"|TokenRetrieval",
         f"sign in to AWS again or set AWS_PROFILE or mlflow_aws_profile, check the clock of this machine, {_AGAIN}",
     ),
+    (r"InvalidConfigError|ConfigParseError|ConfigNotFound", f"correct the AWS configuration files, or choose another mlflow_aws_profile, {_AGAIN}"),
     (r"ProfileNotFound", "give mlflow_aws_profile the name of a profile of the AWS configuration files"),
     (
         r"OptInRequired|SubscriptionRequired|PendingVerification|BlockedException|account is (currently )?blocked",
