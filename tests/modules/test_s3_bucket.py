@@ -267,6 +267,34 @@ def test_a_bucket_that_a_run_has_made_and_not_tagged_is_ours(aws: EmbeddedAWS, a
             assert {tag["Key"]: tag["Value"] for tag in tags} == OWNER
 
 
+def tags_of(aws: EmbeddedAWS) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in aws.client("s3", "us-gov-west-1").get_bucket_tagging(Bucket=NAME)["TagSet"]}
+
+
+ROBOT = {"Key": "corp:owner", "Value": "us"}
+
+
+def test_a_bucket_that_others_tag_before_a_run_can_is_ours(aws: EmbeddedAWS) -> None:
+    aws.take_snapshots()
+    run_module("s3_bucket", GOVERNMENT, aws)
+    with aws.snapshots()[2] as died:  # before PutBucketTagging
+        died.client("s3", "us-gov-west-1").put_bucket_tagging(Bucket=NAME, Tagging={"TagSet": [ROBOT]})
+        assert run_module("s3_bucket", {**GOVERNMENT, "ignore_tags": ["corp:"]}, died)["changed"]
+        assert tags_of(died) == {**OWNER, "corp:owner": "us"}
+
+
+def test_the_first_tags_of_a_bucket_leave_those_of_others(aws: EmbeddedAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = service.Bucket._create
+
+    def create_and_be_tagged(bucket: service.Bucket, configuration: dict[str, t.Any]) -> None:
+        create(bucket, configuration)
+        aws.client("s3", "us-gov-west-1").put_bucket_tagging(Bucket=NAME, Tagging={"TagSet": [ROBOT]})
+
+    monkeypatch.setattr(service.Bucket, "_create", create_and_be_tagged)
+    run_module("s3_bucket", {**GOVERNMENT, "ignore_tags": ["corp:"]}, aws)
+    assert tags_of(aws) == {**OWNER, "corp:owner": "us"}
+
+
 def test_a_bucket_without_tags_that_no_run_of_the_stack_has_begun_is_not_ours(aws: EmbeddedAWS) -> None:
     aws.client("s3", "us-gov-west-1").create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": "us-gov-west-1"})
     ssm = aws.client("ssm", "us-gov-west-1")

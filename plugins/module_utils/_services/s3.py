@@ -15,7 +15,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, owner_tags, tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.policy_document import normal_policy
 
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -107,8 +107,8 @@ class Bucket(Resource):
         head, tags, *values = run_concurrently(self._head, self._get_tags, *(getattr(self, f"_get_{name}") for name in managed))
         if head is None:
             return None
-        if not tags and self._was_begun():
-            tags = {STACK: self.tags[STACK]}  # it is ours, and has to get its tags
+        if not owner_tags(tags) and self._was_begun():
+            tags = {**tags, STACK: self.tags[STACK]}  # it is ours, and has to get its tags
         return {"arn": self.arn, "tags": tags, **dict(zip(managed, values, strict=True))}
 
     def _head(self) -> dict[str, t.Any] | None:
@@ -195,7 +195,8 @@ class Bucket(Resource):
                 raise
             self._record_creation()
             self._create(configuration)
-            self._tag(tags)
+            there = self._get_tags() if self.ignored_tags else {}  # others may have been faster
+            self._tag({**self._others_tags({"tags": there}), **tags})
         self.update({}, {name: value for name, value in desired.items() if value is not None})
 
     def _create(self, configuration: dict[str, t.Any]) -> None:
