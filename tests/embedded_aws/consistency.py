@@ -144,6 +144,19 @@ TABLE = (
         ),
     ),
     Late(
+        "CreateRepository",
+        r'"repositoryName": ?"([^"]+)"',
+        (
+            # nowhere: the model's code, with the message that ECR has for one that there is not
+            Refusal(
+                "ecr",
+                "PutLifecyclePolicy",
+                "RepositoryNotFoundException",
+                f"The repository with name '{{0}}' does not exist in the registry with id '{ACCOUNT}'",
+            ),
+        ),
+    ),
+    Late(
         "CreateDBSubnetGroup",
         r"<DBSubnetGroupName>([^<]+)</DBSubnetGroupName>",
         (

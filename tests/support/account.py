@@ -223,6 +223,19 @@ def _application_autoscaling(aws: EmbeddedAWS) -> Found:
         yield "alarm", alarm["AlarmName"], alarm
 
 
+def _ecr(aws: EmbeddedAWS) -> Found:
+    ecr = aws.client("ecr")
+    for repository in pages(ecr, "describe_repositories", "repositories"):
+        name = repository["repositoryName"]
+        try:
+            policy = ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"]
+        except ecr.exceptions.LifecyclePolicyNotFoundException:
+            policy = ""
+        images = pages(ecr, "describe_images", "imageDetails", repositoryName=name)
+        state = {**repository, "lifecycle_policy": policy, "images": {image["imageDigest"]: image.get("imageTags") for image in images}}
+        yield "ecr_repository", name, {**state, "tags": tags(ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"])}
+
+
 def _logs(aws: EmbeddedAWS) -> Found:
     logs = aws.client("logs")
     for group in pages(logs, "describe_log_groups", "logGroups"):
@@ -319,6 +332,7 @@ READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
     _route53,
     _ecs,
     _application_autoscaling,
+    _ecr,
     _logs,
     _iam,
     _lambda,

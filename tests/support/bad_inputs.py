@@ -642,6 +642,12 @@ CONTRADICTORY = (
     Broken("two servers", {"mlflow_gunicorn_opts": "-w 2", "mlflow_uvicorn_opts": "--x"}, ("mlflow_gunicorn_opts",)),
     Broken("an image that is too long", {"mlflow_service_image": "a" * 200, "mlflow_service_image_tag": "b" * 100}, ("mlflow_service_image",)),
     Broken(
+        "a mirror of Amazon ECR",
+        {"mlflow_service_image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlflow", "mlflow_service_image_mirror": True},
+        ("mlflow_service_image_mirror",),
+    ),
+    Broken("too long a tag for a mirror", {"mlflow_service_image_tag": "a" * 116, "mlflow_service_image_mirror": True}, ("mlflow_service_image_tag",)),
+    Broken(
         "credentials for Amazon ECR",
         {
             "mlflow_service_image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlflow",

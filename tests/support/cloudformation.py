@@ -105,6 +105,11 @@ def _function(_identifier: str, state: State) -> State:
     return {**state, "Code": {"S3Bucket": "code", "S3Key": "code.zip"}}  # what is in the listing is its hash only
 
 
+def _repository(_identifier: str, state: State) -> State:
+    policy = state.pop("lifecycle_policy")
+    return {**{name: value for name, value in state.items() if name != "images"}, "LifecyclePolicy": {"LifecyclePolicyText": policy}}
+
+
 def _role(_identifier: str, state: State) -> State:
     boundary = state.get("PermissionsBoundary")
     managed = [policy["PolicyArn"] for policy in state.pop("attached")]
@@ -220,6 +225,7 @@ KINDS: dict[str, Kind] = {
         {"DBParameterGroupFamily": "Family", **_nothing("DBClusterParameterGroupArn")},
         lambda _identifier, state: {**state, "Parameters": {k: v for k, v in state.pop("parameters").items() if v is not None}},
     ),
+    "ecr_repository": Kind("AWS::ECR::Repository", _nothing("RepositoryArn", "RegistryId", "RepositoryUri"), _repository),
     "ecs_cluster": Kind(
         "AWS::ECS::Cluster",
         {

@@ -16,6 +16,15 @@ TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal":
 TASK = "arn:aws:ecs:eu-west-1:123456789012:task-definition/x:1"
 CONTAINER = {"name": "c", "image": "i", "portMappings": [{"containerPort": 5000}]}
 TRACKING = {"TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}
+EXPIRY = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14},
+            "action": {"type": "expire"},
+        }
+    ]
+}
 FORWARD = {"Type": "forward"}
 HOST = {"Field": "host-header", "Values": ["x.example.com"]}
 TAGS = {"managed-by": "us", "mlflow-stack": "x"}
@@ -102,6 +111,11 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
             {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.2"], "ttl": 60}]},
         ),
         Situation("route53_hosted_zone", {"name": "zone.example.com"}, {"comment": "other"}),
+        Situation(
+            "ecr_repository",
+            {"name": "x/mlflow", "image_tag": "v1", "lifecycle_policy": {}},
+            {"image_tag_mutability": "MUTABLE", "scan_on_push": False, "lifecycle_policy": EXPIRY},
+        ),
         Situation(
             "ecs_cluster",
             {"name": "x", "task_definitions": [task], "log_group": {"name": "x-tasks", "retention_in_days": 30}},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -41,6 +42,10 @@ def test_the_names_of_a_stack() -> None:
         "tls_target_groups": {"mlflow-team-x": "mlflow-team-x-tls", "mlflow-team-x-api": "mlflow-team-x-api-tls"},
         "api_load_balancer": "mlflow-team-x-api",
         "preparation_task": "mlflow-team-x-prepare-database",
+        "mirror_repository": "mlflow-team-x/mlflow",
+        "mirror_task": "mlflow-team-x-mirror-image",
+        "mirror_role": "mlflow-team-x-ecs-mirror",
+        "mirror_tag": "",
         "scalable_target": "service/mlflow-team-x/mlflow-team-x",
         "cpu_policy": "mlflow-team-x-cpu",
         "scheduled_action_prefix": "mlflow-team-x-",
@@ -90,7 +95,11 @@ def test_names_that_other_inputs_change(changed: dict[str, t.Any], field: str, v
 
 def test_every_name_holds_the_name_of_its_stack() -> None:
     """The contract promises it, so that two stacks never meet."""
-    every = {field: value for field, value in names_of(INPUTS)._asdict().items() if field not in ("host", "api_host", "path_prefix", "ports", "unique_name")}
+    every = {
+        field: value
+        for field, value in names_of(INPUTS)._asdict().items()
+        if field not in ("host", "api_host", "path_prefix", "ports", "unique_name", "mirror_tag")
+    }
     for field, value in every.items():
         names = [value] if isinstance(value, str) else list(value.values() if isinstance(value, dict) else value)
         assert names and all("mlflow-team-x" in name for name in names), field
@@ -105,3 +114,15 @@ def test_what_has_no_field() -> None:
     assert lease_path("team-x") == "/mlplatform/mlflow_aws/team-x/lease"
     assert owner("team-x") == {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "team-x"}
     assert host_name("mlflow", "ml.example.com") == "mlflow.ml.example.com"
+
+
+def test_each_image_and_architecture_has_a_tag_of_its_own_in_the_mirror() -> None:
+    image = {"mlflow_service_image": "ghcr.io/mlflow/mlflow", "mlflow_service_image_tag": "v3.18.0-full", "mlflow_service_cpu_architecture": "X86_64"}
+    digest = f"sha256:{'0' * 64}"
+    others = (
+        {"mlflow_service_image": "registry.example.com/mlflow"},
+        {"mlflow_service_image_tag": f"v3.18.0-full@{digest}"},
+        {"mlflow_service_cpu_architecture": "ARM64"},
+    )
+    tags = [names_of({**INPUTS, **image, **other}).mirror_tag for other in ({}, *others)]
+    assert all(re.fullmatch(r"v3\.18\.0-full-[0-9a-f]{12}", tag) for tag in tags) and len(set(tags)) == 4

@@ -9,6 +9,7 @@ restored clusters, in ``_services/rds/names.py``.
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
@@ -68,6 +69,12 @@ class Names(t.NamedTuple):
     """Of the load balancer for programs, who need one of their own beside an internet-facing one."""
     preparation_task: str
     """Of the task definition of the one-off task that initialises the database."""
+    mirror_repository: str
+    """With the next three: of the copy of MLflow's image in the account."""
+    mirror_task: str
+    mirror_role: str
+    mirror_tag: str
+    """Of one image for one CPU architecture, and never moved; empty where an input for it is missing."""
     scalable_target: str
     cpu_policy: str
     scheduled_action_prefix: str
@@ -149,6 +156,10 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         tls_target_groups=tls_target_groups,
         api_load_balancer=api_load_balancer,
         preparation_task=f"{name}-prepare-database",
+        mirror_repository=f"{name}/mlflow",
+        mirror_task=f"{name}-mirror-image",
+        mirror_role=f"{name}-ecs-mirror",
+        mirror_tag=_mirror_tag(*(inputs.get(f"mlflow_service_{part}", "") for part in ("image", "image_tag", "cpu_architecture"))),
         scalable_target=resource_id(name, name),
         cpu_policy=f"{name}-cpu",
         scheduled_action_prefix=f"{name}-",
@@ -175,6 +186,15 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
 def _host(inputs: Inputs, zone: str) -> str:
     record = inputs.get("mlflow_record_name")
     return host_name(record, inputs[zone]) if record and inputs.get(zone) else ""
+
+
+def _mirror_tag(image: str, tag: str, architecture: str) -> str:
+    """
+    >>> _mirror_tag("ghcr.io/mlflow/mlflow", "v3.18.0-full", "X86_64") == _mirror_tag("ghcr.io/mlflow/mlflow", "v3.18.0-full", "ARM64")
+    False
+    """
+    known = hashlib.sha256(f"{image}:{tag} {architecture}".encode()).hexdigest()[:12]
+    return f"{tag.partition('@')[0]}-{known}" if tag else ""
 
 
 def host_name(record: str, zone: str) -> str:

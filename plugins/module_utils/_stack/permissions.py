@@ -316,6 +316,15 @@ _SERVERS = (
         (_ECS + "cluster/{prefix}*", _ECS + "service/{prefix}*", _ECS + "task-definition/{prefix}*", _ECS + "task/{prefix}*"),
     ),
     Statement(
+        "Images",
+        """
+        ecr:CreateRepository ecr:DeleteLifecyclePolicy ecr:DeleteRepository ecr:DescribeImages ecr:DescribeRepositories ecr:GetLifecyclePolicy
+        ecr:ListTagsForResource ecr:PutImageScanningConfiguration ecr:PutImageTagMutability ecr:PutLifecyclePolicy ecr:TagResource
+        ecr:UntagResource
+        """,
+        ("arn:{partition}:ecr:{region}:{account}:repository/{prefix}*",),
+    ),
+    Statement(
         "ScalingReads",
         """
         application-autoscaling:DescribeScalableTargets application-autoscaling:DescribeScalingPolicies

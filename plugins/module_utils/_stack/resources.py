@@ -18,6 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ap
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import Target
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import Group
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import Repository
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.cluster import Cluster as EcsCluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import Service
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import TaskDefinition
@@ -97,6 +98,12 @@ class Resources:
         for family in self.names.task_families:
             yield TaskDefinition(self.aws, family, **self.common)
 
+    def _mirror(self) -> t.Iterator[Resource]:
+        names = self.names
+        yield Repository(self.aws, names.mirror_repository, {"image_tag": names.mirror_tag}, **self.common)
+        yield self._role(names.mirror_role, names.mirror_role, absent=self.absent)
+        yield TaskDefinition(self.aws, names.mirror_task, **self.common)
+
     def _api(self, host: str, authorizer: dict[str, str], *, manage_dns: bool = True) -> t.Iterator[Resource]:
         domain = DomainName(self.aws, host, **self.common)
         yield domain
@@ -135,6 +142,7 @@ class Deployment(Resources):
             self.log_groups,
             self._secrets,
             self._ecs,
+            self.mirror,
             self.api,
             self.records,
         )
@@ -162,6 +170,10 @@ class Deployment(Resources):
         for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.jwt)
+
+    def mirror(self) -> t.Iterator[Resource]:
+        if self.inputs.get("mlflow_service_image_mirror"):
+            yield from self._mirror()
 
     def api(self) -> t.Iterator[Resource]:
         types = ("JWT", self.names.jwt_authorizer) if self.jwt else ("REQUEST", self.names.lambda_authorizer)
@@ -204,6 +216,7 @@ class Removal(Resources):
             lambda: self._authorizer(absent=True),
             self._secrets,
             self._ecs,
+            self._mirror,
             lambda: self._api(where["api_host"], {}),
             lambda: (self._record(where[f"{of}host"], where[f"{of}zone_id"]) for of in ("", "api_") if where[f"{of}zone_id"]),
         )

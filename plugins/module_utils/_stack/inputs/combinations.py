@@ -56,6 +56,8 @@ _RULE_HOST_NAME = 128
 """Characters of a host name in a rule of a load balancer."""
 _IMAGE = 255
 """Characters of an image with its tag, without a digest (ECS)."""
+_MIRRORED_TAG = 115
+"""Characters of a tag that gets 13 more in the stack's own repository, of 128 (OCI Distribution Specification)."""
 _SCHEDULED_ACTIONS = 200
 """Of a scalable target (Application Auto Scaling)."""
 _ARNS_IN_POLICY = 9 * 1024
@@ -228,6 +230,14 @@ def _image(v: Inputs) -> t.Iterator[Problem]:
         yield Problem("mlflow_service_image", v["mlflow_service_image"], f"ECS takes at most {_IMAGE} characters of image and tag together")
 
 
+def _image_mirror(v: Inputs) -> t.Iterator[Problem]:
+    name, tag = "mlflow_service_image_mirror", v["mlflow_service_image_tag"].partition("@")[0]
+    if v[name] and is_of_ecr(v["mlflow_service_image"]):
+        yield Problem(name, v[name], "the image is in Amazon ECR already: leave it out")
+    if v[name] and len(tag) > _MIRRORED_TAG:
+        yield Problem("mlflow_service_image_tag", tag, f"with {name} give a tag of at most {_MIRRORED_TAG} characters")
+
+
 def _image_credentials(v: Inputs) -> t.Iterator[Problem]:
     name = "mlflow_service_image_credentials_secret_arn"
     if is_of_ecr(v["mlflow_service_image"]):
@@ -373,6 +383,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_environment, ()),
     (_server, ("mlflow_gunicorn_opts", "mlflow_uvicorn_opts")),
     (_image, ("mlflow_service_image", "mlflow_service_image_tag")),
+    (_image_mirror, ("mlflow_service_image", "mlflow_service_image_tag", "mlflow_service_image_mirror")),
     (_image_credentials, ("mlflow_service_image", "mlflow_service_image_credentials_secret_arn")),
     (_paths, ()),
     (_containers, ()),

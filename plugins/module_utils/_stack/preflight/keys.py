@@ -77,11 +77,11 @@ class Keys(Checks):
     def things(self) -> list[Thing]:
         stack = self.inputs.get("mlflow_unique_name", "")
         preparation, servers, mlflow, authorizer = (f"{stack}-{role}" for role in ("ecs-prepare-execution", "ecs-execution", "ecs-task", "authorizer"))
+        pulling = (f"{stack}-ecs-mirror",) if self.inputs.get("mlflow_service_image_mirror") else (preparation, servers)
         single = [
             ("mlflow_database_password_secret_arn", preparation),
             ("mlflow_api_credentials_secret_arn", authorizer),
-            ("mlflow_service_image_credentials_secret_arn", preparation),
-            ("mlflow_service_image_credentials_secret_arn", servers),
+            *(("mlflow_service_image_credentials_secret_arn", role) for role in pulling),
             ("mlflow_artifact_bucket_id", mlflow),
         ]
         secrets = self.inputs.get("mlflow_service_secrets") or {}
