@@ -43,6 +43,10 @@ options:
     type: list
     elements: str
     default: []
+  dns_role_arn:
+    description: The role to assume in the account that has the hosted zones, if it is another one.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -72,8 +76,9 @@ def policy_documents(
     role_path: str = "/",
     secret_arns: t.Iterable[str] = (),
     key_arns: t.Iterable[str] = (),
+    dns_role_arn: str = "",
 ) -> dict[str, Document]:
-    return documents(Scope(prefix, str(account_id), region, role_path, permissions_boundary_arn, tuple(secret_arns), tuple(key_arns)))
+    return documents(Scope(prefix, str(account_id), region, role_path, permissions_boundary_arn, tuple(secret_arns), tuple(key_arns), dns_role_arn))
 
 
 class FilterModule:

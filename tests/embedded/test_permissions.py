@@ -78,6 +78,18 @@ def test_resources_by_their_tags(aws: EmbeddedAWS) -> None:
     assert refused(may.create_tags, Resources=[theirs], Tags=OWN) == "UnauthorizedOperation ec2:CreateTags"
 
 
+def test_records_by_their_types(aws: EmbeddedAWS) -> None:
+    zone = aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="c")["HostedZone"]["Id"]
+    may = caller(aws)("route53").change_resource_record_sets
+
+    def batch(kind: str, value: str) -> dict[str, t.Any]:
+        record = {"Name": "a.example.com", "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value}]}
+        return {"HostedZoneId": zone, "ChangeBatch": {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}}
+
+    assert may(**batch("A", "192.0.2.1"))
+    assert refused(may, **batch("NS", "ns.example.net")) == "AccessDenied route53:ChangeResourceRecordSets"
+
+
 def test_roles_pass_to_named_services_only(aws: EmbeddedAWS) -> None:
     may, iam = caller(aws), aws.client("iam")
     mine, theirs = (iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"] for name in ("mlflow-x-task", "admin"))

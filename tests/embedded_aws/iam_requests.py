@@ -166,7 +166,8 @@ def request_of(service: str, operation: str, account: str, environ: dict[str, An
     tags = {key: value for name in ("tags", "Tags", "UserPoolTags") for key, value in _tags(document.get(name))}
     if body[:1] == b"<":
         tags |= dict(re.findall(r"<Tag>\s*<Key>([^<]*)</Key>\s*<Value>([^<]*)</Value>", body.decode()))
-    return Request(service, operation, account, region, path, [*parse_qsl(environ.get("QUERY_STRING", "")), *_leaves(document)], tags)
+    records = [("RecordType", each) for each in re.findall(r"<Type>(\w+)</Type>", body.decode() if service == "route53" else "")]
+    return Request(service, operation, account, region, path, [*parse_qsl(environ.get("QUERY_STRING", "")), *_leaves(document), *records], tags)
 
 
 def form_value(form: list[tuple[str, str]], key: str) -> str:
@@ -339,5 +340,6 @@ def context(request: Request, asked: Question) -> Values:
     if request.prefix == "ecs":
         arns = [f"arn:aws:ecs:{request.region}:{request.account}:cluster/{name.rpartition('/')[2]}" for name in request.values("cluster")]
         found["ecs:cluster"] = arns
+    found["route53:ChangeResourceRecordSetsRecordTypes"] = request.values("RecordType")
     found["application-autoscaling:service-namespace"] = request.values("ServiceNamespace")
     return {key: value for key, value in found.items() if value}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -39,6 +40,10 @@ def test_the_documents_in_the_docs_are_what_the_playbook_writes(stack: Stack) ->
 
 
 def test_the_documents_allow_a_stack_of_their_own(stack: Stack) -> None:
+    """With a boundary, which roles have to have, and a path."""
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    boundary = stack.aws.client("iam").create_policy(PolicyName="boundary", PolicyDocument=json.dumps(everything))["Policy"]["Arn"]
+    stack.inputs.update(mlflow_permissions_boundary_arn=boundary, mlflow_iam_role_path="/ml/")
     documents = written(stack, mlflow_policy_secret_arns=secrets(stack.inputs), mlflow_policy_key_arns=[stack.inputs["mlflow_key_arn"]])
     environment = hired(stack.aws, [text for name, text in documents.items() if "bootstrap" not in name])
     confirmed = {"mlflow_confirm_restore": "mlflow-team-x"}

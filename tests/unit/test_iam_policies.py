@@ -141,5 +141,9 @@ def test_what_is_given_is_in_the_documents() -> None:
     assert by_sid["InputSecrets"]["Resource"] == ["arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:x-*", secret]
     assert by_sid["Keys"]["Resource"] == by_sid["KeyGrants"]["Resource"] == [key]
     assert by_sid["Roles"]["Resource"] == ["arn:aws-us-gov:iam::123456789012:role/ml/x-*"]
+    role = "arn:aws:iam::210987654321:role/dns"
+    assert "DnsRole" not in by_sid
+    (dns,) = (each for each in statements("stacks", scope._replace(dns_role=role)) if each["Sid"] == "DnsRole")
+    assert dns["Action"] == ["sts:AssumeRole"] and dns["Resource"] == [role]
     text = json.dumps(list(by_sid.values()))
     assert not re.search(r"{\w", text) and "arn:aws:" not in text and "mlflow-*" not in text

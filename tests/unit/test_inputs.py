@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import RULES
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import MAY_BE_SECRET, Problem, unusable
 from support.bad_inputs import ARN, CORPUS, SPEC, Broken, broken_team
@@ -262,3 +262,18 @@ def test_zones_are_needed_by_those_who_manage_dns_records(manage_dns: bool | str
 
 def test_bootstrap_cannot_do_without_dns() -> None:
     assert [problem.variable for problem in check({**GOOD, "mlflow_manage_dns": False}, SPEC, bootstrap=True)[1]] == ["mlflow_manage_dns"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"mlflow_policy_account_id": "123456789012", "mlflow_policy_region": "eu-west-1"}, []),
+        ({"mlflow_aws_account_id": "123456789012", "mlflow_aws_region": "eu-west-1", "mlflow_policy_account_id": "", "mlflow_policy_region": ""}, []),
+        ({"mlflow_policy_region": "eu-west-1"}, ["mlflow_policy_account_id: is missing: The account that the documents are for"]),
+        ({"mlflow_policy_account_id": "123456789012", "mlflow_policy_region": ""}, ["mlflow_policy_region: is missing: The region that the documents are for"]),
+        ({"mlflow_aws_account_id": "1", "mlflow_aws_region": "eu-west-1"}, ["mlflow_aws_account_id: '1': give the 12 digits of the account, in quotes"]),
+    ],
+)
+def test_the_playbook_policy_needs_an_account_and_a_region_and_nothing_of_a_stack(given: dict[str, t.Any], told: list[str]) -> None:
+    others = {"mlflow_dns_assume_role_arn": "arn:aws:iam::210987654321:role/dns", "mlflow_policy_name_prefix": "mlflow-"}
+    assert list(map(str, check_policy({**others, **given}, SPEC))) == told

@@ -4,7 +4,8 @@
 """PRIVATE: the permissions that the caller needs, as policy documents for a prefix of names, an account and a region. Pure.
 
 The only place where they are written down: the playbook ``policy`` and ``docs/iam-policy-*.json`` are rendered from it. What a resource or
-a condition depends on stands in braces: the fields of ``Scope``, and ``{secrets}`` and ``{keys}``, which are lists.
+a condition depends on stands in braces: the fields of ``Scope``, of which ``{secrets}`` and ``{keys}`` are lists. A statement without
+resources is left out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Scope(t.NamedTuple):
     """The secrets that inputs name, where their names do not begin with the prefix."""
     keys: tuple[str, ...] = ()
     """The KMS keys that inputs name. None: all keys of the account and region."""
+    dns_role: str = ""
+    """The role of the account that has the hosted zones, if it is another one."""
 
     @property
     def partition(self) -> str:
@@ -134,6 +137,7 @@ _NETWORK = (
         {"ForAllValues:StringEquals": {"route53:ChangeResourceRecordSetsRecordTypes": ["A", "AAAA", "TXT"]}},
         why="inputs name the hosted zones, and the host names in them",
     ),
+    Statement("DnsRole", "sts:AssumeRole", ("{dns_role}",)),
     Statement("RecordChanges", "route53:GetChange", ("arn:{partition}:route53:::change/*",), why="AWS chooses the IDs of changes"),
 )
 
@@ -586,7 +590,10 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
 def documents(scope: Scope) -> dict[str, Document]:
     """The policy documents for a scope, by their names."""
     return {
-        name: {"Version": "2012-10-17", "Statement": [_rendered(each, scope) for each in statements if not (each.unbounded and scope.boundary)]}
+        name: {
+            "Version": "2012-10-17",
+            "Statement": [_rendered(each, scope) for each in statements if _resources(each, scope) and not (each.unbounded and scope.boundary)],
+        }
         for name, statements in STATEMENTS.items()
     }
 
@@ -600,12 +607,7 @@ def _rendered(statement: Statement, scope: Scope) -> Document:
     conditions = statement.conditions
     if statement.bounded and scope.boundary:
         conditions = {**conditions, "StringEquals": {**conditions.get("StringEquals", {}), "iam:PermissionsBoundary": scope.boundary}}
-    rendered: Document = {
-        "Sid": statement.sid,
-        "Effect": "Allow",
-        "Action": sorted(statement.actions.split()),
-        "Resource": list(dict.fromkeys(filled for each in statement.resources for filled in _filled(each, scope))),
-    }
+    rendered: Document = {"Sid": statement.sid, "Effect": "Allow", "Action": sorted(statement.actions.split()), "Resource": _resources(statement, scope)}
     if conditions:
         rendered["Condition"] = {operator: {key: _value(value, scope) for key, value in keys.items()} for operator, keys in conditions.items()}
     return rendered
@@ -615,10 +617,14 @@ def _value(value: str | list[str], scope: Scope) -> str | list[str]:
     return [_fill(each, scope) for each in value] if isinstance(value, list) else _fill(value, scope)
 
 
+def _resources(statement: Statement, scope: Scope) -> list[str]:
+    return list(dict.fromkeys(filled for each in statement.resources for filled in _filled(each, scope) if filled))
+
+
 def _filled(resource: str, scope: Scope) -> tuple[str, ...]:
     """The resources that one of a statement stands for."""
     lists = {"{secrets}": scope.secrets, "{keys}": scope.keys or (_fill("arn:{partition}:kms:{region}:{account}:key/*", scope),)}
-    return lists.get(resource) or () if resource in lists else (_fill(resource, scope),)
+    return lists[resource] if resource in lists else (_fill(resource, scope),)
 
 
 def _fill(text: str, scope: Scope) -> str:

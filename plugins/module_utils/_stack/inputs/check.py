@@ -17,7 +17,14 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 BOOTSTRAP_NEEDS = ("mlflow_unique_name", "mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")
 """What ``bootstrap`` cannot do without; the other required inputs are what it makes."""
 
-POLICY_USES = ("mlflow_policy_", "mlflow_aws_account_id", "mlflow_aws_region", "mlflow_permissions_boundary_arn", "mlflow_iam_role_path")
+POLICY_USES = (
+    "mlflow_policy_",
+    "mlflow_aws_account_id",
+    "mlflow_aws_region",
+    "mlflow_dns_assume_role_arn",
+    "mlflow_iam_role_path",
+    "mlflow_permissions_boundary_arn",
+)
 """How the inputs begin that the playbook ``policy`` uses."""
 
 OF_ZONES = ("mlflow_zone_id", "mlflow_api_zone_id")
