@@ -18,14 +18,14 @@ _VALUES = (str, int, float, bool)
 
 Document = dict[str, t.Any]
 Found = t.Iterator[tuple[str, t.Any, str]]
-"""The key with a problem, its value (None: not shown) and the remedy."""
+"""The key with a problem, its value (None: not shown) and the remedy. What is no name is the value."""
 
 
 def statement_problems(name: str, statements: list[Document]) -> t.Iterator[Problem]:
     """What IAM would refuse in the statements of the input ``name``."""
     for index, statement in enumerate(statements):
         for key, value, remedy in _found(statement, [other.get("Sid") for other in statements[:index]]):
-            yield Problem(f"{name}[{index}].{key}", value, remedy)
+            yield Problem(f"{name}[{index}].{key}".rstrip("."), value, remedy)
 
 
 def size(statements: list[Document]) -> int:
@@ -35,7 +35,8 @@ def size(statements: list[Document]) -> int:
 
 def _found(statement: Document, sids: list[t.Any]) -> Found:
     for key in statement.keys() - set(_KEYS):
-        yield key, None, f"a statement of a role's policy has the keys {', '.join(_KEYS)}"
+        remedy = f"a statement of a role's policy has the keys {', '.join(_KEYS)}"
+        yield (key, None, remedy) if re.fullmatch(r"\w{1,100}", key, re.ASCII) else ("", key, remedy)
     sid = statement.get("Sid", "")
     if not isinstance(sid, str) or not re.fullmatch(r"[A-Za-z0-9]{0,128}", sid):
         yield "Sid", sid, "give letters and digits"
