@@ -136,7 +136,7 @@ class Deployment(Resources):
             self.security_groups,
             self.bucket,
             lambda: self._load_balancers(self.names.load_balancers),
-            lambda: self._target_groups(self.names.target_groups),
+            lambda: self._target_groups(filter(None, self.names.target_groups)),  # preflight tells of one that has no name
             self._task_roles,
             lambda: self._authorizer(absent=self.jwt),
             self.log_groups,
