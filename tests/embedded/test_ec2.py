@@ -123,3 +123,24 @@ def test_a_prefix_list_counts_as_many_rules_as_it_may_have_entries(aws: Embedded
         if each.get("PrefixListId") == many
     ]
     has(rule, Description="Callers")
+
+
+def test_an_endpoint_changes_in_place_and_stands_alone(aws: EmbeddedAWS, network: Network) -> None:
+    """ModifyVpcEndpoint, and the refusals of CreateVpcEndpoint, of the API reference."""
+    ec2, service = aws.client("ec2"), f"com.amazonaws.{REGION}.s3"
+    tables = [ec2.create_route_table(VpcId=network.vpc)["RouteTable"]["RouteTableId"] for _table in range(2)]
+
+    def routed() -> list[str]:
+        shown = ec2.describe_route_tables(RouteTableIds=tables)["RouteTables"]
+        return [table["RouteTableId"] for table in shown if any("DestinationPrefixListId" in route for route in table["Routes"])]
+
+    gateway = {"VpcId": network.vpc, "ServiceName": service, "VpcEndpointType": "Gateway"}
+    endpoint = ec2.create_vpc_endpoint(**gateway, RouteTableIds=tables[:1])["VpcEndpoint"]["VpcEndpointId"]
+    assert routed() == tables[:1]
+    refused("RouteAlreadyExists", ec2.create_vpc_endpoint, **gateway, RouteTableIds=tables)
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=tables[1:], RemoveRouteTableIds=tables[:1])
+    assert routed() == tables[1:]
+    interface = {"VpcId": network.vpc, "ServiceName": f"com.amazonaws.{REGION}.logs", "VpcEndpointType": "Interface", "SubnetIds": network.subnets[:1]}
+    ec2.create_vpc_endpoint(**interface, PrivateDnsEnabled=True)
+    refused("InvalidParameter", ec2.create_vpc_endpoint, **interface, PrivateDnsEnabled=True)
+    ec2.create_vpc_endpoint(**interface, PrivateDnsEnabled=False)

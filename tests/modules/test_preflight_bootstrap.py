@@ -115,3 +115,22 @@ def test_what_bootstrap_has_already_counts_for_no_quota(aws: EmbeddedAWS) -> Non
     for _address in range(4):
         ec2.allocate_address(Domain="vpc")
     assert not [line for line in problems(aws) if "quota" in line]
+
+
+def test_a_nat_gateway_in_each_zone_takes_an_address_each(aws: EmbeddedAWS) -> None:
+    ec2 = aws.client("ec2")
+    made(aws)
+    ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip", OURS))
+    for _address in range(3):
+        ec2.allocate_address(Domain="vpc")
+    assert problems(aws) == []
+    (line,) = problems(aws, mlflow_bootstrap_nat_gateways="one_per_zone")
+    assert "the account has 4 Elastic IP addresses" in line and "needs 2 more" in line
+    assert problems(aws, mlflow_bootstrap_nat_gateways="none") == []
+
+
+def test_a_name_that_is_too_long_for_the_bucket_of_the_access_logs(aws: EmbeddedAWS) -> None:
+    """In eu-west-1 35 characters fit, and a stack's name has 32 at most; names of regions are longer elsewhere."""
+    assert not [line for line in problems(aws, mlflow_unique_name="a" * 35, mlflow_bootstrap_access_logs_bucket=True) if "access_logs" in line]
+    (line,) = (line for line in problems(aws, mlflow_unique_name="a" * 36, mlflow_bootstrap_access_logs_bucket=True) if "access_logs" in line)
+    assert "it may have 35 characters" in line

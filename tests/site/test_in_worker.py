@@ -29,7 +29,7 @@ MODULES = {path.stem for path in (Path(__file__).parents[2] / "plugins" / "modul
 """All but the action plugins that run no module."""
 ASKING = {"preflight": {}, "stack_health": {"name": "x", "domain_name": "x.example.com"}, "stack_lease": {}}
 """What changes nothing of a stack."""
-FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool"}
+FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool", "ec2_vpc_endpoints"}
 """What looks for things of its own tags only, and so does not come upon another's."""
 VARIABLES = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 EXPORTED = Path(__file__).parents[2] / "roles" / "mlflow" / "vars" / "main" / "tags.yml"

@@ -82,6 +82,11 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
             {"security_groups": [{"name": "x", "description": "x", "rules": []}]},
         ),
         Situation(
+            "ec2_vpc_endpoints",
+            {"vpc_id": vpc, "endpoints": [{"service": "com.amazonaws.eu-west-1.logs", "subnet_ids": subnets[:2]}]},
+            {"endpoints": [{"service": "com.amazonaws.eu-west-1.logs", "subnet_ids": subnets[1:]}]},
+        ),
+        Situation(
             "iam_roles",
             {"roles": [{"name": "x", "assume_role_policy": TRUST, "inline_policies": {"p": POLICY}, "managed_policies": []}]},
             {"roles": [{"name": "x", "assume_role_policy": TRUST, "managed_policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}]},

@@ -61,6 +61,7 @@ def test_the_names_of_a_stack() -> None:
         "authorizer_log_group": "/aws/lambda/mlflow-team-x-authorizer",
         "access_log_group": "/aws/vendedlogs/apigateway/mlflow-team-x",
         "previous_access_log_group": "/aws/apigateway/mlflow-team-x",
+        "access_logs_bucket": "mlflow-team-x-logs-123456789012-eu-west-1",
         "database_password_secret": "mlflow-team-x-database-password",
         "api_credentials_secret": "mlflow-team-x-api-credentials",
         "cognito_domain": "mlflow-team-x-123456789012",

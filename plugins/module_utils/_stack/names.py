@@ -95,7 +95,8 @@ class Names(t.NamedTuple):
     previous_access_log_group: str
     """What that was called in an earlier version; it keeps its lines until they expire."""
     database_password_secret: str
-    """With the next two: of ``bootstrap``."""
+    """With the next three: of ``bootstrap``."""
+    access_logs_bucket: str
     api_credentials_secret: str
     cognito_domain: str
 
@@ -177,6 +178,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         # characters, that AWS never takes one out of.
         access_log_group=f"/aws/vendedlogs/apigateway/{name}",
         previous_access_log_group=f"/aws/apigateway/{name}",
+        access_logs_bucket=f"{name}-logs-{account_id}-{region}",
         database_password_secret=f"{name}-database-password",
         api_credentials_secret=f"{name}-api-credentials",
         cognito_domain=f"{name}-{account_id}",

@@ -489,6 +489,12 @@ _BOOTSTRAP_NETWORK = (
         why="rules have no names and no tags; their security group, which AWS checks too, has to be the stack's",
     ),
     Statement(
+        "DefaultSecurityGroups",
+        "ec2:RevokeSecurityGroupEgress ec2:RevokeSecurityGroupIngress",
+        (_EC2 + "security-group/*",),
+        why="the default security group of a new VPC has no tags; it is closed",
+    ),
+    Statement(
         "ServiceLinkedRoles",
         "iam:CreateServiceLinkedRole",
         ("arn:{partition}:iam::{account}:role/aws-service-role/*",),
@@ -542,6 +548,16 @@ _BOOTSTRAP_ACCOUNTS = (
         """,
         ("arn:{partition}:cognito-idp:{region}:{account}:userpool/*",),
         _OWN,
+    ),
+    Statement(
+        "AccessLogsBucket",
+        """
+        s3:CreateBucket s3:DeleteBucket s3:GetBucketLocation s3:GetBucketOwnershipControls s3:GetBucketPolicy s3:GetBucketPublicAccessBlock
+        s3:GetBucketTagging s3:GetBucketVersioning s3:GetEncryptionConfiguration s3:GetLifecycleConfiguration s3:ListBucket
+        s3:ListBucketVersions s3:PutBucketOwnershipControls s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutBucketTagging
+        s3:PutBucketVersioning s3:PutEncryptionConfiguration s3:PutLifecycleConfiguration s3:TagResource s3:UntagResource
+        """,
+        ("arn:{partition}:s3:::{prefix}*",),
     ),
     Statement("KeyLists", "kms:ListAliases", _ALL, why=_NO_RESOURCES),
     Statement("NewKeys", "kms:CreateKey", _ALL, _NEW, why=_NO_RESOURCES),

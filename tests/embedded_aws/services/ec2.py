@@ -231,6 +231,34 @@ def delete_vpc_endpoints(original: Any, self: Any, vpce_ids: list[str] | None = 
     original(self, [each.id for each in endpoints if each not in slow])
 
 
+@gap(EC2Backend, "modify_vpc_endpoint")
+def modify_vpc_endpoint(original: Any, self: Any, vpc_id: str, *args: Any, **kwargs: Any) -> None:
+    """ModifyVpcEndpoint changes the routes of a gateway endpoint with its route tables."""
+    endpoint = self.vpc_end_points[vpc_id]
+    before = set(endpoint.route_table_ids)
+    endpoint.route_table_ids, endpoint.security_group_ids = list(endpoint.route_table_ids), list(endpoint.security_group_ids)
+    original(self, vpc_id, *args, **kwargs)
+    for table in before - set(endpoint.route_table_ids):
+        self.delete_route(table, endpoint.destination_prefix_list_id)
+    for table in set(endpoint.route_table_ids) - before:
+        self.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=endpoint.destination_prefix_list_id)
+
+
+@gap(EC2Backend, "create_vpc_endpoint")
+def create_vpc_endpoint(original: Any, self: Any, vpc_id: str, service_name: str, endpoint_type: str | None, *args: Any, **kwargs: Any) -> Any:
+    """CreateVpcEndpoint refuses a second gateway endpoint of a service for a route table, and a second private DNS name of it in a VPC."""
+    interface = (endpoint_type or "").lower() == "interface"
+    for other in self.vpc_end_points.values():
+        if (other.vpc_id, other.service_name, other.state) == (vpc_id, service_name, "available"):
+            if not interface and set(other.route_table_ids) & set(kwargs.get("route_table_ids") or []):
+                raise EC2ClientError("RouteAlreadyExists", f"route table already has a route with destination-prefix-list-id of {service_name}")
+            if interface and other.private_dns_enabled and kwargs.get("private_dns_enabled") and other.network_interface_ids:
+                raise EC2ClientError(
+                    "InvalidParameter", f"private-dns-enabled cannot be set because there is already a conflicting DNS domain for {service_name}"
+                )
+    return original(self, vpc_id, service_name, endpoint_type, *args, **kwargs)
+
+
 def _end_deletions(backend: Any) -> None:
     for endpoint in backend.vpc_end_points.values():
         if endpoint.state == "deleting" and endpoint.deletion_time.over():

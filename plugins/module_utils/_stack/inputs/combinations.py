@@ -257,6 +257,12 @@ def _zone(given: str, of_stack: str, v: Inputs) -> t.Iterator[Problem]:
         yield Problem(given, v[given], f"{of_stack} is {v[of_stack]}: leave one of the two out")
 
 
+def _nat_gateways(v: Inputs) -> t.Iterator[Problem]:
+    given = "mlflow_bootstrap_nat_gateways"
+    if v["mlflow_bootstrap_internet_access"] == "vpc_endpoints" and v[given] == "one_per_zone":
+        yield Problem(given, v[given], "mlflow_bootstrap_internet_access is vpc_endpoints, which has none: leave one of the two out")
+
+
 def _cognito_domain(v: Inputs) -> t.Iterator[Problem]:
     name = v["mlflow_unique_name"]
     if not v.get("mlflow_bootstrap_cognito_domain") and is_reserved_by_cognito(name):
@@ -396,5 +402,6 @@ OF_BOOTSTRAP: tuple[Combination, ...] = (
     (_certificate_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
     (partial(_zone, "mlflow_bootstrap_zone_id", "mlflow_zone_id"), ("mlflow_bootstrap_zone_id", "mlflow_zone_id")),
     (partial(_zone, "mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id"), ("mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id")),
+    (_nat_gateways, ("mlflow_bootstrap_internet_access", "mlflow_bootstrap_nat_gateways")),
     (_cognito_domain, ("mlflow_unique_name",)),
 )

@@ -250,6 +250,11 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_gunicorn_opts": _OPTIONS,
     "mlflow_uvicorn_opts": _OPTIONS,
     "mlflow_bootstrap_vpc_cidr": (is_vpc_cidr, "give a /16, such as 10.0.0.0/16"),
+    "mlflow_bootstrap_endpoint_buckets": (
+        distinct(lambda v: is_bucket_name(v) or re.fullmatch(r"arn:aws(-[a-z]+)*:s3:::[\w.*?/-]{1,1024}", v, re.ASCII) is not None),
+        "give different bucket names or ARNs such as arn:aws:s3:::bucket-prefix-*",
+    ),
+    "mlflow_bootstrap_password_minimum_length": (lambda v: v == 0 or 6 <= v <= 99, "give 6 to 99, or 0 for 14 in a new pool"),
     "mlflow_bootstrap_zone_id": _ZONE_ID,
     "mlflow_bootstrap_api_zone_id": _ZONE_ID,
     "mlflow_bootstrap_cognito_domain": (
