@@ -176,6 +176,12 @@ options:
             type: list
             elements: dict
             required: true
+  web_acl_arn:
+    description:
+      - ARN of the web ACL of AWS WAF, a regional one, that filters requests to the load balancer.
+      - Where omitted, a web ACL that this module has associated is disassociated, and one that others have associated stays. The load balancer has the
+        ARN in its tag C(mlflow-web-acl).
+    type: str
   dns_records:
     description:
       - The alias records that lead to the load balancer. With O(state=absent) they are removed before it.
@@ -383,7 +389,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             "load_balancer": {k: state[k] for k in balancer.unknown() if state},
             "target_group": {"arn": group.state["arn"]} if group and group.state else {},
             "superseded": [superseded.name] if superseded and not remove else [],
-            "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.child_resources if each.state},
+            "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.child_resources if each.state and "arn" in each.state},
         }
 
     return [*([group] if group else []), balancer, *([superseded] if superseded and remove else []), *records], results
@@ -406,6 +412,7 @@ def main() -> None:
             "security_groups": {"type": "list", "elements": "str"},
             "ip_address_type": {"type": "str", "choices": ["ipv4", "dualstack", "dualstack-without-public-ipv4"]},
             "attributes": {"type": "dict", "default": {}},
+            "web_acl_arn": {"type": "str"},
             "target_group": {
                 "type": "dict",
                 "options": {

@@ -7,7 +7,7 @@ import copy
 
 import pytest
 from modules.run_module import ModuleFailed, run_module
-from support.stack import give_ipv6
+from support.stack import give_ipv6, web_acl
 
 MODULE = "elbv2_load_balancer"
 NAME = "mlflow-team-x"
@@ -476,3 +476,40 @@ def test_a_half_made_one_is_completed(aws, given):
         run_module(MODULE, given["params"], aws)
     assert [line[:2] for line in lines(run(aws, given["params"]))] == [("create", "listener_rule")]
     unchanged(aws, given["params"])
+
+
+def associated(aws, result):
+    answer = aws.client("wafv2").get_web_acl_for_resource(ResourceArn=result["load_balancer"]["arn"])
+    return answer.get("WebACL", {}).get("ARN")
+
+
+def test_a_web_acl_is_associated_replaced_and_disassociated(aws, given):
+    params, (one, other) = given["params"], (web_acl(aws, name) for name in ("one", "other"))
+    assert ("create", "wafv2_web_acl_association", NAME, ["web_acl_arn"]) in lines(run(aws, {**params, "web_acl_arn": one}))
+    unchanged(aws, {**params, "web_acl_arn": one})
+    mark = aws.mark()
+    result = run(aws, {**params, "web_acl_arn": other})
+    assert lines(result) == [("update", "wafv2_web_acl_association", NAME, ["web_acl_arn"])] and associated(aws, result) == other
+    assert operations(aws, mark) == ["AddTags", "AssociateWebACL"]
+    result = run(aws, {**params, "web_acl_arn": other, "scheme": "internet-facing"})  # a new load balancer
+    assert associated(aws, result) == other
+    mark = aws.mark()
+    result = run(aws, {**params, "scheme": "internet-facing"})
+    assert lines(result) == [("delete", "wafv2_web_acl_association", NAME, [])] and associated(aws, result) is None
+    assert operations(aws, mark) == ["DisassociateWebACL", "RemoveTags"]
+    assert result["changes"][0]["warnings"] == ["requests are no longer filtered by this web ACL"]
+    unchanged(aws, {**params, "scheme": "internet-facing"})
+
+
+def test_a_web_acl_that_others_have_associated_stays(aws, given):
+    params, theirs = given["params"], web_acl(aws, "theirs")
+    result = run(aws, params)
+    aws.client("wafv2").associate_web_acl(WebACLArn=theirs, ResourceArn=result["load_balancer"]["arn"])
+    mark = aws.mark()
+    unchanged(aws, params)
+    assert [call for call in aws.calls(mark) if call["service"] == "wafv2"] == []
+    run(aws, {**params, "web_acl_arn": web_acl(aws, "ours")})
+    aws.client("wafv2").associate_web_acl(WebACLArn=theirs, ResourceArn=result["load_balancer"]["arn"])
+    unchanged(aws, params)
+    assert associated(aws, result) == theirs
+    run(aws, {**params, "web_acl_arn": theirs, "state": "absent"})

@@ -12,6 +12,7 @@ import pytest
 from ansible.module_utils.common import warnings as ansible_warnings
 from embedded_aws.client import ACCOUNT, REGION
 from modules.run_module import ModuleFailed, run_module
+from support.stack import logs_bucket, web_acl
 
 USERS = json.dumps({"ci": "correct horse battery staple"})
 OTHER_ACCOUNT = "210987654321"
@@ -222,6 +223,28 @@ def test_a_log_bucket_that_load_balancers_do_not_write_to_is_refused(aws, keyed)
         (line,) = problems(aws, **{name: given})
         assert line.startswith(f"{name}: '{given}': {reason}: ") and "own region, eu-west-1, whose default encryption is SSE-S3 (AES256)" in line
     assert preflight(aws, **{name: "logs"}) == ({}, [])
+
+
+def test_a_bucket_that_s3_does_not_log_into_is_refused(aws, keyed):
+    name, mine = "mlflow_artifact_bucket_access_logs_bucket", "mlflow-x-123456789012-eu-west-1"
+    bucket(aws, "no-policy")
+    bucket(aws, mine)
+    for given, reason in (
+        ("none", "no such bucket"),
+        ("no-policy", "its policy does not name logging.s3.amazonaws.com"),
+        (mine, "this is the artifact bucket"),
+    ):
+        lines = problems(aws, mlflow_unique_name="mlflow-x", **{name: given})
+        assert any(line.startswith(f"{name}: '{given}': {reason}") for line in lines), lines
+    aws.client("s3").delete_bucket(Bucket=mine)
+    assert preflight(aws, mlflow_unique_name="mlflow-x", **{name: logs_bucket(aws, "logs")})[1] == []
+
+
+def test_a_web_acl_has_to_exist(aws):
+    name, arn = "mlflow_load_balancer_web_acl_arn", web_acl(aws, "acl")
+    assert preflight(aws, **{name: arn}) == ({}, [])
+    (line,) = problems(aws, **{name: arn.replace("/acl/", "/other/")})
+    assert "no such web ACL in account 123456789012 and eu-west-1" in line
 
 
 # Secrets that hold numbers

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services import s3 as service
 from embedded_aws.client import REGION, EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
+from support.stack import logs_bucket
 
 NAME = "mlflow-x-123456789012-eu-west-1"
 ARN = f"arn:aws:s3:::{NAME}"
@@ -69,6 +70,34 @@ def test_makes_a_bucket_once(aws: EmbeddedAWS) -> None:
     assert aws.mutating(mark) == []
     tags = aws.client("s3").get_bucket_tagging(Bucket=NAME)["TagSet"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == OWNER
+
+
+def test_access_logs_are_turned_on_changed_and_off(aws: EmbeddedAWS) -> None:
+    logs = {"bucket": logs_bucket(aws, "logs")}
+    run_module("s3_bucket", PARAMS, aws)
+    for access_logs, name in ((logs, "access_logs.bucket"), ({**logs, "prefix": "a/"}, "access_logs.prefix")):
+        plan = run_module("s3_bucket", {**PARAMS, "access_logs": access_logs}, aws, check=True)
+        made = run_module("s3_bucket", {**PARAMS, "access_logs": access_logs}, aws)
+        assert made["changes"] == plan["changes"] and name in [field["name"] for field in made["changes"][0]["fields"]]
+        assert not run_module("s3_bucket", {**PARAMS, "access_logs": access_logs}, aws)["changed"]
+    enabled = aws.client("s3").get_bucket_logging(Bucket=NAME)["LoggingEnabled"]
+    assert (enabled["TargetBucket"], enabled["TargetPrefix"]) == ("logs", "a/")
+    mark = aws.mark()
+    (change,) = run_module("s3_bucket", PARAMS, aws)["changes"]
+    assert operations(aws, mark) == ["PutBucketLogging", "PutBucketTagging"] and change["warnings"] == ["access to it is no longer logged"]
+    assert "LoggingEnabled" not in aws.client("s3").get_bucket_logging(Bucket=NAME)
+    mark = aws.mark()
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+    assert "GetBucketLogging" not in [call["operation"] for call in aws.calls(mark)]
+
+
+def test_access_logs_that_others_have_turned_on_stay(aws: EmbeddedAWS) -> None:
+    run_module("s3_bucket", {**PARAMS, "access_logs": {"bucket": logs_bucket(aws, "logs")}}, aws)
+    enabled = {"LoggingEnabled": {"TargetBucket": logs_bucket(aws, "theirs"), "TargetPrefix": ""}}
+    aws.client("s3").put_bucket_logging(Bucket=NAME, BucketLoggingStatus=enabled)
+    run_module("s3_bucket", PARAMS, aws)
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+    assert aws.client("s3").get_bucket_logging(Bucket=NAME)["LoggingEnabled"]["TargetBucket"] == "theirs"
 
 
 def test_the_policy_is_sent_as_it_is_given_and_compared_by_its_meaning(aws: EmbeddedAWS) -> None:

@@ -20,7 +20,7 @@ from embedded_aws.client import EmbeddedAWS
 from support.account import listing
 from support.cloudformation import findings
 from support.plans import departures
-from support.stack import Inputs, Stack, give_ipv6, prerequisites, public_subnets
+from support.stack import Inputs, Stack, give_ipv6, logs_bucket, prerequisites, public_subnets, web_acl
 
 
 class Given(t.NamedTuple):
@@ -34,6 +34,7 @@ class Given(t.NamedTuple):
     client: str
     public_subnets: list[str]
     prefix_list: str
+    web_acls: tuple[str, str, None]
 
 
 Values = t.Callable[[Given], Inputs]
@@ -481,6 +482,16 @@ CASES = [
     Case(
         "access logs", lambda g: {"mlflow_load_balancer_access_logs_bucket": "logs-bucket"}, "update elbv2_load_balancer", "elbv2:ModifyLoadBalancerAttributes"
     ),
+    *(
+        Case(name, lambda g, n=n: {"mlflow_load_balancer_web_acl_arn": g.web_acls[n]}, f"{action} wafv2_web_acl_association", calls, warns)
+        for n, (name, action, calls, warns) in enumerate(
+            (
+                ("a web ACL", "create", "wafv2:AssociateWebACL, elbv2:AddTags", ()),
+                ("another web ACL", "update", "wafv2:AssociateWebACL, elbv2:AddTags", ()),
+                ("no web ACL", "delete", "wafv2:DisassociateWebACL, elbv2:RemoveTags", ("no longer filtered",)),
+            )
+        )
+    ),
     Case("their prefix", lambda g: {"mlflow_load_balancer_access_logs_prefix": "mlflow"}, "update elbv2_load_balancer", "elbv2:ModifyLoadBalancerAttributes"),
     Case(
         "clients of the API, and groups and scopes of its users",
@@ -524,6 +535,19 @@ CASES = [
         "update s3_bucket",
         "s3:PutBucketLifecycleConfiguration",
         ("lifecycle_rules: expire-noncurrent-versions: objects or versions of them are deleted earlier",),
+    ),
+    Case(
+        "access logs of the bucket",
+        lambda g: {"mlflow_artifact_bucket_access_logs_bucket": "logs-bucket", "mlflow_artifact_bucket_access_logs_prefix": "artifacts"},
+        "update s3_bucket",
+        "s3:PutBucketLogging, s3:PutBucketTagging",
+    ),
+    Case(
+        "no access logs of the bucket",
+        lambda g: {"mlflow_artifact_bucket_access_logs_bucket": None, "mlflow_artifact_bucket_access_logs_prefix": None},
+        "update s3_bucket",
+        "s3:PutBucketLogging, s3:PutBucketTagging",
+        ("access to it is no longer logged",),
     ),
     Case(
         "a key of the bucket",
@@ -639,7 +663,7 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     registry = aws_server.client("secretsmanager").create_secret(Name="registry", SecretString='{"username": "ci", "password": "t"}')["ARN"]
     pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
     client = aws_server.client("cognito-idp").create_user_pool_client(UserPoolId=pool, ClientName="programs")
-    aws_server.client("s3").create_bucket(Bucket="logs-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    logs_bucket(aws_server, "logs-bucket")
     aws_server.client("s3").put_object(Bucket="logs-bucket", Key="mlflow.env", Body=b"# of the team\nA_FILE=1\n")
     aws_server.client("ssm").put_parameter(Name=PARAMETER, Value="s", Type="SecureString", KeyId=inputs["mlflow_key_arn"])
     stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
@@ -647,7 +671,8 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     public = public_subnets(aws_server, inputs["mlflow_vpc_id"])
     give_ipv6(aws_server, inputs["mlflow_vpc_id"], [*inputs["mlflow_load_balancer_subnet_ids"], *public])
     offices = ec2.create_managed_prefix_list(PrefixListName="offices", AddressFamily="IPv4", MaxEntries=10)["PrefixList"]["PrefixListId"]
-    return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public, offices)
+    web_acls = (web_acl(aws_server, "one"), web_acl(aws_server, "other"), None)
+    return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public, offices, web_acls)
 
 
 def counted(text: str) -> Counter[str]:

@@ -250,6 +250,9 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_database_min_capacity", (-0.5, 0.7, 257)),
     ("mlflow_database_max_capacity", (0, 0.5, 1.25, 257)),
     ("mlflow_database_seconds_until_auto_pause", (299, 86401)),
+    ("mlflow_load_balancer_web_acl_arn", ("acl", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/x/0f4b4b4e-0000-4000-8000-000000000000")),
+    ("mlflow_artifact_bucket_access_logs_bucket", ("Logs", "s3://logs", "arn:aws:s3:::logs")),
+    ("mlflow_artifact_bucket_access_logs_prefix", ("/a", "a/", "a//b", "a" * 513)),
     ("mlflow_database_maintenance_window", ("sun", "04:30-05:30", "sun:04:30-sun:04:45", "sun:04:30-tue:04:30", "son:04:30-son:05:30")),
     ("mlflow_database_port", (-1, 80, 1149, 65536)),
     ("mlflow_database_reader_count", (-1, 16)),
@@ -602,6 +605,11 @@ CONTRADICTORY = (
         "PostgreSQL that can be rewound",
         {"mlflow_database_engine": "aurora-postgresql", "mlflow_rds_cluster_engine_version": "17.7", "mlflow_database_backtrack_window": 3600},
         ("mlflow_database_backtrack_window",),
+    ),
+    Broken(
+        "access logs of a bucket that is not the stack's",
+        {"mlflow_artifact_bucket_id": "my-bucket", "mlflow_artifact_bucket_access_logs_bucket": "logs"},
+        ("mlflow_artifact_bucket_access_logs_bucket",),
     ),
     Broken("KMS without a key", {"mlflow_artifact_bucket_encryption_algorithm": "aws:kms"}, ("mlflow_artifact_bucket_encryption_key_arn",)),
     Broken(

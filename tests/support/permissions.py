@@ -50,6 +50,19 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
             "rds:DescribeAccountAttributes",  # bootstrap, unlike site
         )
     },
+    # Of web ACLs of other resources than load balancers, and of those that are shared with other accounts
+    **{
+        (f"wafv2:{operation}", other): None
+        for operation, others in {
+            "AssociateWebACL": "amplify:AssociateWebACL apigateway:SetWebACL apprunner:AssociateWebAcl appsync:AssociateWebACL appsync:SetWebACL "
+            "cognito-idp:AssociateWebACL ec2:AssociateVerifiedAccessInstanceWebAcl wafv2:GetPermissionPolicy wafv2:PutPermissionPolicy",
+            "DisassociateWebACL": "amplify:DisassociateWebACL apigateway:SetWebACL apprunner:DisassociateWebAcl appsync:DisassociateWebACL "
+            "appsync:SetWebACL cognito-idp:DisassociateWebACL ec2:DisassociateVerifiedAccessInstanceWebAcl wafv2:PutPermissionPolicy",
+            "GetWebACLForResource": "amplify:GetWebACLForResource apprunner:DescribeWebAclForService appsync:GetWebACLForResource "
+            "cognito-idp:GetWebACLForResource ec2:GetVerifiedAccessInstanceWebAcl",
+        }.items()
+        for other in others.split()
+    },
     # The documentation of CreateKey names kms:CreateKey and kms:TagResource as all that is required.
     ("kms:CreateKey", "kms:PutKeyPolicy"): None,
 }

@@ -16,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
-from embedded_aws.client import ACCOUNT, EmbeddedAWS
+from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 
 from support.plans import read_plan
 
@@ -41,6 +41,25 @@ def as_data(value: t.Any) -> t.Any:
     if isinstance(value, list):
         return [as_data(each) for each in value]
     return Unsafe(value) if isinstance(value, str) and "{" in value else value
+
+
+def logs_bucket(aws: EmbeddedAWS, name: str) -> str:
+    """The name of a new bucket that takes access logs of buckets and load balancers."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    statements = [
+        {"Effect": "Allow", "Principal": {"Service": service}, "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{name}/*"}
+        for service in ("logging.s3.amazonaws.com", "logdelivery.elasticloadbalancing.amazonaws.com")
+    ]
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    return name
+
+
+def web_acl(aws: EmbeddedAWS, name: str) -> str:
+    """The ARN of a new web ACL of AWS WAF."""
+    metrics = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": name}
+    created = aws.client("wafv2").create_web_acl(Name=name, Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=metrics)
+    return created["Summary"]["ARN"]
 
 
 def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> Inputs:

@@ -128,6 +128,21 @@ _NETWORK = (
         """,
         (_ELB + "loadbalancer/app/{prefix}*", _ELB + "listener/app/{prefix}*", _ELB + "listener-rule/app/{prefix}*", _ELB + "targetgroup/{prefix}*"),
     ),
+    Statement(
+        "WebAclOfTheLoadBalancer",
+        """
+        elasticloadbalancing:CreateWebACLAssociation elasticloadbalancing:DeleteWebACLAssociation elasticloadbalancing:GetLoadBalancerWebACL
+        wafv2:AssociateWebACL wafv2:DisassociateWebACL wafv2:GetWebACLForResource
+        """,
+        (_ELB + "loadbalancer/app/{prefix}*",),
+    ),
+    Statement("WebAclAssociations", "elasticloadbalancing:SetWebAcl", _ALL, why=_NO_RESOURCES),
+    Statement(
+        "WebAcls",
+        "wafv2:AssociateWebACL wafv2:GetWebACL wafv2:GetWebACLForResource",
+        ("arn:{partition}:wafv2:{region}:{account}:regional/webacl/*",),
+        why="an input names the web ACL",
+    ),
     Statement("Certificates", "acm:DescribeCertificate", ("arn:{partition}:acm:{region}:{account}:certificate/*",), why="inputs name the certificates"),
     Statement("Zones", "route53:GetHostedZone route53:ListResourceRecordSets", ("arn:{partition}:route53:::hostedzone/*",), why="inputs name the hosted zones"),
     Statement(
@@ -252,9 +267,9 @@ _STORAGE = (
     Statement(
         "Bucket",
         """
-        s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucketOwnershipControls s3:GetBucketPolicy
+        s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucketLogging s3:GetBucketOwnershipControls s3:GetBucketPolicy
         s3:GetBucketPublicAccessBlock s3:GetBucketTagging s3:GetBucketVersioning s3:GetEncryptionConfiguration s3:GetLifecycleConfiguration
-        s3:ListBucket s3:ListBucketMultipartUploads s3:ListBucketVersions s3:ListTagsForResource s3:PutBucketOwnershipControls
+        s3:ListBucket s3:ListBucketMultipartUploads s3:ListBucketVersions s3:ListTagsForResource s3:PutBucketLogging s3:PutBucketOwnershipControls
         s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning s3:PutEncryptionConfiguration
         s3:PutLifecycleConfiguration s3:TagResource s3:UntagResource
         """,
@@ -263,7 +278,7 @@ _STORAGE = (
     Statement("Objects", "s3:AbortMultipartUpload s3:DeleteObject s3:DeleteObjectVersion", ("arn:{partition}:s3:::{prefix}*/*",)),
     Statement(
         "OtherBuckets",
-        "s3:GetEncryptionConfiguration s3:ListBucket",
+        "s3:GetBucketPolicy s3:GetEncryptionConfiguration s3:ListBucket",
         ("arn:{partition}:s3:::*",),
         why="inputs name buckets for artifacts and access logs; their objects cannot be read",
     ),

@@ -54,6 +54,7 @@ class Resources:
 
     def __init__(self, aws: Aws, names: Names) -> None:
         self.aws, self.names = aws, names
+        self.web_acl_arn: str | None = None
         self.common: dict[str, t.Any] = {"tags": owner(names.unique_name), "absent": self.absent}
 
     def layers(self) -> tuple[Layer, ...]:
@@ -68,7 +69,7 @@ class Resources:
 
     def _load_balancers(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
         for name in names:
-            yield LoadBalancer(self.aws, name, {"attributes": {}}, **self.common)
+            yield LoadBalancer(self.aws, name, {"attributes": {}, "web_acl_arn": self.web_acl_arn}, **self.common)
 
     def _target_groups(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
         for name in names:
@@ -129,6 +130,7 @@ class Deployment(Resources):
         self.inputs = inputs
         self.jwt = inputs.get("mlflow_api_authorizer") == "jwt"
         self.manage_dns = manages_dns(inputs)
+        self.web_acl_arn = inputs.get("mlflow_load_balancer_web_acl_arn")
 
     def layers(self) -> tuple[Layer, ...]:
         return (
@@ -163,6 +165,8 @@ class Deployment(Resources):
     def bucket(self) -> t.Iterator[Resource]:
         if not self.inputs.get("mlflow_artifact_bucket_id"):
             settings: State = dict.fromkeys(Bucket.settings, {} if self.whole else None)
+            if not self.inputs.get("mlflow_artifact_bucket_access_logs_bucket"):
+                settings["access_logs"] = None
             yield Bucket(self.aws, self.names.bucket, {**settings, "expected_bucket_owner": self.aws.account_id}, **self.common)
 
     def log_groups(self) -> t.Iterator[Resource]:

@@ -17,6 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.el
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.listener import Listener, read_listeners
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.resource import Elbv2Resource, attribute_dict, attribute_values, tags_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup, name_in
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.web_acl import WEB_ACL_TAG, WebAclAssociation, associated_web_acl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import AliasTarget, records_tag, take_records
 
 DELETION_PROTECTION = "deletion_protection.enabled"
@@ -31,6 +32,8 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
     def __init__(self, *args: t.Any, target_group: TargetGroup | None = None, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self.target_group = target_group
+        self.web_acl: str | None = None
+        """The web ACL that the stack has associated, as the tag says that was there before this run."""
 
     def target_groups(self) -> set[str]:
         """The names of the target groups that the rules which it had before this run forward to."""
@@ -47,14 +50,16 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
         if balancer is None:
             return None
         arn = balancer["LoadBalancerArn"]
-        answer, all_tags, _listeners = run_concurrently(
+        answer, all_tags, *_for_children = run_concurrently(
             lambda: elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn),
             lambda: tags_of(self.aws, [arn]),
             lambda: self._listeners(arn),  # for children()
+            *([lambda: associated_web_acl(self.aws, arn)] if self.spec.get("web_acl_arn") else []),
         )
         attributes = attribute_dict(answer["Attributes"])
         tags = all_tags[arn]
         self.dns_records = take_records(tags)
+        self.web_acl = tags.pop(WEB_ACL_TAG, None)
         protected = attributes.get(DELETION_PROTECTION) == "true"
         if protected and self.absent and not self._may_disable_protection() and not self._owned_by_another({"tags": tags}):
             raise AwsError(PROTECTED)  # before anything that leads to it is removed
@@ -170,6 +175,16 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
         return [each for each in (group, group and group.superseded) if each]
 
     def children(self) -> list[Resource]:
+        return [*self._listener_children(), *self._web_acl_children()]
+
+    def _web_acl_children(self) -> list[WebAclAssociation]:
+        """The association with a web ACL. A removed load balancer takes its own along."""
+        wanted = self.spec.get("web_acl_arn")
+        if self.absent or not (wanted or self.web_acl):
+            return []
+        return [WebAclAssociation(self.aws, self.name, {"arn": wanted or self.web_acl}, parent=self, absent=not wanted)]
+
+    def _listener_children(self) -> list[Listener]:
         existing = {} if self.newly_created() else self._listeners(self.actual["arn"])
         wanted = {spec["port"]: spec for spec in ([] if self.absent else self.spec["listeners"])}
         return [

@@ -174,6 +174,11 @@ def _bucket_key(v: Inputs) -> t.Iterator[Problem]:
         yield Problem(key, "", f"is missing: give the key, since {algorithm} is aws:kms")
 
 
+def _bucket_logs(v: Inputs) -> t.Iterator[Problem]:
+    name = "mlflow_artifact_bucket_access_logs_bucket"
+    yield Problem(name, v[name], "mlflow_artifact_bucket_id is a bucket of yours: leave this input out, and turn its access logs on yourself")
+
+
 def _basic_credentials(v: Inputs) -> t.Iterator[Problem]:
     secret = "mlflow_api_credentials_secret_arn"
     if v["mlflow_api_authorizer"] == "jwt":
@@ -382,6 +387,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_auto_pause, ("mlflow_database_auto_pause", "mlflow_database_min_capacity")),
     (_backtrack, ("mlflow_database_engine", "mlflow_database_backtrack_window")),
     (_bucket_key, ("mlflow_artifact_bucket_encryption_algorithm",)),
+    (_bucket_logs, ("mlflow_artifact_bucket_id", "mlflow_artifact_bucket_access_logs_bucket")),
     (_basic_credentials, ("mlflow_api_authorizer", "mlflow_api_credentials_secret_arn")),
     (_callers, ()),
     (_address_type, ("mlflow_load_balancer_ip_address_type",)),

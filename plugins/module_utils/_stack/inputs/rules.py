@@ -79,6 +79,7 @@ _ACU = "give Aurora capacity units in steps of 0.5"
 
 OWN_TAGS = (
     "managed-by",
+    "mlflow-access-logs",
     "mlflow-client-secret-version",
     "mlflow-database-prepared",
     "mlflow-database-schema",
@@ -93,6 +94,7 @@ OWN_TAGS = (
     "mlflow-stack",
     "mlflow-supersedes",
     "mlflow-version",
+    "mlflow-web-acl",
 )
 """Tags by which the collection recognises what is its own and remembers what AWS cannot be asked."""
 
@@ -148,6 +150,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_load_balancer_idle_timeout": (between(1, 4000), "give 1 to 4000 seconds"),
     "mlflow_load_balancer_deregistration_delay": (between(0, 3600), "give 0 to 3600 seconds"),
     "mlflow_load_balancer_session_timeout": (between(1, 604800), "give 1 to 604800 seconds"),
+    "mlflow_load_balancer_web_acl_arn": (
+        arn_of("wafv2", r"regional/webacl/[\w-]{1,128}/[0-9a-f-]{36}"),
+        "give the ARN of a regional web ACL of AWS WAF, not one for CloudFront",
+    ),
     "mlflow_load_balancer_access_logs_bucket": _BUCKET,
     "mlflow_load_balancer_access_logs_prefix": (
         lambda v: re.fullmatch(_PATH, v, re.ASCII) is not None and len(v) <= 512 and "AWSLogs" not in v,
@@ -218,6 +224,8 @@ RULES: dict[str, tuple[Rule, str]] = {
     ),
     "mlflow_artifact_bucket_encryption_key_arn": _KEY,
     "mlflow_artifact_bucket_noncurrent_days": (between(1, 36500), "give 1 to 36500 days"),
+    "mlflow_artifact_bucket_access_logs_bucket": _BUCKET,
+    "mlflow_artifact_bucket_access_logs_prefix": (matches(_PATH, 512), "give a prefix such as logs/mlflow, without a slash at either end"),
     "mlflow_artifact_buckets_mlflow_will_read": (
         distinct(lambda v: is_bucket_name(v) or re.fullmatch(r"arn:aws(-[a-z]+)*:s3:::[\w.*?/-]{1,1024}", v, re.ASCII) is not None),
         "give different bucket names or ARNs such as arn:aws:s3:::bucket-prefix-*",

@@ -14,11 +14,12 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, names_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, load_balancer, prefix_lists, vpc_links
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.availability_zones import VPC_LINKS, is_known, lacks
 
 LOAD_BALANCER, SERVICE, DATABASE = NAMES = tuple(f"mlflow_{of}_subnet_ids" for of in ("load_balancer", "service", "database"))
+WEB_ACL = "mlflow_load_balancer_web_acl_arn"
 FREE = 8
 """Addresses that an Application Load Balancer takes to be free in each of its subnets (its User Guide)."""
 CALLERS, ADDRESS_TYPE = "mlflow_load_balancer_ingress_cidr_blocks", "mlflow_load_balancer_ip_address_type"
@@ -36,7 +37,13 @@ class Network(Checks):
             (self.internet_route, (), ("mlflow_vpc_id",)),
             (self.name_of_api_load_balancer, (), ("mlflow_unique_name",)),
             (self.names_of_target_groups, (), ("mlflow_unique_name",)),
+            (self.web_acl, (), (WEB_ACL,)),
         ]
+
+    def web_acl(self) -> Problems:
+        name, acl_id = self.inputs[WEB_ACL].split("/")[2:]
+        if none_if_missing(self.aws.client("wafv2").get_web_acl, "WAFNonexistentItemException", Name=name, Scope="REGIONAL", Id=acl_id) is None:
+            yield self.problem(WEB_ACL, f"no such web ACL in account {self.aws.account_id} and {self.aws.region}: make it, or leave the input out")
 
     def subnets(self) -> Problems:
         known, vpc = self.known(), self.inputs["mlflow_vpc_id"]
