@@ -230,6 +230,17 @@ def faults() -> None:
     pytest("trouble", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "faults", "tests/site", "tests/modules")
 
 
+def security() -> None:
+    """An outside scanner over a deployed stack. Its packages take longer to install than a test may take, so it is no part of `make test`."""
+    status = subprocess.run([ROOT / "scripts" / "prowler_venv"], check=False).returncode
+    if status == 3:
+        results.not_run.append("security: it needs a Python of 3.10 to 3.13")
+    elif status:
+        results.failed.append("security: prowler was not installed")
+    else:
+        pytest("security", "tests/security")
+
+
 def has_runtime_programs() -> bool:
     """Whether MariaDB, PostgreSQL and Chromium are on this machine; on Debian root installs them."""
 
@@ -294,7 +305,9 @@ def package() -> None:
     pytest("package", "-m", "package", "tests", env=env | {"PYTHONPATH": str(collections)})
 
 
-STEPS: dict[str, Callable[[], None]] = {step.__name__: step for step in (lint, sanity, unit, modules, site, faults, runtime, molecule, versions, package)}
+STEPS: dict[str, Callable[[], None]] = {
+    step.__name__: step for step in (lint, sanity, unit, modules, site, faults, security, runtime, molecule, versions, package)
+}
 
 
 BESIDE = ("versions", "runtime", "molecule", "package", "sanity", "lint")
