@@ -123,7 +123,11 @@ def _typos() -> t.Iterator[Broken]:
 def _hostile() -> t.Iterator[Broken]:
     for name in GRAMMAR:
         for what, text in HOSTILE.items():
-            if what == "flag" and name in ("mlflow_artifact_bucket_path", "mlflow_load_balancer_access_logs_prefix"):
+            if what == "flag" and name in (
+                "mlflow_artifact_bucket_path",
+                "mlflow_artifact_bucket_access_logs_prefix",
+                "mlflow_load_balancer_access_logs_prefix",
+            ):
                 continue  # S3 takes it
             yield Broken(f"{name} with {what}", {name: text}, (name,))
     for name, option in SPEC.items():
