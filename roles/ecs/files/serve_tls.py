@@ -5,7 +5,7 @@
 
 It uses what the image has: Python, and cryptography, which MLflow needs. MLflow itself speaks plain HTTP to 127.0.0.1, as the jobs that it
 starts expect it, whichever its web server is. The certificate is made anew for each task and is signed by nobody: the load balancer encrypts,
-and does not verify. Plain HTTP is taken too, for the minutes in which one target group takes the place of another; only the load balancer can
+and does not verify. Plain HTTP is taken too, because each target group takes the place of another in a stack that is in use; only the load balancer can
 connect at all.
 """
 
