@@ -216,6 +216,11 @@ options:
       retention_in_days:
         description: Days after which log events expire. Not managed where omitted.
         type: int
+      kms_key_id:
+        description:
+          - ARN of the KMS key that encrypts the log group. Not managed where omitted.
+          - An empty string disassociates a key that this module has associated.
+        type: str
       format:
         description: The fields of a line, each with the C($context) variable that it shows.
         type: dict
@@ -360,7 +365,7 @@ def _deployment(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.C
     tags, log, of_domain = params["tags"], params["access_log"], params["domain"]
     if not params["vpc_link"]["subnet_ids"] or (of_domain and not of_domain["certificate_arn"]):
         raise AwsError("vpc_link needs subnet_ids, and domain a certificate_arn")
-    log_group = _log_group(aws, log["log_group"], tags, retention_in_days=log["retention_in_days"]) if log else None
+    log_group = _log_group(aws, log["log_group"], tags, log) if log else None
     link = VpcLink(aws, params["vpc_link"]["name"], params["vpc_link"], tags=tags)
     domain = DomainName(aws, of_domain["name"], of_domain, tags=tags) if of_domain else None
     before = [each for each in (log_group, link, domain) if each]
@@ -394,8 +399,9 @@ def _removal(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Call
     return [*leading, api, *used], lambda: {"api": {}}
 
 
-def _log_group(aws: Aws, name: str, tags: dict[str, str], *, retention_in_days: int | None = None, absent: bool = False) -> LogGroup:
-    return LogGroup(aws, name, {"retention_in_days": retention_in_days, "kms_key_id": None, "account_id": aws.account_id}, tags=tags, absent=absent)
+def _log_group(aws: Aws, name: str, tags: dict[str, str], log: dict[str, t.Any] | None = None, *, absent: bool = False) -> LogGroup:
+    spec = {option: log[option] if log else None for option in ("retention_in_days", "kms_key_id")}
+    return LogGroup(aws, name, {**spec, "account_id": aws.account_id}, tags=tags, absent=absent)
 
 
 def _superseded_function(aws: Aws, params: dict[str, t.Any]) -> list[Resource]:
@@ -453,6 +459,7 @@ def main() -> None:
                     "log_group": {"type": "str", "required": True},
                     "former_log_groups": {"type": "list", "elements": "str", "default": []},
                     "retention_in_days": {"type": "int"},
+                    "kms_key_id": {"type": "str", "no_log": False},
                     "format": {"type": "dict", "default": {}},
                 },
             },

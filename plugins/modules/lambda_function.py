@@ -84,7 +84,9 @@ options:
         description: Days after which log events expire. Not managed where omitted.
         type: int
       kms_key_id:
-        description: ARN of the KMS key that encrypts it. Not managed where omitted.
+        description:
+          - ARN of the KMS key that encrypts it. Not managed where omitted.
+          - An empty string disassociates a key that this module has associated.
         type: str
   account_id:
     description: The account, of which the ARN of O(log_group) tells. AWS is asked for it where omitted.

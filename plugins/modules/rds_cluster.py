@@ -136,6 +136,11 @@ options:
   log_retention_in_days:
     description: Days that the exported logs are kept. Not managed where omitted.
     type: int
+  log_kms_key_id:
+    description:
+      - ARN of the KMS key that encrypts the log groups of the exported logs. Not managed where omitted.
+      - An empty string disassociates a key that this module has associated.
+    type: str
   account_id:
     description: The account that the log groups are in. Default is the caller's, which one more call (C(sts:GetCallerIdentity)) finds out.
     type: str
@@ -412,6 +417,7 @@ def main() -> None:
             "deletion_protection": {"type": "bool"},
             "enabled_cloudwatch_logs_exports": {"type": "list", "elements": "str"},
             "log_retention_in_days": {"type": "int"},
+            "log_kms_key_id": {"type": "str", "no_log": False},
             "account_id": {"type": "str"},
             "engine_lifecycle_support": {"type": "str", "choices": ["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"]},
             "serverless_v2_scaling": {

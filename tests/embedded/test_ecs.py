@@ -178,15 +178,20 @@ def test_service_with_capacity_providers(aws: EmbeddedAWS, network: Network) -> 
     strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     refused("InvalidParameterException", create_service, aws=aws, network=network, capacityProviderStrategy=strategy)
     ecs = aws.client("ecs")
+    given = {"cluster": "c", "serviceName": "s", "taskDefinition": "f"}
+    assert "not associated with the cluster" in refused("InvalidParameterException", ecs.create_service, **given, capacityProviderStrategy=strategy)
+    ecs.put_cluster_capacity_providers(cluster="c", capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=[])
     service = ecs.create_service(
-        cluster="c",
-        serviceName="s",
-        taskDefinition="f",
-        desiredCount=1,
-        capacityProviderStrategy=strategy,
-        networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets}},
+        **given, desiredCount=1, capacityProviderStrategy=strategy, networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets}}
     )["service"]
     has(service, launchType=None, capacityProviderStrategy=[{**strategy[0], "base": 0}])
+    name = {"cluster": "c", "service": service["serviceName"]}
+    for wrong in ([{"capacityProvider": "EC2", "weight": 1}], [{"capacityProvider": "FARGATE", "weight": 0, "base": 1}]):
+        refused("InvalidParameterException", ecs.update_service, **name, capacityProviderStrategy=wrong)
+    deployments = service["deployments"]
+    back = ecs.update_service(**name, capacityProviderStrategy=[])["service"]  # "back to the launch type: pass an empty list"
+    has(back, launchType="FARGATE", capacityProviderStrategy=[])
+    assert [each["id"] for each in back["deployments"]] == [each["id"] for each in deployments]  # "doesn't trigger a new service deployment"
 
 
 def test_run_task(aws: EmbeddedAWS, network: Network) -> None:

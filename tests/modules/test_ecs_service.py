@@ -26,7 +26,7 @@ def given(aws):
     for number, target in enumerate(targets):
         action = {"Type": "forward", "TargetGroupArn": target}
         elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80 + number, DefaultActions=[action])
-    ecs.create_cluster(clusterName="x")
+    ecs.create_cluster(clusterName="x", capacityProviders=["FARGATE", "FARGATE_SPOT"])
     return {
         "name": "x",
         "cluster": "x",
@@ -124,6 +124,35 @@ def test_change(aws, given, change, fields):
     assert mutations(aws, since) == ["UpdateService"]
     since = aws.mark()
     assert not run(aws, given, **change(given))[1]["changed"] and mutations(aws, since) == []
+
+
+SPOT = {"capacity_provider": "FARGATE_SPOT", "weight": 3}
+MIXED = [{"capacity_provider": "FARGATE", "base": 1}, SPOT]
+
+
+def shares(aws):
+    there = service(aws)
+    return there.get("launchType"), {each["capacityProvider"]: (each["weight"], each["base"]) for each in there["capacityProviderStrategy"]}
+
+
+def test_capacity_providers_come_and_go_in_place(aws, given):
+    """Each change is a new deployment, which ECS would not start on its own; an empty strategy is the launch type again."""
+    run(aws, given)
+    for strategy, expected in ((MIXED, (None, {"FARGATE": (1, 1), "FARGATE_SPOT": (3, 0)})), ([SPOT], (None, {"FARGATE_SPOT": (3, 0)})), ([], ("FARGATE", {}))):
+        before, since = service(aws)["deployments"][0]["id"], aws.mark()
+        _planned, result = run(aws, given, capacity_provider_strategy=strategy)
+        (call,) = aws.mutating(since)
+        assert call["operation"] == "UpdateService" and call["params"]["forceNewDeployment"] is True
+        assert shares(aws) == expected and service(aws)["deployments"][0]["id"] != before
+        warned = any("Fargate Spot away" in warning for warning in result["changes"][0]["warnings"])
+        assert warned == (strategy is MIXED)
+        assert not run(aws, given, capacity_provider_strategy=strategy)[1]["changed"]
+
+
+def test_a_service_is_created_with_capacity_providers(aws, given):
+    run(aws, given, capacity_provider_strategy=MIXED)
+    assert shares(aws) == (None, {"FARGATE": (1, 1), "FARGATE_SPOT": (3, 0)})
+    assert not run(aws, given, capacity_provider_strategy=list(reversed(MIXED)))[1]["changed"]
 
 
 def test_another_target_group_and_another_task_definition(aws, given):

@@ -12,6 +12,7 @@ import pytest
 from ansible.module_utils.common import warnings as ansible_warnings
 from embedded_aws.client import ACCOUNT, REGION
 from modules.run_module import ModuleFailed, run_module
+from support.keys import key_policy
 from support.stack import logs_bucket, web_acl
 
 USERS = json.dumps({"ci": "correct horse battery staple"})
@@ -164,6 +165,18 @@ def test_what_is_under_a_key_that_cannot_be_used_is_refused_and_both_are_named(a
     named = ("'artifacts-x'", "'data-x'", "parameter/team/x/openai'", ":secret:token-")
     assert len(said) == len(named) and all(any(name in line for line in said) for name in named)
     assert all(f"it is under the key {key}, which is PendingDeletion" in line for line in said)
+
+
+def test_a_key_that_cloudwatch_logs_may_not_use_is_refused(aws):
+    kms, name = aws.client("kms"), "mlflow_service_log_kms_key_arn"
+    closed, key = (kms.create_key(**given)["KeyMetadata"]["Arn"] for given in ({}, {"Policy": key_policy()}))
+    (line,) = problems(aws, **{name: closed})
+    assert line.startswith(f"{name}: '{closed}': its policy does not let CloudWatch Logs use it") and f"logs.{REGION}.amazonaws.com kms:Encrypt*" in line
+    assert preflight(aws, **{name: key}) == ({}, [])
+    aws.faults({"service": "kms", "operation": "GetKeyPolicy", "error": denied("kms")})
+    assert preflight(aws, **{name: closed}) == ({}, [])  # AWS says it at the first log group
+    (line,) = problems(aws, **{name: key[:-4] + "0000"})
+    assert "no such key" in line
 
 
 def test_what_there_is_not_is_refused(aws, keyed):

@@ -19,6 +19,7 @@ import pytest
 from embedded_aws.client import EmbeddedAWS
 from support.account import listing
 from support.cloudformation import findings
+from support.keys import key_policy
 from support.plans import departures
 from support.stack import Inputs, Stack, give_ipv6, logs_bucket, prerequisites, public_subnets, web_acl
 
@@ -35,6 +36,7 @@ class Given(t.NamedTuple):
     public_subnets: list[str]
     prefix_list: str
     web_acls: tuple[str, str, None]
+    log_key: str
 
 
 Values = t.Callable[[Given], Inputs]
@@ -347,6 +349,23 @@ CASES = [
         "logs:PutRetentionPolicy*5",
         ("logs that are older than 30 days are deleted",),
     ),
+    Case("a key of the logs", lambda g: {"mlflow_service_log_kms_key_arn": g.log_key}, "update logs_log_group*5", "logs:TagResource*5, logs:AssociateKmsKey*5"),
+    Case(
+        "no key of the logs",
+        lambda g: {"mlflow_service_log_kms_key_arn": ""},
+        "update logs_log_group*5",
+        "logs:DisassociateKmsKey*5, logs:UntagResource*5",
+        ("can be read only as long as the key",),
+    ),
+    Case(
+        "Fargate Spot",
+        lambda g: {"mlflow_service_capacity_providers": [{"capacity_provider": "FARGATE", "base": 1}, {"capacity_provider": "FARGATE_SPOT", "weight": 3}]},
+        "update ecs_service",
+        "ecs:UpdateService",
+        ("AWS may take tasks on Fargate Spot away",),
+        revised=", ".join(f"service.capacity_providers.{name}.{share}" for name in ("FARGATE", "FARGATE_SPOT") for share in ("base", "weight")),
+    ),
+    Case("Fargate alone", lambda g: {"mlflow_service_capacity_providers": []}, "update ecs_service", "ecs:UpdateService", revised="service.capacity_providers"),
     Case(
         "fewest tasks",
         lambda g: {"mlflow_service_min_capacity": 1},
@@ -666,13 +685,14 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     logs_bucket(aws_server, "logs-bucket")
     aws_server.client("s3").put_object(Bucket="logs-bucket", Key="mlflow.env", Body=b"# of the team\nA_FILE=1\n")
     aws_server.client("ssm").put_parameter(Name=PARAMETER, Value="s", Type="SecureString", KeyId=inputs["mlflow_key_arn"])
+    log_key = aws_server.client("kms").create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
     stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
     stack.apply()
     public = public_subnets(aws_server, inputs["mlflow_vpc_id"])
     give_ipv6(aws_server, inputs["mlflow_vpc_id"], [*inputs["mlflow_load_balancer_subnet_ids"], *public])
     offices = ec2.create_managed_prefix_list(PrefixListName="offices", AddressFamily="IPv4", MaxEntries=10)["PrefixList"]["PrefixListId"]
     web_acls = (web_acl(aws_server, "one"), web_acl(aws_server, "other"), None)
-    return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public, offices, web_acls)
+    return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public, offices, web_acls, log_key)
 
 
 def counted(text: str) -> Counter[str]:

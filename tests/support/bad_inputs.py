@@ -325,6 +325,18 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ),
     ("mlflow_service_task_policy_statements", ({}, ["x"], [None], [{1: 2}])),
     ("mlflow_service_sidecar_container_definitions", ({}, ["x"], [None], [{1: 2}])),
+    (
+        "mlflow_service_capacity_providers",
+        (
+            {},
+            ["FARGATE"],
+            [{}],
+            [{"capacity_provider": "EC2"}],
+            [{"weight": 1}],
+            [{"capacity_provider": "FARGATE", "share": 1}],
+            [{"capacity_provider": "FARGATE", "weight": "much"}],
+        ),
+    ),
     ("mlflow_service_environment_files", ("x", ["mlflow.env"], ["s3://b/x.env"], [FILE.format("a.txt")], [FILE.format("a.env")] * 2)),
     ("mlflow_service_environment_files", ([FILE.format(f"{n}.env") for n in range(11)],)),
     ("mlflow_service_volumes", ({}, ["x"])),
@@ -473,6 +485,7 @@ BAD_SIDECARS: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
 )
 """What ECS refuses in one sidecar, and the field that is told."""
 VOLUMES, MOUNTS = "mlflow_service_volumes", "mlflow_service_mount_points"
+PROVIDERS = "mlflow_service_capacity_providers"
 EFS = "efsVolumeConfiguration"
 BAD_VOLUMES: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
     ("the name of the stack's own", "name", {"name": "tmp"}),
@@ -524,6 +537,13 @@ CONTRADICTORY = (
         (f"{SIDECAR}[0].portMappings",),
     ),
     *(Broken(f"a volume with {what}", {VOLUMES: [{"name": "v", **fields}]}, (f"{VOLUMES}[0].{told}",)) for what, told, fields in BAD_VOLUMES),
+    *(
+        Broken(f"a capacity provider with {what}", {PROVIDERS: [{"capacity_provider": "FARGATE"} | given]}, (f"{PROVIDERS}[0].{next(iter(given))}",))
+        for what, given in (("a weight below 0", {"weight": -1}), ("too much weight", {"weight": 1001}), ("too large a base", {"base": 100_001}))
+    ),
+    Broken("a capacity provider twice", {PROVIDERS: [{"capacity_provider": "FARGATE"}] * 2}, (f"{PROVIDERS}[1].capacity_provider",)),
+    Broken("two bases", {PROVIDERS: [{"capacity_provider": name, "base": 1} for name in ("FARGATE", "FARGATE_SPOT")]}, (PROVIDERS,)),
+    Broken("no weight", {PROVIDERS: [{"capacity_provider": "FARGATE", "weight": 0, "base": 1}]}, (PROVIDERS,)),
     Broken("two volumes of one name", {VOLUMES: [{"name": "v"}] * 2}, (f"{VOLUMES}[1].name",)),
     *(
         Broken(

@@ -171,6 +171,10 @@ def test_so_does_what_keeps_aws_from_being_asked(error: Exception, remedy: str) 
     ("text", "remedy"),
     [
         ("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref ghcr.io/mlflow/mlflow:v9", "mlflow_service_image"),
+        (
+            "AccessDeniedException: The specified KMS key does not exist or is not allowed to be used with Arn 'arn:aws:logs:eu-west-1:1:log-group:g'",
+            "mlflow_service_log_kms_key_arn",
+        ),
         ("ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: Connection timed out", "port 2049"),
         ("ResourceInitializationError: failed to download env files: unable to download env files: AccessDenied", "mlflow_service_environment_files"),
         ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed", "mlflow_service_secrets"),

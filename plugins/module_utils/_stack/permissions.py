@@ -297,7 +297,12 @@ _STORAGE = (
         """,
         ("arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}*",),
     ),
-    Statement("KeyReads", "kms:DescribeKey", ("arn:{partition}:kms:{region}:{account}:key/*",), why="inputs name the keys; only their configuration is read"),
+    Statement(
+        "KeyReads",
+        "kms:DescribeKey kms:GetKeyPolicy",
+        ("arn:{partition}:kms:{region}:{account}:key/*",),
+        why="inputs name the keys; only their configuration is read",
+    ),
     Statement(
         "Keys",
         "kms:Decrypt kms:Encrypt kms:GenerateDataKey",
@@ -379,8 +384,8 @@ _SERVERS = (
     Statement(
         "Logs",
         """
-        logs:AssociateKmsKey logs:CreateLogGroup logs:DeleteLogGroup logs:GetLogEvents logs:ListTagsForResource logs:PutRetentionPolicy
-        logs:TagResource logs:UntagResource
+        logs:AssociateKmsKey logs:CreateLogGroup logs:DeleteLogGroup logs:DisassociateKmsKey logs:GetLogEvents logs:ListTagsForResource
+        logs:PutRetentionPolicy logs:TagResource logs:UntagResource
         """,
         (
             _LOG_GROUP + "/ecs/{prefix}*",

@@ -85,6 +85,11 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         f"enable the key (mlflow_key_arn, mlflow_database_kms_key_arn) and let its policy allow the caller and the service, {_AGAIN}",
     ),
     (
+        r"not allowed to be used with (Arn|LogGroup)",
+        "let the policy of the key (mlflow_service_log_kms_key_arn) allow logs.<region>.amazonaws.com kms:Encrypt*, kms:Decrypt*, kms:ReEncrypt*, "
+        f"kms:GenerateDataKey* and kms:Describe*, {_AGAIN}",
+    ),
+    (
         r"Access Denied for bucket",
         "let the policy of mlflow_load_balancer_access_logs_bucket allow the log delivery of load balancers, give it SSE-S3 (AES256) as its default "
         "encryption, and see that it is in the region of the stack, or leave the input out",

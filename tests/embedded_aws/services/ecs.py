@@ -194,6 +194,7 @@ def create_service(original: Any, self: Any) -> ActionResult:
     if self._get_param("launchType") and self._get_param("capacityProviderStrategy"):
         raise exceptions.InvalidParameterException("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
     _check_target_groups(self)
+    _refuse_strategy(cluster, self._get_param("capacityProviderStrategy") or [])
     _complete_network(self.params)
     service = original(self).result["service"]
     service.since_deletion = None
@@ -221,11 +222,12 @@ def create_service(original: Any, self: Any) -> ActionResult:
 
 @gap(Response, "update_service")
 def update_service(original: Any, self: Any) -> ActionResult:
-    """UpdateService keeps what it is not given, and a change of what tasks are made of starts a new deployment, as CreateService does."""
+    """UpdateService keeps what it is not given; a change of what tasks are made of starts a new deployment, one of capacity providers none."""
     service = self.ecs_backend._get_service(self._get_param("cluster", "default"), self._get_param("service").rpartition("/")[2])
     if _status(service) != "ACTIVE":
         raise ServiceNotActive()
     _check_target_groups(self)
+    _refuse_strategy(self.ecs_backend._get_cluster(service.cluster_name), self._get_param("capacityProviderStrategy") or [])
     before = {name: copy.deepcopy(getattr(service, name, None)) for name in DEPLOYED}
     configuration, desired = service.deployment_configuration, service.desired_count
     force = self._get_param("forceNewDeployment", False)
@@ -234,7 +236,7 @@ def update_service(original: Any, self: Any) -> ActionResult:
     service.deployment_configuration = _deployment_configuration(configuration, self._get_param("deploymentConfiguration"))
     if self._get_param("capacityProviderStrategy") is not None:
         service.capacity_provider_strategy = _complete_strategy(self._get_param("capacityProviderStrategy"))
-        service.launch_type = None if service.capacity_provider_strategy else service.launch_type
+        service.launch_type = None if service.capacity_provider_strategy else "FARGATE"
     if not service.task_definition.startswith("arn:"):
         service.task_definition = self.ecs_backend.describe_task_definition(service.task_definition).arn
     if force or before != {name: getattr(service, name, None) for name in DEPLOYED}:
@@ -297,6 +299,19 @@ def _complete_network(params: dict[str, Any]) -> None:
     if vpc is not None:
         vpc.setdefault("securityGroups", [])
         vpc.setdefault("assignPublicIp", "DISABLED")
+
+
+def _refuse_strategy(cluster: Any, strategy: list[dict[str, Any]]) -> None:
+    """CapacityProviderStrategyItem: of the cluster, one base at most, and a weight at least where there are several."""
+    for each in strategy:
+        if each["capacityProvider"] not in cluster.capacity_providers:
+            raise exceptions.InvalidParameterException(
+                "The specified capacity provider strategy contains a capacity provider that is not associated with the cluster."
+            )
+    if len([each for each in strategy if each.get("base")]) > 1:
+        raise exceptions.InvalidParameterException("A capacity provider strategy cannot contain more than one capacity provider with a defined base.")
+    if strategy and not any(each.get("weight") for each in strategy):
+        raise exceptions.InvalidParameterException("The specified capacity provider strategy must contain a capacity provider with a weight greater than 0.")
 
 
 def _complete_strategy(strategy: list[dict[str, Any]] | None) -> list[dict[str, Any]]:

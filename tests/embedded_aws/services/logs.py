@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
 from moto.kms.models import kms_backends
 from moto.logs import models, responses
 from moto.logs.exceptions import InvalidParameterException, LogsClientError, ResourceNotFoundException
@@ -37,6 +36,7 @@ def list_tags_for_resource(original: Any, self: Any, resource_arn: str) -> dict[
 
 class KeyNotAllowed(LogsClientError):
     def __init__(self, log_group: str) -> None:
+        self.code = 400
         super().__init__("AccessDeniedException", f"The specified KMS key does not exist or is not allowed to be used with Arn '{log_group}'")
 
 
@@ -49,19 +49,19 @@ def create_log_group(original: Any, self: Any, log_group_name: str, tags: Any, *
 
 
 @gap(responses.LogsResponse, "associate_kms_key")
-def associate_kms_key(_original: Any, self: Any) -> ActionResult:
+def associate_kms_key(_original: Any, self: Any) -> str:
     """AssociateKmsKey gives a log group a KMS key, if its policy lets CloudWatch Logs of the region use it."""
     group = _group(self)
     _refuse_unless_allowed(self.logs_backend, group.name, self._get_param("kmsKeyId"))
     group.kms_key_id = self._get_param("kmsKeyId")
-    return EmptyResult()
+    return ""
 
 
 @gap(responses.LogsResponse, "disassociate_kms_key")
-def disassociate_kms_key(_original: Any, self: Any) -> ActionResult:
+def disassociate_kms_key(_original: Any, self: Any) -> str:
     """DisassociateKmsKey takes the KMS key of a log group away."""
     _group(self).kms_key_id = None
-    return EmptyResult()
+    return ""
 
 
 def _group(response: Any) -> Any:

@@ -74,7 +74,7 @@ def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
 
 
 def _log_groups(aws: Aws, params: dict[str, t.Any]) -> list[LogGroup]:
-    spec = {"retention_in_days": params["log_retention_in_days"], "kms_key_id": None, "account_id": params["account_id"]}
+    spec = {"retention_in_days": params["log_retention_in_days"], "kms_key_id": params["log_kms_key_id"], "account_id": params["account_id"]}
     names = [log_group_name(params["cluster_identifier"], log) for log in params["enabled_cloudwatch_logs_exports"] or ()]
     return [LogGroup(aws, name, spec, tags=params["tags"], absent=params["state"] == "absent") for name in names]
 

@@ -375,6 +375,23 @@ def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
                 yield Problem(f"{where}.{key}", value, f"give 0 to {max(0, min(highest, 1000))} tasks")
 
 
+def _capacity_providers(v: Inputs) -> t.Iterator[Problem]:
+    given = "mlflow_service_capacity_providers"
+    providers = v.get(given) or []
+    names = [each["capacity_provider"] for each in providers]
+    for index, each in enumerate(providers):
+        where, name = f"{given}[{index}]", names[index]
+        if name in names[:index]:
+            yield Problem(f"{where}.capacity_provider", name, "it is given twice: give its weight and its base once")
+        for key, highest in (("weight", 1000), ("base", 100_000)):
+            if not 0 <= each.get(key, 0) <= highest:
+                yield Problem(f"{where}.{key}", each[key], f"give 0 to {highest}")
+    if len([each for each in providers if each.get("base")]) > 1:
+        yield Problem(given, None, "ECS takes the base of one capacity provider: leave it out of the others")
+    if providers and not any(each.get("weight", 1) for each in providers):
+        yield Problem(given, None, "no capacity provider has a weight, so that ECS would start no server beyond the base: give one of them 1")
+
+
 COMBINATIONS: tuple[Combination, ...] = (
     (_ignored_tags, ("mlflow_ignore_tags", "mlflow_tags")),
     (_dns_role, ("mlflow_dns_assume_role_arn",)),
@@ -402,6 +419,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_policies, ()),
     (_task_policy_statements, ()),
     (_scheduled_actions, ()),
+    (_capacity_providers, ()),
 )
 OF_BOOTSTRAP: tuple[Combination, ...] = (
     (_dns_of_bootstrap, ("mlflow_manage_dns",)),

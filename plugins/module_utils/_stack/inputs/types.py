@@ -138,6 +138,8 @@ def _suboptions(item: dict[str, t.Any], options: Spec) -> dict[str, t.Any]:
     for name, value in item.items():
         try:
             result[name] = typed(value, options[name])
+            if result[name] not in options[name].get("choices", [result[name]]):
+                raise ValueError(f"give one of {', '.join(options[name]['choices'])}")
         except ValueError as error:
             raise ValueError(f"as {name} {error}") from None
     return result

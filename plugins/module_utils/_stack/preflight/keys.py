@@ -10,6 +10,7 @@ that is, and the roles ``ecs`` and ``apigw`` allow exactly it.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import typing as t
 from functools import partial
@@ -24,7 +25,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import bucket_key
 
-NAMED = ("mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn")
+NAMED = ("mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn", "mlflow_service_log_kms_key_arn")
+LOGS = NAMED[-1]
 READ = ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn", "mlflow_service_image_credentials_secret_arn")
 """Inputs with a secret whose value another check reads, which also tells that there is none."""
 PARAMETERS = 50
@@ -71,6 +73,7 @@ class Keys(Checks):
     def checks(self) -> list[Check]:
         return [
             *((self.named, (name,), (name,)) for name in NAMED),
+            (self.of_logs, (), (LOGS,)),
             *((self.usable, (thing,), (re.split(r"[.\[]", thing.variable)[0],)) for thing in self.things()),
         ]
 
@@ -120,6 +123,20 @@ class Keys(Checks):
             yield self.problem(name, f"the key is {key['KeyState']}: enable it or give another one")
         elif key.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
             yield self.problem(name, f"the key is {key['KeySpec']}: AWS's services encrypt with symmetric keys only, give one")
+
+    def of_logs(self) -> Problems:
+        """Whether CloudWatch Logs may use the key of the log groups, as far as the caller may see it; AWS refuses it otherwise."""
+        try:
+            policy = self.aws.client("kms").get_key_policy(KeyId=self.inputs[LOGS], PolicyName="default")["Policy"]
+        except ClientError as error:
+            if error_code(error) not in (*NOT_ALLOWED, "NotFoundException"):
+                raise
+            return
+        service = f"logs.{self.aws.region}.amazonaws.com"
+        principals = [json.dumps(statement.get("Principal")) for statement in json.loads(policy)["Statement"] if statement["Effect"] == "Allow"]
+        if not any(service in principal or '"*"' in principal for principal in principals):
+            allowed = "kms:Encrypt*, kms:Decrypt*, kms:ReEncrypt*, kms:GenerateDataKey* and kms:Describe*"
+            yield self.problem(LOGS, f"its policy does not let CloudWatch Logs use it: allow the service {service} {allowed}")
 
     def usable(self, thing: Thing) -> Problems:
         use = self.use(thing)
