@@ -337,6 +337,9 @@ def test_task_definitions_that_fargate_cannot_run(aws: EmbeddedAWS) -> None:
     assert "When awsfirelens log driver is specified" in message(logConfiguration={"logDriver": "awsfirelens"})
     assert "requires options: awslogs-region" in message(logConfiguration={"logDriver": "awslogs", "options": {"awslogs-group": "g"}})
     assert "do not support links" in message(links=["d"])
-    assert "do not support tmpfs" in message(linuxParameters={"tmpfs": [{"containerPath": "/x", "size": 1}]})
+    assert "do not support devices" in message(linuxParameters={"devices": [{"hostPath": "/dev/fuse"}]})
+    # "Amazon ECS now supports tmpfs mounts on AWS Fargate" (6 January 2026)
+    tmpfs = [{"containerPath": "/x", "size": 64, "mountOptions": ["mode=1777"]}]
+    ecs.register_task_definition(**{**TASK, "containerDefinitions": [{"name": "c", "image": "i", "linuxParameters": {"tmpfs": tmpfs}}]})
     host = {"volumes": [{"name": "v", "host": {"sourcePath": "/x"}}]}
     assert "sourcePath" in refused("ClientException", ecs.register_task_definition, **{**TASK, **host})

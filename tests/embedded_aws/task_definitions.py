@@ -14,7 +14,7 @@ from typing import Any
 Container = dict[str, Any]
 
 NOT_ON_FARGATE = ("disableNetworking", "dnsSearchDomains", "dnsServers", "dockerSecurityOptions", "extraHosts", "hostname", "links", "privileged")
-NOT_IN_LINUX_PARAMETERS = ("devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs")
+NOT_IN_LINUX_PARAMETERS = ("devices", "maxSwap", "sharedMemorySize", "swappiness")
 LOG_DRIVERS = ("awsfirelens", "awslogs", "splunk")
 TIMEOUT = 120
 ENVIRONMENT_FILES = 10

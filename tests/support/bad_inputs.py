@@ -456,7 +456,7 @@ BAD_SIDECARS: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
     ("privileges", "privileged", {"privileged": True}),
     ("hosts", "extraHosts", {"extraHosts": [{"hostname": "x", "ipAddress": "10.0.0.1"}]}),
     ("a device", "linuxParameters.devices", {"linuxParameters": {"devices": [{"hostPath": "/dev/fuse"}]}}),
-    ("a tmpfs", "linuxParameters.tmpfs", {"linuxParameters": {"tmpfs": [{"containerPath": "/x", "size": 1}]}}),
+    ("shared memory", "linuxParameters.sharedMemorySize", {"linuxParameters": {"sharedMemorySize": 64}}),
     ("a capability", "linuxParameters.capabilities.add", {"linuxParameters": {"capabilities": {"add": ["NET_ADMIN"]}}}),
     ("a GPU", "resourceRequirements", {"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
     ("a long stop", "stopTimeout", {"stopTimeout": 121}),

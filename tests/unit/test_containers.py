@@ -40,6 +40,7 @@ def problems(*sidecars: dict[str, t.Any]) -> list[str]:
             {"name": "x", "image": "i", "logConfiguration": {"logDriver": "awsfirelens"}, "dependsOn": [{"containerName": "router", "condition": "START"}]},
         ),
         ({"name": "x", "image": "i", "dependsOn": [{"containerName": "mlflow", "condition": "HEALTHY"}]},),
+        ({"name": "x", "image": "i", "linuxParameters": {"tmpfs": [{"containerPath": "/x", "size": 64}]}},),
         ({"name": "x", "image": "i", "linuxParameters": {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]}, "initProcessEnabled": True}},),
     ],
 )

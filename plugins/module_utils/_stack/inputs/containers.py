@@ -26,7 +26,7 @@ _MAXIMUM = 8
 """Of the ten containers that a task definition takes, two are ours."""
 _OURS = ("mlflow", "tmp-permissions")
 _NOT_ON_FARGATE = ("disableNetworking", "dnsSearchDomains", "dnsServers", "dockerSecurityOptions", "extraHosts", "hostname", "links", "privileged")
-_NOT_ON_FARGATE_LINUX = ("devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs")
+_NOT_ON_FARGATE_LINUX = ("devices", "maxSwap", "sharedMemorySize", "swappiness")
 _LOG_DRIVERS = ("awslogs", "awsfirelens", "splunk")
 _LOG_OPTIONS = ("awslogs-group", "awslogs-region", "awslogs-stream-prefix")
 _EFS = "efsVolumeConfiguration"
