@@ -147,3 +147,8 @@ def test_what_is_given_is_in_the_documents() -> None:
     assert dns["Action"] == ["sts:AssumeRole"] and dns["Resource"] == [role]
     text = json.dumps(list(by_sid.values()))
     assert not re.search(r"{\w", text) and "arn:aws:" not in text and "mlflow-*" not in text
+
+
+def test_the_region_tells_the_partition() -> None:
+    regions = {"eu-west-1": "aws", "us-gov-east-1": "aws-us-gov", "cn-north-1": "aws-cn", "ca-central-1": "aws"}
+    assert {region: SCOPE._replace(region=region).partition for region in regions} == regions

@@ -36,7 +36,8 @@ class Scope(t.NamedTuple):
 
     @property
     def partition(self) -> str:
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        partitions = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+        return next((partition for prefix, partition in partitions.items() if self.region.startswith(prefix)), "aws")
 
 
 class Statement(t.NamedTuple):
