@@ -8,7 +8,7 @@ import json
 
 import pytest
 from modules.run_module import ModuleFailed, run_module
-from support.situations import EXPIRY
+from support.scenarios import EXPIRY
 
 MODULE = "ecr_repository"
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}

@@ -10,17 +10,17 @@ import typing as t
 
 from modules.run_module import run_module
 from support.account import listing
-from support.situations import TAGS, situations
+from support.scenarios import TAGS, scenarios
 from support.stack import prerequisites
 from support.tagging_robot import IGNORED, ROBOT, tag_everything, untagged
 
 NOT_THERE = ["sg-1"]
-"""A security group that moto lists because the situations name it."""
+"""A security group that moto lists because the scenarios name it."""
 
 
 def test_tags_of_others_stay(aws, tmp_path):
     (tmp_path / "a.py").write_text("def b(event, context): ...\n", encoding="utf-8")
-    every = situations(prerequisites(aws), str(tmp_path))
+    every = scenarios(prerequisites(aws), str(tmp_path))
     tagged = [each for each in every if each.module not in ("ecs_task", "route53_records")]  # a task that has ended; records have none
 
     def run(module: str, team: str, **params: t.Any) -> dict[str, t.Any]:

@@ -20,7 +20,7 @@ from embedded_aws.client import EmbeddedAWS
 from support.account import listing
 from support.cloudformation import findings
 from support.keys import key_policy
-from support.plans import departures
+from support.plans import deviations
 from support.stack import Inputs, Stack, give_ipv6, logs_bucket, prerequisites, public_subnets, web_acl
 
 
@@ -741,7 +741,7 @@ BY_THEMSELVES = [pytest.param([case], marks=pytest.mark.faults, id=f"{case.name}
 def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], cases: list[Case]) -> None:
     stack, given = deployed
     planned, run = stack.plan_and_apply(**{name: value for case in cases for name, value in case.values(given).items()})
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == in_all(case.changes for case in cases)
     assert Counter(run.mutating) == in_all([LEASE, *(case.calls for case in cases)])
     assert revised(run.changes) == set().union(*(case.fields for case in cases))
@@ -755,11 +755,11 @@ def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], c
 def test_a_tag_reaches_everything_and_leaves_it_again(deployed: tuple[Stack, Given]) -> None:
     stack, _given = deployed
     planned, run = stack.plan_and_apply(mlflow_tags={"team": "team-x", "new": "tag"})
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert {change["action"] for change in run.changes} == {"update"} and len(run.changes) > 35
     assert {field["name"] for change in run.changes for field in change["fields"]} <= {"tags.new", "task_definition"}
     planned, run = stack.plan_and_apply(mlflow_tags={"team": "team-x"})
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     removed = [field for change in run.changes for field in change["fields"] if field["name"] == "tags.new"]
     assert len(removed) > 35 and {(f["before"], f["after"]) for f in removed} == {("tag", None)}
 
@@ -769,7 +769,7 @@ def test_a_new_password_reaches_the_database_and_the_servers(deployed: tuple[Sta
     arn = given.inputs["mlflow_database_password_secret_arn"]
     stack.aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString="another-password-1")
     planned, run = stack.plan_and_apply()
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert "another-password-1" not in run.text + json.dumps(planned)
     store = next(change for change in planned if change["name"].endswith("-backend-store-uri"))
     assert {"name": "value", "before": "(sensitive)", "after": "(sensitive)"} in store["fields"]

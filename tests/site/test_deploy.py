@@ -16,7 +16,7 @@ from embedded_aws.client import ACCOUNT, REGION
 from support.account import Listing, changed, listing
 from support.cloudformation import KINDS, findings, template
 from support.permissions import statements
-from support.plans import departures, lines, read_plan
+from support.plans import deviations, lines, read_plan
 from support.stack import PASSWORD, Run, Stack
 
 NAME = "mlflow-team-x"
@@ -133,7 +133,7 @@ def test_a_plan_on_an_empty_account_asks_only_and_lists_what_the_run_then_makes(
     assert planned.run.mutating == []
     assert planned.account == empty
     plan = read_plan(team.folder / "plan.json")
-    assert departures(plan["changes"], deployed.run.changes) == []
+    assert deviations(plan["changes"], deployed.run.changes) == []
     assert plan["summary"] == {"add": 61, "change": 0, "replace": 0, "remove": 0}
     assert [change["warnings"] for change in plan["changes"] if change["warnings"]] == []
 
@@ -503,7 +503,7 @@ def test_the_plan_of_the_removal_lists_what_was_made_and_what_the_run_then_remov
     assert (planned_removal.run.status, planned_removal.run.mutating) == (0, [])
     assert planned_removal.account == again.account
     removal = read_plan(team.folder / "removal.json")["changes"]
-    assert departures(removal, destroyed.run.changes) == []
+    assert deviations(removal, destroyed.run.changes) == []
     assert {change["action"] for change in removal} == {"delete"}
     assert _lasting(removal) == _lasting(read_plan(team.folder / "plan.json")["changes"])
     warned = {change["kind"] for change in removal if change["warnings"]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from embedded_aws.client import EmbeddedAWS
-from support.plans import departures, lines
+from support.plans import deviations, lines
 from support.stack import Stack, zone
 from support.zone_account import DNS_ROLE, EXTERNAL_ID, ZoneAccount
 
@@ -99,7 +99,7 @@ def test_records_stay_when_others_are_to_manage_them(deployed_stack: Stack) -> N
     before = [records(stack.aws, each) for each in zones.values()]
     assert all(len(each) == 2 for each in before)
     plan, run = stack.plan_and_apply(mlflow_manage_dns=False, mlflow_zone_id=None, mlflow_api_zone_id=None)
-    assert departures(plan, run.changes) == []
+    assert deviations(plan, run.changes) == []
     assert lines(plan) == [("update", "route53_record", f"mlflow.{kind}team-x.example.com") for kind in ("api.", "")]
     assert all("stays in the hosted zone" in warning for change in plan for warning in change["warnings"])
     assert sorted(run.changing) == ["apigatewayv2:TagResource", "elbv2:AddTags"]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from support.account import pages, tags
-from support.plans import departures
+from support.plans import deviations
 from support.stack import Run, Stack
 
 NAME = "mlflow-team-x"
@@ -509,7 +509,7 @@ def test_what_was_changed_by_hand_is_put_back(repaired: Repaired, index: int, dr
 
 
 def test_the_plan_said_so(repaired: Repaired) -> None:
-    assert departures(repaired.planned, repaired.run.changes) == []
+    assert deviations(repaired.planned, repaired.run.changes) == []
 
 
 def test_nothing_else_is_touched(repaired: Repaired) -> None:
@@ -544,7 +544,7 @@ def test_what_was_deleted_by_hand_is_made_again(rebuilt: Rebuilt, deletion: Dele
 
 
 def test_the_plan_said_that_too(rebuilt: Rebuilt) -> None:
-    assert departures(rebuilt.planned, rebuilt.run.changes) == []
+    assert deviations(rebuilt.planned, rebuilt.run.changes) == []
 
 
 def test_after_that_the_stack_works_and_nothing_changes_any_more(rebuilt: Rebuilt) -> None:

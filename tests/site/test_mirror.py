@@ -13,7 +13,7 @@ import pytest
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from support.account import listing
 from support.cloudformation import findings
-from support.plans import departures
+from support.plans import deviations
 from support.stack import Run, Stack
 
 NAME = "mlflow-team-x"
@@ -67,7 +67,7 @@ def mirrored(team: Stack) -> tuple[Stack, Run]:
     team.aws.task_results(copying("v3.18.0"))
     team.inputs |= {"mlflow_service_image_mirror": True, "mlflow_service_image_credentials_secret_arn": secret}
     planned, run = team.plan_and_apply()
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     (copy,) = [change for change in planned if change["name"] == COPY and change["kind"] == "ecs_task"]
     assert copy["warnings"] == [f"ghcr.io/mlflow/mlflow:v3.18.0-full is copied into {REPOSITORY}, about a gigabyte"]
     copied(team.aws, "v3.18.0")
@@ -120,7 +120,7 @@ def test_a_tag_that_was_moved_changes_nothing_and_its_new_digest_is_another_imag
     stack.aws.task_results(copying("moved"))
     assert stack.run("plan").changes == []
     planned, run = stack.plan_and_apply(mlflow_service_image_tag=f"v3.18.0-full@sha256:{'0' * 64}")
-    assert departures(planned, run.changes) == [] and tasks_run(run) == [COPY, f"{NAME}-prepare-database"]
+    assert deviations(planned, run.changes) == [] and tasks_run(run) == [COPY, f"{NAME}-prepare-database"]
     copied(stack.aws, "moved")
     assert containers(stack.aws)["mlflow"]["image"].endswith(f"@{digest('moved')}")
     assert stack.run("plan").changes == []
@@ -145,7 +145,7 @@ def test_a_copy_that_fails_is_told_before_a_server_is_changed(mirrored: tuple[St
 def test_a_tag_reaches_what_copies_the_image_too(mirrored: tuple[Stack, Run]) -> None:
     stack, _run = mirrored
     planned, run = stack.plan_and_apply(mlflow_tags={"cost": "1"})
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert {("ecr_repository", REPOSITORY), ("iam_role", f"{NAME}-ecs-mirror"), ("ecs_task_definition", COPY)} <= {
         (change["kind"], change["name"]) for change in run.changes
     }
@@ -154,7 +154,7 @@ def test_a_tag_reaches_what_copies_the_image_too(mirrored: tuple[Stack, Run]) ->
 def test_without_the_copy_the_tasks_start_from_the_registry_again(mirrored: tuple[Stack, Run]) -> None:
     stack, _run = mirrored
     planned, run = stack.plan_and_apply(mlflow_service_image_mirror=False)
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     mlflow = containers(stack.aws)["mlflow"]
     assert mlflow["image"] == "ghcr.io/mlflow/mlflow:v4" and "repositoryCredentials" in mlflow
     assert stack.run("plan").changes == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
-from support.plans import departures
+from support.plans import deviations
 from support.stack import Stack, prerequisites
 
 NAME = "mlflow-team-x"
@@ -60,7 +60,7 @@ CHANGE_OVER = [
 def test_the_servers_change_over_and_every_request_is_served(stack: Stack, tls: bool, groups: dict[str, str]) -> None:
     stack.aws.take_snapshots()
     planned, run = stack.plan_and_apply(mlflow_service_tls=tls)
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert [call["operation"] for call in run.calls if call["mutating"] and call["service"] in ("elbv2", "ecs")] == CHANGE_OVER
     snapshots = stack.aws.snapshots()
     assert len(snapshots) > len(CHANGE_OVER)
@@ -76,7 +76,7 @@ def test_a_first_deployment_and_a_removal(stack: Stack) -> None:
     """Without a target group of plain HTTP, and with none left."""
     stack.destroy()
     planned, run = stack.plan_and_apply(mlflow_service_tls=True)
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert target_groups(stack.aws) == {f"{NAME}-tls": "HTTPS"}
     assert stack.run("site").changed == 0
     stack.destroy()

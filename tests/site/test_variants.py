@@ -17,7 +17,7 @@ from runtime.doors.request import Answer, Forward, Request, Source
 from support.account import Listing, listing, pages
 from support.cloudformation import findings
 from support.permissions import statements, strings
-from support.plans import departures
+from support.plans import deviations
 from support.stack import Inputs, Run, Stack, certificate, prerequisites, public_subnets, zone
 
 NAME = "mlflow-team-x"
@@ -238,7 +238,7 @@ def test_people_keep_their_way_in_while_programs_get_a_load_balancer(postgres: V
     assert [b["LoadBalancerName"] for b in elb.describe_load_balancers()["LoadBalancers"]] == [NAME]
     there = people()
     planned, run = stack.plan_and_apply()
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert people() == there
     assert not [c for c in run.changes if c["kind"] in ("elbv2_load_balancer", "route53_record") and c["name"] == NAME]
     order = [call["operation"] for call in run.calls if call["mutating"] and call["service"] in ("elbv2", "ecs", "apigatewayv2")]

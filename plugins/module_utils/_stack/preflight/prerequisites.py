@@ -149,8 +149,8 @@ class Prerequisites(Checks):
     def access_logs_bucket(self) -> Problems:
         bucket = self.names.access_logs_bucket
         if self.inputs.get("mlflow_bootstrap_access_logs_bucket") and len(bucket) > BUCKET_NAME:
-            most = BUCKET_NAME - len(bucket) + len(self.name)
-            yield self.problem("mlflow_unique_name", f"with mlflow_bootstrap_access_logs_bucket it may have {most} characters, for the name of that bucket")
+            maximum = BUCKET_NAME - len(bucket) + len(self.name)
+            yield self.problem("mlflow_unique_name", f"with mlflow_bootstrap_access_logs_bucket it may have {maximum} characters, for the name of that bucket")
 
     def pools(self) -> dict[str, dict[str, str]]:
         """The tags of each user pool of our name, by its ID."""

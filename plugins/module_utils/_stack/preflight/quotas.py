@@ -99,16 +99,16 @@ class Quotas(Checks):
         if limit is None:
             return
         each = self.inputs["mlflow_service_cpu"] / 1024
-        least, most = (self.inputs.get(f"mlflow_service_{of}_capacity") or 0 for of in ("min", "max"))
-        if max(least, 1) * each > limit:
+        minimum, maximum = (self.inputs.get(f"mlflow_service_{of}_capacity") or 0 for of in ("min", "max"))
+        if max(minimum, 1) * each > limit:
             yield self.problem(
                 "mlflow_service_cpu",
-                f"{max(least, 1)} tasks of {each:g} vCPUs are more than the {limit:g} {VCPUS.what} that the account may use in "
+                f"{max(minimum, 1)} tasks of {each:g} vCPUs are more than the {limit:g} {VCPUS.what} that the account may use in "
                 f"{self.aws.region}: {VCPUS.raise_it()}, or give less",
             )
-        elif max(most, least + 1) * each > limit:  # an update starts a task before it ends another
+        elif max(maximum, minimum + 1) * each > limit:  # an update starts a task before it ends another
             warn(
-                f"mlflow_service_max_capacity: {max(most, least + 1)} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
+                f"mlflow_service_max_capacity: {max(maximum, minimum + 1)} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
                 f"{limit:g} {VCPUS.what} that the account may use in {self.aws.region}: {VCPUS.raise_it()}"
             )
 

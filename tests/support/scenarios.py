@@ -36,7 +36,7 @@ ACTING = {
 """What makes nothing that it could remove as well, and works with what the others have made, and with L(other_cluster)."""
 
 
-class Situation(t.NamedTuple):
+class Scenario(t.NamedTuple):
     """Options that make something, and other ones that change it."""
 
     module: str
@@ -44,7 +44,7 @@ class Situation(t.NamedTuple):
     change: dict[str, t.Any]
 
 
-def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
+def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
     """One for every module, in an order in which each finds what it needs."""
     subnets, vpc, zone = inputs["mlflow_load_balancer_subnet_ids"], inputs["mlflow_vpc_id"], inputs["mlflow_zone_id"]
     rules = [{"direction": "ingress", "from_port": 80, "cidrs": ["192.0.2.0/24"]}]
@@ -76,30 +76,30 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
         "authorizer": {"name": "x", "type": "REQUEST", "function_name": "x", "uri": "arn:function"},
     }
     return [
-        Situation(
+        Scenario(
             "ec2_security_groups",
             {"vpc_id": vpc, "security_groups": [{"name": "x", "description": "x", "rules": rules}]},
             {"security_groups": [{"name": "x", "description": "x", "rules": []}]},
         ),
-        Situation(
+        Scenario(
             "ec2_vpc_endpoints",
             {"vpc_id": vpc, "endpoints": [{"service": "com.amazonaws.eu-west-1.logs", "subnet_ids": subnets[:2]}]},
             {"endpoints": [{"service": "com.amazonaws.eu-west-1.logs", "subnet_ids": subnets[1:]}]},
         ),
-        Situation(
+        Scenario(
             "iam_roles",
             {"roles": [{"name": "x", "assume_role_policy": TRUST, "inline_policies": {"p": POLICY}, "managed_policies": []}]},
             {"roles": [{"name": "x", "assume_role_policy": TRUST, "managed_policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}]},
         ),
-        Situation(
+        Scenario(
             "s3_bucket",
             {"name": "x-bucket", "versioning": True, "policy": {}, "lifecycle_rules": [], "force_empty": True},
             {"versioning": False, "public_access_block": True},
         ),
-        Situation("secretsmanager_secret", {"name": "x", "value": "first-value"}, {"value": "second-value"}),
-        Situation("mlflow_backend_store", {"name": "x-store", "server_keys_name": "x-keys", **store}, {"host": "other", "prepared": True}),
-        Situation("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0, "log_retention_in_days": 60}),
-        Situation(
+        Scenario("secretsmanager_secret", {"name": "x", "value": "first-value"}, {"value": "second-value"}),
+        Scenario("mlflow_backend_store", {"name": "x-store", "server_keys_name": "x-keys", **store}, {"host": "other", "prepared": True}),
+        Scenario("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0, "log_retention_in_days": 60}),
+        Scenario(
             "elbv2_load_balancer",
             {
                 "name": "x",
@@ -110,24 +110,24 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
             },
             {"scheme": "internet-facing", "listeners": []},
         ),
-        Situation(
+        Scenario(
             "route53_records",
             {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.1"], "ttl": 60}]},
             {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.2"], "ttl": 60}]},
         ),
-        Situation("route53_hosted_zone", {"name": "zone.example.com"}, {"comment": "other"}),
-        Situation(
+        Scenario("route53_hosted_zone", {"name": "zone.example.com"}, {"comment": "other"}),
+        Scenario(
             "ecr_repository",
             {"name": "x/mlflow", "image_tag": "v1", "lifecycle_policy": {}},
             {"image_tag_mutability": "MUTABLE", "scan_on_push": False, "lifecycle_policy": EXPIRY},
         ),
-        Situation(
+        Scenario(
             "ecs_cluster",
             {"name": "x", "task_definitions": [task], "log_group": {"name": "x-tasks", "retention_in_days": 30}},
             {"container_insights": "enabled", "capacity_providers": ["FARGATE"], "task_definitions": [{**task, "cpu": 512, "memory": 1024}]},
         ),
-        Situation("ecs_task", {"name": "x", **placed}, {}),
-        Situation(
+        Scenario("ecs_task", {"name": "x", **placed}, {}),
+        Scenario(
             "ecs_service",
             {"name": "x", **placed, "scalable_target": {"min_capacity": 1, "max_capacity": 2, "policies": [{"name": "x", "target_tracking": TRACKING}]}},
             {
@@ -135,9 +135,9 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
                 "scalable_target": {"min_capacity": 0, "max_capacity": 2, "scheduled_actions": [{"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}]},
             },
         ),
-        Situation("lambda_function", {"name": "x", "source": source, "handler": "a.b", "role": ROLE}, {"memory_size": 256, "architectures": ["x86_64"]}),
-        Situation("apigatewayv2_vpc_link", {"name": "x", "subnet_ids": subnets}, {"subnet_ids": subnets[:2]}),
-        Situation(
+        Scenario("lambda_function", {"name": "x", "source": source, "handler": "a.b", "role": ROLE}, {"memory_size": 256, "architectures": ["x86_64"]}),
+        Scenario("apigatewayv2_vpc_link", {"name": "x", "subnet_ids": subnets}, {"subnet_ids": subnets[:2]}),
+        Scenario(
             "apigatewayv2_api",
             {
                 "name": "x",
@@ -151,8 +151,8 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
                 "authorizer": {"name": "y", "type": "JWT", "issuer": "https://i.example.com"},
             },
         ),
-        Situation("acm_certificate", {"domain_name": "x.team-x.example.com", "zone_id": zone}, {"subject_alternative_names": ["y.team-x.example.com"]}),
-        Situation(
+        Scenario("acm_certificate", {"domain_name": "x.team-x.example.com", "zone_id": zone}, {"subject_alternative_names": ["y.team-x.example.com"]}),
+        Scenario(
             "cognito_user_pool",
             {"name": "x", "domain": "x-pool", "clients": [{"name": "c"}]},
             {"deletion_protection": False, "clients": [{"name": "c", "callback_urls": ["https://x.example.com"]}, {"name": "d"}]},
