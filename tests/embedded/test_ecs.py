@@ -338,6 +338,9 @@ def test_task_definitions_that_fargate_cannot_run(aws: EmbeddedAWS) -> None:
     assert "requires options: awslogs-region" in message(logConfiguration={"logDriver": "awslogs", "options": {"awslogs-group": "g"}})
     assert "do not support links" in message(links=["d"])
     assert "do not support devices" in message(linuxParameters={"devices": [{"hostPath": "/dev/fuse"}]})
+    # Its size as people have reported the message, its options as the API reference lists them
+    assert "invalid tmpfs size" in message(linuxParameters={"tmpfs": [{"containerPath": "/x", "size": 0}]})
+    assert "mount options: x" in message(linuxParameters={"tmpfs": [{"containerPath": "/x", "size": 1, "mountOptions": ["x=1", "rw"]}]})
     # "Amazon ECS now supports tmpfs mounts on AWS Fargate" (6 January 2026)
     tmpfs = [{"containerPath": "/x", "size": 64, "mountOptions": ["mode=1777"]}]
     ecs.register_task_definition(**{**TASK, "containerDefinitions": [{"name": "c", "image": "i", "linuxParameters": {"tmpfs": tmpfs}}]})

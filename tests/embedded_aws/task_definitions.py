@@ -16,6 +16,10 @@ Container = dict[str, Any]
 NOT_ON_FARGATE = ("disableNetworking", "dnsSearchDomains", "dnsServers", "dockerSecurityOptions", "extraHosts", "hostname", "links", "privileged")
 NOT_IN_LINUX_PARAMETERS = ("devices", "maxSwap", "sharedMemorySize", "swappiness")
 LOG_DRIVERS = ("awsfirelens", "awslogs", "splunk")
+TMPFS_OPTIONS = set(
+    "defaults ro rw suid nosuid dev nodev exec noexec sync async dirsync remount mand nomand atime noatime diratime nodiratime bind rbind unbindable "
+    "runbindable private rprivate shared rshared slave rslave relatime norelatime strictatime nostrictatime mode uid gid nr_inodes nr_blocks mpol".split()
+)
 TIMEOUT = 120
 ENVIRONMENT_FILES = 10
 
@@ -50,6 +54,12 @@ def _of_container(container: Container, names: list[str], volumes: set[str]) -> 
             yield f"Unknown container '{other.get('sourceContainer')}'."
     if container.get("memory", 1 << 30) < container.get("memoryReservation", 0):
         yield f"Invalid setting for container '{name}'. 'memory' must be greater than or equal to 'memoryReservation'."
+    for tmpfs in container.get("linuxParameters", {}).get("tmpfs", []):
+        if tmpfs["size"] < 1:
+            yield "The container has an invalid tmpfs size value specified. It must be a non-zero, non-negative integer."
+        unknown = {option.partition("=")[0] for option in tmpfs.get("mountOptions", [])} - TMPFS_OPTIONS
+        if unknown:
+            yield f"Invalid tmpfs mount options: {', '.join(sorted(unknown))}."
     variables = [each["name"] for each in container.get("environment", [])]
     for secret in container.get("secrets", []):
         if secret["name"] in variables:

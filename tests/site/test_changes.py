@@ -779,6 +779,31 @@ def test_a_new_password_reaches_the_database_and_the_servers(deployed: tuple[Sta
     assert order == ["rds:ModifyDBCluster", "ecs:RunTask", "ecs:UpdateService"]
 
 
+def test_without_a_container_as_root_and_with_it_again(deployed: tuple[Stack, Given]) -> None:
+    """Not in the table: a container that goes has no fields of its own, which others there change."""
+    stack, _given = deployed
+    families = {"mlflow": "mlflow-team-x", "prepare-database": "mlflow-team-x-prepare-database"}
+    disk = {"tmpfs": [], "mounts": ["/tmp"], "volumes": ["tmp"], "waits": ["tmp-permissions"], "users": {"0", "10001:10001"}}
+    memory = {"mounts": [], "volumes": [], "waits": [], "users": {"10001:10001"}}
+    for size in (1024, 512, 0):
+        planned, run = stack.plan_and_apply(mlflow_service_tmpfs_size=size)
+        assert deviations(planned, run.changes) == []
+        assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == counted(BOTH_REVISIONS)
+        assert Counter(run.mutating) == in_all([LEASE, DEPLOY_BOTH])
+        tmpfs = [{"containerPath": "/tmp", "size": size, "mountOptions": ["mode=1777", "exec", "nosuid", "nodev"]}]
+        for name, family in families.items():
+            task = stack.aws.client("ecs").describe_task_definition(taskDefinition=family)["taskDefinition"]
+            container = next(each for each in task["containerDefinitions"] if each["name"] == name)
+            assert {
+                "tmpfs": container["linuxParameters"].get("tmpfs", []),
+                "mounts": [each["containerPath"] for each in container.get("mountPoints", [])],
+                "volumes": [each["name"] for each in task.get("volumes", [])],
+                "waits": [each["containerName"] for each in container.get("dependsOn", [])],
+                "users": {each.get("user", "0") for each in task["containerDefinitions"]},
+            } == ({**memory, "tmpfs": tmpfs} if size else disk)
+        assert findings(listing(stack.aws)) == []
+
+
 def test_the_end_of_the_table_left_nothing_to_do(deployed: tuple[Stack, Given]) -> None:
     stack, _given = deployed
     planned, run = stack.plan_and_apply()

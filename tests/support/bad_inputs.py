@@ -279,6 +279,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_service_image_tag", ("-x", "a/b", "a" * 129, "a b", 3.18, "v1@sha256:0", f"sha256:{'0' * 64}", f"@sha256:{'0' * 64}", f"v1@sha256:{'A' * 64}")),
     ("mlflow_service_cpu", (100, 3000, 0, -256)),
     ("mlflow_service_cpu_architecture", ("arm64", "x86")),
+    ("mlflow_service_tmpfs_size", (-1, 249_857)),
     ("mlflow_service_workers", (0, 65)),
     ("mlflow_service_min_capacity", (-1, 1001)),
     ("mlflow_service_max_capacity", (-1, 1001)),
@@ -457,6 +458,7 @@ BAD_SIDECARS: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
     ("hosts", "extraHosts", {"extraHosts": [{"hostname": "x", "ipAddress": "10.0.0.1"}]}),
     ("a device", "linuxParameters.devices", {"linuxParameters": {"devices": [{"hostPath": "/dev/fuse"}]}}),
     ("shared memory", "linuxParameters.sharedMemorySize", {"linuxParameters": {"sharedMemorySize": 64}}),
+    ("a tmpfs without a size", "linuxParameters.tmpfs", {"linuxParameters": {"tmpfs": [{"containerPath": "/x", "size": 0}]}}),
     ("a capability", "linuxParameters.capabilities.add", {"linuxParameters": {"capabilities": {"add": ["NET_ADMIN"]}}}),
     ("a GPU", "resourceRequirements", {"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
     ("a long stop", "stopTimeout", {"stopTimeout": 121}),
@@ -486,6 +488,7 @@ BAD_SIDECARS: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
 """What ECS refuses in one sidecar, and the field that is told."""
 VOLUMES, MOUNTS = "mlflow_service_volumes", "mlflow_service_mount_points"
 PROVIDERS = "mlflow_service_capacity_providers"
+TMPFS = "mlflow_service_tmpfs_size"
 EFS = "efsVolumeConfiguration"
 BAD_VOLUMES: tuple[tuple[str, str, dict[str, t.Any]], ...] = (
     ("the name of the stack's own", "name", {"name": "tmp"}),
@@ -544,6 +547,21 @@ CONTRADICTORY = (
     Broken("a capacity provider twice", {PROVIDERS: [{"capacity_provider": "FARGATE"}] * 2}, (f"{PROVIDERS}[1].capacity_provider",)),
     Broken("two bases", {PROVIDERS: [{"capacity_provider": name, "base": 1} for name in ("FARGATE", "FARGATE_SPOT")]}, (PROVIDERS,)),
     Broken("no weight", {PROVIDERS: [{"capacity_provider": "FARGATE", "weight": 0, "base": 1}]}, (PROVIDERS,)),
+    Broken("more memory for /tmp than a task has", {TMPFS: 4096}, (TMPFS,)),
+    Broken("memory for /tmp that sidecars reserve", {TMPFS: 3072, SIDECAR: [{"name": "a", "image": "i", "memoryReservation": 1024}]}, (TMPFS,)),
+    Broken(
+        "a volume to write without root",
+        {TMPFS: 512, VOLUMES: [{"name": "v"}], MOUNTS: [{"sourceVolume": "v", "containerPath": "/v"}]},
+        (f"{MOUNTS}[0].readOnly",),
+    ),
+    *(
+        Broken(f"a sidecar that needs {what}, with /tmp in memory", {TMPFS: 512, SIDECAR: [{"name": "a", "image": "i", **fields}]}, (f"{SIDECAR}[0].{told}",))
+        for what, told, fields in (
+            ("the volume tmp", "mountPoints", {"mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp"}]}),
+            ("tmp-permissions", "dependsOn", {"dependsOn": [{"containerName": "tmp-permissions", "condition": "SUCCESS"}]}),
+            ("its volumes", "volumesFrom", {"volumesFrom": [{"sourceContainer": "tmp-permissions"}]}),
+        )
+    ),
     Broken("two volumes of one name", {VOLUMES: [{"name": "v"}] * 2}, (f"{VOLUMES}[1].name",)),
     *(
         Broken(
@@ -675,6 +693,13 @@ CONTRADICTORY = (
         "a variable that is a secret too",
         {"mlflow_service_environment": {"A": "x"}, "mlflow_service_secrets": {"A": ARN.format("ssm", "parameter/a")}},
         ("mlflow_service_environment",),
+    ),
+    *(
+        Broken(f"a server that listens elsewhere: {options}", {f"mlflow_{server}_opts": options}, (f"mlflow_{server}_opts",))
+        for server, options in (
+            *(("uvicorn", options) for options in ("--host 127.0.0.1", "--port=80", "--uds /tmp/x", "--fd 3", "--ssl-keyfile a.pem --ssl-certfile b.pem")),
+            *(("gunicorn", options) for options in ("-b 127.0.0.1:80", "-b:80", "--bind=unix:/tmp/x", "--key a.pem --certfile b.pem", "-D", "--daemon")),
+        )
     ),
     Broken("two servers", {"mlflow_gunicorn_opts": "-w 2", "mlflow_uvicorn_opts": "--x"}, ("mlflow_gunicorn_opts",)),
     Broken("an image that is too long", {"mlflow_service_image": "a" * 200, "mlflow_service_image_tag": "b" * 100}, ("mlflow_service_image",)),

@@ -29,6 +29,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
     STATIC_PREFIX,
     is_static_prefix,
     refusal,
+    refused_options,
     static_prefix,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
@@ -229,6 +230,14 @@ def _server(v: Inputs) -> t.Iterator[Problem]:
     yield Problem("mlflow_gunicorn_opts", v["mlflow_gunicorn_opts"], "MLflow takes one server: leave out this or mlflow_uvicorn_opts")
 
 
+def _server_options(v: Inputs) -> t.Iterator[Problem]:
+    for name in ("mlflow_uvicorn_opts", "mlflow_gunicorn_opts"):
+        refused = refused_options(name, v.get(name) or "")
+        if refused:
+            remedy = f"the load balancer and the health checks reach the server where MLflow has it listen: leave out {', '.join(refused)}"
+            yield Problem(name, v[name], f"{remedy}; for TLS, use mlflow_service_tls")
+
+
 def _image(v: Inputs) -> t.Iterator[Problem]:
     tag = v["mlflow_service_image_tag"].partition("@")[0]
     if len(f"{v['mlflow_service_image']}:{tag}") > _IMAGE:
@@ -411,6 +420,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_sign_in, ("mlflow_load_balancer_sign_in",)),
     (_environment, ()),
     (_server, ("mlflow_gunicorn_opts", "mlflow_uvicorn_opts")),
+    (_server_options, ()),
     (_image, ("mlflow_service_image", "mlflow_service_image_tag")),
     (_image_mirror, ("mlflow_service_image", "mlflow_service_image_tag", "mlflow_service_image_mirror")),
     (_image_credentials, ("mlflow_service_image", "mlflow_service_image_credentials_secret_arn")),

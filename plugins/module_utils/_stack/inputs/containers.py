@@ -22,6 +22,7 @@ SIDECARS = "mlflow_service_sidecar_container_definitions"
 VOLUMES = "mlflow_service_volumes"
 MOUNTS = "mlflow_service_mount_points"
 LOG = "mlflow_service_log_configuration"
+TMPFS = "mlflow_service_tmpfs_size"
 _MAXIMUM = 8
 """Of the ten containers that a task definition takes, two are ours."""
 _OURS = ("mlflow", "tmp-permissions")
@@ -45,18 +46,19 @@ def container_problems(v: Inputs) -> t.Iterator[Problem]:
     if len(sidecars) > _MAXIMUM:
         yield Problem(SIDECARS, None, f"they are {len(sidecars)}, and ECS takes {_MAXIMUM} beside the two containers of the stack: give fewer")
     names = [sidecar.get("name") for sidecar in sidecars]
-    volumes = ["tmp", *(str(volume.get("name")) for volume in v.get(VOLUMES) or [])]
+    given = [str(volume.get("name")) for volume in v.get(VOLUMES) or []]
+    ours, volumes = (_OURS[:1], given) if v.get(TMPFS) else (_OURS, ["tmp", *given])
     for index, sidecar in enumerate(sidecars):
-        others = [*_OURS, *(name for name in names[:index] + names[index + 1 :] if isinstance(name, str))]
+        others = [*ours, *(name for name in names[:index] + names[index + 1 :] if isinstance(name, str))]
         for check in (_identity(sidecar, names[:index]), _host(sidecar), _mounts(sidecar, volumes, others), _secrets(sidecar), _log(sidecar)):
             for field, value, remedy in check:
                 yield Problem(f"{SIDECARS}[{index}].{field}", value, remedy)
-    for index, field, value, remedy in (*_dependencies(sidecars), *_ports(sidecars, tls=bool(v.get("mlflow_service_tls")))):
+    for index, field, value, remedy in (*_dependencies(sidecars, ours), *_ports(sidecars, tls=bool(v.get("mlflow_service_tls")))):
         yield Problem(f"{SIDECARS}[{index}].{field}", value, remedy)
     yield from _sizes(v, sidecars)
     yield from _log_router(sidecars, v.get(LOG) or {})
     yield from _volumes(v.get(VOLUMES) or [])
-    yield from _mlflow(v, volumes)
+    yield from _mlflow(v, given)
 
 
 def writable_directories(v: Inputs) -> list[str]:
@@ -86,10 +88,14 @@ def _volumes(volumes: list[Document]) -> t.Iterator[Problem]:
 def _mlflow(v: Inputs, volumes: list[str]) -> t.Iterator[Problem]:
     """What inputs give the MLflow container."""
     mounts, log = v.get(MOUNTS) or [], v.get(LOG) or {}
-    for _field, value, remedy in _mounts({"mountPoints": mounts}, volumes[1:], []):
+    for _field, value, remedy in _mounts({"mountPoints": mounts}, volumes, []):
         yield Problem(MOUNTS, value, remedy)
+    storage = [volume.get("name") for volume in v.get(VOLUMES) or [] if not volume.get(_EFS)]
     for index, mount in enumerate(mounts):
         path = mount.get("containerPath")
+        if v.get(TMPFS) and mount.get("sourceVolume") in storage and not mount.get("readOnly"):
+            remedy = f"Fargate gives this volume to root, and with {TMPFS} no container makes it writable: give readOnly, or a volume with {_EFS}"
+            yield Problem(f"{MOUNTS}[{index}].readOnly", mount.get("readOnly"), remedy)
         if not _is_text(path) or not re.fullmatch(r"(/(?!\.{1,2}(/|$))[\w.+@-]+)+", path, re.ASCII) or path == "/tmp":
             yield Problem(f"{MOUNTS}[{index}].containerPath", path, "give a full path such as /opt/plugins, without a slash at its end, other than /tmp")
     options = _dict(log, "options")
@@ -124,6 +130,8 @@ def _host(sidecar: Document) -> Found:
             yield f"linuxParameters.{field}", None, _NOT_THERE
     if set(filter(_is_text, _list(_dict(linux, "capabilities"), "add"))) - {"SYS_PTRACE"}:
         yield "linuxParameters.capabilities.add", None, "Fargate adds no capability but SYS_PTRACE: leave the others out"
+    if any(_number(tmpfs, "size") < 1 for tmpfs in _dicts(linux, "tmpfs")):
+        yield "linuxParameters.tmpfs", None, "give each its size, in MiB"
     if sidecar.get("resourceRequirements"):
         yield "resourceRequirements", None, "Fargate has no GPUs: leave it out"
     for field in ("startTimeout", "stopTimeout"):
@@ -132,10 +140,10 @@ def _host(sidecar: Document) -> Found:
 
 
 def _mounts(sidecar: Document, volumes: t.Sequence[str], others: list[str]) -> Found:
-    mounts = _dicts(sidecar, "mountPoints")
+    mounts, known = _dicts(sidecar, "mountPoints"), ", ".join(volumes) or VOLUMES
     for mount in mounts:
         if mount.get("sourceVolume") not in volumes:
-            yield "mountPoints", mount.get("sourceVolume"), f"there is no such volume: give one of {', '.join(volumes)}"
+            yield "mountPoints", mount.get("sourceVolume"), f"there is no such volume: give one of {known}"
     paths = [mount.get("containerPath") for mount in mounts]
     for path in {path for path in paths if _is_text(path) and paths.count(path) > 1}:
         yield "mountPoints", path, "two volumes have this containerPath: give each its own"
@@ -176,10 +184,10 @@ def _log(sidecar: Document) -> Found:
         yield "firelensConfiguration.options.config-file-type", "s3", remedy
 
 
-def _dependencies(sidecars: list[Document]) -> t.Iterator[tuple[int, str, t.Any, str]]:
+def _dependencies(sidecars: list[Document], of_stack: tuple[str, ...]) -> t.Iterator[tuple[int, str, t.Any, str]]:
     """For containers that are not there or can never be waited for, and circles."""
     by_name: dict[str, Document] = {name: sidecar for sidecar in sidecars if _is_text(name := sidecar.get("name")) and name not in _OURS}
-    known = [*_OURS, *by_name]
+    known = [*of_stack, *by_name]
     ours: dict[str, Document] = {"mlflow": {"essential": True, "healthCheck": True}, "tmp-permissions": {"essential": False}}
     graph: dict[str, set[str]] = {"mlflow": {"tmp-permissions"}, "tmp-permissions": set()} | {
         name: {other for each in _dicts(sidecar, "dependsOn") if _is_text(other := each.get("containerName"))} for name, sidecar in by_name.items()
@@ -243,6 +251,9 @@ def _sizes(v: Inputs, sidecars: list[Document]) -> t.Iterator[Problem]:
         if isinstance(of_task, int) and given > of_task:
             remedy = f"the sidecars take {given} {unit}, and mlflow_service_{size} is {of_task}, which MLflow needs a part of: give them less or the task more"
             yield Problem(SIDECARS, None, remedy)
+        elif size == "memory" and isinstance(of_task, int) and v.get(TMPFS, 0) and v[TMPFS] + reserved >= of_task:
+            left = f"it is a part of mlflow_service_memory, {of_task}, of which sidecars reserve {reserved} and MLflow needs the rest"
+            yield Problem(TMPFS, v[TMPFS], f"{left}: give less or the task more")
 
 
 def _log_router(sidecars: list[Document], log_of_mlflow: Document) -> t.Iterator[Problem]:

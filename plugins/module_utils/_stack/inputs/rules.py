@@ -246,6 +246,7 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give at most 10 different ARNs of objects that end in .env, such as arn:aws:s3:::team-x-config/mlflow.env",
     ),
     "mlflow_service_cpu": (lambda v: v in FARGATE_MEMORY, f"give one of {', '.join(map(str, FARGATE_MEMORY))}"),
+    "mlflow_service_tmpfs_size": (between(0, 249_856), "give MiB, less than mlflow_service_memory, or 0 for a volume on disk"),
     "mlflow_service_workers": (between(1, 64), "give 1 to 64 workers"),
     "mlflow_service_min_capacity": (between(0, 1000), "give 0 to 1000 tasks"),
     "mlflow_service_max_capacity": (between(0, 1000), "give 0 to 1000 tasks"),

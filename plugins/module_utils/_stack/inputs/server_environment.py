@@ -10,6 +10,7 @@ All others are the user's own, those that the collection sets by default among t
 from __future__ import annotations
 
 import re
+import shlex
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
@@ -48,6 +49,11 @@ _REFUSED: dict[str, str] = {
     "_MLFLOW_(?!WEBHOOK_).*|prometheus_multiproc_dir": "MLflow sets it itself: leave it out, or use the variable of mlflow server (mlflow server --help)",
 }
 """Names, as patterns, and what to do instead."""
+_WHERE_IT_LISTENS: dict[str, str] = {
+    "mlflow_uvicorn_opts": "--(host|port|uds|fd|ssl-.*)",
+    "mlflow_gunicorn_opts": "-b.*|-D|--(bi|cert|key|ca-|ci|ssl|da|prot).*",
+}
+"""Options of the web servers, as patterns, that say where they listen and what they speak there; gunicorn takes beginnings of its options too."""
 _KEYS = ("MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
 """Secrets of the server that somebody may have from another server: as a secret, not as a variable."""
 _STATIC_PREFIX = re.compile(r"(?=.{1,100}$)(/(?!\.{1,2}(/|$))[\w.~-]+)+", re.ASCII)
@@ -60,6 +66,18 @@ def refusal(name: str, given_in: str = "environment") -> str | None:
     if name in (STATIC_PREFIX, *MERGED) and given_in != "environment":
         return "the stack has to know its value: give it in mlflow_service_environment"
     return next((remedy for pattern, remedy in _REFUSED.items() if re.fullmatch(pattern, name)), None)
+
+
+def refused_options(name: str, options: str) -> list[str]:
+    """The options of a web server without which the load balancer and the health checks find it.
+
+    >>> refused_options("mlflow_uvicorn_opts", "--timeout-keep-alive=9 --http h11 --ssl-keyfile=a.pem --fd 3")
+    ['--ssl-keyfile', '--fd']
+    >>> refused_options("mlflow_gunicorn_opts", "-t 60 --keep-alive 5 --capture-output --backlog 9 -b0.0.0.0:80 --certfile a.pem")
+    ['-b0.0.0.0:80', '--certfile']
+    """
+    names = (option.partition("=")[0] for option in shlex.split(options))
+    return [option for option in names if re.fullmatch(_WHERE_IT_LISTENS[name], option)]
 
 
 def names_in_file(text: str) -> list[str]:
