@@ -82,7 +82,9 @@ def test_life(aws, gateway, params):
     assert actions(created) == [("create", kind) for kind in (*around, *parts)]
     (api,) = items(gateway.get_apis())
     assert api["DisableExecuteApiEndpoint"] is True and api["Tags"] == TAGS
-    assert created["api"] == {"name": NAME, "id": api["ApiId"], "endpoint": api["ApiEndpoint"]}
+    (domain,) = gateway.get_domain_name(DomainName=DOMAIN)["DomainNameConfigurations"]
+    target = {"target_dns_name": domain["ApiGatewayDomainName"], "target_zone_id": domain["HostedZoneId"]}
+    assert created["api"] == {"name": NAME, "id": api["ApiId"], "endpoint": api["ApiEndpoint"], **target}
     here = {"ApiId": api["ApiId"]}
     (integration,) = items(gateway.get_integrations(**here))
     assert integration["RequestParameters"] == {"overwrite:header.Host": DOMAIN}

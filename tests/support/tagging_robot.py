@@ -94,6 +94,7 @@ TAGGERS: dict[str, Tagger] = {
     "db_cluster_snapshot": _rds("DBClusterSnapshotArn"),
     **dict.fromkeys(("target_group", "load_balancer", "listener", "listener_rule"), _elbv2),
     "hosted_zone": _zone,
+    "ecr_repository": _by_arn("ecr", "repositoryArn", ("Key", "Value")),
     "ecs_cluster": _by_arn("ecs", "clusterArn", ("key", "value")),
     "ecs_service": _by_arn("ecs", "serviceArn", ("key", "value")),
     "task_definition": _by_arn("ecs", "taskDefinitionArn", ("key", "value")),
