@@ -209,6 +209,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_service_tls": False,
         "mlflow_service_cpu": 1024,
         "mlflow_service_memory": 2048,
+        "mlflow_service_tmpfs_size": 256,
         "mlflow_service_cpu_target": 0,
         "mlflow_service_workers": 2,
         "mlflow_service_health_check_grace_period_seconds": 60,
@@ -224,6 +225,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_run_in_worker",
         "mlflow_database_skip_final_snapshot",
         "mlflow_artifact_bucket_force_destroy",
+        "mlflow_bootstrap_access_logs_bucket",
         "mlflow_restore_again",
     }  # of other playbooks
     structures = {
