@@ -8,12 +8,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ecr_repository
 version_added: 1.0.0
-short_description: Manage a repository of Amazon ECR, and find an image in it
+short_description: Manage a repository of Amazon ECR, and find an image in it or bring one
 author: mlplatform contributors (@mlplatform)
 description:
   - Creates, updates and deletes one repository (C(CreateRepository), C(PutImageTagMutability), C(PutImageScanningConfiguration),
     C(PutLifecyclePolicy), C(DeleteLifecyclePolicy), C(DeleteRepository)). Its encryption is that of Amazon ECR itself (AES256).
   - With O(state=absent), its images are deleted with it.
+  - With O(pull_through_cache), the rule by which Amazon ECR brings images from another registry is managed too (C(CreatePullThroughCacheRule),
+    C(UpdatePullThroughCacheRule), C(DeletePullThroughCacheRule)), and the image O(image_tag) is brought (C(BatchGetImage)) unless it is there.
+    A rule has no tags, so whoever gives its prefix says that it is theirs.
   - Used in place of M(community.aws.ecs_ecr), which has no tags, so that the owner of a repository cannot be recorded, reports no diff, and
     finds no image.
 options:
@@ -36,6 +39,29 @@ options:
   lifecycle_policy:
     description: Which images Amazon ECR removes, spelled as its API spells it. V({}) removes the policy. Not managed where omitted.
     type: dict
+  pull_through_cache:
+    description:
+      - The rule for the repositories below a prefix. The repository O(name) is one of them.
+      - With O(state=absent), the rule and all repositories below its prefix that have the owner's O(tags) are removed. Not managed where omitted.
+    type: dict
+    suboptions:
+      ecr_repository_prefix:
+        description: The prefix, 2 to 30 characters.
+        type: str
+        required: true
+      upstream_registry_url:
+        description:
+          - The host name of the registry, V(ghcr.io), V(registry-1.docker.io), V(registry.gitlab.com) or one of V(azurecr.io). Required but with
+            O(state=absent). A change replaces the rule; what it has brought stays.
+        type: str
+      credential_arn:
+        description:
+          - ARN of a Secrets Manager secret whose name begins with C(ecr-pullthroughcache/), a JSON object with the keys C(username) and
+            C(accessToken). Required but with O(state=absent).
+        type: str
+      image_digest:
+        description: The digest that the image with the tag O(image_tag) has to have, or an image in the index that it names. Any where omitted.
+        type: str
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -55,6 +81,15 @@ EXAMPLES = r"""
           action: {type: expire}
     tags:
       team: x
+
+- name: Bring an image from GitHub's registry
+  mlplatform.mlflow_aws.ecr_repository:
+    name: mlflow-team-x/mlflow/mlflow
+    image_tag: v3.18.0-full
+    pull_through_cache:
+      ecr_repository_prefix: mlflow-team-x
+      upstream_registry_url: ghcr.io
+      credential_arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:ecr-pullthroughcache/ghcr-a1b2c3
 
 - name: Remove it with its images
   mlplatform.mlflow_aws.ecr_repository:
@@ -109,12 +144,22 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.argu
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import Repository
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import CachedImage, PullThroughCacheRule, Repository
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
-    repository = Repository(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
-    return [repository], lambda: {"repository": repository.result() if repository.state else {}}
+    absent, cache = params["state"] == "absent", params["pull_through_cache"]
+    repository = Repository(aws, params["name"], params, tags=params["tags"], absent=absent)
+    if not cache:
+        return [repository], lambda: {"repository": repository.result() if repository.state else {}}
+    if absent:
+        below = {"tags": params["tags"], "besides": [params["name"]]}
+        return [repository, PullThroughCacheRule(aws, cache["ecr_repository_prefix"], below, absent=True)], lambda: {"repository": {}}
+    rule = PullThroughCacheRule(aws, cache["ecr_repository_prefix"], cache)
+    wanted = {"repository": params["name"], "tag": params["image_tag"], "digest": cache["image_digest"] or ""}
+    spec = {**wanted, "upstream_registry_url": cache["upstream_registry_url"]}
+    image = CachedImage(aws, f"{params['name']}:{params['image_tag']}", spec, parent=repository, needs=[repository, rule])
+    return [repository, rule, image], lambda: {"repository": {**repository.result(), "image_digest": image.actual["digest"]}}
 
 
 def main() -> None:
@@ -125,6 +170,15 @@ def main() -> None:
             "image_tag_mutability": {"type": "str", "choices": ["IMMUTABLE", "MUTABLE"], "default": "IMMUTABLE"},
             "scan_on_push": {"type": "bool", "default": True},
             "lifecycle_policy": {"type": "dict"},
+            "pull_through_cache": {
+                "type": "dict",
+                "options": {
+                    "ecr_repository_prefix": {"type": "str", "required": True},
+                    "upstream_registry_url": {"type": "str"},
+                    "credential_arn": {"type": "str"},
+                    "image_digest": {"type": "str"},
+                },
+            },
             **STATE,
             **TAGS,
         },

@@ -61,3 +61,40 @@ def test_an_image_has_its_layers_and_the_digest_of_its_manifest(aws: EmbeddedAWS
     refused("ImageAlreadyExistsException", ecr.put_image, **image, imageTag="t")
     refused("ImageTagAlreadyExistsException", ecr.put_image, **manifest(b"layer", note="another"), imageTag="t")
     refused("ImageNotFoundException", ecr.describe_images, **WHERE, imageIds=[{"imageTag": "u"}])
+
+
+SECRET = '{"username": "ci", "accessToken": "t"}'
+"""User guide of ECR, "Storing your upstream repository credentials": also that its key is aws/secretsmanager."""
+
+
+def test_a_rule_takes_known_registries_and_a_secret_that_ecr_can_read(aws: EmbeddedAWS) -> None:
+    ecr, secrets = aws.client("ecr"), aws.client("secretsmanager")
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    arn = secrets.create_secret(Name="ecr-pullthroughcache/x", SecretString=SECRET)["ARN"]
+    under_key = secrets.create_secret(Name="ecr-pullthroughcache/y", SecretString=SECRET, KmsKeyId=key)["ARN"]
+    rule = {"ecrRepositoryPrefix": "team-x", "upstreamRegistryUrl": "ghcr.io", "upstreamRegistry": "github-container-registry", "credentialArn": arn}
+    refused("SecretNotFoundException", ecr.create_pull_through_cache_rule, **{**rule, "credentialArn": f"{arn[:-6]}AbCdEf"})
+    refused("UnableToDecryptSecretValueException", ecr.create_pull_through_cache_rule, **{**rule, "credentialArn": under_key})
+    refused("UnsupportedUpstreamRegistryException", ecr.create_pull_through_cache_rule, **{**rule, "upstreamRegistryUrl": "registry.example.com"})
+    refused("PullThroughCacheRuleNotFoundException", ecr.describe_pull_through_cache_rules, ecrRepositoryPrefixes=["team-x"])
+    refused("PullThroughCacheRuleNotFoundException", ecr.update_pull_through_cache_rule, ecrRepositoryPrefix="team-x", credentialArn=arn)
+    refused("PullThroughCacheRuleNotFoundException", ecr.delete_pull_through_cache_rule, ecrRepositoryPrefix="team-x")
+    ecr.create_pull_through_cache_rule(**rule)
+    refused("PullThroughCacheRuleAlreadyExistsException", ecr.create_pull_through_cache_rule, **rule)
+    (listed,) = ecr.describe_pull_through_cache_rules(ecrRepositoryPrefixes=["team-x"])["pullThroughCacheRules"]
+    assert rule.items() <= listed.items()
+
+
+def test_an_image_of_a_rule_is_brought_by_its_tag_and_listed_later(aws: EmbeddedAWS) -> None:
+    """containers-roadmap #2837: nothing is brought by a digest."""
+    ecr, where = aws.client("ecr"), {"repositoryName": "team-x/mlflow"}
+    arn = aws.client("secretsmanager").create_secret(Name="ecr-pullthroughcache/x", SecretString=SECRET)["ARN"]
+    rule = {"upstreamRegistryUrl": "ghcr.io", "upstreamRegistry": "github-container-registry", "credentialArn": arn}
+    ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="team-x", **rule)
+    ecr.create_repository(**where)
+    by_digest = ecr.batch_get_image(**where, imageIds=[{"imageDigest": digest(b"x")}])
+    assert [failure["failureCode"] for failure in by_digest["failures"]] == ["ImageNotFound"]
+    (image,) = ecr.batch_get_image(**where, imageIds=[{"imageTag": "v1"}])["images"]
+    refused("ImageNotFoundException", ecr.describe_images, **where, imageIds=[{"imageTag": "v1"}])
+    (listed,) = ecr.describe_images(**where, imageIds=[{"imageTag": "v1"}])["imageDetails"]
+    assert listed["imageDigest"] == image["imageId"]["imageDigest"]

@@ -98,3 +98,83 @@ def test_a_repository_of_somebody_else_is_neither_changed_nor_removed(aws):
     with pytest.raises(ModuleFailed, match="is not of this stack"):
         run_module(MODULE, GIVEN, aws)
     assert run(aws, state="absent")[1] == []
+
+
+CACHED = {"name": "team-x/mlflow/mlflow", "image_tag": "v1"}
+
+
+def secret(aws, name="ghcr", value='{"username": "ci", "accessToken": "t"}'):
+    return aws.client("secretsmanager").create_secret(Name=f"ecr-pullthroughcache/{name}", SecretString=value)["ARN"]
+
+
+def cache(arn, registry="ghcr.io", **more):
+    return {**CACHED, "pull_through_cache": {"ecr_repository_prefix": "team-x", "upstream_registry_url": registry, "credential_arn": arn, **more}}
+
+
+def rules(aws):
+    return aws.client("ecr").describe_pull_through_cache_rules()["pullThroughCacheRules"]
+
+
+def test_an_image_is_brought_by_a_rule_once(aws):
+    given, since = cache(secret(aws)), aws.mark()
+    planned = run_module(MODULE, {**GIVEN, **given}, aws, check=True)
+    assert planned["repository"]["image_digest"] == "" and "BatchGetImage" not in {call["operation"] for call in aws.calls(since)}
+    result, calls = run(aws, **given)
+    assert sorted(calls) == ["CreatePullThroughCacheRule", "CreateRepository", "PutLifecyclePolicy"]
+    assert [(each["kind"], each["name"], each["action"], each["warnings"]) for each in result["changes"]] == [
+        ("ecr_repository", "team-x/mlflow/mlflow", "create", []),
+        ("ecr_pull_through_cache_rule", "team-x", "create", []),
+        ("ecr_image", "team-x/mlflow/mlflow:v1", "create", ["Amazon ECR brings it from ghcr.io, about a gigabyte"]),
+    ]
+    (rule,) = rules(aws)
+    assert (rule["ecrRepositoryPrefix"], rule["upstreamRegistryUrl"], rule["upstreamRegistry"]) == ("team-x", "ghcr.io", "github-container-registry")
+    assert rule["credentialArn"] == given["pull_through_cache"]["credential_arn"]
+    (image,) = aws.client("ecr").describe_images(repositoryName="team-x/mlflow/mlflow")["imageDetails"]
+    assert (image["imageTags"], image["imageDigest"]) == (["v1"], result["repository"]["image_digest"])
+    since = aws.mark()
+    result, calls = run(aws, **given)
+    assert (result["changes"], calls, result["repository"]["image_digest"]) == ([], [], image["imageDigest"])
+    assert "BatchGetImage" not in {call["operation"] for call in aws.calls(since)}
+
+
+def test_another_secret_is_an_update_and_another_registry_a_replacement(aws):
+    first = secret(aws)
+    run(aws, **cache(first))
+    result, calls = run(aws, **cache(secret(aws, "other")))
+    assert calls == ["UpdatePullThroughCacheRule"] and [field["name"] for field in result["changes"][0]["fields"]] == ["credential_arn"]
+    result, calls = run(aws, **cache(first, "registry.gitlab.com"))
+    assert calls == ["DeletePullThroughCacheRule", "CreatePullThroughCacheRule"] and result["changes"][0]["action"] == "replace"
+    assert [rule["upstreamRegistry"] for rule in rules(aws)] == ["gitlab-container-registry"]
+    assert run(aws, **cache(first, "registry.gitlab.com"))[1] == []
+
+
+def test_a_tag_has_to_name_the_digest_that_is_given(aws):
+    arn = secret(aws)
+    digest = run(aws, **cache(arn))[0]["repository"]["image_digest"]
+    assert run(aws, **cache(arn, image_digest=digest))[1] == []
+    with pytest.raises(ModuleFailed, match="the tag v1 names sha256:.* and not sha256:0000"):
+        run_module(MODULE, {**GIVEN, **cache(arn, image_digest=f"sha256:{'0' * 64}")}, aws)
+
+
+@pytest.mark.parametrize(
+    ("value", "tag", "why"),
+    [('{"username": "ci", "accessToken": "t"}', "nowhere", "ImageNotFound"), ('{"username": "ci", "password": "t"}', "v1", "UpstreamAccessDenied")],
+)
+def test_an_image_that_cannot_be_brought_is_told(aws, value, tag, why):
+    with pytest.raises(ModuleFailed, match=f"cannot bring it from ghcr.io .{why}.*mlflow_service_image_mirror_secret_arn"):
+        run_module(MODULE, {**GIVEN, **cache(secret(aws, value=value)), "image_tag": tag}, aws)
+
+
+def test_a_rule_goes_with_all_repositories_of_the_stack_below_it(aws):
+    arn = secret(aws)
+    run(aws, name="team-x/mlflow")
+    run(aws, **cache(arn))
+    run(aws, **{**cache(arn), "name": "team-x/mlflow/other"})
+    for name in ("team-x/somebodys", "team-xy/mlflow"):
+        aws.client("ecr").create_repository(repositoryName=name)
+    absent = {"name": "team-x/mlflow", "state": "absent", "pull_through_cache": {"ecr_repository_prefix": "team-x"}}
+    gone, calls = run(aws, **absent)
+    assert sorted(calls) == ["DeletePullThroughCacheRule", *["DeleteRepository"] * 3]
+    assert {each["name"] for each in gone["changes"]} == {"team-x", "team-x/mlflow", "team-x/mlflow/mlflow", "team-x/mlflow/other"}
+    assert {each["repositoryName"] for each in aws.client("ecr").describe_repositories()["repositories"]} == {"team-x/somebodys", "team-xy/mlflow"}
+    assert rules(aws) == [] and run(aws, **absent)[1] == []

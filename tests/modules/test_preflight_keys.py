@@ -125,6 +125,33 @@ def test_credentials_that_there_are_not_are_told_once(aws):
     assert "it cannot be read (ResourceNotFoundException)" in line
 
 
+CACHED = '{"username": "ci", "accessToken": "t"}'
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "why"), [(CACHED, True, "it is under the key"), ('{"username": "ci", "password": "t"}', False, '"accessToken": "..."')]
+)
+def test_a_secret_that_ecr_could_not_use_is_refused(aws, keyed, value, key, why):
+    more = {"KmsKeyId": keyed[0]} if key else {}
+    secret = aws.client("secretsmanager").create_secret(Name="ecr-pullthroughcache/x", SecretString=value, **more)["ARN"]
+    (line,) = problems(aws, mlflow_service_image_mirror_secret_arn=secret)
+    assert why in line
+
+
+def test_a_secret_of_ecr_s_cache_is_of_the_account_and_region(aws):
+    right = aws.client("secretsmanager").create_secret(Name="ecr-pullthroughcache/x", SecretString=CACHED)["ARN"]
+    assert preflight(aws, mlflow_service_image_mirror_secret_arn=right) == ({}, [])
+    elsewhere = (
+        (right.replace(ACCOUNT, "210987654321"), f"it is not of the account {ACCOUNT}"),
+        (right.replace(REGION, "eu-west-3"), f"the stack is in {REGION}"),
+    )
+    for wrong, why in elsewhere:
+        (line,) = problems(aws, mlflow_service_image_mirror_secret_arn=wrong)
+        assert why in line
+    (line,) = problems(aws, mlflow_service_image_mirror_secret_arn=f"{right[:-6]}AbCdEf")
+    assert "it cannot be read (ResourceNotFoundException)" in line
+
+
 def test_a_parameter_may_be_given_by_its_name(aws, keyed):
     key, inputs = keyed
     log = {"logDriver": "awsfirelens", "secretOptions": [{"name": "t", "valueFrom": "team/x/openai"}]}

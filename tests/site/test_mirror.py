@@ -19,6 +19,7 @@ from support.stack import Run, Stack
 NAME = "mlflow-team-x"
 COPY = f"{NAME}-mirror-image"
 REPOSITORY = f"{NAME}/mlflow"
+CACHED = f"{NAME}/mlflow/mlflow"
 URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{REPOSITORY}"
 SECRET = '{"username": "ci", "password": "t"}'
 KIND = "application/vnd.oci.image.manifest.v1+json"
@@ -169,3 +170,46 @@ def test_destroy_removes_the_repository_with_its_images(mirrored: tuple[Stack, R
     account = listing(stack.aws)
     assert [name for kind, name in account if kind == "ecr_repository"] == ["mlflow-team-y/mlflow"]
     assert not [name for kind, name in account if kind in ("role", "task_definition")]
+
+
+@pytest.fixture(scope="module")
+def cached(mirrored: tuple[Stack, Run]) -> tuple[Stack, Run]:
+    """The same stack, made anew, whose image ECR's pull-through cache brings."""
+    stack, _run = mirrored
+    stack.destroy()
+    secret = stack.aws.client("secretsmanager").create_secret(Name="ecr-pullthroughcache/ghcr", SecretString='{"username": "ci", "accessToken": "t"}')["ARN"]
+    del stack.inputs["mlflow_service_image_credentials_secret_arn"]
+    stack.inputs |= {"mlflow_service_image_mirror": True, "mlflow_service_image_tag": "v3.18.0-full", "mlflow_service_image_mirror_secret_arn": secret}
+    planned, run = stack.plan_and_apply()
+    assert deviations(planned, run.changes) == []
+    return stack, run
+
+
+def test_the_cache_brings_the_image_and_no_task_copies_it(cached: tuple[Stack, Run]) -> None:
+    stack, run = cached
+    assert tasks_run(run) == [f"{NAME}-prepare-database"]
+    assert [call["operation"] for call in run.calls if call["operation"] == "BatchGetImage"] == ["BatchGetImage"]
+    (image,) = stack.aws.client("ecr").describe_images(repositoryName=CACHED)["imageDetails"]
+    every = [*containers(stack.aws).values(), *containers(stack.aws, f"{NAME}-prepare-database").values()]
+    assert {each["image"] for each in every} == {f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{CACHED}:v3.18.0-full@{image['imageDigest']}"}
+    account = listing(stack.aws)
+    assert ("ecr_repository", REPOSITORY) not in account and ("ecr_pull_through_cache_rule", NAME) in account
+    policies = {identifier.partition("/")[0]: json.dumps(state["PolicyDocument"]) for (kind, identifier), state in account.items() if kind == "role_policy"}
+    assert {role for role, policy in policies.items() if "ecr:BatchImportUpstreamImage" in policy} == {f"{NAME}-ecs-{of}execution" for of in ("", "prepare-")}
+    assert f"{NAME}-ecs-mirror" not in policies and findings(account) == []
+    planned, run = stack.plan_and_apply()
+    assert (planned, run.changes, run.mutating, run.changed) == ([], [], [], 0)
+
+
+def test_without_the_cache_a_task_copies_the_image_and_destroy_removes_both(cached: tuple[Stack, Run]) -> None:
+    stack, _run = cached
+    stack.aws.task_results(copying("v3.18.0"))
+    planned, run = stack.plan_and_apply(mlflow_service_image_mirror_secret_arn="")
+    assert deviations(planned, run.changes) == [] and tasks_run(run) == [COPY, f"{NAME}-prepare-database"]
+    assert containers(stack.aws)["mlflow"]["image"].startswith(f"{URI}:v3.18.0-full-")
+    copied(stack.aws, "v3.18.0")
+    assert stack.run("plan").changes == []
+    run = stack.destroy()
+    kinds = ("ecr_repository", "ecr_pull_through_cache_rule")
+    assert {change["name"] for change in run.changes if change["kind"] in kinds} == {REPOSITORY, CACHED, NAME}
+    assert not {name for kind, name in listing(stack.aws) if kind in kinds and name.partition("/")[0] == NAME}

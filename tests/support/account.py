@@ -234,6 +234,8 @@ def _ecr(aws: EmbeddedAWS) -> Found:
         images = pages(ecr, "describe_images", "imageDetails", repositoryName=name)
         state = {**repository, "lifecycle_policy": policy, "images": {image["imageDigest"]: image.get("imageTags") for image in images}}
         yield "ecr_repository", name, {**state, "tags": tags(ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"])}
+    for rule in pages(ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules"):
+        yield "ecr_pull_through_cache_rule", rule["ecrRepositoryPrefix"], rule
 
 
 def _logs(aws: EmbeddedAWS) -> Found:

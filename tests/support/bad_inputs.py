@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.action.preflight import input_spec
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
+CACHE_SECRET = ARN.format("secretsmanager", "secret:ecr-pullthroughcache/ghcr-abcdef")
 FILE = "arn:aws:s3:::bucket/{}"
 SPEC = input_spec()
 REQUIRED = [name for name, option in SPEC.items() if option.get("required")]
@@ -242,8 +243,10 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
             "mlflow_api_credentials_secret_arn",
             "mlflow_load_balancer_oidc_client_secret_arn",
             "mlflow_service_image_credentials_secret_arn",
+            "mlflow_service_image_mirror_secret_arn",
         )
     ),
+    ("mlflow_service_image_mirror_secret_arn", (ARN.format("secretsmanager", "secret:ghcr-abcdef"),)),
     *(
         (name, ("alias/x", "cb698b74", ARN.format("s3", "key/x"), ARN.format("kms", "alias/x")))
         for name in ("mlflow_key_arn", "mlflow_artifact_bucket_encryption_key_arn")
@@ -716,6 +719,20 @@ CONTRADICTORY = (
             "mlflow_service_image_credentials_secret_arn": ARN.format("secretsmanager", "secret:x-abcdef"),
         },
         ("mlflow_service_image_credentials_secret_arn",),
+    ),
+    *(
+        Broken(what, {"mlflow_service_image_mirror": True, "mlflow_service_image_mirror_secret_arn": CACHE_SECRET, **given}, names)
+        for what, given, names in (
+            ("a cache without a mirror", {"mlflow_service_image_mirror": False}, ("mlflow_service_image_mirror_secret_arn",)),
+            ("a cache of a registry that ECR knows not", {"mlflow_service_image": "quay.io/x/mlflow"}, ("mlflow_service_image_mirror_secret_arn",)),
+            (
+                "two credentials for a cache",
+                {"mlflow_service_image_credentials_secret_arn": ARN.format("secretsmanager", "secret:x-abcdef")},
+                ("mlflow_service_image_credentials_secret_arn",),
+            ),
+            ("too long a name for a cache", {"mlflow_unique_name": "x" * 31}, ("mlflow_unique_name",)),
+            ("too long an image for a cache", {"mlflow_service_image": f"ghcr.io/{'x' * 180}"}, ("mlflow_service_image",)),
+        )
     ),
     Broken("one file for two things", {"mlflow_plan_path": "x.json", "mlflow_outputs_path": "x.json"}, ("mlflow_plan_path",)),
     Broken("60 kB of environment", {"mlflow_service_environment": {"A": "x" * 60_000}}, ("mlflow_service_environment",)),

@@ -226,6 +226,7 @@ KINDS: dict[str, Kind] = {
         lambda _identifier, state: {**state, "Parameters": {k: v for k, v in state.pop("parameters").items() if v is not None}},
     ),
     "ecr_repository": Kind("AWS::ECR::Repository", _nothing("RepositoryArn", "RegistryId", "RepositoryUri"), _repository),
+    "ecr_pull_through_cache_rule": Kind("AWS::ECR::PullThroughCacheRule", _nothing("RegistryId", "CreatedAt", "UpdatedAt")),
     "ecs_cluster": Kind(
         "AWS::ECS::Cluster",
         {

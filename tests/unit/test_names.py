@@ -46,6 +46,8 @@ def test_the_names_of_a_stack() -> None:
         "mirror_task": "mlflow-team-x-mirror-image",
         "mirror_role": "mlflow-team-x-ecs-mirror",
         "mirror_tag": "",
+        "cached_repository": "",
+        "cached_registry": "",
         "scalable_target": "service/mlflow-team-x/mlflow-team-x",
         "cpu_policy": "mlflow-team-x-cpu",
         "scheduled_action_prefix": "mlflow-team-x-",
@@ -99,7 +101,7 @@ def test_every_name_holds_the_name_of_its_stack() -> None:
     every = {
         field: value
         for field, value in names_of(INPUTS)._asdict().items()
-        if field not in ("host", "api_host", "path_prefix", "ports", "unique_name", "mirror_tag")
+        if field not in ("host", "api_host", "path_prefix", "ports", "unique_name", "mirror_tag", "cached_repository", "cached_registry")
     }
     for field, value in every.items():
         names = [value] if isinstance(value, str) else list(value.values() if isinstance(value, dict) else value)

@@ -170,6 +170,10 @@ def test_so_does_what_keeps_aws_from_being_asked(error: Exception, remedy: str) 
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
+        (
+            "UnableToGetUpstreamImageException: The image or images were unable to be pulled using the pull through cache rule.",
+            "mlflow_service_image_mirror_secret_arn",
+        ),
         ("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref ghcr.io/mlflow/mlflow:v9", "mlflow_service_image"),
         (
             "AccessDeniedException: The specified KMS key does not exist or is not allowed to be used with Arn 'arn:aws:logs:eu-west-1:1:log-group:g'",

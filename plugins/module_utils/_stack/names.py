@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import resource_id
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import upstream
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import log_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import static_prefix
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
@@ -75,6 +76,10 @@ class Names(t.NamedTuple):
     mirror_role: str
     mirror_tag: str
     """Of one image for one CPU architecture, and never moved; empty where an input for it is missing."""
+    cached_repository: str
+    """Of the image that ECR's pull-through cache brings, whose prefix is the name of the stack; empty where an input for it is missing, as the next."""
+    cached_registry: str
+    """Where it brings it from."""
     scalable_target: str
     cpu_policy: str
     scheduled_action_prefix: str
@@ -131,6 +136,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
     name, engine = inputs.get("mlflow_unique_name", ""), inputs.get("mlflow_database_engine", "")
     database_logs = (*_DATABASE_LOGS.get(engine, ()), *(_AUDIT_LOGS.get(engine, ()) if inputs.get("mlflow_database_audit_log") else ()))
     authorizer, api_load_balancer = f"{name}-authorizer", f"{name}-api"
+    cached_registry, cached = upstream(inputs["mlflow_service_image"]) if inputs.get("mlflow_service_image") else ("", "")
     load_balancers = [name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer]
     tls_target_groups = {each: f"{each}-tls" if len(f"{each}-tls") <= LOAD_BALANCER_NAME else "" for each in (name, api_load_balancer)}
     return Names(
@@ -161,6 +167,8 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         mirror_task=f"{name}-mirror-image",
         mirror_role=f"{name}-ecs-mirror",
         mirror_tag=_mirror_tag(*(inputs.get(f"mlflow_service_{part}", "") for part in ("image", "image_tag", "cpu_architecture"))),
+        cached_repository=f"{name}/{cached}" if cached else "",
+        cached_registry=cached_registry,
         scalable_target=resource_id(name, name),
         cpu_policy=f"{name}-cpu",
         scheduled_action_prefix=f"{name}-",

@@ -205,6 +205,7 @@ _IDENTITY = (
                     "ecs.application-autoscaling.amazonaws.com",
                     "elasticloadbalancing.amazonaws.com",
                     "ops.apigateway.amazonaws.com",
+                    "pullthroughcache.ecr.amazonaws.com",
                     "rds.amazonaws.com",
                 ]
             }
@@ -343,11 +344,25 @@ _SERVERS = (
     Statement(
         "Images",
         """
-        ecr:CreateRepository ecr:DeleteLifecyclePolicy ecr:DeleteRepository ecr:DescribeImages ecr:DescribeRepositories ecr:GetLifecyclePolicy
-        ecr:ListTagsForResource ecr:PutImageScanningConfiguration ecr:PutImageTagMutability ecr:PutLifecyclePolicy ecr:TagResource
-        ecr:UntagResource
+        ecr:BatchGetImage ecr:BatchImportUpstreamImage ecr:CreateRepository ecr:DeleteLifecyclePolicy ecr:DeleteRepository ecr:DescribeImages
+        ecr:DescribeRepositories ecr:GetLifecyclePolicy ecr:ListTagsForResource ecr:PutImageScanningConfiguration ecr:PutImageTagMutability
+        ecr:PutLifecyclePolicy ecr:TagResource ecr:UntagResource
         """,
         ("arn:{partition}:ecr:{region}:{account}:repository/{prefix}*",),
+    ),
+    Statement(
+        "ImageCache",
+        """
+        ecr:CreatePullThroughCacheRule ecr:DeletePullThroughCacheRule ecr:DescribePullThroughCacheRules ecr:UpdatePullThroughCacheRule
+        """,
+        _ALL,
+        why=_NO_RESOURCES,
+    ),
+    Statement(
+        "ImageLists",
+        "ecr:DescribeRepositories",
+        ("arn:{partition}:ecr:{region}:{account}:repository/*",),
+        why="those below the prefix of a pull-through cache rule are found in the list of all",
     ),
     Statement(
         "ScalingReads",

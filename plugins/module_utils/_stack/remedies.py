@@ -97,6 +97,10 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     (r"service.linked role", f"allow iam:CreateServiceLinkedRole in the caller's IAM policy, wait a minute {_AGAIN}"),
     # the tasks
     (
+        r"UnableToGetUpstreamImage|UpstreamRegistry|UnableToAccessSecret|SecretNotFoundException.*ecr-pullthroughcache",
+        f"check mlflow_service_image, its tag, and that mlflow_service_image_mirror_secret_arn holds a user and a valid token of the registry, {_AGAIN}",
+    ),
+    (
         r"CannotPullContainer",
         "check mlflow_service_image and its tag, and that the subnets of mlflow_service_subnet_ids reach the registry (NAT gateway, VPC endpoints)",
     ),

@@ -18,7 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ap
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import Target
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import Group
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import Repository
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import PullThroughCacheRule, Repository
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.cluster import Cluster as EcsCluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import Service
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import TaskDefinition
@@ -176,7 +176,9 @@ class Deployment(Resources):
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.jwt)
 
     def mirror(self) -> t.Iterator[Resource]:
-        if self.inputs.get("mlflow_service_image_mirror"):
+        if self.inputs.get("mlflow_service_image_mirror_secret_arn"):  # its rule and its image have no tags that would tell whose they are
+            yield Repository(self.aws, self.names.cached_repository, **self.common)
+        elif self.inputs.get("mlflow_service_image_mirror"):
             yield from self._mirror()
 
     def api(self) -> t.Iterator[Resource]:
@@ -221,6 +223,7 @@ class Removal(Resources):
             self._secrets,
             self._ecs,
             self._mirror,
+            lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),
             lambda: self._api(where["api_host"], {}),
             lambda: (self._record(where[f"{of}host"], where[f"{of}zone_id"]) for of in ("", "api_") if where[f"{of}zone_id"]),
         )

@@ -11,6 +11,7 @@ import typing as t
 from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import CACHE_PREFIX, upstream, upstream_registry
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import (
     LOG,
@@ -59,6 +60,8 @@ _IMAGE = 255
 """Characters of an image with its tag, without a digest (ECS)."""
 _MIRRORED_TAG = 115
 """Characters of a tag that gets 13 more in the stack's own repository, of 128 (OCI Distribution Specification)."""
+_CACHED_IMAGE = 190
+"""Characters of a repository of the account with a tag, which leaves room for the host name of its registry in ``_IMAGE``."""
 _SCHEDULED_ACTIONS = 200
 """Of a scalable target (Application Auto Scaling)."""
 _ARNS_IN_POLICY = 9 * 1024
@@ -258,6 +261,21 @@ def _image_credentials(v: Inputs) -> t.Iterator[Problem]:
         yield Problem(name, v[name], "the image is in Amazon ECR, where the roles of the tasks and the policy of the repository decide: leave it out")
 
 
+def _image_cache(v: Inputs) -> t.Iterator[Problem]:
+    name, of_task, stack = "mlflow_service_image_mirror_secret_arn", "mlflow_service_image_credentials_secret_arn", v["mlflow_unique_name"]
+    registry, repository = upstream(v["mlflow_service_image"])
+    if not v.get("mlflow_service_image_mirror"):
+        yield Problem(name, v[name], "it is for the mirror of the image: set mlflow_service_image_mirror to true, or leave it out")
+    elif not is_of_ecr(v["mlflow_service_image"]) and not upstream_registry(registry):
+        yield Problem(name, v[name], f"Amazon ECR's pull-through cache takes no credentials for {registry}: leave it out, and a task copies the image")
+    if v.get(of_task):
+        yield Problem(of_task, v[of_task], f"Amazon ECR itself signs in at the registry, with {name}: leave one of the two out")
+    if not CACHE_PREFIX[0] <= len(stack) <= CACHE_PREFIX[1]:
+        yield Problem("mlflow_unique_name", stack, f"with {name} give one of 2 to 30 characters, as Amazon ECR takes them")
+    if len(f"{stack}/{repository}:{v['mlflow_service_image_tag'].partition('@')[0]}") > _CACHED_IMAGE:
+        yield Problem("mlflow_service_image", v["mlflow_service_image"], f"it is too long to be in a repository of the account: leave {name} out")
+
+
 def _paths(v: Inputs) -> t.Iterator[Problem]:
     paths = [name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file") if _has(v, name)]
     for index, name in enumerate(paths):
@@ -424,6 +442,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_image, ("mlflow_service_image", "mlflow_service_image_tag")),
     (_image_mirror, ("mlflow_service_image", "mlflow_service_image_tag", "mlflow_service_image_mirror")),
     (_image_credentials, ("mlflow_service_image", "mlflow_service_image_credentials_secret_arn")),
+    (_image_cache, ("mlflow_unique_name", "mlflow_service_image", "mlflow_service_image_tag", "mlflow_service_image_mirror_secret_arn")),
     (_paths, ()),
     (_containers, ()),
     (_policies, ()),

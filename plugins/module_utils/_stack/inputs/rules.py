@@ -241,6 +241,11 @@ RULES: dict[str, tuple[Rule, str]] = {
         "the version of MLflow",
     ),
     "mlflow_service_image_credentials_secret_arn": SECRET,
+    "mlflow_service_image_mirror_secret_arn": (
+        arn_of("secretsmanager", r"secret:ecr-pullthroughcache/[\w/+=.@-]{1,490}-[A-Za-z0-9]{6}"),
+        "give the full ARN of a Secrets Manager secret whose name begins with ecr-pullthroughcache/, as Amazon ECR reads no other, with the six "
+        "characters at its end",
+    ),
     "mlflow_service_environment_files": (
         distinct(matches(r"arn:aws(-[a-z]+)*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[\w!.*'()/-]+\.env", 1024), maximum=10),
         "give at most 10 different ARNs of objects that end in .env, such as arn:aws:s3:::team-x-config/mlflow.env",

@@ -22,6 +22,7 @@ MAY_BE_SECRET = {
     "mlflow_service_environment",
     "mlflow_service_log_configuration",
     "mlflow_service_image_credentials_secret_arn",
+    "mlflow_service_image_mirror_secret_arn",
     "mlflow_service_secrets",
     "mlflow_service_sidecar_container_definitions",
 }

@@ -22,7 +22,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import LOG, SIDECARS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import secret_arn, sidecar_secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import CACHE, Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import bucket_key
 
 NAMED = ("mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn", "mlflow_service_log_kms_key_arn")
@@ -74,6 +74,7 @@ class Keys(Checks):
         return [
             *((self.named, (name,), (name,)) for name in NAMED),
             (self.of_logs, (), (LOGS,)),
+            (self.of_cache, (), (CACHE,)),
             *((self.usable, (thing,), (re.split(r"[.\[]", thing.variable)[0],)) for thing in self.things()),
         ]
 
@@ -137,6 +138,15 @@ class Keys(Checks):
         if not any(service in principal or '"*"' in principal for principal in principals):
             allowed = "kms:Encrypt*, kms:Decrypt*, kms:ReEncrypt*, kms:GenerateDataKey* and kms:Describe*"
             yield self.problem(LOGS, f"its policy does not let CloudWatch Logs use it: allow the service {service} {allowed}")
+
+    def of_cache(self) -> Problems:
+        """Whether ECR can decrypt the secret of its pull-through cache: it uses no customer key."""
+        if self.is_of_another_account(self.inputs[CACHE]):
+            return  # of which another check tells
+        secret = none_if_missing(self.aws.client("secretsmanager").describe_secret, "ResourceNotFoundException", SecretId=self.inputs[CACHE])
+        key = (secret or {}).get("KmsKeyId", "")  # another check tells that there is no such secret
+        if key and not key.endswith("alias/aws/secretsmanager") and (self.described(key) or {}).get("KeyManager") != "AWS":
+            yield self.problem(CACHE, f"it is under the key {key}, and Amazon ECR uses no customer key: encrypt it with aws/secretsmanager")
 
     def usable(self, thing: Thing) -> Problems:
         use = self.use(thing)
