@@ -57,6 +57,7 @@ PARAMETERS: dict[str, dict[str, str]] = {
         "vpc": "VpcId",
         "vpc-endpoint": "VpcEndpointId",
     },
+    "ecr": {"repository": "repositoryName repositoryNames"},
     "iam": {"instance-profile": "InstanceProfileName"},
     "kms": {"alias": "AliasName"},
     "lambda": {"function": "FunctionName"},
