@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -299,6 +301,28 @@ def test_a_cluster_goes_back_to_a_time_that_its_backups_cover(aws: EmbeddedAWS, 
     has(restored, Status="creating", ServerlessV2ScalingConfiguration={"MinCapacity": 1.0, "MaxCapacity": 4.0})
     time.sleep(0.01)
     back(**{**restore, "DBClusterIdentifier": "t"}, RestoreToTime=datetime.now(timezone.utc))
+
+
+def test_enhanced_monitoring(aws: EmbeddedAWS, network: Network) -> None:
+    """CreateDBInstance and ModifyDBInstance in the Amazon RDS API Reference; the role stays when it is turned off (pganalyze/collector#701)."""
+    rds, iam = aws.client("rds"), aws.client("iam")
+    create_db_cluster(aws, network, ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 4})
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "monitoring.rds.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    arns = {}
+    for name, service in {"right": "monitoring.rds", "bare": "monitoring.rds", "other": "rds"}.items():
+        document = json.dumps({"Version": "2012-10-17", **trust}).replace("monitoring.rds", service)
+        arns[name] = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        if name != "bare":
+            iam.attach_role_policy(RoleName=name, PolicyArn="arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole")
+    for wrong in (arns["bare"], arns["other"], arns["right"] + "s"):
+        message = refused("InvalidParameterValue", partial(_member, aws), MonitoringInterval=60, MonitoringRoleArn=wrong)
+        assert "ENHANCED_MONITORING" in message
+    refused("InvalidParameterCombination", partial(_member, aws), MonitoringInterval=60)
+    has(_member(aws, MonitoringInterval=60, MonitoringRoleArn=arns["right"]), MonitoringInterval=60, MonitoringRoleArn=arns["right"])
+    modify = partial(rds.modify_db_instance, DBInstanceIdentifier="i", ApplyImmediately=True)
+    refused("InvalidParameterCombination", modify, MonitoringInterval=5)
+    has(modify(MonitoringInterval=0)["DBInstance"], MonitoringInterval=0, MonitoringRoleArn=arns["right"])
+    refused("InvalidParameterValue", modify, MonitoringInterval=5, MonitoringRoleArn=arns["bare"])
 
 
 def test_a_renamed_cluster_takes_its_members_along(aws: EmbeddedAWS, network: Network) -> None:

@@ -95,6 +95,13 @@ TABLE = (
             Refusal("lambda", "CreateFunction", "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."),
             # bradford-hamilton/terraform-ecs-fargate#8
             Refusal("ecs", "RegisterTaskDefinition", "ClientException", "Role is not valid"),
+            # pulumi/pulumi#5628, terraform-aws-modules/terraform-aws-rds#393
+            Refusal(
+                "rds",
+                "CreateDBInstance",
+                "InvalidParameterValue",
+                "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING",
+            ),
             # terraform-aws-modules/terraform-aws-ecs#414
             Refusal(
                 "ecs",

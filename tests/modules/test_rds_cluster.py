@@ -336,6 +336,85 @@ def test_what_cannot_be_changed_is_refused_before_any_change(aws, made):
     assert mutations(aws, since) == []
 
 
+MONITORING = {
+    "name": "x-rds-monitoring",
+    "managed_policies": ["arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"],
+    "assume_role_policy": {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "monitoring.rds.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    },
+}
+ROLE, ATTACHMENT = ("iam_role", "x-rds-monitoring"), ("iam_role_policy_attachment", f"x-rds-monitoring/{MONITORING['managed_policies'][0]}")
+
+
+def monitored(aws):
+    """The intervals of the instances, and the names of the roles."""
+    instances = aws.client("rds").describe_db_instances()["DBInstances"]
+    return [each.get("MonitoringInterval", 0) for each in instances], [role["RoleName"] for role in aws.client("iam").list_roles()["Roles"]]
+
+
+def test_monitoring_with_its_role(aws, made):
+    params = {**made, "reader_count": 1, "monitoring_role": MONITORING}
+    run(aws, params, monitoring_interval=0)
+    assert monitored(aws) == ([0, 0], [])
+    since = aws.mark()
+    params["monitoring_interval"] = 60
+    assert lines(run(aws, params)) == [*(("create", *each) for each in (ROLE, ATTACHMENT)), *(("update", "rds_instance", name) for name in ("x-1", "x-2"))]
+    assert mutations(aws, since) == ["CreateRole", "AttachRolePolicy", "ModifyDBInstance", "ModifyDBInstance"]
+    assert monitored(aws) == ([60, 60], ["x-rds-monitoring"])
+    assert run(aws, params)["changes"] == []
+
+    params |= {"monitoring_interval": 5, "reader_count": 2}
+    assert lines(run(aws, params)) == [("update", "rds_instance", "x-1"), ("update", "rds_instance", "x-2"), ("create", "rds_instance", "x-3")]
+    assert monitored(aws) == ([5, 5, 5], ["x-rds-monitoring"])
+
+    since = aws.mark()
+    params["monitoring_interval"] = 0
+    assert lines(run(aws, params)) == [
+        *(("update", "rds_instance", name) for name in ("x-1", "x-2", "x-3")),
+        *(("delete", *each) for each in (ROLE, ATTACHMENT)),
+    ]
+    assert mutations(aws, since) == ["ModifyDBInstance"] * 3 + ["DetachRolePolicy", "UntagRole", "DeleteRole"]
+    assert monitored(aws) == ([0, 0, 0], [])
+    since = aws.mark()
+    assert run(aws, params)["changes"] == [] and mutations(aws, since) == []
+    assert lines(run(aws, params, monitoring_interval=1))[0] == ("create", *ROLE)
+
+
+def test_a_run_that_ended_monitoring_and_died_before_its_role_was_removed(aws, made):
+    params = {**made, "monitoring_role": MONITORING}
+    run(aws, params, monitoring_interval=60)
+    aws.client("rds").modify_db_instance(DBInstanceIdentifier="x-1", MonitoringInterval=0, ApplyImmediately=True)
+    assert lines(run(aws, params, monitoring_interval=0)) == [("delete", *ROLE), ("delete", *ATTACHMENT)]
+    assert monitored(aws) == ([0], [])
+
+
+def test_monitoring_goes_with_the_cluster(aws, made):
+    run(aws, {**made, "monitoring_role": MONITORING}, monitoring_interval=60)
+    gone = {"cluster_identifier": "x", "tags": OWNER, "state": "absent", "disable_deletion_protection": True}
+    since = aws.mark()
+    removed = lines(run(aws, {**gone, "monitoring_role": {"name": MONITORING["name"], "inline_policies": {}, "managed_policies": []}}))
+    assert ("delete", *ROLE) in removed and monitored(aws) == ([], [])
+    assert mutations(aws, since).index("DeleteDBCluster") < mutations(aws, since).index("DeleteRole")
+
+
+def test_monitoring_that_others_have_turned_on_stays(aws, made):
+    iam, rds = aws.client("iam"), aws.client("rds")
+    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(MONITORING["assume_role_policy"]))["Role"]
+    iam.attach_role_policy(RoleName="theirs", PolicyArn=MONITORING["managed_policies"][0])
+    rds.modify_db_instance(DBInstanceIdentifier="x-1", MonitoringInterval=60, MonitoringRoleArn=role["Arn"], ApplyImmediately=True)
+    since = aws.mark()
+    assert run(aws, {**made, "monitoring_role": MONITORING}, monitoring_interval=0)["changes"] == []
+    assert [call for call in aws.calls(since) if call["service"] == "iam"] == [] and monitored(aws) == ([60], ["theirs"])
+    run(aws, {**made, "monitoring_role": MONITORING}, monitoring_interval=60)
+    assert rds.describe_db_instances()["DBInstances"][0]["MonitoringRoleArn"].endswith("/x-rds-monitoring")
+
+
+def test_monitoring_needs_its_role(aws, made):
+    with pytest.raises(ModuleFailed, match="monitoring_role is required"):
+        run_module(MODULE, {**made, "monitoring_interval": 60}, aws)
+
+
 def test_backtracking_is_only_for_a_new_cluster(aws, params):
     run_module(MODULE, {**params, "backtrack_window": 0}, aws)
     since = aws.mark()

@@ -433,6 +433,18 @@ CASES = [
         "rds:ModifyDBInstance",
     ),
     Case(
+        "enhanced monitoring",
+        lambda g: {"mlflow_database_monitoring_interval": 60},
+        "create iam_role, create iam_role_policy_attachment, update rds_instance",
+        "iam:CreateRole, iam:AttachRolePolicy, rds:ModifyDBInstance",
+    ),
+    Case(
+        "no enhanced monitoring",
+        lambda g: {"mlflow_database_monitoring_interval": None},
+        "update rds_instance, delete iam_role, delete iam_role_policy_attachment",
+        "rds:ModifyDBInstance, iam:DetachRolePolicy, iam:UntagRole, iam:DeleteRole",
+    ),
+    Case(
         "an audit log",
         lambda g: {"mlflow_database_audit_log": True},
         "create logs_log_group, update rds_cluster_parameter_group, update rds_cluster",

@@ -43,7 +43,7 @@ def test_the_documents_allow_a_stack_of_their_own(stack: Stack) -> None:
     """With a boundary, which roles have to have, and a path."""
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     boundary = stack.aws.client("iam").create_policy(PolicyName="boundary", PolicyDocument=json.dumps(everything))["Policy"]["Arn"]
-    stack.inputs.update(mlflow_permissions_boundary_arn=boundary, mlflow_iam_role_path="/ml/")
+    stack.inputs.update(mlflow_permissions_boundary_arn=boundary, mlflow_iam_role_path="/ml/", mlflow_database_monitoring_interval=60)
     documents = written(stack, mlflow_policy_secret_arns=secrets(stack.inputs), mlflow_policy_key_arns=[stack.inputs["mlflow_key_arn"]])
     environment = hired(stack.aws, [text for name, text in documents.items() if "bootstrap" not in name])
     confirmed = {"mlflow_confirm_restore": "mlflow-team-x"}
@@ -63,6 +63,10 @@ def test_the_documents_allow_a_stack_of_their_own(stack: Stack) -> None:
     assert [run.status for run in runs] == [0] * len(runs), [run.messages for run in runs]
     assert {call["caller"] == environment["AWS_ACCESS_KEY_ID"] for run in runs for call in run.calls} == {True}
     assert len({(call["service"], call["operation"]) for run in runs for call in run.calls}) > 80
+    made = [call["params"] for run in runs for call in run.calls if call["operation"] == "CreateDBInstance"]
+    assert len(made) == 3 and {(each["MonitoringInterval"], each["MonitoringRoleArn"].rpartition(":")[2]) for each in made} == {
+        ("60", f"role/ml/{name}-rds-monitoring")
+    }
     assert [(call["operation"], more) for run in runs for call in run.calls if (more := needs_more(call))] == []
 
 

@@ -265,6 +265,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_database_reader_count", (-1, 16)),
     ("mlflow_database_backup_retention_days", (0, 36)),
     ("mlflow_database_backtrack_window", (-1, 259201)),
+    ("mlflow_database_monitoring_interval", (-1, 2, 61)),
     ("mlflow_database_ca_file", ("bundle.pem", "/a b", "/etc/", "//etc/a", "https://example.com/bundle.pem")),
     *(
         (name, ("Team", "-a", "a-", "a--b", "1a", "a" * 64, ARN.format("rds", "cluster-snapshot:x")))

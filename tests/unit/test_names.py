@@ -54,6 +54,7 @@ def test_the_names_of_a_stack() -> None:
         "execution_role": "mlflow-team-x-ecs-execution",
         "preparation_role": "mlflow-team-x-ecs-prepare-execution",
         "task_role": "mlflow-team-x-ecs-task",
+        "monitoring_role": "mlflow-team-x-rds-monitoring",
         "backend_store_secret": "mlflow-team-x-backend-store-uri",
         "server_keys_secret": "mlflow-team-x-server-keys",
         "service_log_group": "/ecs/mlflow-team-x",

@@ -83,7 +83,7 @@ _NOT_FOUND_CODES = ("404", "ClientException")  # of HeadBucket, and of DescribeT
 _NOT_FOUND_YET = re.compile(
     r"not found|(do|does) not exist|doesn't exist|cannot be (found|assumed)|unable to (assume|retrieve listener)"
     r"|does not have an associated load balancer|^Invalid (security group|[\w ]+ identifier specified)|^Role is not valid"
-    r"|^Missing necessary credentials|create service linked role\. Otherwise wait|invalid for CreateGrant",
+    r"|^Missing necessary credentials|create service linked role\. Otherwise wait|invalid for CreateGrant|required permissions for: ENHANCED_MONITORING",
     re.IGNORECASE,
 )
 """Of messages whose codes say nothing. A service that creates its service-linked role cannot use it at once, and KMS gives a function with

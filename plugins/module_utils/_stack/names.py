@@ -86,6 +86,8 @@ class Names(t.NamedTuple):
     execution_role: str
     preparation_role: str
     task_role: str
+    monitoring_role: str
+    """Of Enhanced Monitoring of the database."""
     backend_store_secret: str
     server_keys_secret: str
     service_log_group: str
@@ -175,6 +177,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         execution_role=f"{name}-ecs-execution",
         preparation_role=f"{name}-ecs-prepare-execution",
         task_role=f"{name}-ecs-task",
+        monitoring_role=f"{name}-rds-monitoring",
         backend_store_secret=f"{name}-backend-store-uri",
         server_keys_secret=f"{name}-server-keys",
         service_log_group=f"/ecs/{name}",

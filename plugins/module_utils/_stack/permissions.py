@@ -192,7 +192,7 @@ _IDENTITY = (
         "RolesOfServices",
         "iam:PassRole",
         ("arn:{partition}:iam::{account}:role{role_path}{prefix}*",),
-        {"StringEquals": {"iam:PassedToService": ["ecs-tasks.amazonaws.com", "lambda.amazonaws.com"]}},
+        {"StringEquals": {"iam:PassedToService": ["ecs-tasks.amazonaws.com", "lambda.amazonaws.com", "monitoring.rds.amazonaws.com"]}},
     ),
     Statement(
         "ServiceLinkedRoles",

@@ -30,6 +30,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lo
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster as RdsCluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.database import parameter_groups
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.monitoring import MonitoringRole
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import parameter_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.parameter_group import ClusterParameterGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.subnet_group import SubnetGroup
@@ -82,6 +83,9 @@ class Resources:
     def _role(self, name: str, policy: str, *, absent: bool) -> Role:
         spec = {"inline_policies": {policy: {}}, "managed_policies": []}
         return Role(self.aws, name, spec, tags=self.common["tags"], absent=absent)
+
+    def _monitoring_role(self) -> Role:
+        return MonitoringRole(self.aws, self.names.monitoring_role, {"inline_policies": {}, "managed_policies": []}, **self.common)
 
     def _authorizer(self, *, absent: bool) -> t.Iterator[Resource]:
         yield self._role(self.names.authorizer, AUTHORIZER_POLICY, absent=absent)
@@ -155,7 +159,10 @@ class Deployment(Resources):
         family = parameter_group_family(inputs["mlflow_database_engine"], inputs["mlflow_rds_cluster_engine_version"])
         yield ClusterParameterGroup(self.aws, parameter_group_name(name, family), {"parameters": {}}, **self.common)
         password = {"master_user_password_secret_arn": inputs["mlflow_database_password_secret_arn"]}
-        yield RdsCluster(self.aws, name, {**password, "name_prefix": name, "reader_count": inputs.get("mlflow_database_reader_count") or 0}, **self.common)
+        spec = {**password, "name_prefix": name, "reader_count": inputs.get("mlflow_database_reader_count") or 0, "monitoring_role": None}
+        yield RdsCluster(self.aws, name, spec, **self.common)
+        if inputs.get("mlflow_database_monitoring_interval"):
+            yield self._monitoring_role()
 
     def security_groups(self) -> t.Iterator[Resource]:
         internal = self.inputs.get("mlflow_load_balancer_is_internal", True)
@@ -237,6 +244,7 @@ class Removal(Resources):
         yield SubnetGroup(self.aws, self.names.unique_name, **self.common)
         for name, arn in parameter_groups(self.aws, self.names.unique_name).items():
             yield ClusterParameterGroup(self.aws, name, {"arn": arn}, **self.common)
+        yield self._monitoring_role()
 
     def instances(self) -> t.Iterator[Resource]:
         for instance in self.aws.pages("rds", "describe_db_instances", "DBInstances"):

@@ -14,6 +14,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
+from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.rds import exceptions, models, responses
 from moto.rds.utils import valid_preferred_maintenance_window
@@ -672,6 +673,7 @@ def instance_echo(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
 def create_db_instance(original: Any, self: Any, db_kwargs: Any) -> Any:
     """A member is in its cluster's subnets, over its zones; db.serverless needs scaling, a restored cluster be available."""
     _forget_deleted(self)
+    _check_monitoring_role(self, db_kwargs)
     db_kwargs["db_instance_identifier"] = db_kwargs["db_instance_identifier"].lower()
     cluster = self.clusters.get(db_kwargs.get("db_cluster_identifier"))
     if cluster:
@@ -704,13 +706,26 @@ def describe_db_instances(original: Any, self: Any, db_instance_identifier: Any 
 
 @gap(models.RDSBackend, "modify_db_instance")
 def modify_db_instance(original: Any, self: Any, db_instance_identifier: str, db_kwargs: Any) -> Any:
-    """ModifyDBInstance changes insights settings as well, and needs an available instance."""
+    """ModifyDBInstance changes insights settings as well, and needs an available instance, and the role of Enhanced Monitoring with its interval."""
     instance = self.describe_db_instances(db_instance_identifier)[0]
     if instance.status != "available":
         raise RDSError("InvalidDBInstanceState", f"Database instance is not in available state: {instance.status}")
+    if db_kwargs.get("monitoring_interval") and not db_kwargs.get("monitoring_role_arn"):
+        raise exceptions.InvalidParameterCombination("A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0.")
+    _check_monitoring_role(self, db_kwargs)
     if db_kwargs.get("enable_performance_insights") is not None:
         instance.performance_insights_enabled = db_kwargs["enable_performance_insights"]
     return original(self, instance.db_instance_identifier, db_kwargs)
+
+
+def _check_monitoring_role(backend: Any, given: dict[str, Any]) -> None:
+    """RDS has to be able to assume the role of Enhanced Monitoring, and the role to write into CloudWatch Logs."""
+    arn = given.get("monitoring_role_arn")
+    if not arn:
+        return
+    role = next((each for each in iam_backends[backend.account_id][backend.partition].roles.values() if each.arn == arn), None)
+    if not role or "monitoring.rds.amazonaws.com" not in str(role.assume_role_policy_document) or not (role.managed_policies or role.policies):
+        raise exceptions.InvalidParameterValue("IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING")
 
 
 @gap(models.RDSBackend, "delete_db_instance")

@@ -35,7 +35,8 @@ RESTORE = (
 
 
 class Cluster(RdsResource):
-    """An Aurora cluster. ``spec`` holds the options of ``rds_cluster``, with ``subnet_group_name`` and ``parameter_group_name``.
+    """An Aurora cluster. ``spec`` holds the options of ``rds_cluster``, with ``subnet_group_name`` and ``parameter_group_name``, and the
+    ``monitoring_role`` as a resource.
 
     ``modified`` holds the arguments of the last ModifyDBCluster, ``final_snapshot`` the name of the snapshot that its removal takes.
     """
@@ -369,8 +370,10 @@ class Cluster(RdsResource):
             taken = {i["DBInstanceIdentifier"] for i in every if i.get("DBClusterIdentifier") != self.name}
             wanted, unwanted = members(prefix, existing, count, taken)
         instances = [Instance(self.aws, name, self.spec, tags=self.tags, parent=self, absent=name in unwanted) for name in (*wanted, *unwanted)]
-        for reader in instances[1 : len(wanted)]:
-            reader.needs = (instances[0],)  # the instance that is created first becomes the writer
+        role = self.spec["monitoring_role"]
+        for number, instance in enumerate(instances):
+            first = instances[:1] if 0 < number < len(wanted) else []  # the instance that is created first becomes the writer
+            instance.needs = (*first, *([role, *role.child_resources] if role else []))
         return instances
 
     def _check_removable(self) -> None:

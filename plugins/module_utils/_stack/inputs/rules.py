@@ -212,6 +212,7 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_database_reader_count": (between(0, 15), "give 0 to 15 readers"),
     "mlflow_database_backup_retention_days": (between(1, 35), "give 1 to 35 days"),
     "mlflow_database_backtrack_window": (between(0, 259200), "give 0 to 259200 seconds, which are 72 hours"),
+    "mlflow_database_monitoring_interval": (lambda v: v in (0, 1, 5, 10, 15, 30, 60), "give 1, 5, 10, 15, 30 or 60 seconds, or 0 for none"),
     "mlflow_database_ca_file": (matches(r"(/[\w.@+-]+)+"), "give the full path of a file in the image, such as /etc/ssl/rds-global-bundle.pem"),
     "mlflow_backup_name": _SNAPSHOT,
     "mlflow_restore_snapshot": (matches(r"[a-z][a-z0-9:-]{0,254}"), "give the name of a cluster snapshot, not its ARN"),
