@@ -717,13 +717,15 @@ def counted(text: str) -> Counter[str]:
 
 def together(cases: t.Iterable[Case]) -> list[list[Case]]:
     """The cases in as few runs as there can be: each after all those before it that change a resource of the same kind, or of what cases
-    share the same field.
+    share the same field, or what is in it.
     """
     runs: list[list[Case]] = []
     last: dict[str, int] = {}
     for case in cases:
         touched = {change.partition(" ")[2] for change in counted(case.changes)} - SHARED_KINDS | case.fields
-        number = max(last.get(each, -1) for each in touched) + 1
+        number = (
+            max((last[other] for other in last for each in touched if f"{each}.".startswith(f"{other}.") or f"{other}.".startswith(f"{each}.")), default=-1) + 1
+        )
         last |= dict.fromkeys(touched, number)
         if number == len(runs):
             runs.append([])
