@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import time
 import typing as t
@@ -156,7 +157,8 @@ def test_each_resource_of_the_account_is_one_line_of_the_plan(team: Stack, empty
 
 def test_every_property_is_one_that_cloudformation_would_take(deployed: Step) -> None:
     kinds = {resource["Type"] for resource in template(deployed.account)["Resources"].values()}
-    assert {how.type for kind, how in KINDS.items() if kind != "user_pool"} == kinds  # that one is bootstrap's
+    elsewhere = ("user_pool", "ecr_repository", "ecr_pull_through_cache_rule")  # of bootstrap, and of a mirror of the image
+    assert {how.type for kind, how in KINDS.items() if kind not in elsewhere} == kinds
     assert findings(deployed.account) == []
 
 
@@ -330,7 +332,8 @@ def test_the_roles_may_do_what_they_must_and_no_more(team: Stack, deployed: Step
         (["s3:ListBucketMultipartUploads"], [bucket]),
         ([f"s3:{action}" for action in objects], [f"{bucket}/*"]),
     ]
-    secrets = [deployed.of("secret")[f"{NAME}-{name}"]["ARN"] for name in ("backend-store-uri", "server-keys")]
+    secrets = [f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{NAME}-{name}-??????" for name in ("backend-store-uri", "server-keys")]
+    assert all(fnmatch.fnmatchcase(deployed.of("secret")[secret[:-7].rpartition(":")[2]]["ARN"], secret) for secret in secrets)  # made after the roles
     password = team.inputs["mlflow_database_password_secret_arn"]
     for role, readable in (("ecs-execution", secrets), ("ecs-prepare-execution", [secrets[0], password])):
         may = {tuple(actions): resources for actions, resources in allowed(role)}
@@ -422,7 +425,7 @@ def test_the_prerequisites_are_left_as_they_were(empty: Listing, deployed: Step)
 
 
 def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> None:
-    balancer = deployed.one("load_balancer")
+    balancer, (domain,) = deployed.one("load_balancer"), deployed.one("api_domain_name")["DomainNameConfigurations"]
     assert team.outputs == {
         "artifact_bucket_id": BUCKET,
         "cluster_id": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{NAME}",
@@ -444,6 +447,22 @@ def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> N
         "database_endpoint": deployed.one("db_cluster")["Endpoint"],
         "log_group_name": f"/ecs/{NAME}",
         "api_load_balancer_arn": balancer["LoadBalancerArn"],
+        "dns_records": [
+            {
+                "name": HOST,
+                "type": "A",
+                "zone_id": team.inputs["mlflow_zone_id"],
+                "alias_dns_name": balancer["DNSName"],
+                "alias_zone_id": balancer["CanonicalHostedZoneId"],
+            },
+            {
+                "name": API_HOST,
+                "type": "A",
+                "zone_id": team.inputs["mlflow_api_zone_id"],
+                "alias_dns_name": domain["ApiGatewayDomainName"],
+                "alias_zone_id": domain["HostedZoneId"],
+            },
+        ],
     }
     for shown in (f"https://{HOST}", f"MLFLOW_TRACKING_URI=https://{API_HOST}", BUCKET):
         assert shown in deployed.run.text
