@@ -17,7 +17,8 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions import Scope, documents, explained
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.documents import documents, explained
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Scope
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -65,7 +65,8 @@ _value:
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions import Document, Scope, documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.documents import documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Document, Scope
 
 
 def policy_documents(

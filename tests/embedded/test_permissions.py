@@ -13,7 +13,8 @@ import typing as t
 
 import boto3
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions import Scope, documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.documents import documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Scope
 from botocore.exceptions import ClientError
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from support.permissions import hired

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions import Scope, documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.documents import documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Scope
 from embedded_aws.client import ACCOUNT, EmbeddedAWS
 from embedded_aws.iam_requests import action_of
 

@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 from importlib.resources import files
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions import STATEMENTS, Scope, documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.documents import STATEMENTS, documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Scope
 from support.permissions import NOT_IN_THE_REFERENCE, NOT_NEEDED
 
 SCOPE = Scope("mlflow-", "123456789012", "eu-west-1")
