@@ -117,7 +117,7 @@ def test_roles_need_the_boundary_and_keep_it(aws: EmbeddedAWS) -> None:
 
 
 def test_keys_through_services_only(aws: EmbeddedAWS) -> None:
-    keys = [aws.client("kms").create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+    keys = [aws.client("kms").create_key()["KeyMetadata"]["Arn"] for _number in range(2)]
     may = caller(aws, SCOPE._replace(keys=(keys[0],)))
     assert refused(may("kms").encrypt, KeyId=keys[0], Plaintext=b"a") == "AccessDeniedException kms:Encrypt"
     assert may("kms").describe_key(KeyId=keys[1])

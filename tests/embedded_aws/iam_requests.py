@@ -313,7 +313,8 @@ def _of_ecs(request: Request, kind: str) -> list[list[str]]:
     if kind == "service":
         return [[*cluster, name] for name in request.values("serviceName", "service", "services") if not name.startswith("arn:")]
     if kind == "task-definition":
-        return [name.rpartition("/")[2].partition(":")[::2] for name in request.values("family", "taskDefinition") if not name.startswith("arn:")]  # type: ignore[misc]
+        names = [name for name in request.values("family", "taskDefinition") if not name.startswith("arn:")]
+        return [list(name.rpartition("/")[2].partition(":")[::2]) for name in names]
     return [[*cluster, name] for name in request.values("task", "tasks") if not name.startswith("arn:")] if kind == "task" else []
 
 

@@ -536,7 +536,7 @@ def _statement(**changes: t.Any) -> dict[str, t.Any]:
 CONTRADICTORY = (
     *(Broken(f"a statement with {what}", {STATEMENTS: [_statement(**changes)]}, (f"{STATEMENTS}[0].{told}",)) for what, changes, told in BAD_STATEMENTS),
     Broken("two statements of one id", {STATEMENTS: [_statement(Sid="A"), _statement(Sid="A")]}, (f"{STATEMENTS}[1].Sid",)),
-    Broken("more statements than a policy holds", {STATEMENTS: [_statement() for _ in range(130)]}, (STATEMENTS,)),
+    Broken("more statements than a policy holds", {STATEMENTS: [_statement() for _number in range(130)]}, (STATEMENTS,)),
     *(Broken(f"a sidecar with {what}", {SIDECAR: [{"name": "a", "image": "i", **fields}]}, (f"{SIDECAR}[0].{told}",)) for what, told, fields in BAD_SIDECARS),
     Broken(
         "a sidecar with MLflow's port behind TLS",

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.credentials import UnattendedSession
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import explain
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.remedies import use
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.remedies import REMEDIES
 from botocore.exceptions import BotoCoreError
+
+use(REMEDIES)  # as the modules do
 
 EXPIRED = '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c", "Expiration": "2020-01-01T00:00:00Z"}'
 PROFILES = {
@@ -38,7 +42,7 @@ TOLD = (
 )
 
 
-@pytest.mark.parametrize(("profile", "reason", "remedy"), TOLD, ids=[profile for profile, *_ in TOLD])
+@pytest.mark.parametrize(("profile", "reason", "remedy"), TOLD, ids=[profile for profile, *_told in TOLD])
 def test_a_profile_that_gives_no_credentials_is_told_on_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str, reason: str, remedy: str
 ) -> None:
