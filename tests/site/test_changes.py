@@ -180,6 +180,19 @@ CASES = [
         revised="containers.mlflow.secrets.S",
     ),
     Case(
+        "a permissions boundary",
+        lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/PowerUserAccess"},
+        "update iam_role*4",
+        "iam:TagRole*4, iam:PutRolePermissionsBoundary*4",
+    ),
+    Case(
+        "another boundary",
+        lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+        "update iam_role*4",
+        "iam:TagRole*8, iam:PutRolePermissionsBoundary*4",
+    ),
+    Case("no boundary", lambda g: {"mlflow_permissions_boundary_arn": None}, "update iam_role*4", "iam:DeleteRolePermissionsBoundary*4, iam:UntagRole*4"),
+    Case(
         "permissions of the tasks",
         lambda g: {
             "mlflow_service_task_policy_arns": ["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"],
@@ -195,19 +208,6 @@ CASES = [
         "iam:PutRolePolicy, iam:DetachRolePolicy, iam:TagRole",
     ),
     Case("none of them", lambda g: {"mlflow_service_task_policy_arns": None}, "delete iam_role_policy_attachment", "iam:DetachRolePolicy, iam:UntagRole"),
-    Case(
-        "a permissions boundary",
-        lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/PowerUserAccess"},
-        "update iam_role*4",
-        "iam:TagRole*4, iam:PutRolePermissionsBoundary*4",
-    ),
-    Case(
-        "another boundary",
-        lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/AdministratorAccess"},
-        "update iam_role*4",
-        "iam:TagRole*8, iam:PutRolePermissionsBoundary*4",
-    ),
-    Case("no boundary", lambda g: {"mlflow_permissions_boundary_arn": None}, "update iam_role*4", "iam:DeleteRolePermissionsBoundary*4, iam:UntagRole*4"),
     Case(
         "ECS Exec",
         lambda g: {"mlflow_service_enable_execute_command": True},
@@ -463,7 +463,7 @@ CASES = [
             f"create ec2_security_group_rule*2, delete ec2_security_group_rule*2, update rds_cluster, {OTHER_URIS}",
             "ec2:AuthorizeSecurityGroupIngress, ec2:AuthorizeSecurityGroupEgress, ec2:RevokeSecurityGroupIngress, ec2:RevokeSecurityGroupEgress, "
             f"rds:ModifyDBCluster, {DEPLOY_OTHER_URIS}",
-            ("port: restarts the database", "nobody can connect to this port any more"),
+            ("port: restarts the database", "nobody can connect to this port any more", "running servers cannot open connections to the database"),
             revised=", ".join(field for field in URIS.split(", ") if "READ_REPLICA" not in field),
         )
         for name, port in (("another port of the database", 3400), ("the port of its engine", None))
