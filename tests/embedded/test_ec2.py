@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from embedded.helpers import Balancer, Network, has, refused
@@ -144,3 +145,24 @@ def test_an_endpoint_changes_in_place_and_stands_alone(aws: EmbeddedAWS, network
     ec2.create_vpc_endpoint(**interface, PrivateDnsEnabled=True)
     refused("InvalidParameter", ec2.create_vpc_endpoint, **interface, PrivateDnsEnabled=True)
     ec2.create_vpc_endpoint(**interface, PrivateDnsEnabled=False)
+
+
+def test_a_flow_log_needs_a_role_that_its_service_may_assume(aws: EmbeddedAWS, network: Network) -> None:
+    """Amazon VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs"; the words: hashicorp/terraform-provider-aws#29323."""
+    ec2, iam = aws.client("ec2"), aws.client("iam")
+    given: dict[str, Any] = {"ResourceType": "VPC", "ResourceIds": [network.vpc], "TrafficType": "ALL", "LogGroupName": "flows"}
+
+    def role(name: str, service: str) -> str:
+        statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        return iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))["Role"]["Arn"]
+
+    for arn in ("arn:aws:iam::123456789012:role/none", role("other", "lambda.amazonaws.com")):
+        refused("InvalidParameter", ec2.create_flow_logs, **given, DeliverLogsPermissionArn=arn)
+    given["DeliverLogsPermissionArn"] = role("flows", "vpc-flow-logs.amazonaws.com")
+    tags = [{"Key": "a", "Value": "1"}]
+    (made,) = ec2.create_flow_logs(**given, TagSpecifications=[{"ResourceType": "vpc-flow-log", "Tags": tags}])["FlowLogIds"]
+    refused("FlowLogAlreadyExists", ec2.create_flow_logs, **given)
+    ec2.create_tags(Resources=[made], Tags=[{"Key": "b", "Value": "2"}])
+    has(ec2.describe_flow_logs()["FlowLogs"][0], FlowLogId=made, Tags=[*tags, {"Key": "b", "Value": "2"}])
+    ec2.delete_flow_logs(FlowLogIds=[made])
+    refused("InvalidFlowLogId.NotFound", ec2.delete_flow_logs, FlowLogIds=[made])

@@ -93,6 +93,8 @@ TABLE = (
             Refusal("iam", "PutRolePolicy", "NoSuchEntity", "The role with name {0} cannot be found."),
             # apex/up#189, hashicorp/terraform-provider-awscc#221
             Refusal("lambda", "CreateFunction", "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."),
+            # hashicorp/terraform-provider-aws#29323
+            Refusal("ec2", "CreateFlowLogs", "InvalidParameter", f"Unable to assume given IAM role: '{ROLE_ARN}{{0}}'"),
             # bradford-hamilton/terraform-ecs-fargate#8
             Refusal("ecs", "RegisterTaskDefinition", "ClientException", "Role is not valid"),
             # pulumi/pulumi#5628, terraform-aws-modules/terraform-aws-rds#393

@@ -56,6 +56,7 @@ PARAMETERS: dict[str, dict[str, str]] = {
         "subnet": "SubnetId",
         "vpc": "VpcId",
         "vpc-endpoint": "VpcEndpointId",
+        "vpc-flow-log": "FlowLogId",
     },
     "ecr": {"repository": "repositoryName repositoryNames"},
     "iam": {"instance-profile": "InstanceProfileName"},
@@ -72,7 +73,15 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "ssm": {"parameter": "Name Names Path ResourceId"},
 }
 """The parameters that name a resource of a type. Where a value is an ARN, it is taken from whatever parameter."""
-EC2_IDS = {"eipalloc": "elastic-ip", "igw": "internet-gateway", "nat": "natgateway", "rtb": "route-table", "sg": "security-group", "vpce": "vpc-endpoint"}
+EC2_IDS = {
+    "eipalloc": "elastic-ip",
+    "igw": "internet-gateway",
+    "fl": "vpc-flow-log",
+    "nat": "natgateway",
+    "rtb": "route-table",
+    "sg": "security-group",
+    "vpce": "vpc-endpoint",
+}
 """The types by the beginning of an ID, where it is not the type's name. For tags."""
 USED_BY_DEFAULT = {"og": "default:aurora", "cluster-pg": "default.aurora"}
 """What RDS takes, and asks IAM for, where nothing is given."""

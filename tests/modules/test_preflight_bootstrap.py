@@ -134,3 +134,23 @@ def test_a_name_that_is_too_long_for_the_bucket_of_the_access_logs(aws: Embedded
     assert not [line for line in problems(aws, mlflow_unique_name="a" * 35, mlflow_bootstrap_access_logs_bucket=True) if "access_logs" in line]
     (line,) = (line for line in problems(aws, mlflow_unique_name="a" * 36, mlflow_bootstrap_access_logs_bucket=True) if "access_logs" in line)
     assert "it may have 35 characters" in line
+
+
+def test_what_is_in_the_way_of_the_flow_log(aws: EmbeddedAWS) -> None:
+    """Nothing is asked without the input."""
+    iam, logs, on = aws.client("iam"), aws.client("logs"), {"mlflow_bootstrap_flow_logs": True, "mlflow_iam_role_path": "/"}
+    iam.create_role(RoleName="team-x-flow-logs", Path="/teams/", AssumeRolePolicyDocument="{}")
+    logs.create_log_group(logGroupName="/aws/vpc-flow-logs/team-x")
+    mark = aws.mark()
+    assert problems(aws, mlflow_bootstrap_flow_logs=False) == []
+    assert not {"GetRole", "ListTagsForResource"} & {call["operation"] for call in aws.calls(mark)}
+    missing = "arn:aws:iam::123456789012:policy/none"
+    role, group, boundary = problems(aws, **on, mlflow_permissions_boundary_arn=missing)
+    assert "there is the role team-x-flow-logs already, which bootstrap did not make" in role
+    assert "there is the log group /aws/vpc-flow-logs/team-x already, which bootstrap did not make" in group
+    assert boundary.startswith(f"mlflow_permissions_boundary_arn: '{missing}': there is no such policy")
+    iam.tag_role(RoleName="team-x-flow-logs", Tags=tag_list(OURS))
+    logs.tag_log_group(logGroupName="/aws/vpc-flow-logs/team-x", tags=OURS)
+    (line,) = problems(aws, **on)
+    assert line.startswith("mlflow_iam_role_path: '/': IAM cannot move a role, and team-x-flow-logs is at /teams/: give /teams/")
+    assert problems(aws, **on | {"mlflow_iam_role_path": "/teams/"}) == []

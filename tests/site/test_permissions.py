@@ -73,7 +73,7 @@ def test_the_documents_allow_a_stack_of_their_own(stack: Stack) -> None:
 def test_the_documents_allow_prerequisites_of_their_own(aws: EmbeddedAWS, tmp_path: Path) -> None:
     """Created, changed and removed."""
     inputs = {"mlflow_unique_name": "mlflow-y", "mlflow_record_name": "y", "mlflow_zone_name": "ml.example.com", "mlflow_api_zone_name": "api.ml.example.com"}
-    stack = Stack(aws, tmp_path, {**inputs, "mlflow_bootstrap_api_users": ["ci"], "mlflow_bootstrap_team_file": "made.yml"})
+    stack = Stack(aws, tmp_path, {**inputs, "mlflow_bootstrap_api_users": ["ci"], "mlflow_bootstrap_flow_logs": True, "mlflow_bootstrap_team_file": "made.yml"})
     environment = hired(aws, [text for name, text in written(stack).items() if "bootstrap" in name])
     absent = {"mlflow_bootstrap_state": "absent", "mlflow_confirm_destroy": "mlflow-y"}
     for changed in ({}, {"mlflow_tags": {"team": "y"}}, absent):

@@ -102,6 +102,7 @@ def _ec2(aws: EmbeddedAWS) -> Found:
         ("internet_gateway", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
         ("nat_gateway", "describe_nat_gateways", "NatGateways", "NatGatewayId"),
         ("vpc_endpoint", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+        ("flow_log", "describe_flow_logs", "FlowLogs", "FlowLogId"),
         ("network_interface", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
         ("security_group", "describe_security_groups", "SecurityGroups", "GroupId"),
         ("security_group_rule", "describe_security_group_rules", "SecurityGroupRules", "SecurityGroupRuleId"),

@@ -36,6 +36,11 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
     ("rds:DeleteDBInstance", "rds:CreateDBSnapshot"): ("DeleteDBInstance", "FinalDBSnapshotIdentifier"),
     ("rds:ModifyDBCluster", "secretsmanager:RotateSecret"): ("ModifyDBCluster", "RotateMasterUserPassword"),
     ("rds:ModifyDBInstance", "secretsmanager:RotateSecret"): ("ModifyDBInstance", "RotateMasterUserPassword"),
+    # Of lines with fields of ECS
+    **{
+        ("ec2:CreateFlowLogs", f"ecs:List{what}"): ("CreateFlowLogs", "LogFormat")
+        for what in ("Clusters", "ContainerInstances", "Services", "TaskDefinitions", "Tasks")
+    },
     ("lambda:CreateFunction", "lambda:PassCapacityProvider"): ("CreateFunction", "CapacityProviderConfig"),
     # Of services whose quotas nobody asks for
     **{

@@ -13,6 +13,7 @@ from embedded_aws.client import EmbeddedAWS
 ROLE = "arn:aws:iam::123456789012:role/x"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+FLOW_LOGS_TRUST = {"Version": "2012-10-17", "Statement": [{**TRUST["Statement"][0], "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}}]}
 TASK = "arn:aws:ecs:eu-west-1:123456789012:task-definition/x:1"
 CONTAINER = {"name": "c", "image": "i", "portMappings": [{"containerPort": 5000}]}
 TRACKING = {"TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}
@@ -85,6 +86,11 @@ def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
             "ec2_vpc_endpoints",
             {"vpc_id": vpc, "endpoints": [{"service": "com.amazonaws.eu-west-1.logs", "subnet_ids": subnets[:2]}]},
             {"endpoints": [{"service": "com.amazonaws.eu-west-1.logs", "subnet_ids": subnets[1:]}]},
+        ),
+        Scenario(
+            "ec2_flow_log",
+            {"vpc_id": vpc, "log_group": {"name": "/aws/vpc-flow-logs/x"}, "role": {"name": "x-flow-logs", "assume_role_policy": FLOW_LOGS_TRUST}},
+            {"traffic_type": "REJECT", "log_group": {"name": "/aws/vpc-flow-logs/x", "retention_in_days": 30}},
         ),
         Scenario(
             "iam_roles",

@@ -85,7 +85,9 @@ def _zone(aws: EmbeddedAWS, name: str, state: State, tags: Tags) -> None:
 
 
 TAGGERS: dict[str, Tagger] = {
-    **dict.fromkeys(("vpc", "subnet", "route_table", "internet_gateway", "nat_gateway", "vpc_endpoint", "security_group", "security_group_rule"), _ec2),
+    **dict.fromkeys(
+        ("vpc", "subnet", "route_table", "internet_gateway", "nat_gateway", "vpc_endpoint", "flow_log", "security_group", "security_group_rule"), _ec2
+    ),
     "bucket": _bucket,
     "db_cluster": _rds("DBClusterArn"),
     "db_instance": _rds("DBInstanceArn"),

@@ -65,6 +65,8 @@ def test_the_names_of_a_stack() -> None:
         "access_log_group": "/aws/vendedlogs/apigateway/mlflow-team-x",
         "previous_access_log_group": "/aws/apigateway/mlflow-team-x",
         "access_logs_bucket": "mlflow-team-x-logs-123456789012-eu-west-1",
+        "flow_logs_role": "mlflow-team-x-flow-logs",
+        "flow_log_group": "/aws/vpc-flow-logs/mlflow-team-x",
         "database_password_secret": "mlflow-team-x-database-password",
         "api_credentials_secret": "mlflow-team-x-api-credentials",
         "cognito_domain": "mlflow-team-x-123456789012",

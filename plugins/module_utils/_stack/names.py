@@ -102,8 +102,10 @@ class Names(t.NamedTuple):
     previous_access_log_group: str
     """What that was called in an earlier version; it keeps its lines until they expire."""
     database_password_secret: str
-    """With the next three: of ``bootstrap``."""
+    """With the next five: of ``bootstrap``."""
     access_logs_bucket: str
+    flow_logs_role: str
+    flow_log_group: str
     api_credentials_secret: str
     cognito_domain: str
 
@@ -190,6 +192,8 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         access_log_group=f"/aws/vendedlogs/apigateway/{name}",
         previous_access_log_group=f"/aws/apigateway/{name}",
         access_logs_bucket=f"{name}-logs-{account_id}-{region}",
+        flow_logs_role=f"{name}-flow-logs",
+        flow_log_group=f"/aws/vpc-flow-logs/{name}",
         database_password_secret=f"{name}-database-password",
         api_credentials_secret=f"{name}-api-credentials",
         cognito_domain=f"{name}-{account_id}",

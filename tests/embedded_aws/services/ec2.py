@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from moto.ec2.responses.security_groups import SecurityGroups
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
+from moto.iam.models import iam_backends
 from moto.rds.models import rds_backends
 
 from embedded_aws.gaps import gap
@@ -257,6 +259,22 @@ def create_vpc_endpoint(original: Any, self: Any, vpc_id: str, service_name: str
                     "InvalidParameter", f"private-dns-enabled cannot be set because there is already a conflicting DNS domain for {service_name}"
                 )
     return original(self, vpc_id, service_name, endpoint_type, *args, **kwargs)
+
+
+@gap(EC2Backend, "create_flow_logs")
+def create_flow_logs(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """CreateFlowLogs refuses a role that vpc-flow-logs.amazonaws.com may not assume."""
+    role = kwargs.get("deliver_logs_permission_arn")
+    if role and not _trusts_flow_logs(self.account_id, role):
+        raise EC2ClientError("InvalidParameter", f"Unable to assume given IAM role: '{role}'")
+    return original(self, *args, **kwargs)
+
+
+def _trusts_flow_logs(account: str, arn: str) -> bool:
+    role = next((each for each in iam_backends[account]["aws"].roles.values() if each.arn == arn), None)
+    statements = json.loads(role.assume_role_policy_document)["Statement"] if role else []
+    trusted = [each["Principal"].get("Service", []) for each in statements if each["Effect"] == "Allow" and isinstance(each["Principal"], dict)]
+    return any("vpc-flow-logs.amazonaws.com" in ([each] if isinstance(each, str) else each) for each in trusted)
 
 
 def _end_deletions(backend: Any) -> None:

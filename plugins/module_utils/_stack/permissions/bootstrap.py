@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import (
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import ALL, CALLER, EC2, LEASE, LOG_GROUP, NEW, NO_RESOURCES, OWN, Statement, roles
     ALL,
     CALLER,
     EC2,
@@ -21,9 +21,9 @@ BOOTSTRAP_NETWORK = (
     Statement(
         "NetworkReads",
         """
-        ec2:DescribeAddresses ec2:DescribeAvailabilityZones ec2:DescribeInternetGateways ec2:DescribeNatGateways ec2:DescribeRouteTables
-        ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeTags ec2:DescribeVpcEndpoints
-        ec2:DescribeVpcs
+        ec2:DescribeAddresses ec2:DescribeAvailabilityZones ec2:DescribeFlowLogs ec2:DescribeInternetGateways ec2:DescribeNatGateways
+        ec2:DescribeRouteTables ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeTags
+        ec2:DescribeVpcEndpoints ec2:DescribeVpcs
         """,
         ALL,
         why=NO_RESOURCES,
@@ -31,8 +31,8 @@ BOOTSTRAP_NETWORK = (
     Statement(
         "NewNetwork",
         """
-        ec2:AllocateAddress ec2:CreateInternetGateway ec2:CreateNatGateway ec2:CreateRouteTable ec2:CreateSecurityGroup ec2:CreateSubnet
-        ec2:CreateVpc ec2:CreateVpcEndpoint
+        ec2:AllocateAddress ec2:CreateFlowLogs ec2:CreateInternetGateway ec2:CreateNatGateway ec2:CreateRouteTable ec2:CreateSecurityGroup
+        ec2:CreateSubnet ec2:CreateVpc ec2:CreateVpcEndpoint
         """,
         (
             EC2 + "elastic-ip/*",
@@ -43,6 +43,7 @@ BOOTSTRAP_NETWORK = (
             EC2 + "subnet/*",
             EC2 + "vpc/*",
             EC2 + "vpc-endpoint/*",
+            EC2 + "vpc-flow-log/*",
         ),
         NEW,
     ),
@@ -54,6 +55,7 @@ BOOTSTRAP_NETWORK = (
             "StringEquals": {
                 "ec2:CreateAction": [
                     "AllocateAddress",
+                    "CreateFlowLogs",
                     "CreateInternetGateway",
                     "CreateNatGateway",
                     "CreateRouteTable",
@@ -68,11 +70,11 @@ BOOTSTRAP_NETWORK = (
     Statement(
         "Network",
         """
-        ec2:AssociateRouteTable ec2:AttachInternetGateway ec2:AuthorizeSecurityGroupIngress ec2:CreateNatGateway ec2:CreateRoute
-        ec2:CreateRouteTable ec2:CreateSecurityGroup ec2:CreateSubnet ec2:CreateTags ec2:CreateVpcEndpoint ec2:DeleteInternetGateway
-        ec2:DeleteNatGateway ec2:DeleteRoute ec2:DeleteRouteTable ec2:DeleteSecurityGroup ec2:DeleteSubnet ec2:DeleteTags ec2:DeleteVpc
-        ec2:DeleteVpcEndpoints ec2:DescribeVpcAttribute ec2:DetachInternetGateway ec2:DisassociateRouteTable ec2:ModifySecurityGroupRules
-        ec2:ModifySubnetAttribute ec2:ModifyVpcAttribute ec2:ModifyVpcEndpoint ec2:ReleaseAddress ec2:ReplaceRoute
+        ec2:AssociateRouteTable ec2:AttachInternetGateway ec2:AuthorizeSecurityGroupIngress ec2:CreateFlowLogs ec2:CreateNatGateway
+        ec2:CreateRoute ec2:CreateRouteTable ec2:CreateSecurityGroup ec2:CreateSubnet ec2:CreateTags ec2:CreateVpcEndpoint ec2:DeleteFlowLogs
+        ec2:DeleteInternetGateway ec2:DeleteNatGateway ec2:DeleteRoute ec2:DeleteRouteTable ec2:DeleteSecurityGroup ec2:DeleteSubnet ec2:DeleteTags
+        ec2:DeleteVpc ec2:DeleteVpcEndpoints ec2:DescribeVpcAttribute ec2:DetachInternetGateway ec2:DisassociateRouteTable
+        ec2:ModifySecurityGroupRules ec2:ModifySubnetAttribute ec2:ModifyVpcAttribute ec2:ModifyVpcEndpoint ec2:ReleaseAddress ec2:ReplaceRoute
         ec2:RevokeSecurityGroupEgress ec2:RevokeSecurityGroupIngress ec2:UpdateSecurityGroupRuleDescriptionsIngress
         """,
         (EC2 + "*",),
@@ -95,6 +97,19 @@ BOOTSTRAP_NETWORK = (
         "iam:CreateServiceLinkedRole",
         ("arn:{partition}:iam::{account}:role/aws-service-role/*",),
         {"StringEquals": {"iam:AWSServiceName": "natgateway.amazonaws.com"}},
+    ),
+    *roles("{prefix}*-flow-logs"),
+    Statement(
+        "RoleOfFlowLogs",
+        "iam:PassRole",
+        ("arn:{partition}:iam::{account}:role{role_path}{prefix}*-flow-logs",),
+        {"StringEquals": {"iam:PassedToService": "vpc-flow-logs.amazonaws.com"}},
+    ),
+    Statement("LogReads", "logs:DescribeLogGroups", ALL, why=NO_RESOURCES),
+    Statement(
+        "FlowLogs",
+        "logs:CreateLogGroup logs:DeleteLogGroup logs:ListTagsForResource logs:PutRetentionPolicy logs:TagResource logs:UntagResource",
+        (LOG_GROUP + "/aws/vpc-flow-logs/{prefix}*",),
     ),
     LEASE,
 )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import (
+    roles,
     ALL,
     API,
     CALLER,
@@ -104,35 +105,7 @@ NETWORK = (
 
 IDENTITY = (
     *CALLER,
-    Statement(
-        "RoleReads",
-        "iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListInstanceProfilesForRole iam:ListRolePolicies",
-        ("arn:{partition}:iam::{account}:role/{prefix}*", "arn:{partition}:iam::{account}:role{role_path}{prefix}*"),
-    ),
-    Statement(
-        "ManagedPolicies",
-        "iam:GetPolicy",
-        ("arn:{partition}:iam::{account}:policy/*", "arn:{partition}:iam::aws:policy/*"),
-        why="inputs name the managed policies of the roles",
-    ),
-    Statement(
-        "BoundedRoles",
-        "iam:AttachRolePolicy iam:CreateRole iam:PutRolePermissionsBoundary iam:PutRolePolicy iam:UpdateAssumeRolePolicy",
-        ("arn:{partition}:iam::{account}:role{role_path}{prefix}*",),
-        bounded=True,
-    ),
-    Statement("Boundaries", "iam:DeleteRolePermissionsBoundary", ("arn:{partition}:iam::{account}:role{role_path}{prefix}*",), unbounded=True),
-    Statement(
-        "Roles",
-        "iam:DeleteRole iam:DeleteRolePolicy iam:DetachRolePolicy iam:TagRole iam:UntagRole iam:UpdateRole",
-        ("arn:{partition}:iam::{account}:role{role_path}{prefix}*",),
-    ),
-    Statement(
-        "InstanceProfiles",
-        "iam:RemoveRoleFromInstanceProfile",
-        ("arn:{partition}:iam::{account}:instance-profile/*",),
-        why="others may have put a role of the stack into a profile of theirs",
-    ),
+    *roles("{prefix}*"),
     Statement(
         "RolesOfServices",
         "iam:PassRole",

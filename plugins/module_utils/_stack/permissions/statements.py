@@ -73,3 +73,35 @@ CALLER = (
     Statement("Caller", "sts:GetCallerIdentity", ALL, why=NO_RESOURCES),
     Statement("Quotas", "servicequotas:GetServiceQuota", ("arn:{partition}:servicequotas:{region}:{account}:*",)),
 )
+
+
+def roles(names: str) -> tuple[Statement, ...]:
+    """What creates, changes and removes the roles of these names."""
+    here = "arn:{partition}:iam::{account}:role{role_path}" + names
+    return (
+        Statement(
+            "RoleReads",
+            "iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListInstanceProfilesForRole iam:ListRolePolicies",
+            ("arn:{partition}:iam::{account}:role/" + names, here),
+        ),
+        Statement(
+            "ManagedPolicies",
+            "iam:GetPolicy",
+            ("arn:{partition}:iam::{account}:policy/*", "arn:{partition}:iam::aws:policy/*"),
+            why="inputs name the managed policies of the roles",
+        ),
+        Statement(
+            "BoundedRoles",
+            "iam:AttachRolePolicy iam:CreateRole iam:PutRolePermissionsBoundary iam:PutRolePolicy iam:UpdateAssumeRolePolicy",
+            (here,),
+            bounded=True,
+        ),
+        Statement("Boundaries", "iam:DeleteRolePermissionsBoundary", (here,), unbounded=True),
+        Statement("Roles", "iam:DeleteRole iam:DeleteRolePolicy iam:DetachRolePolicy iam:TagRole iam:UntagRole iam:UpdateRole", (here,)),
+        Statement(
+            "InstanceProfiles",
+            "iam:RemoveRoleFromInstanceProfile",
+            ("arn:{partition}:iam::{account}:instance-profile/*",),
+            why="others may have put a role of the stack into a profile of theirs",
+        ),
+    )
