@@ -47,3 +47,12 @@ def test_a_repository_whose_lifecycle_policy_does_not_know_of_it(aws: EmbeddedAW
     policy = {"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}
     given = {"name": "x/mlflow", "lifecycle_policy": policy}
     assert run(aws, "ecr_repository", given) == {("CreateRepository", "ecr", "PutLifecyclePolicy", "RepositoryNotFoundException")}
+
+
+def test_a_flow_log_with_a_role_that_ec2_cannot_assume_yet(aws: EmbeddedAWS) -> None:
+    statement = {"Effect": "Allow", "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = {"name": "x-flow-logs", "assume_role_policy": {"Version": "2012-10-17", "Statement": [statement]}}
+    vpc = aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    assert run(aws, "ec2_flow_log", {"vpc_id": vpc, "log_group": {"name": "/aws/vpc-flow-logs/x"}, "role": role}) == {
+        ("CreateRole", "ec2", "CreateFlowLogs", "InvalidParameter")
+    }

@@ -226,6 +226,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_database_skip_final_snapshot",
         "mlflow_artifact_bucket_force_destroy",
         "mlflow_bootstrap_access_logs_bucket",
+        "mlflow_bootstrap_flow_logs",
         "mlflow_restore_again",
     }  # of other playbooks
     structures = {
