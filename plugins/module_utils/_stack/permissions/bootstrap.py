@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import ALL, CALLER, EC2, LEASE, LOG_GROUP, NEW, NO_RESOURCES, OWN, Statement, roles
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import (
     ALL,
     CALLER,
     EC2,
     LEASE,
+    LOG_GROUP,
     NEW,
     NO_RESOURCES,
     OWN,
     Statement,
+    roles,
 )
 
 BOOTSTRAP_NETWORK = (

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import (
-    roles,
     ALL,
     API,
     CALLER,
@@ -20,6 +19,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permi
     OWN,
     RDS,
     Statement,
+    roles,
 )
 
 NETWORK = (
