@@ -8,11 +8,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: stack_report
 version_added: 1.0.0
-short_description: Say what was deployed and how to use it, or what would change
+short_description: Write the outputs of a stack and say how to use it
 author: mlplatform contributors (@mlplatform)
 description:
   - Writes the outputs as JSON, atomically, and shows names, addresses, how people sign in and how programs are configured.
-  - In check mode it shows what would change instead, as M(mlplatform.mlflow_aws.plan_report) does.
   - Runs on the controller, as an action plugin.
 options:
   stack:
@@ -31,44 +30,26 @@ options:
     description: Whether programs may use HTTP Basic.
     type: bool
     default: false
-  manage_dns:
-    description: Whether the DNS records are managed. If not, it is said which have to be created.
-    type: bool
-    default: true
-  changes:
-    description: What the modules returned as C(changes), in order.
+  notes:
+    description: Further lines.
     type: list
-    elements: dict
-    required: true
-  plan_path:
-    description: File to write the plan to in check mode, as JSON that C(docs/plan-schema.json) describes. Written atomically.
-    type: path
-  detailed_exitcode:
-    description: Whether the task fails in check mode where there are changes.
-    type: bool
-    default: false
+    elements: str
+    default: []
 attributes:
   check_mode:
-    support: full
-    description: It shows the plan, and writes no outputs.
+    support: none
+    description: It runs after a deployment only.
   diff_mode:
     support: none
     description: The outputs are long, and not shown as a diff.
 """
 
 EXAMPLES = r"""
-- name: Show what was deployed, or what would change
+- name: Show the outputs
   mlplatform.mlflow_aws.stack_report:
     stack: mlflow-team-x
     outputs: "{{ mlflow_outputs }}"
     path: mlflow-team-x.outputs.json
-    changes: "{{ mlflow_changes }}"
 """
 
-RETURN = r"""
-summary:
-  description: How many resources would be added, changed, replaced and removed.
-  type: dict
-  returned: success, in check mode
-  sample: {add: 3, change: 1, replace: 0, remove: 0}
-"""
+RETURN = r"""#"""
