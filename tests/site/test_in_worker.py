@@ -43,7 +43,6 @@ DIFFERENT = re.compile(
     r"|(?<=/apis/)[a-z]+|(?<=/vpclinks/)[a-z]+|(?<=integrations/)[a-z]+|(?<=routes/)[a-z]+|(?<=mappings/)[a-z]+"
     r"|[a-z]+/authorizers/[a-z]+|[a-z]+(?=[.]execute-api)"
     r"|(?<=:secret:)[^'\", ]+|(?<=:scalable-target/)[a-z0-9]+"
-    r"|(?<=<)[0-9]+(?= bytes>)"  # of records with names that AWS chooses
     r"|(?<=\"pid\": )[0-9]+|(?<=\"started\": )[0-9]+|(?<=\"began\": )[0-9.]+"  # a process
 )
 """What differs from one run to the next."""

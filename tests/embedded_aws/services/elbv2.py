@@ -109,7 +109,7 @@ def load_balancer_defaults(original: Any, self: Any, *args: Any, **kwargs: Any) 
     self.canonical_hosted_zone_id = HOSTED_ZONES.get(region, self.canonical_hosted_zone_id)
     number = int(self.arn.rpartition("/")[2][:8], 16)
     internal = "internal-" if self.scheme == "internal" else ""
-    self.dns_name = f"{internal}{self.name}-{number}.{region}.elb.amazonaws.com"
+    self.dns_name = f"{internal}{self.name}-{number:010}.{region}.elb.amazonaws.com"  # of one length, so that tests can compare requests by size
     if self.type == "application":
         self.attrs = dict(ALB_ATTRIBUTES)
 
