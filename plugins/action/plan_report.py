@@ -6,23 +6,10 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
-from ansible import constants as C
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import plan
-from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._files import write
-
-COLOURS = {
-    "create": C.COLOR_DIFF_ADD,
-    "update": C.COLOR_CHANGED,
-    "replace": C.COLOR_DIFF_REMOVE,
-    "delete": C.COLOR_DIFF_REMOVE,
-    "warning": C.COLOR_WARN,
-    "summary": None,
-}
+from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._plan import report_plan
 
 
 class ActionModule(ActionBase):
@@ -40,20 +27,4 @@ class ActionModule(ActionBase):
                 "notes": {"type": "list", "elements": "str", "default": []},
             }
         )
-        changes = arguments["changes"]
-        display = Display()
-        display.display(f"\n{arguments['stack']}")
-        for kind, text in plan.lines(changes):
-            display.display(text, color=COLOURS[kind])
-        for note in arguments["notes"]:
-            display.display(note)
-        result.update(changed=False, summary=plan.count(changes))
-        if arguments["path"]:
-            try:
-                write(Path(arguments["path"]), plan.document(changes, arguments["stack"]))
-            except OSError as error:
-                message = f"mlflow_plan_path: {arguments['path']}: the plan cannot be written: {error.strerror}"
-                return {**result, "failed": True, "msg": message}
-        if changes and arguments["detailed_exitcode"]:
-            result.update(failed=True, msg="There are changes, and mlflow_plan_detailed_exitcode asks to fail then.")
-        return result
+        return {**result, **report_plan(**arguments)}

@@ -17,7 +17,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import validate_request
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
@@ -27,7 +27,7 @@ NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_scope", "mlflow_prefetc
 """The names with our prefix that are no inputs: facts of a run, and what playbooks hand to the role ``mlflow``."""
 WRITTEN = b"# Written by mlplatform.mlflow_aws.bootstrap"
 """How the team file begins that bootstrap writes."""
-ASKING = ("mlflow_aws_", "mlflow_run_in_worker")
+ASKING = ("mlflow_aws_", "mlflow_dns_assume_role_", "mlflow_run_in_worker")
 """How the inputs begin without which AWS cannot be asked."""
 
 
@@ -70,6 +70,9 @@ class ActionModule(InWorker):
         scope = self._task.args.get("scope", "site")
         problems = unknown_names(variables.keys() - _not_inputs(variables), spec)
         given, unrendered = self._given(variables, spec)
+        if scope == "policy":  # it asks AWS nothing, and changes nothing there
+            problems += [*unrendered, *check_policy(given, spec), *_no_directory(given)]
+            return self._failed(result, problems) if problems else {**result, "failed": False, "changed": False}
         _remove_plan(given)
         inputs, more = check(given, spec, bootstrap=scope == "bootstrap")
         told = {problem.variable for problem in unrendered} | _derived(variables, spec)
@@ -133,7 +136,7 @@ class ActionModule(InWorker):
         duplicates = [host for host in hosts if host != me and _value(hostvars, host, name) == value]
         return [Problem(name, value, f"the host {duplicates[0]} has it too: give each stack its own")] if duplicates else []
 
-    def _failed(self, result: dict[str, t.Any], problems: list[t.Any], more: list[str]) -> dict[str, t.Any]:
+    def _failed(self, result: dict[str, t.Any], problems: list[t.Any], more: t.Sequence[str] = ()) -> dict[str, t.Any]:
         lines = list(dict.fromkeys([*map(str, problems), *more]))
         count = f"{len(lines)} problems" if len(lines) > 1 else "1 problem"
         # The screen shows msg twice and the rest once: the problems are not in msg, and this key puts each on a line of its own.
@@ -171,6 +174,13 @@ def _unwritable(inputs: Inputs, scope: str) -> t.Iterator[Problem]:
             yield Problem(name, inputs[name], "this is a folder: give the path of a file in it")
         elif len(os.fsencode(file)) > 255 or not os.access(folder, os.W_OK | os.X_OK):
             yield Problem(name, inputs[name], "no such file can be written: make its folder, or give another path")
+
+
+def _no_directory(given: Inputs) -> t.Iterator[Problem]:
+    name = "mlflow_policy_directory"
+    path = given.get(name)
+    if isinstance(path, str) and "\0" not in path and not os.access(_absolute(path), os.W_OK | os.X_OK):
+        yield Problem(name, path, "no files can be written there: make this directory, or give another one")
 
 
 def _others_file(inputs: Inputs) -> t.Iterator[Problem]:

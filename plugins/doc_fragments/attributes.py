@@ -44,11 +44,19 @@ options:
 options:
   tags:
     description:
-      - The tags of every resource that the module creates. Other tags on them are removed.
+      - The tags of every resource that the module creates. Other tags on them are removed, unless O(ignore_tags) names them.
       - A resource of the right name that carries neither the C(managed-by) nor the C(mlflow-stack) tag given here is owned by
         somebody else. With C(state=present) this is an error, with C(state=absent) the resource is kept.
     type: dict
     default: {}
+  ignore_tags:
+    description:
+      - Tags that others set and that are left alone, by their keys. What ends in C(-) or C(:) is the beginning of keys.
+      - A resource that takes the place of another, such as the next revision of a task definition, gets those of the other.
+      - Use C(group/mlplatform.mlflow_aws.tagged) in C(module_defaults) to set it once.
+    type: list
+    elements: str
+    default: []
 """
 
     WAIT = r"""

@@ -12,7 +12,7 @@ description:
   - The ARNs in Secrets Manager and Parameter Store that ECS reads before it starts containers, as their C(secrets), as C(secretOptions) of their
     log configuration, or as credentials of a registry.
   - They are returned without the JSON key, version stage and version that ECS accepts after an ARN.
-positional: more
+positional: more, parameters
 options:
   _input:
     description: Container definitions, spelled as the ECS API spells them.
@@ -23,6 +23,10 @@ options:
     description: Further secrets, by the name of an environment variable.
     type: dict
     default: {}
+  parameters:
+    description: What the ARNs of parameters begin with that are given by their names, up to C(:parameter).
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -44,9 +48,9 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import secret_arn, sidecar_secrets
 
 
-def secret_arns(containers: t.Iterable[dict[str, t.Any]], more: t.Mapping[str, str] | None = None) -> list[str]:
+def secret_arns(containers: t.Iterable[dict[str, t.Any]], more: t.Mapping[str, str] | None = None, parameters: str = "") -> list[str]:
     references = [*(more or {}).values(), *(reference for each in containers for _field, reference in sidecar_secrets(each))]
-    return sorted({secret_arn(reference) for reference in references})
+    return sorted({secret_arn(reference, parameters) for reference in references})
 
 
 class FilterModule:

@@ -21,7 +21,6 @@ description:
     that no request is let through in between.
   - A Lambda authorizer's function gets the resource policy that lets this one authorizer call it, and nobody else.
   - For the access log the caller needs the permissions for log delivery, such as C(logs:CreateLogDelivery).
-  - Whether AWS's own address of the API has IPv6 addresses too is not managed.
   - Several APIs can have one name; the one that carries one of the tags C(managed-by) and C(mlflow-stack) of O(tags) is
     ours.
 options:
@@ -37,6 +36,10 @@ options:
     description: Whether the API can be reached by its custom domain name only.
     type: bool
     default: true
+  ip_address_type:
+    description: Whether AWS's own address of the API has IPv4 addresses only, or IPv6 addresses too. Not managed where omitted.
+    type: str
+    choices: [ipv4, dualstack]
   integration:
     description: Where requests go. Required with O(state=present).
     type: dict
@@ -146,7 +149,7 @@ options:
   domain:
     description:
       - The custom domain name that leads to the stage, without a path. It is regional. Mutual TLS is off, and API mappings decide where a
-        request goes; other settings are reverted. Whether it has IPv6 addresses too is not managed.
+        request goes; other settings are reverted.
       - Other domain names that carry both tags C(managed-by) and C(mlflow-stack) of O(tags) are removed with their API mappings once this one
         is in use.
       - With O(state=absent) the domain names are removed with their API mappings, whatever these lead to.
@@ -164,6 +167,10 @@ options:
         type: str
         choices: [TLS_1_2]
         default: TLS_1_2
+      ip_address_type:
+        description: Whether the domain name has IPv4 addresses only, or IPv6 addresses too. Not managed where omitted.
+        type: str
+        choices: [ipv4, dualstack]
       dns_records:
         description:
           - The alias records that lead to the domain name. They are created last, and with O(state=absent) removed first.
@@ -187,6 +194,12 @@ options:
             description: ID of the hosted zone. Nothing is removed from a zone that does not exist.
             type: str
             required: true
+      manage_dns:
+        description:
+          - Whether the module manages records. With V(false) it ignores O(domain.dns_records) and asks Route 53 nothing.
+          - Records that the domain name lists then stay as they are, and are not listed any more.
+        type: bool
+        default: true
   access_log:
     description: The access log of the stage. None where omitted.
     type: dict
@@ -203,6 +216,11 @@ options:
       retention_in_days:
         description: Days after which log events expire. Not managed where omitted.
         type: int
+      kms_key_id:
+        description:
+          - ARN of the KMS key that encrypts the log group. Not managed where omitted.
+          - An empty string disassociates a key that this module has associated.
+        type: str
       format:
         description: The fields of a line, each with the C($context) variable that it shows.
         type: dict
@@ -218,6 +236,13 @@ options:
       role:
         description: Name of its role, which is removed after it.
         type: str
+      role_policies:
+        description:
+          - Names of the inline policies that are the role's own. A role that has others, or managed policies that others have attached, is kept with
+            those.
+          - Where omitted, the role is removed with all its policies.
+        type: list
+        elements: str
       log_group:
         description: Name of its log group, which is removed after it.
         type: str
@@ -278,6 +303,14 @@ api:
     name:
       description: Name of the API.
       type: str
+    target_dns_name:
+      description: Where alias records of the custom domain name lead. Missing where there is none.
+      type: str
+      sample: d-a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com
+    target_zone_id:
+      description: ID of the hosted zone of C(target_dns_name), for alias records.
+      type: str
+      sample: ZLY8HYME6SFDD
 changes:
   description: What the run changed, or would change in check mode.
   type: list
@@ -332,7 +365,7 @@ def _deployment(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.C
     tags, log, of_domain = params["tags"], params["access_log"], params["domain"]
     if not params["vpc_link"]["subnet_ids"] or (of_domain and not of_domain["certificate_arn"]):
         raise AwsError("vpc_link needs subnet_ids, and domain a certificate_arn")
-    log_group = _log_group(aws, log["log_group"], tags, retention_in_days=log["retention_in_days"]) if log else None
+    log_group = _log_group(aws, log["log_group"], tags, log) if log else None
     link = VpcLink(aws, params["vpc_link"]["name"], params["vpc_link"], tags=tags)
     domain = DomainName(aws, of_domain["name"], of_domain, tags=tags) if of_domain else None
     before = [each for each in (log_group, link, domain) if each]
@@ -341,7 +374,8 @@ def _deployment(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.C
     api = Api(aws, params["name"], params, tags=tags, needs=before, link=link, domain=domain, log_group=log_group, superseded=superseded)
 
     def results() -> dict[str, t.Any]:
-        return {"api": {"name": api.name, "id": api.actual["id"], "endpoint": api.actual["endpoint"]}}
+        target = {f"target_{part}": value for part, value in domain.alias().items()} if domain else {}
+        return {"api": {"name": api.name, "id": api.actual["id"], "endpoint": api.actual["endpoint"], **target}}
 
     return [*before, api], results
 
@@ -361,12 +395,13 @@ def _removal(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Call
         domain = DomainName(aws, of_domain["name"], of_domain, tags=tags, needs=[api], absent=True)
         read(domain)
         domains = [domain, *domain.superseded(needs=[api])]
-        leading = [*alias_records(domain, of_domain["dns_records"], needs=domains), *domains]
+        leading = [*alias_records(domain, of_domain["dns_records"], manage=of_domain["manage_dns"], needs=domains), *domains]
     return [*leading, api, *used], lambda: {"api": {}}
 
 
-def _log_group(aws: Aws, name: str, tags: dict[str, str], *, retention_in_days: int | None = None, absent: bool = False) -> LogGroup:
-    return LogGroup(aws, name, {"retention_in_days": retention_in_days, "kms_key_id": None, "account_id": aws.account_id}, tags=tags, absent=absent)
+def _log_group(aws: Aws, name: str, tags: dict[str, str], log: dict[str, t.Any] | None = None, *, absent: bool = False) -> LogGroup:
+    spec = {option: log[option] if log else None for option in ("retention_in_days", "kms_key_id")}
+    return LogGroup(aws, name, {**spec, "account_id": aws.account_id}, tags=tags, absent=absent)
 
 
 def _superseded_function(aws: Aws, params: dict[str, t.Any]) -> list[Resource]:
@@ -380,6 +415,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "description": {"type": "str", "default": ""},
             "disable_execute_api_endpoint": {"type": "bool", "default": True},
+            "ip_address_type": {"type": "str", "choices": ["ipv4", "dualstack"]},
             "integration": {
                 "type": "dict",
                 "options": {
@@ -423,12 +459,18 @@ def main() -> None:
                     "log_group": {"type": "str", "required": True},
                     "former_log_groups": {"type": "list", "elements": "str", "default": []},
                     "retention_in_days": {"type": "int"},
+                    "kms_key_id": {"type": "str", "no_log": False},
                     "format": {"type": "dict", "default": {}},
                 },
             },
             "superseded_function": {
                 "type": "dict",
-                "options": {"name": {"type": "str", "required": True}, "role": {"type": "str"}, "log_group": {"type": "str"}},
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "role": {"type": "str"},
+                    "role_policies": {"type": "list", "elements": "str"},
+                    "log_group": {"type": "str"},
+                },
             },
             **STATE,
             **TAGS,

@@ -27,6 +27,21 @@ options:
     description: Whether Cognito refuses to delete the pool. It is disabled for O(state=absent).
     type: bool
     default: true
+  password_minimum_length:
+    description: Minimum length of passwords, 6 to 99. Where omitted, a new pool has 14, and an existing one keeps its own.
+    type: int
+  mfa:
+    description:
+      - Whether people sign in with a second factor, an authenticator app. With V(required), programs cannot sign in with user and password.
+      - Not managed where omitted; a new pool has none.
+    type: str
+    choices: [disabled, optional, required]
+  threat_protection:
+    description:
+      - Whether Cognito logs (V(audit)) or stops (V(enforced)) sign-ins that look like an attack. Both need its feature plan Plus.
+      - Not managed where omitted; a new pool has none.
+    type: str
+    choices: [disabled, audit, enforced]
   domain:
     description: Prefix of the pool's domain. No domain is managed where omitted.
     type: str
@@ -162,6 +177,9 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "allow_admin_create_user_only": {"type": "bool", "default": True},
             "deletion_protection": {"type": "bool", "default": True},
+            "password_minimum_length": {"type": "int", "no_log": False},
+            "mfa": {"type": "str", "choices": ["disabled", "optional", "required"]},
+            "threat_protection": {"type": "str", "choices": ["disabled", "audit", "enforced"]},
             "domain": {"type": "str"},
             "clients": {
                 "type": "list",

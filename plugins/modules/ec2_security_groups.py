@@ -65,9 +65,11 @@ options:
           security_group:
             description: The other side as name of a group in O(security_groups), or as ID of any group.
             type: str
-          prefix_list_id:
-            description: ID of the prefix list with the addresses of the other side.
-            type: str
+          prefix_list_ids:
+            description: IDs of managed prefix lists with addresses of the other side, also beside O(security_groups[].rules[].cidrs). Each makes a
+              rule of its own.
+            type: list
+            elements: str
           description:
             description: What the rule is for, at most 255 characters.
             type: str
@@ -197,15 +199,15 @@ def _superseded(aws: Aws, params: dict[str, t.Any], groups: dict[str, Group]) ->
 
 
 def main() -> None:
-    peers = ["cidrs", "security_group", "prefix_list_id"]
+    peers = ["cidrs", "prefix_list_ids", "security_group"]
     rule = {
         "direction": {"type": "str", "choices": ["ingress", "egress"], "required": True},
         "protocol": {"type": "str", "default": "tcp"},
         "from_port": {"type": "int", "required": True},
         "to_port": {"type": "int"},
         "cidrs": {"type": "list", "elements": "str"},
+        "prefix_list_ids": {"type": "list", "elements": "str"},
         "security_group": {"type": "str"},
-        "prefix_list_id": {"type": "str"},
         "description": {"type": "str", "default": ""},
     }
     module = AnsibleAWSModule(
@@ -218,7 +220,14 @@ def main() -> None:
                 "options": {
                     "name": {"type": "str", "required": True},
                     "description": {"type": "str"},
-                    "rules": {"type": "list", "elements": "dict", "default": [], "options": rule, "mutually_exclusive": [peers], "required_one_of": [peers]},
+                    "rules": {
+                        "type": "list",
+                        "elements": "dict",
+                        "default": [],
+                        "options": rule,
+                        "mutually_exclusive": [[peer, "security_group"] for peer in peers[:2]],
+                        "required_one_of": [peers],
+                    },
                 },
             },
             "superseded": {"type": "list", "elements": "str", "default": []},

@@ -103,7 +103,9 @@ options:
         description: Days after which CloudWatch deletes log events. Not managed where omitted.
         type: int
       kms_key_id:
-        description: ARN of the KMS key that encrypts the log events. Not managed where omitted.
+        description:
+          - ARN of the KMS key that encrypts the log events. Not managed where omitted.
+          - An empty string disassociates a key that this module has associated.
         type: str
   account_id:
     description: The account of the log group. Default is the caller's, which takes one more call.

@@ -46,6 +46,27 @@ options:
     description: Number of tasks with which a new service starts.
     type: int
     default: 1
+  capacity_provider_strategy:
+    description:
+      - The capacity providers that run the tasks, which the cluster has to have. Without any it is the launch type C(FARGATE).
+      - A change starts a new deployment, because ECS changes no running task.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      capacity_provider:
+        description: The capacity provider.
+        type: str
+        choices: [FARGATE, FARGATE_SPOT]
+        required: true
+      weight:
+        description: Its share of the tasks beyond the base, relative to the weights of the others.
+        type: int
+        default: 1
+      base:
+        description: Number of tasks that it runs before any other does. One capacity provider may have a base.
+        type: int
+        default: 0
   platform_version:
     description: Version of the Fargate platform.
     type: str
@@ -80,6 +101,15 @@ options:
         description: Port of the container.
         type: int
         required: true
+  change_over_with:
+    description:
+      - Whose tasks serve, for a while, both the target groups of before and those of O(load_balancers), where rules of a load balancer wait for
+        tasks in the latter (O(ignore:target_group.superseded) of M(mlplatform.mlflow_aws.elbv2_load_balancer)), V(task_definition) or the
+        V(previous) revision. They are registered with both, then the rules change over, and then the service is deployed as it is to be.
+        So no request fails.
+    type: str
+    choices: [task_definition, previous]
+    default: task_definition
   circuit_breaker:
     description: Whether ECS gives up a deployment whose tasks do not start, and rolls back to the last one that succeeded.
     type: bool
@@ -280,7 +310,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import SCALABLE_TARGET, Target, resource_id
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import Service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import FARGATE, Service
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
@@ -303,6 +333,16 @@ def main() -> None:
             "cluster": {"type": "str", "required": True},
             "task_definition": {"type": "str"},
             "desired_count": {"type": "int", "default": 1},
+            "capacity_provider_strategy": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "capacity_provider": {"type": "str", "choices": list(FARGATE), "required": True},
+                    "weight": {"type": "int", "default": 1},
+                    "base": {"type": "int", "default": 0},
+                },
+            },
             "platform_version": {"type": "str", "default": "LATEST"},
             "subnets": {"type": "list", "elements": "str"},
             "security_groups": {"type": "list", "elements": "str"},
@@ -317,6 +357,7 @@ def main() -> None:
                     "container_port": {"type": "int", "required": True},
                 },
             },
+            "change_over_with": {"type": "str", "choices": ["task_definition", "previous"], "default": "task_definition"},
             "circuit_breaker": {"type": "bool", "default": True},
             "remedy": {"type": "str", "default": ""},
             "maximum_percent": {"type": "int", "default": 200},

@@ -43,7 +43,11 @@ options:
     type: list
     elements: str
   ip_address_type:
-    description: Kind of addresses. Not managed where omitted.
+    description:
+      - Type of its IP addresses. With V(dualstack) and V(dualstack-without-public-ipv4) each subnet needs an IPv6 CIDR block.
+      - V(dualstack-without-public-ipv4) is for O(scheme=internet-facing). People cannot sign in at Cognito then, which the load balancer reaches over
+        IPv4 only.
+      - Not managed where omitted.
     type: str
     choices: [ipv4, dualstack, dualstack-without-public-ipv4]
   attributes:
@@ -108,6 +112,19 @@ options:
         description: Attributes by the key that AWS gives them. Those omitted are not managed.
         type: dict
         default: {}
+      superseded:
+        description:
+          - Name of a target group of the same stack whose place this one takes, such as one of another protocol.
+          - Rules that forward to it forward to both, and leave the requests where they are, so that an ECS service can register its
+            tasks with this one too. M(mlplatform.mlflow_aws.ecs_service) changes over once it has. RV(superseded) says so.
+          - With O(state=absent) it is removed too.
+        type: str
+  remove_superseded:
+    description:
+      - Whether rules forward to O(target_group) alone, and O(target_group.superseded) is removed. The target group lists what it supersedes in
+        its tag C(mlflow-supersedes) until then, so that a run that died leaves nothing behind.
+    type: bool
+    default: false
   listeners:
     description: The listeners. Those on other ports are removed.
     type: list
@@ -159,6 +176,12 @@ options:
             type: list
             elements: dict
             required: true
+  web_acl_arn:
+    description:
+      - ARN of the web ACL of AWS WAF, a regional one, that filters requests to the load balancer.
+      - Where omitted, a web ACL that this module has associated is disassociated, and one that others have associated stays. The load balancer has the
+        ARN in its tag C(mlflow-web-acl).
+    type: str
   dns_records:
     description:
       - The alias records that lead to the load balancer. With O(state=absent) they are removed before it.
@@ -182,6 +205,12 @@ options:
         description: ID of the hosted zone. Nothing is removed from a zone that does not exist.
         type: str
         required: true
+  manage_dns:
+    description:
+      - Whether the module manages records. With V(false) it ignores O(dns_records) and asks Route 53 nothing.
+      - Records that the load balancer lists then stay as they are, and are not listed any more.
+    type: bool
+    default: true
   client_secret_arn:
     description:
       - ARN or name of the Secrets Manager secret whose string is the client secret of C(authenticate-oidc) actions.
@@ -283,6 +312,12 @@ target_group:
     arn:
       description: Its ARN.
       type: str
+superseded:
+  description: Name of O(target_group.superseded) as long as it exists, belongs to the load balancer, and was not removed by this run.
+  type: list
+  elements: str
+  returned: success
+  sample: []
 listeners:
   description: ARNs of the listeners by port. Empty with O(state=absent).
   type: dict
@@ -329,7 +364,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import read
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.load_balancer import LoadBalancer
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import SupersededTargetGroup, TargetGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import ALIAS_RECORD, alias_records
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
@@ -340,18 +375,32 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     # Both are created at the same time, and a listener waits for both. A target group goes after what forwards to it.
     needs = [group] if group and absent else []
     balancer = LoadBalancer(aws, params["name"], params, tags=tags, target_group=group, needs=needs, absent=absent)
-    read(balancer)  # its tag lists the records
-    records = alias_records(balancer, params["dns_records"])
+    read(balancer, *([group] if group else []))  # its tag lists the records, and its rules tell of a target group that is superseded
+    superseded = _superseded(group, balancer) if group else None
+    remove = absent or params["remove_superseded"]
+    if group and superseded and remove:
+        group.superseded = superseded
+        balancer.needs = (*balancer.needs, superseded)
+    records = alias_records(balancer, params["dns_records"], manage=params["manage_dns"])
 
     def results() -> dict[str, t.Any]:
         state = balancer.state or {}
         return {
             "load_balancer": {k: state[k] for k in balancer.unknown() if state},
             "target_group": {"arn": group.state["arn"]} if group and group.state else {},
-            "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.child_resources if each.state},
+            "superseded": [superseded.name] if superseded and not remove else [],
+            "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.child_resources if each.state and "arn" in each.state},
         }
 
-    return [*([group] if group else []), balancer, *records], results
+    return [*([group] if group else []), balancer, *([superseded] if superseded and remove else []), *records], results
+
+
+def _superseded(group: TargetGroup, balancer: LoadBalancer) -> SupersededTargetGroup | None:
+    """The target group whose place this one takes, where there may be one: rules forward to it, or did until a run that died."""
+    name = group.spec["superseded"]
+    if name and (balancer.absent or name in balancer.target_groups() or (group.current_state() or {}).get("supersedes") == name):
+        return SupersededTargetGroup(group.aws, name, by=group)
+    return None
 
 
 def main() -> None:
@@ -363,6 +412,7 @@ def main() -> None:
             "security_groups": {"type": "list", "elements": "str"},
             "ip_address_type": {"type": "str", "choices": ["ipv4", "dualstack", "dualstack-without-public-ipv4"]},
             "attributes": {"type": "dict", "default": {}},
+            "web_acl_arn": {"type": "str"},
             "target_group": {
                 "type": "dict",
                 "options": {
@@ -386,8 +436,10 @@ def main() -> None:
                         },
                     },
                     "attributes": {"type": "dict", "default": {}},
+                    "superseded": {"type": "str"},
                 },
             },
+            "remove_superseded": {"type": "bool", "default": False},
             "listeners": {
                 "type": "list",
                 "elements": "dict",
@@ -411,6 +463,7 @@ def main() -> None:
                 },
             },
             "dns_records": {"type": "list", "elements": "dict", "default": [], "options": ALIAS_RECORD},
+            "manage_dns": {"type": "bool", "default": True},
             "client_secret_arn": {"type": "str", "no_log": False},
             "disable_deletion_protection": {"type": "bool", "default": False},
             **STATE,

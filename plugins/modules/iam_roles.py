@@ -12,7 +12,7 @@ short_description: Manage IAM roles with all their policies
 author: mlplatform contributors (@mlplatform)
 description:
   - Creates, updates and deletes a set of IAM roles at the same time, each with its trust policy, its inline policies and its
-    attached managed policies. Other policies of these roles are removed.
+    attached managed policies. Policies that others have added to these roles are left alone.
   - Policy documents are compared by meaning, not by spelling, and sent as they are given here.
   - Used in place of M(amazon.aws.iam_role), which has no inline policies and reports no diff, and of M(amazon.aws.iam_policy),
     so that a role takes one task and a plan names each policy.
@@ -28,6 +28,9 @@ options:
         description: Name of the role, at most 64 characters.
         type: str
         required: true
+      path:
+        description: Path of the role, which begins and ends with a slash. IAM cannot change it later. V(/) for a new role where omitted.
+        type: str
       assume_role_policy:
         description:
           - The trust policy, a policy document as IAM spells it, says who may assume the role.
@@ -37,16 +40,22 @@ options:
         description: What the role is for. Not managed where omitted.
         type: str
       managed_policies:
-        description: ARNs of the managed policies attached to the role.
+        description:
+          - ARNs of the managed policies attached to the role.
+          - One that is no longer given is detached. The tag C(mlflow-policies) tells which ones this module has attached; those that
+            others have attached are left alone, and a warning names them.
+          - With O(state=absent), a role to which others have attached policies is kept, unless this is omitted.
         type: list
         elements: str
-        default: []
       inline_policies:
-        description: The policies embedded in the role, policy documents by name.
+        description:
+          - The policies embedded in the role, policy documents by name. Others are left alone, and a warning names them.
+          - With O(state=absent), a role with further ones is kept, unless this is omitted.
         type: dict
-        default: {}
       permissions_boundary:
-        description: ARN of the managed policy that is the permissions boundary of the role. Empty for none. Not managed where omitted.
+        description:
+          - ARN of the managed policy that is the permissions boundary of the role. Empty for none.
+          - Where omitted, a boundary that this module has set is removed, and one that others have set is left alone.
         type: str
       max_session_duration:
         description: Maximum duration of a session in seconds, 3600 to 43200. Not managed where omitted.
@@ -83,7 +92,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 roles:
-  description: The roles by name, as they are after the run. Empty with O(state=absent).
+  description: The roles by name, as they are after the run. With O(state=absent) those that are kept for the policies that others have added.
   type: dict
   returned: success
   sample:

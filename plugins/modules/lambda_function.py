@@ -41,6 +41,9 @@ options:
         description: Name of the role, at most 64 characters.
         type: str
         required: true
+      path:
+        description: Path of the role, which begins and ends with a slash. IAM cannot change it later. V(/) for a new role where omitted.
+        type: str
       assume_role_policy:
         description:
           - The trust policy, a policy document as IAM spells it, says who may assume the role.
@@ -49,16 +52,22 @@ options:
         description: What the role is for. Not managed where omitted.
         type: str
       managed_policies:
-        description: ARNs of the managed policies attached to the role.
+        description:
+          - ARNs of the managed policies attached to the role.
+          - One that is no longer given is detached. The tag C(mlflow-policies) tells which ones this module has attached; those that
+            others have attached are left alone, and a warning names them.
+          - With O(state=absent), a role to which others have attached policies is kept, unless this is omitted.
         type: list
         elements: str
-        default: []
       inline_policies:
-        description: The policies embedded in the role, policy documents by name.
+        description:
+          - The policies embedded in the role, policy documents by name. Others are left alone, and a warning names them.
+          - With O(state=absent), a role with further ones is kept, unless this is omitted.
         type: dict
-        default: {}
       permissions_boundary:
-        description: ARN of the managed policy that is the permissions boundary of the role. Empty for none. Not managed where omitted.
+        description:
+          - ARN of the managed policy that is the permissions boundary of the role. Empty for none.
+          - Where omitted, a boundary that this module has set is removed, and one that others have set is left alone.
         type: str
       max_session_duration:
         description: Maximum duration of a session in seconds, 3600 to 43200. Not managed where omitted.
@@ -75,7 +84,9 @@ options:
         description: Days after which log events expire. Not managed where omitted.
         type: int
       kms_key_id:
-        description: ARN of the KMS key that encrypts it. Not managed where omitted.
+        description:
+          - ARN of the KMS key that encrypts it. Not managed where omitted.
+          - An empty string disassociates a key that this module has associated.
         type: str
   account_id:
     description: The account, of which the ARN of O(log_group) tells. AWS is asked for it where omitted.

@@ -114,6 +114,11 @@ options:
   preferred_maintenance_window:
     description: Time of week of maintenance in UTC, such as V(sun:04:30-sun:05:30).
     type: str
+  backtrack_window:
+    description:
+      - Seconds by which Aurora MySQL can be rewound in place, at most 259200. V(0) for not at all. Not managed where omitted.
+      - AWS turns it on only for a new or a restored cluster; for another one that is an error before anything is changed.
+    type: int
   copy_tags_to_snapshot:
     description: Whether snapshots get the cluster's tags.
     type: bool
@@ -131,6 +136,11 @@ options:
   log_retention_in_days:
     description: Days that the exported logs are kept. Not managed where omitted.
     type: int
+  log_kms_key_id:
+    description:
+      - ARN of the KMS key that encrypts the log groups of the exported logs. Not managed where omitted.
+      - An empty string disassociates a key that this module has associated.
+    type: str
   account_id:
     description: The account that the log groups are in. Default is the caller's, which one more call (C(sts:GetCallerIdentity)) finds out.
     type: str
@@ -171,6 +181,54 @@ options:
       - In tiers 0 and 1 a reader is always as large as the writer, so that it can take over.
     type: int
     default: 1
+  monitoring_interval:
+    description:
+      - Seconds between two measurements of Enhanced Monitoring on each instance. Not managed where omitted.
+      - V(0) turns off what was turned on with O(monitoring_role), and then removes that role. What others have turned on, with another role, stays.
+    type: int
+    choices: [0, 1, 5, 10, 15, 30, 60]
+  monitoring_role:
+    description:
+      - The role by which Amazon RDS writes these measurements into CloudWatch Logs, which is created before the cluster. Required with an
+        O(monitoring_interval) above V(0).
+      - With O(state=absent) it is removed after the cluster, with all its policies.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the role, at most 64 characters.
+        type: str
+        required: true
+      path:
+        description: Path of the role, which begins and ends with a slash. IAM cannot change it later. V(/) for a new role where omitted.
+        type: str
+      assume_role_policy:
+        description:
+          - The trust policy, a policy document as IAM spells it, says who may assume the role.
+        type: dict
+      description:
+        description: What the role is for. Not managed where omitted.
+        type: str
+      managed_policies:
+        description:
+          - ARNs of the managed policies attached to the role.
+          - One that is no longer given is detached. The tag C(mlflow-policies) tells which ones this module has attached; those that
+            others have attached are left alone, and a warning names them.
+          - With O(state=absent), a role to which others have attached policies is kept, unless this is omitted.
+        type: list
+        elements: str
+      inline_policies:
+        description:
+          - The policies embedded in the role, policy documents by name. Others are left alone, and a warning names them.
+          - With O(state=absent), a role with further ones is kept, unless this is omitted.
+        type: dict
+      permissions_boundary:
+        description:
+          - ARN of the managed policy that is the permissions boundary of the role. Empty for none.
+          - Where omitted, a boundary that this module has set is removed, and one that others have set is left alone.
+        type: str
+      max_session_duration:
+        description: Maximum duration of a session in seconds, 3600 to 43200. Not managed where omitted.
+        type: int
   auto_minor_version_upgrade:
     description: Whether AWS upgrades the instances to newer minor versions.
     type: bool
@@ -327,6 +385,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import ROLE
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds import database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 
@@ -335,6 +394,8 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     if params["state"] == "absent":
         wanted = database.absent(aws, params)
     else:
+        if params["monitoring_interval"] and not params["monitoring_role"]:
+            raise AwsError("monitoring_role is required with monitoring_interval: by it RDS writes what it measures")
         wanted = database.present(aws, params)
         _check_possible(wanted)
     cluster = wanted.clusters[0]
@@ -402,10 +463,12 @@ def main() -> None:
             "backup_retention_period": {"type": "int"},
             "preferred_backup_window": {"type": "str"},
             "preferred_maintenance_window": {"type": "str"},
+            "backtrack_window": {"type": "int"},
             "copy_tags_to_snapshot": {"type": "bool", "default": True},
             "deletion_protection": {"type": "bool"},
             "enabled_cloudwatch_logs_exports": {"type": "list", "elements": "str"},
             "log_retention_in_days": {"type": "int"},
+            "log_kms_key_id": {"type": "str", "no_log": False},
             "account_id": {"type": "str"},
             "engine_lifecycle_support": {"type": "str", "choices": ["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"]},
             "serverless_v2_scaling": {
@@ -419,6 +482,8 @@ def main() -> None:
             "instance_class": {"type": "str", "default": "db.serverless"},
             "reader_count": {"type": "int", "default": 0},
             "promotion_tier": {"type": "int", "default": 1},
+            "monitoring_interval": {"type": "int", "choices": [0, 1, 5, 10, 15, 30, 60]},
+            "monitoring_role": {"type": "dict", "options": ROLE},
             "auto_minor_version_upgrade": {"type": "bool", "default": False},
             "skip_final_snapshot": {"type": "bool", "default": False},
             "final_snapshot_identifier": {"type": "str"},

@@ -117,7 +117,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
 
 def main() -> None:
     module = AnsibleAWSModule(
-        argument_spec={"cluster_identifier": {"type": "str", "required": True}, "snapshot_identifier": {"type": "str"}, **TAGS, **WAIT},
+        argument_spec={"cluster_identifier": {"type": "str", "required": True}, "snapshot_identifier": {"type": "str"}, "tags": TAGS["tags"], **WAIT},
         supports_check_mode=True,
     )
     run(module, build)

@@ -194,7 +194,7 @@ def main() -> None:
                 "required_together": [["values", "ttl"]],
             },
             **STATE,
-            **TAGS,
+            "tags": TAGS["tags"],
             "wait": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -57,6 +57,21 @@ options:
       - The lifecycle rules as the S3 API spells them, each with an C(ID). Empty for none. Not managed where omitted.
     type: list
     elements: dict
+  access_logs:
+    description:
+      - Where S3 logs access to the bucket.
+      - Where omitted, logging that this module has turned on is turned off, and logging that others have turned on is not managed. The bucket names the
+        other bucket in its tag C(mlflow-access-logs).
+    type: dict
+    suboptions:
+      bucket:
+        description: Name of the bucket for the logs, in the same account and region.
+        type: str
+        required: true
+      prefix:
+        description: Beginning of the keys of the logs.
+        type: str
+        default: ""
   expected_bucket_owner:
     description: The account that must be the owner of the bucket. Default is the caller's, which takes one more call.
     type: str
@@ -183,6 +198,7 @@ def main() -> None:
             "object_ownership": {"type": "str", "choices": ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]},
             "policy": {"type": "dict"},
             "lifecycle_rules": {"type": "list", "elements": "dict"},
+            "access_logs": {"type": "dict", "options": {"bucket": {"type": "str", "required": True}, "prefix": {"type": "str", "default": ""}}},
             "expected_bucket_owner": {"type": "str"},
             "force_empty": {"type": "bool", "default": False},
             **STATE,

@@ -21,7 +21,12 @@ options:
     type: str
     required: true
   load_balancers:
-    description: Names of the stack's load balancers, each with a target group of the same name. Default is one with O(name).
+    description: Names of the stack's load balancers. Default is one with O(name).
+    type: list
+    elements: str
+    default: []
+  target_groups:
+    description: Names of their target groups. Default is one for each load balancer, with the same name.
     type: list
     elements: str
     default: []
@@ -42,6 +47,10 @@ options:
     type: list
     elements: str
     default: []
+  addresses:
+    description: Host names of these addresses that are reached at another one, such as a load balancer's, in place of what DNS says.
+    type: dict
+    default: {}
   drift:
     description: Differences between the stack and the inputs, as modules of this collection return C(changes). The check fails if not empty.
     type: list
@@ -90,10 +99,12 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "load_balancers": {"type": "list", "elements": "str", "default": []},
+            "target_groups": {"type": "list", "elements": "str", "default": []},
             "domain_name": {"type": "str", "required": True},
             "api_uri": {"type": "str"},
             "certificate_arns": {"type": "list", "elements": "str", "default": []},
             "urls": {"type": "list", "elements": "str", "default": []},
+            "addresses": {"type": "dict", "default": {}},
             "drift": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,

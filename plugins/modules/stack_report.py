@@ -8,10 +8,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: stack_report
 version_added: 1.0.0
-short_description: Write the outputs of a stack and say how to use it
+short_description: Say what was deployed and how to use it, or what would change
 author: mlplatform contributors (@mlplatform)
 description:
   - Writes the outputs as JSON, atomically, and shows names, addresses, how people sign in and how programs are configured.
+  - In check mode it shows what would change instead, as M(mlplatform.mlflow_aws.plan_report) does.
   - Runs on the controller, as an action plugin.
 options:
   stack:
@@ -30,26 +31,44 @@ options:
     description: Whether programs may use HTTP Basic.
     type: bool
     default: false
-  notes:
-    description: Further lines.
+  manage_dns:
+    description: Whether the DNS records are managed. If not, it is said which have to be created.
+    type: bool
+    default: true
+  changes:
+    description: What the modules returned as C(changes), in order.
     type: list
-    elements: str
-    default: []
+    elements: dict
+    required: true
+  plan_path:
+    description: File to write the plan to in check mode, as JSON that C(docs/plan-schema.json) describes. Written atomically.
+    type: path
+  detailed_exitcode:
+    description: Whether the task fails in check mode where there are changes.
+    type: bool
+    default: false
 attributes:
   check_mode:
-    support: none
-    description: It runs after a deployment only.
+    support: full
+    description: It shows the plan, and writes no outputs.
   diff_mode:
     support: none
     description: The outputs are long, and not shown as a diff.
 """
 
 EXAMPLES = r"""
-- name: Show the outputs
+- name: Show what was deployed, or what would change
   mlplatform.mlflow_aws.stack_report:
     stack: mlflow-team-x
     outputs: "{{ mlflow_outputs }}"
     path: mlflow-team-x.outputs.json
+    changes: "{{ mlflow_changes }}"
 """
 
-RETURN = r"""#"""
+RETURN = r"""
+summary:
+  description: How many resources would be added, changed, replaced and removed.
+  type: dict
+  returned: success, in check mode
+  sample: {add: 3, change: 1, replace: 0, remove: 0}
+"""

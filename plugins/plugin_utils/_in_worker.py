@@ -38,7 +38,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine impo
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import LEASE
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.recorded_responses import RESPONSES
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_role_arn
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import ROLE, Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import DNS_ROLE, ROLE, Role
 
 gc.disable()  # as long as only what stays is made
 try:
@@ -92,7 +92,8 @@ class InWorker(ActionBase):
     ) -> dict[str, t.Any]:
         name = module_name or self._task.action
         self._give_lease(task_vars or {})
-        self._give_role(task_vars or {})
+        self._give_role(task_vars or {}, ROLE, "mlflow_aws_assume_role")
+        self._give_role(task_vars or {}, DNS_ROLE, "mlflow_dns_assume_role")
         resolved = module_loader.find_plugin_with_context(name, collection_list=self._task.collections).plugin_resolved_name
         responses = _responses_of((task_vars or {}).get("inventory_hostname", ""))
         if not self._is_safe(resolved, task_vars or {}, kwargs):
@@ -117,9 +118,8 @@ class InWorker(ActionBase):
         lease = None if self._task.check_mode else lease_of(task_vars)
         self._tell(LEASE, json.dumps(lease) if lease else "")
 
-    def _give_role(self, task_vars: dict[str, t.Any]) -> None:
-        """Tell the module the role that it has to take on, where the team file names one. What is wrong with it, preflight says."""
-        name = "mlflow_aws_assume_role"
+    def _give_role(self, task_vars: dict[str, t.Any], told_as: str, name: str) -> None:
+        """Tell the module a role that it has to take on, where the team file names one. What is wrong with it, preflight says."""
         try:
             arn, duration, external_id, stack = (
                 self._templar.template(task_vars.get(variable, ""))
@@ -131,9 +131,9 @@ class InWorker(ActionBase):
             role = Role(arn, session[:64], int(duration or 3600), str(external_id or ""))
         except (AnsibleError, TypeError, ValueError):
             return
-        directory = Path(C.DEFAULT_LOCAL_TMP, f"mlflow-role-{quote(task_vars.get('inventory_hostname', ''), safe='')}")
+        directory = Path(C.DEFAULT_LOCAL_TMP, f"{name}-{quote(task_vars.get('inventory_hostname', ''), safe='')}")
         role.note(directory)
-        self._tell(ROLE, str(directory))
+        self._tell(told_as, str(directory))
 
     def _tell(self, variable: str, value: str) -> None:
         """Give the module a variable of the environment."""

@@ -241,3 +241,16 @@ def test_apigateway_tags(aws: EmbeddedAWS, network: Network) -> None:
         apigw.untag_resource(ResourceArn=arn, TagKeys=["a"])
         assert apigw.get_tags(ResourceArn=arn)["Tags"] == {"b": "2"}, path
     has(apigw.get_stage(ApiId=api, StageName="$default"), Tags={"b": "2"})
+
+
+def test_ip_address_types(aws: EmbeddedAWS) -> None:
+    gateway = aws.client("apigatewayv2")
+    api = gateway.create_api(Name="a", ProtocolType="HTTP")
+    has(api, IpAddressType="ipv4")
+    has(gateway.update_api(ApiId=api["ApiId"], IpAddressType="dualstack"), IpAddressType="dualstack")
+    has(gateway.update_api(ApiId=api["ApiId"], Description="b"), IpAddressType="dualstack", Description="b")
+    refused("BadRequestException", gateway.create_api, Name="a", ProtocolType="HTTP", IpAddressType="ipv6")
+    configuration = {"CertificateArn": "arn:c", "IpAddressType": "dualstack"}
+    has(gateway.create_domain_name(DomainName="a.example.com", DomainNameConfigurations=[configuration])["DomainNameConfigurations"][0], **configuration)
+    other = {**configuration, "IpAddressType": "ipv6"}
+    refused("BadRequestException", gateway.update_domain_name, DomainName="a.example.com", DomainNameConfigurations=[other])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from embedded.helpers import Balancer, Network, has, refused
@@ -97,3 +98,71 @@ def test_network_is_removed_from_the_inside_out(aws: EmbeddedAWS, network: Netwo
     ec2.detach_internet_gateway(**attachment)
     ec2.release_address(AllocationId=address)
     ec2.delete_vpc(VpcId=network.vpc)
+
+
+def test_a_prefix_list_counts_as_many_rules_as_it_may_have_entries(aws: EmbeddedAWS, network: Network) -> None:
+    """ "Prefix lists concepts and rules" of the VPC User Guide: the maximum number of entries counts towards the quota."""
+    ec2 = aws.client("ec2")
+
+    def prefix_list(family: str, entries: int) -> str:
+        made = ec2.create_managed_prefix_list(PrefixListName="a", AddressFamily=family, MaxEntries=entries)
+        return made["PrefixList"]["PrefixListId"]
+
+    def authorize(identifier: str, port: int = 443) -> None:
+        rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "PrefixListIds": [{"PrefixListId": identifier, "Description": "Callers"}]}
+        ec2.authorize_security_group_ingress(GroupId=network.group, IpPermissions=[rule])
+
+    refused("InvalidPrefixListID.NotFound", authorize, identifier="pl-0a1b2c3d4e5f67890")
+    refused("RulesPerSecurityGroupLimitExceeded", authorize, identifier=prefix_list("IPv4", 61))
+    many = prefix_list("IPv4", 40)
+    authorize(many)
+    refused("RulesPerSecurityGroupLimitExceeded", authorize, identifier=many, port=80)
+    authorize(prefix_list("IPv6", 40))
+    (rule,) = [
+        each
+        for each in ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [network.group]}])["SecurityGroupRules"]
+        if each.get("PrefixListId") == many
+    ]
+    has(rule, Description="Callers")
+
+
+def test_an_endpoint_changes_in_place_and_stands_alone(aws: EmbeddedAWS, network: Network) -> None:
+    """ModifyVpcEndpoint, and the refusals of CreateVpcEndpoint, of the API reference."""
+    ec2, service = aws.client("ec2"), f"com.amazonaws.{REGION}.s3"
+    tables = [ec2.create_route_table(VpcId=network.vpc)["RouteTable"]["RouteTableId"] for _table in range(2)]
+
+    def routed() -> list[str]:
+        shown = ec2.describe_route_tables(RouteTableIds=tables)["RouteTables"]
+        return [table["RouteTableId"] for table in shown if any("DestinationPrefixListId" in route for route in table["Routes"])]
+
+    gateway = {"VpcId": network.vpc, "ServiceName": service, "VpcEndpointType": "Gateway"}
+    endpoint = ec2.create_vpc_endpoint(**gateway, RouteTableIds=tables[:1])["VpcEndpoint"]["VpcEndpointId"]
+    assert routed() == tables[:1]
+    refused("RouteAlreadyExists", ec2.create_vpc_endpoint, **gateway, RouteTableIds=tables)
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=tables[1:], RemoveRouteTableIds=tables[:1])
+    assert routed() == tables[1:]
+    interface = {"VpcId": network.vpc, "ServiceName": f"com.amazonaws.{REGION}.logs", "VpcEndpointType": "Interface", "SubnetIds": network.subnets[:1]}
+    ec2.create_vpc_endpoint(**interface, PrivateDnsEnabled=True)
+    refused("InvalidParameter", ec2.create_vpc_endpoint, **interface, PrivateDnsEnabled=True)
+    ec2.create_vpc_endpoint(**interface, PrivateDnsEnabled=False)
+
+
+def test_a_flow_log_needs_a_role_that_its_service_may_assume(aws: EmbeddedAWS, network: Network) -> None:
+    """Amazon VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs"; the words: hashicorp/terraform-provider-aws#29323."""
+    ec2, iam = aws.client("ec2"), aws.client("iam")
+    given: dict[str, Any] = {"ResourceType": "VPC", "ResourceIds": [network.vpc], "TrafficType": "ALL", "LogGroupName": "flows"}
+
+    def role(name: str, service: str) -> str:
+        statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        return iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))["Role"]["Arn"]
+
+    for arn in ("arn:aws:iam::123456789012:role/none", role("other", "lambda.amazonaws.com")):
+        refused("InvalidParameter", ec2.create_flow_logs, **given, DeliverLogsPermissionArn=arn)
+    given["DeliverLogsPermissionArn"] = role("flows", "vpc-flow-logs.amazonaws.com")
+    tags = [{"Key": "a", "Value": "1"}]
+    (made,) = ec2.create_flow_logs(**given, TagSpecifications=[{"ResourceType": "vpc-flow-log", "Tags": tags}])["FlowLogIds"]
+    refused("FlowLogAlreadyExists", ec2.create_flow_logs, **given)
+    ec2.create_tags(Resources=[made], Tags=[{"Key": "b", "Value": "2"}])
+    has(ec2.describe_flow_logs()["FlowLogs"][0], FlowLogId=made, Tags=[*tags, {"Key": "b", "Value": "2"}])
+    ec2.delete_flow_logs(FlowLogIds=[made])
+    refused("InvalidFlowLogId.NotFound", ec2.delete_flow_logs, FlowLogIds=[made])

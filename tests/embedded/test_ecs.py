@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-from embedded.helpers import TASK, Network, create_service, has, refused
+from embedded.helpers import TASK, Balancer, Network, create_service, has, refused
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 
 
@@ -111,7 +111,9 @@ def test_service_echo_and_update(aws: EmbeddedAWS, network: Network) -> None:
 
 def test_service_reaches_steady_state(aws: EmbeddedAWS, network: Network) -> None:
     elb, ecs = aws.client("elbv2"), aws.client("ecs")
-    group = elb.create_target_group(Name="t", Protocol="HTTP", Port=5000, VpcId=network.vpc, TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
+    balancer = Balancer(aws, network)
+    balancer.rule(1, balancer.forward)
+    group = balancer.group
     aws.creation_seconds(ecs=0.5)
     service = create_service(aws, network, loadBalancers=[{"targetGroupArn": group, "containerName": "c", "containerPort": 5000}])
     has(service, runningCount=0, pendingCount=2, healthCheckGracePeriodSeconds=0)
@@ -124,6 +126,35 @@ def test_service_reaches_steady_state(aws: EmbeddedAWS, network: Network) -> Non
     health = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
     assert [each["TargetHealth"]["State"] for each in health] == ["healthy", "healthy"]
     ecs.get_waiter("services_stable").wait(cluster="c", services=["s"])
+
+
+def test_a_service_takes_a_target_group_of_a_load_balancer_only(aws: EmbeddedAWS, network: Network) -> None:
+    """ "Create an Amazon ECS service" of the developer guide: the target group has to be associated with a load balancer."""
+    elb, ecs, balancer = aws.client("elbv2"), aws.client("ecs"), Balancer(aws, network)
+    balancer.rule(1, balancer.forward)
+    (other,) = elb.create_target_group(Name="o", Protocol="HTTPS", Port=5000, VpcId=network.vpc, TargetType="ip")["TargetGroups"]
+    used, unused = ({"targetGroupArn": arn, "containerName": "c", "containerPort": 5000} for arn in (balancer.group, other["TargetGroupArn"]))
+    assert "does not have an associated load balancer" in refused("InvalidParameterException", create_service, aws=aws, network=network, loadBalancers=[unused])
+    create_service(aws, network, loadBalancers=[used])
+    refused("InvalidParameterException", ecs.update_service, cluster="c", service="s", loadBalancers=[used, unused])
+
+
+def test_tasks_leave_the_target_groups_of_before_at_the_end_of_a_deployment(aws: EmbeddedAWS, network: Network) -> None:
+    """ "loadBalancers" of UpdateService: tasks register with the new and deregister from the old, by a deployment."""
+    elb, ecs, balancer = aws.client("elbv2"), aws.client("ecs"), Balancer(aws, network)
+    balancer.rule(1, balancer.forward)
+
+    def targets() -> int:
+        return len(elb.describe_target_health(TargetGroupArn=balancer.group)["TargetHealthDescriptions"])
+
+    create_service(aws, network, loadBalancers=[{"targetGroupArn": balancer.group, "containerName": "c", "containerPort": 5000}])
+    assert targets() == 2
+    aws.creation_seconds(ecs=0.5)
+    ecs.update_service(cluster="c", service="s", loadBalancers=[])
+    assert targets() == 2
+    time.sleep(0.5)
+    _describe_service(aws)
+    assert targets() == 0
 
 
 def test_service_deletion(aws: EmbeddedAWS, network: Network) -> None:
@@ -147,15 +178,20 @@ def test_service_with_capacity_providers(aws: EmbeddedAWS, network: Network) -> 
     strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     refused("InvalidParameterException", create_service, aws=aws, network=network, capacityProviderStrategy=strategy)
     ecs = aws.client("ecs")
+    given = {"cluster": "c", "serviceName": "s", "taskDefinition": "f"}
+    assert "not associated with the cluster" in refused("InvalidParameterException", ecs.create_service, **given, capacityProviderStrategy=strategy)
+    ecs.put_cluster_capacity_providers(cluster="c", capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=[])
     service = ecs.create_service(
-        cluster="c",
-        serviceName="s",
-        taskDefinition="f",
-        desiredCount=1,
-        capacityProviderStrategy=strategy,
-        networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets}},
+        **given, desiredCount=1, capacityProviderStrategy=strategy, networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets}}
     )["service"]
     has(service, launchType=None, capacityProviderStrategy=[{**strategy[0], "base": 0}])
+    name = {"cluster": "c", "service": service["serviceName"]}
+    for wrong in ([{"capacityProvider": "EC2", "weight": 1}], [{"capacityProvider": "FARGATE", "weight": 0, "base": 1}]):
+        refused("InvalidParameterException", ecs.update_service, **name, capacityProviderStrategy=wrong)
+    deployments = service["deployments"]
+    back = ecs.update_service(**name, capacityProviderStrategy=[])["service"]  # "back to the launch type: pass an empty list"
+    has(back, launchType="FARGATE", capacityProviderStrategy=[])
+    assert [each["id"] for each in back["deployments"]] == [each["id"] for each in deployments]  # "doesn't trigger a new service deployment"
 
 
 def test_run_task(aws: EmbeddedAWS, network: Network) -> None:
@@ -278,3 +314,35 @@ def test_a_task_starts_only_with_secrets_that_its_execution_role_may_read(aws: E
     assert stopped().startswith("ResourceInitializationError") and f"kms:Decrypt on resource: {key}" in stopped()
     allow(*read, *(("kms:Decrypt", key, via) for via in ("secretsmanager", "ssm")))
     assert stopped() == "Essential container in task exited"
+
+
+def test_task_definitions_that_fargate_cannot_run(aws: EmbeddedAWS) -> None:
+    """Task definition parameters for Fargate; and what RegisterTaskDefinition says, as people have reported it."""
+    ecs = aws.client("ecs")
+
+    def message(*more: dict[str, Any], **container: Any) -> str:
+        definitions = [{"name": "c", "image": "i", **container}, *more]
+        return refused("ClientException", ecs.register_task_definition, **{**TASK, "containerDefinitions": definitions})
+
+    assert message(mountPoints=[{"sourceVolume": "config", "containerPath": "/x"}]) == "Unknown volume 'config'."
+    assert "sum of all container 'cpu' values" in message(cpu=100_000)
+    assert "greater than for the task" in message(memory=1_000_000)
+    assert "should be unique" in message({"name": "c", "image": "i"})
+    assert "more than once" in message({"name": "d", "image": "i", "portMappings": [{"containerPort": 80}]}, portMappings=[{"containerPort": 80}])
+    assert "must match" in message(portMappings=[{"containerPort": 80, "hostPort": 81}])
+    assert "Unknown container 'x'" in message(dependsOn=[{"containerName": "x", "condition": "START"}])
+    assert "cannot be an essential container" in message({"name": "d", "image": "i"}, dependsOn=[{"containerName": "d", "condition": "SUCCESS"}])
+    after = {"condition": "START"}
+    assert "circular" in message({"name": "d", "image": "i", "dependsOn": [{"containerName": "c", **after}]}, dependsOn=[{"containerName": "d", **after}])
+    assert "When awsfirelens log driver is specified" in message(logConfiguration={"logDriver": "awsfirelens"})
+    assert "requires options: awslogs-region" in message(logConfiguration={"logDriver": "awslogs", "options": {"awslogs-group": "g"}})
+    assert "do not support links" in message(links=["d"])
+    assert "do not support devices" in message(linuxParameters={"devices": [{"hostPath": "/dev/fuse"}]})
+    # Its size as people have reported the message, its options as the API reference lists them
+    assert "invalid tmpfs size" in message(linuxParameters={"tmpfs": [{"containerPath": "/x", "size": 0}]})
+    assert "mount options: x" in message(linuxParameters={"tmpfs": [{"containerPath": "/x", "size": 1, "mountOptions": ["x=1", "rw"]}]})
+    # "Amazon ECS now supports tmpfs mounts on AWS Fargate" (6 January 2026)
+    tmpfs = [{"containerPath": "/x", "size": 64, "mountOptions": ["mode=1777"]}]
+    ecs.register_task_definition(**{**TASK, "containerDefinitions": [{"name": "c", "image": "i", "linuxParameters": {"tmpfs": tmpfs}}]})
+    host = {"volumes": [{"name": "v", "host": {"sourcePath": "/x"}}]}
+    assert "sourcePath" in refused("ClientException", ecs.register_task_definition, **{**TASK, **host})

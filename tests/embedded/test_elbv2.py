@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from embedded.helpers import Balancer, Network, has, import_certificate, refused
 from embedded_aws.client import REGION, EmbeddedAWS
+from support.stack import give_ipv6
 
 
 def test_load_balancers_need_room(aws: EmbeddedAWS, network: Network) -> None:
@@ -221,3 +223,23 @@ def test_listeners(aws: EmbeddedAWS, balancer: Balancer) -> None:
     assert attributes["routing.http.response.server.enabled"] == "true"
     (plain,) = elb.describe_listeners(ListenerArns=[balancer.listener])["Listeners"]
     has(plain, SslPolicy=None, Certificates=None)
+
+
+def test_ip_address_types_need_subnets_and_a_scheme_that_allow_them(aws: EmbeddedAWS, network: Network) -> None:
+    """ "IP address types" of the User Guide for Application Load Balancers."""
+    elbv2, ec2, subnets = aws.client("elbv2"), aws.client("ec2"), network.subnets[:2]
+    made = elbv2.create_load_balancer(Name="b", Scheme="internal", Subnets=subnets)["LoadBalancers"][0]
+    has(made, IpAddressType="ipv4")
+    change = functools.partial(elbv2.set_ip_address_type, LoadBalancerArn=made["LoadBalancerArn"])
+    refused("InvalidSubnet", change, IpAddressType="dualstack")
+    refused("InvalidSubnet", elbv2.create_load_balancer, Name="c", Scheme="internal", Subnets=subnets, IpAddressType="dualstack")
+    give_ipv6(aws, network.vpc, subnets)
+    assert change(IpAddressType="dualstack")["IpAddressType"] == "dualstack"
+    refused("InvalidConfigurationRequest", change, IpAddressType="dualstack-without-public-ipv4")
+    refused("InvalidSubnet", elbv2.set_subnets, LoadBalancerArn=made["LoadBalancerArn"], Subnets=network.subnets[1:])
+    elbv2.set_subnets(LoadBalancerArn=made["LoadBalancerArn"], Subnets=network.subnets[1:], IpAddressType="ipv4")
+    has(elbv2.describe_load_balancers(Names=["b"])["LoadBalancers"][0], IpAddressType="ipv4")
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=network.vpc)
+    open_one = {"Name": "d", "Scheme": "internet-facing", "Subnets": subnets, "IpAddressType": "dualstack-without-public-ipv4"}
+    has(elbv2.create_load_balancer(**open_one)["LoadBalancers"][0], IpAddressType="dualstack-without-public-ipv4")

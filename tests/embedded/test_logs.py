@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from embedded.helpers import has, refused
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
+from support.keys import key_policy
 
 
 def test_log_groups(aws: EmbeddedAWS) -> None:
@@ -20,6 +21,23 @@ def test_log_groups(aws: EmbeddedAWS) -> None:
     logs.tag_resource(resourceArn=group["logGroupArn"], tags={"b": "2"})
     logs.untag_resource(resourceArn=group["logGroupArn"], tagKeys=["a"])
     assert logs.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"] == {"b": "2"}
+
+
+def test_keys_of_log_groups(aws: EmbeddedAWS) -> None:
+    """Encrypt log data in CloudWatch Logs using AWS KMS (CloudWatch Logs User Guide)."""
+    logs, kms = aws.client("logs"), aws.client("kms")
+    closed = kms.create_key()["KeyMetadata"]["Arn"]
+    key = kms.create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
+    for arn in (closed, closed[:-4] + "0000"):
+        assert "not allowed to be used with Arn" in refused("AccessDeniedException", logs.create_log_group, logGroupName="/a", kmsKeyId=arn)
+    logs.create_log_group(logGroupName="/a", kmsKeyId=key)
+    logs.create_log_group(logGroupName="/b")
+    refused("AccessDeniedException", logs.associate_kms_key, logGroupName="/b", kmsKeyId=closed)
+    logs.associate_kms_key(logGroupName="/b", kmsKeyId=key)
+    assert [group.get("kmsKeyId") for group in logs.describe_log_groups()["logGroups"]] == [key, key]
+    logs.disassociate_kms_key(logGroupName="/b")
+    assert [group.get("kmsKeyId") for group in logs.describe_log_groups()["logGroups"]] == [key, None]
+    refused("ResourceNotFoundException", logs.disassociate_kms_key, logGroupName="/c")
 
 
 def test_a_log_group_that_is_gone_has_no_tags(aws: EmbeddedAWS) -> None:

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from embedded.helpers import change_records, create_zone, refused
 from embedded_aws.client import EmbeddedAWS
+from support.zone_account import ZoneAccount
 
 
 def test_a_hosted_zone_is_made_once_for_a_reference(aws: EmbeddedAWS) -> None:
@@ -18,6 +19,21 @@ def test_a_hosted_zone_is_made_once_for_a_reference(aws: EmbeddedAWS) -> None:
     route53.create_hosted_zone(Name="emu.test", CallerReference="2")
     route53.delete_hosted_zone(Id=first)
     refused("HostedZoneAlreadyExists", route53.create_hosted_zone, Name="other.test", CallerReference="1")
+
+
+def test_a_hosted_zone_of_another_account_is_denied(aws: EmbeddedAWS) -> None:
+    """As https://github.com/aws/copilot-cli/issues/5909 shows it: "is not authorized to access this resource"."""
+    theirs = ZoneAccount(aws).client("route53")
+    zone = theirs.create_hosted_zone(Name="corp.test", CallerReference="1")["HostedZone"]["Id"]
+    ours = aws.client("route53")
+    assert ours.list_hosted_zones()["HostedZones"] == []
+    refused("AccessDenied", ours.get_hosted_zone, Id=zone)
+    refused("AccessDenied", ours.list_resource_record_sets, HostedZoneId=zone)
+    record = {"Name": "a.corp.test", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        change_records(aws, zone, ("CREATE", record))
+    assert theirs.get_hosted_zone(Id=zone)["HostedZone"]["Name"] == "corp.test."
+    refused("NoSuchHostedZone", ours.get_hosted_zone, Id="Z0123456789ABCDEFGHIJ")
 
 
 def test_record_sets(aws: EmbeddedAWS) -> None:

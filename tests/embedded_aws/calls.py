@@ -29,6 +29,7 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
+from embedded_aws import iam_decisions
 from embedded_aws.consistency import Consistency
 from embedded_aws.services import sts
 from embedded_aws.shapes import Judge
@@ -308,7 +309,9 @@ class Recorder:
             call = Call(len(self.calls) + 1, service, operation, mutating, params, caller, time.time())
             self.calls.append(call)
             faults = [fault for fault in self.faults if fault.strikes(call)]
-        expired = sts.refusal(service, protocol_of(service), caller)
+        refused = sts.refusal(service, protocol_of(service), caller) or iam_decisions.refusal(
+            sts.session_of(caller), service, protocol_of(service), operation, environ, body
+        )
         if self.judge:
             self.judge.hear(service, operation, environ, body)
         time.sleep((self.latency_ms + sum(fault.latency_ms for fault in faults)) / 1000)
@@ -317,7 +320,7 @@ class Recorder:
                 return self._drop(call, environ)
             if fault.error and not fault.late:
                 return self._refuse(call, fault.answer(service), start_response)
-        if refusal := expired or self.consistency.refusal(service, operation, environ["PATH_INFO"], body):
+        if refusal := refused or self.consistency.refusal(service, operation, environ["PATH_INFO"], body):
             return self._refuse(call, refusal, start_response)
         answered: dict[str, Any] = {}
 

@@ -114,6 +114,12 @@ class EmbeddedAWS:
                 )
         return self._clients[service, region]
 
+    def client_of(self, account: str, service: str) -> Any:
+        """A client in another account."""
+        role = self.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account}:role/other", RoleSessionName="other")["Credentials"]
+        keys = {"aws_access_key_id": role["AccessKeyId"], "aws_secret_access_key": role["SecretAccessKey"], "aws_session_token": role["SessionToken"]}
+        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, **keys)
+
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         """The API calls after the mark ``since``, oldest first, as ``calls.Call`` describes them."""
         return self._control("GET", f"calls?since={since}")
@@ -167,6 +173,10 @@ class EmbeddedAWS:
         zone to be asked by the internet (delegation), a certificate to fail that is not validated (validation).
         """
         self._control("POST", "creation-seconds", seconds)
+
+    def demand_boundary(self, arn: str | None) -> None:
+        """Have a service control policy deny all roles without this permissions boundary; None: no such policy."""
+        self._control("POST", "demanded-boundary", {"arn": arn})
 
     def session_seconds(self, seconds: float | None) -> None:
         """How long the sessions last that STS gives from now on, whatever they were asked for; None: as long as that."""

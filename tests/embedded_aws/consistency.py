@@ -93,8 +93,17 @@ TABLE = (
             Refusal("iam", "PutRolePolicy", "NoSuchEntity", "The role with name {0} cannot be found."),
             # apex/up#189, hashicorp/terraform-provider-awscc#221
             Refusal("lambda", "CreateFunction", "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."),
+            # hashicorp/terraform-provider-aws#29323
+            Refusal("ec2", "CreateFlowLogs", "InvalidParameter", f"Unable to assume given IAM role: '{ROLE_ARN}{{0}}'"),
             # bradford-hamilton/terraform-ecs-fargate#8
             Refusal("ecs", "RegisterTaskDefinition", "ClientException", "Role is not valid"),
+            # pulumi/pulumi#5628, terraform-aws-modules/terraform-aws-rds#393
+            Refusal(
+                "rds",
+                "CreateDBInstance",
+                "InvalidParameterValue",
+                "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING",
+            ),
             # terraform-aws-modules/terraform-aws-ecs#414
             Refusal(
                 "ecs",
@@ -140,6 +149,19 @@ TABLE = (
                 "PutPublicAccessBlock PutBucketOwnershipControls PutBucketVersioning PutBucketEncryption PutBucketLifecycleConfiguration PutBucketPolicy",
                 "NoSuchBucket",
                 "The specified bucket does not exist",
+            ),
+        ),
+    ),
+    Late(
+        "CreateRepository",
+        r'"repositoryName": ?"([^"]+)"',
+        (
+            # nowhere: the model's code, with the message that ECR has for one that there is not
+            Refusal(
+                "ecr",
+                "PutLifecyclePolicy",
+                "RepositoryNotFoundException",
+                f"The repository with name '{{0}}' does not exist in the registry with id '{ACCOUNT}'",
             ),
         ),
     ),

@@ -39,7 +39,7 @@ from werkzeug.serving import BaseWSGIServer, make_server  # noqa: E402
 from embedded_aws import gaps, tasks, timing  # noqa: E402
 from embedded_aws.calls import Fault, Recorder  # noqa: E402
 from embedded_aws.consistency import Consistency  # noqa: E402
-from embedded_aws.services import sts  # noqa: E402
+from embedded_aws.services import iam, sts  # noqa: E402
 from embedded_aws.shapes import Judge  # noqa: E402
 from embedded_aws.snapshots import Snapshots  # noqa: E402
 from embedded_aws.stale import Stale  # noqa: E402
@@ -93,6 +93,7 @@ class EmbeddedApplication:
             "POST latency": lambda: setattr(self.recorder, "latency_ms", float(json.loads(body)["ms"])),
             "POST creation-seconds": lambda: timing.change(json.loads(body)),
             "POST session-seconds": lambda: sts.shorten(json.loads(body)["seconds"]),
+            "POST demanded-boundary": lambda: iam.demand_boundary(json.loads(body)["arn"]),
             "GET holdings": holdings,
             "POST copies": self._copy,
             "GET snapshots": lambda: [asdict(snapshot) for snapshot in self.snapshots.taken],
@@ -113,6 +114,7 @@ class EmbeddedApplication:
         reset_model_data()
         timing.reset()
         sts.shorten(None)
+        iam.demand_boundary(None)
         tasks.set_results([])
         self.snapshots.drop()
         self.stale.drop()

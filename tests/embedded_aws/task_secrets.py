@@ -27,17 +27,22 @@ def unreadable(definition: Any) -> str | None:
     if role is None or role.managed_policies:
         return None
     statements = [statement for policy in role.policies.values() for statement in json.loads(policy)["Statement"]]
-    for reference in _references(definition.container_definitions):
+    region = definition.arn.split(":")[3]
+    for reference in _references(definition.container_definitions, f"arn:{get_partition(region)}:ssm:{region}:{account}:parameter/"):
         for action, resource, via in _needed(reference):
             if not any(_allows(statement, action, resource, via) for statement in statements):
                 return f"{FAILURE}AccessDeniedException: {arn} is not authorized to perform: {action} on resource: {resource}"
     return None
 
 
-def _references(containers: list[dict[str, Any]]) -> Iterator[str]:
+def _references(containers: list[dict[str, Any]], parameters: str) -> Iterator[str]:
+    """ARNs; the name of a parameter is one of the task's own account and region."""
     for container in containers:
         for each in [*container.get("secrets", []), *container.get("logConfiguration", {}).get("secretOptions", [])]:
-            yield each["valueFrom"]
+            value = each["valueFrom"]
+            yield value if value.startswith("arn:") else parameters + value.removeprefix("/")
+        for each in container.get("environmentFiles", []):
+            yield each["value"]
         if "repositoryCredentials" in container:
             yield container["repositoryCredentials"]["credentialsParameter"]
 
@@ -45,9 +50,11 @@ def _references(containers: list[dict[str, Any]]) -> Iterator[str]:
 def _needed(reference: str) -> Iterator[tuple[str, str, str]]:
     """Actions with the resource of each, and the service through which it is done."""
     arn = ":".join(reference.split(":")[:7])
-    if not arn.startswith("arn:"):
-        return
     _arn, _partition, service, region, account, *_rest = arn.split(":")
+    if service == "s3":
+        yield "s3:GetObject", arn, ""
+        yield "s3:GetBucketLocation", arn.partition("/")[0], ""
+        return
     if service == "ssm":
         yield "ssm:GetParameters", arn, ""
         backend, name = ssm_backends[account][region], arn.partition(":parameter/")[2]

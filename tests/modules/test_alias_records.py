@@ -35,6 +35,9 @@ class LoadBalancer:
         (described,) = self.aws.client("elbv2").describe_tags(ResourceArns=[self.arn()])["TagDescriptions"]
         return {tag["Key"]: tag["Value"] for tag in described["Tags"]}
 
+    def unmanaged(self, *records, **more):
+        return {**self.params(*records, **more), "manage_dns": False}
+
     def lose_the_tag(self):
         self.aws.client("elbv2").remove_tags(ResourceArns=[self.arn()], TagKeys=[TAG])
 
@@ -60,6 +63,10 @@ class Api:
     def tags(self):
         return self.aws.client("apigatewayv2").get_domain_name(DomainName=DOMAIN).get("Tags", {})
 
+    def unmanaged(self, *records, **more):
+        params = self.params(*records, **more)
+        return {**params, "domain": {**params["domain"], "manage_dns": False}}
+
     def lose_the_tag(self):
         self.aws.client("apigatewayv2").untag_resource(ResourceArn=f"arn:aws:apigateway:eu-west-1::/domainnames/{DOMAIN}", TagKeys=[TAG])
 
@@ -78,8 +85,8 @@ def new_zone(aws, reference):
     return aws.client("route53").create_hosted_zone(Name="example.com", CallerReference=reference)["HostedZone"]["Id"].removeprefix("/hostedzone/")
 
 
-def record(zone, name=NAME):
-    return {"name": name, "zone_id": zone}
+def record(zone, name=NAME, **more):
+    return {"name": name, "zone_id": zone, **more}
 
 
 def run(owner, params):
@@ -228,3 +235,49 @@ def test_a_load_balancer_that_is_protected_keeps_its_record(aws, zone):
     with pytest.raises(ModuleFailed, match="^elbv2_load_balancer team-x: its deletion protection is on"):
         run_module(owner.module, {**given, "state": "absent"}, aws)
     assert aws.mutating(mark) == []
+
+
+def test_a_record_for_ipv6_beside_that_for_ipv4(aws, zone, owner):
+    both = [record(zone), record(zone, type="AAAA")]
+    run(owner, owner.params(*both[:1]))
+    assert made(run(owner, owner.params(*both))) == [("create", NAME)]
+    found = aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert [r["Type"] for r in found if r["Name"] == f"{NAME}."] == ["A", "AAAA"]
+    assert f"_mlflow-stack-aaaa.{NAME}." in records(aws, zone)
+    assert not run_module(owner.module, owner.params(*both), aws)["changed"]
+    assert made(run(owner, owner.params(*both[:1]))) == [("delete", NAME)]
+    assert set(records(aws, zone)) == {f"{NAME}.", OWNER_NAME}
+    run(owner, owner.params(*both))
+    run(owner, {**owner.params(*both[:1]), "state": "absent"})  # its tag knows of the other
+    assert records(aws, zone) == {}
+
+
+def test_records_that_others_manage_are_not_looked_at(owner, aws, zone):
+    mark = aws.mark()
+    assert run(owner, owner.unmanaged(record("", SECOND))) == []
+    assert "route53" not in {call["service"] for call in aws.calls(mark)}
+    assert TAG not in owner.tags() and records(aws, zone) == {}
+
+
+def test_records_stay_when_others_are_to_manage_them_and_are_taken_up_again(owner, aws, zone):
+    run(owner, owner.params(record(zone)))
+    before, mark = records(aws, zone), aws.mark()
+    (plan,) = [change for change in run_module(owner.module, owner.unmanaged(), aws, check=True)["changes"] if change["kind"] == "route53_record"]
+    assert plan["fields"] == [{"name": "remembered", "before": True, "after": False}]
+    assert plan["warnings"] == [f"the record stays in the hosted zone {zone} as it is, and no run changes or removes it any more"]
+    assert made(run(owner, owner.unmanaged())) == [("update", NAME)]
+    assert run(owner, owner.unmanaged()) == [] and aws.mutating(mark)[1:] == []
+    assert "route53" not in {call["service"] for call in aws.calls(mark)}
+    assert owner.tags()[TAG] == "" and records(aws, zone) == before
+
+    assert made(run(owner, owner.params(record(zone)))) == [("update", NAME)]
+    assert run(owner, owner.params(record(zone))) == [] and NAME in owner.tags()[TAG] and records(aws, zone) == before
+
+
+def test_what_others_manage_stays_without_what_it_led_to(owner, aws, zone):
+    run(owner, owner.params(record(zone)))
+    before, mark = records(aws, zone), aws.mark()
+    result = run_module(owner.module, {**owner.unmanaged(), "state": "absent"}, aws)
+    assert f"the record {NAME} stays in the hosted zone {zone}" in str(result["warnings"])
+    assert "route53_record" not in {kind for _action, kind, _name in lines(result)}
+    assert "route53" not in {call["service"] for call in aws.calls(mark)} and records(aws, zone) == before

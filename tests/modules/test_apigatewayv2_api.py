@@ -82,7 +82,9 @@ def test_life(aws, gateway, params):
     assert actions(created) == [("create", kind) for kind in (*around, *parts)]
     (api,) = items(gateway.get_apis())
     assert api["DisableExecuteApiEndpoint"] is True and api["Tags"] == TAGS
-    assert created["api"] == {"name": NAME, "id": api["ApiId"], "endpoint": api["ApiEndpoint"]}
+    (domain,) = gateway.get_domain_name(DomainName=DOMAIN)["DomainNameConfigurations"]
+    target = {"target_dns_name": domain["ApiGatewayDomainName"], "target_zone_id": domain["HostedZoneId"]}
+    assert created["api"] == {"name": NAME, "id": api["ApiId"], "endpoint": api["ApiEndpoint"], **target}
     here = {"ApiId": api["ApiId"]}
     (integration,) = items(gateway.get_integrations(**here))
     assert integration["RequestParameters"] == {"overwrite:header.Host": DOMAIN}
@@ -368,11 +370,13 @@ def test_the_domain_name(aws, gateway, params):
     "by_hand",
     [
         {"DomainNameConfigurations": [{"CertificateArn": "arn:other", "SecurityPolicy": "TLS_1_0"}]},
+        {"DomainNameConfigurations": [{"IpAddressType": "dualstack"}]},
         {"MutualTlsAuthentication": {"TruststoreUri": "s3://theirs/truststore.pem"}},
         {"RoutingMode": "ROUTING_RULE_ONLY"},
     ],
 )
 def test_a_domain_name_that_was_changed_by_hand_is_put_back(aws, gateway, params, by_hand):
+    params = changed(params, "domain.ip_address_type", "ipv4")
     run(aws, params)
     gateway.update_domain_name(DomainName=DOMAIN, **by_hand)
     assert actions(run(aws, params)) == [("update", "domain_name")]
@@ -439,3 +443,19 @@ def test_the_function_of_a_former_authorizer_goes_last(aws, gateway, params):
     order = after["operations"]
     assert order[:4] == ["CreateAuthorizer", "UpdateRoute", "DeleteAuthorizer", "DeleteFunction"] and sorted(order[4:]) == ["DeleteLogGroup", "DeleteRole"]
     assert not run(aws, {**params, "authorizer": JWT, "superseded_function": superseded})["changed"]
+
+
+def test_ip_address_types_of_the_api_and_of_its_domain_name(aws, gateway, params):
+    before = run(aws, params)
+
+    def with_type(kind):
+        return {**params, "ip_address_type": kind, "domain": {**params["domain"], "ip_address_type": kind}}
+
+    assert lines(run(aws, with_type("dualstack"))) == [("update", "domain_name", DOMAIN, ["ip_address_type"]), ("update", "api", NAME, ["ip_address_type"])]
+    assert gateway.get_api(ApiId=before["api"]["id"])["IpAddressType"] == "dualstack"
+    assert gateway.get_domain_name(DomainName=DOMAIN)["DomainNameConfigurations"][0]["IpAddressType"] == "dualstack"
+    assert not run(aws, with_type("dualstack"))["changed"]
+    assert not run(aws, params)["changed"]  # not managed
+    back = run(aws, with_type("ipv4"))
+    assert back["operations"] == ["UpdateDomainName", "UpdateApi"]
+    assert [change["warnings"] for change in back["changes"]] == [["programs that use this name over IPv6 are cut off"], []]

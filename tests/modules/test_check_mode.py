@@ -22,7 +22,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease i
 from botocore.session import get_session
 from embedded_aws.calls import READ_ONLY
 from modules.run_module import ModuleFailed, run_module
-from support.situations import ACTING, TAGS, other_cluster, situations
+from support.scenarios import ACTING, TAGS, other_cluster, scenarios
 from support.stack import prerequisites
 
 MODULES = Path(__file__).parents[2] / "plugins" / "modules"
@@ -39,8 +39,8 @@ def lease(directory: Path) -> dict[str, str]:
 def test_no_module_changes_anything_in_check_mode_or_without_the_lease(aws, tmp_path):
     (tmp_path / "a.py").write_text("def b(event, context): ...\n", encoding="utf-8")
     inputs = prerequisites(aws)
-    every = situations(inputs, str(tmp_path))
-    assert {*(situation.module for situation in every), *ACTING} == ON_THE_BASE
+    every = scenarios(inputs, str(tmp_path))
+    assert {*(scenario.module for scenario in every), *ACTING} == ON_THE_BASE
 
     def plan(module: str, **params: t.Any) -> bool:
         since = aws.mark()
@@ -77,7 +77,7 @@ def test_no_module_changes_anything_in_check_mode_or_without_the_lease(aws, tmp_
 
 def test_a_module_without_its_action_plugin_changes_nothing(aws):
     """Nobody has told it of the lease, so two runs could mix."""
-    (made,) = (situation.given for situation in situations(prerequisites(aws), "") if situation.module == "ecs_cluster")
+    (made,) = (scenario.given for scenario in scenarios(prerequisites(aws), "") if scenario.module == "ecs_cluster")
     since = aws.mark()
     with pytest.raises(ModuleFailed, match="CreateCluster would change AWS without the lease .* action plugin of this module is missing"):
         run_module("ecs_cluster", {"tags": TAGS, **made}, aws, action_plugin=False)

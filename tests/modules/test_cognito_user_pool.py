@@ -103,3 +103,43 @@ def test_a_pool_goes_with_its_domain_and_leaves_that_of_others(aws: EmbeddedAWS)
     assert cognito.describe_user_pool_domain(Domain="theirs")["DomainDescription"]["UserPoolId"] == theirs
     assert "UpdateUserPoolClient" not in [call["operation"] for call in aws.calls(since)]
     assert not run_module("cognito_user_pool", absent, aws)["changed"]
+
+
+def test_a_new_pool_asks_for_long_passwords_and_an_existing_one_keeps_its_own(aws: EmbeddedAWS) -> None:
+    pool = run_module("cognito_user_pool", POOL, aws)["user_pool"]["id"]
+    policy = described(aws, pool)["Policies"]["PasswordPolicy"]
+    assert policy["MinimumLength"] == 14 and all(policy[f"Require{kind}"] for kind in ("Uppercase", "Lowercase", "Numbers", "Symbols"))
+    cognito = aws.client("cognito-idp")
+    tags = described(aws, pool)["UserPoolTags"]
+    cognito.update_user_pool(
+        UserPoolId=pool,
+        UserPoolTags=tags,
+        DeletionProtection="ACTIVE",
+        AdminCreateUserConfig={"AllowAdminCreateUserOnly": True},
+        Policies={"PasswordPolicy": {**policy, "MinimumLength": 8, "RequireSymbols": False}},
+    )
+    assert not run_module("cognito_user_pool", POOL, aws)["changed"]
+    assert run_module("cognito_user_pool", {**POOL, "password_minimum_length": 16}, aws)["changed"]
+    assert described(aws, pool)["Policies"]["PasswordPolicy"] == {**policy, "MinimumLength": 16, "RequireSymbols": False}
+
+
+def test_second_factor_and_threat_protection(aws: EmbeddedAWS) -> None:
+    """Set with the pool, changed in place, and kept where nobody says."""
+
+    def run(**options: str) -> list[str]:
+        result = run_module("cognito_user_pool", {**POOL, **options}, aws)
+        assert not run_module("cognito_user_pool", {**POOL, **options}, aws)["changed"]
+        return [warning for change in result["changes"] for warning in change["warnings"]]
+
+    def settings() -> tuple[str, str]:
+        pool = described(aws, aws.client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"][0]["Id"])
+        return pool["MfaConfiguration"], pool.get("UserPoolAddOns", {}).get("AdvancedSecurityMode", "OFF")
+
+    assert run(mfa="optional", threat_protection="audit") == ["the pool moves to Cognito's feature plan Plus, which costs more for each active user"]
+    assert settings() == ("OPTIONAL", "AUDIT")
+    assert run() == [] and settings() == ("OPTIONAL", "AUDIT")
+    assert "programs that sign in with user and password are cut off" in run(mfa="required")[0] and settings() == ("ON", "AUDIT")
+    run(threat_protection="enforced")
+    assert settings() == ("ON", "ENFORCED")
+    assert run(mfa="disabled", threat_protection="disabled") == ["from now on a password is enough to sign in"]
+    assert settings() == ("OFF", "OFF")

@@ -256,3 +256,19 @@ def test_a_superseded_group_stays_with_its_rules_until_it_is_told_to_go(aws: Emb
     named = {group["GroupName"]: group["GroupId"] for group in aws.client("ec2").describe_security_groups()["SecurityGroups"]}
     assert "x-front" not in named and named["x-theirs"] == theirs
     assert run_module("ec2_security_groups", after, aws)["superseded"] == []
+
+
+def test_lets_prefix_lists_in_beside_cidr_blocks(aws: EmbeddedAWS, params: dict[str, t.Any]) -> None:
+    made = aws.client("ec2").create_managed_prefix_list(PrefixListName="offices", AddressFamily="IPv4", MaxEntries=10)
+    offices = made["PrefixList"]["PrefixListId"]
+    run_module("ec2_security_groups", params, aws)
+    wanted = changed(params, prefix_list_ids=[offices])
+    assert actions(run_module("ec2_security_groups", wanted, aws)) == [("create", RULE, f"x-front/ingress tcp 443 {offices}")]
+    assert not run_module("ec2_security_groups", wanted, aws)["changed"]
+    alone = changed(params, prefix_list_ids=[offices], cidrs=[])
+    assert {name for _action, _kind, name in actions(run_module("ec2_security_groups", alone, aws))} == {
+        f"x-front/ingress tcp 443 {cidr}" for cidr in ("10.0.0.0/8", "2001:db8::/32")
+    }
+    assert actions(run_module("ec2_security_groups", params, aws))[-1] == ("delete", RULE, f"x-front/ingress tcp 443 {offices}")
+    with pytest.raises(ModuleFailed, match="mutually exclusive"):
+        run_module("ec2_security_groups", changed(params, prefix_list_ids=[offices], cidrs=None, security_group="x-back"), aws)

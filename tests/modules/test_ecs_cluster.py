@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from modules.run_module import run_module
+from support.keys import key_policy
 
 MODULE = "ecs_cluster"
 OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
@@ -89,3 +90,45 @@ def test_the_log_group_comes_first_and_goes_last(aws):
 def test_what_is_not_given_is_not_managed(aws):
     run(aws, GIVEN, container_insights="enabled")
     assert not run(aws, {"name": "x", "tags": GIVEN["tags"]})[1]["changed"]
+
+
+def keyed(key):
+    return {**GIVEN, "log_group": {"name": "/ecs/x", "kms_key_id": key}}
+
+
+def key_of_logs(aws):
+    (group,) = aws.client("logs").describe_log_groups()["logGroups"]
+    return group.get("kmsKeyId")
+
+
+def test_the_key_of_a_log_group_comes_and_goes_in_place(aws):
+    key, other = (aws.client("kms").create_key(Policy=key_policy())["KeyMetadata"]["Arn"] for _time in range(2))
+    run(aws, keyed(""))
+    for wanted, calls in (
+        (key, ["TagResource", "AssociateKmsKey"]),
+        (key, []),
+        (other, ["TagResource", "AssociateKmsKey"]),
+        ("", ["DisassociateKmsKey", "UntagResource"]),
+        ("", []),
+    ):
+        since = aws.mark()
+        _planned, result = run(aws, keyed(wanted))
+        assert mutations(aws, since) == calls and key_of_logs(aws) == (wanted or None)
+        if calls and wanted != key:
+            assert "can be read only as long as the key" in result["changes"][0]["warnings"][0]
+
+
+def test_a_log_group_is_created_with_its_key(aws):
+    key = aws.client("kms").create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
+    run(aws, keyed(key))
+    assert key_of_logs(aws) == key
+    run(aws, keyed(""))
+    assert key_of_logs(aws) is None
+
+
+def test_a_key_that_somebody_else_has_given_a_log_group_stays(aws):
+    run(aws, keyed(""))
+    key = aws.client("kms").create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
+    aws.client("logs").associate_kms_key(logGroupName="/ecs/x", kmsKeyId=key)
+    for _time in range(2):
+        assert not run(aws, keyed(""))[1]["changed"] and key_of_logs(aws) == key

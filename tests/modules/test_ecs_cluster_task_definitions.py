@@ -120,6 +120,28 @@ def test_a_change_is_a_new_revision(aws, change, field):
     assert not run_once(aws, {**GIVEN, **change})["changed"]
 
 
+@pytest.mark.parametrize(
+    "volume",
+    [
+        {"name": "tmp", "host": {}},
+        {"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-0a1b2c3d"}},
+        {
+            "name": "v",
+            "efsVolumeConfiguration": {
+                "fileSystemId": "fs-0a1b2c3d",
+                "rootDirectory": "/",
+                "authorizationConfig": {"accessPointId": "fsap-1"},
+                "transitEncryption": "ENABLED",
+            },
+        },
+    ],
+)
+def test_what_ecs_adds_to_a_volume_is_no_change(aws, volume):
+    given = {**GIVEN, "volumes": [volume, *({"name": name} for name in ("tmp",) if volume["name"] != name)]}
+    run_once(aws, given)
+    assert not run_once(aws, given)["changed"]
+
+
 def test_the_way_back_is_a_new_revision_too(aws):
     for number, memory in enumerate((2048, 4096, 2048), start=1):
         assert run_once(aws, {**GIVEN, "memory": memory})["task_definition"]["revision"] == number

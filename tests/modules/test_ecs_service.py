@@ -26,7 +26,7 @@ def given(aws):
     for number, target in enumerate(targets):
         action = {"Type": "forward", "TargetGroupArn": target}
         elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80 + number, DefaultActions=[action])
-    ecs.create_cluster(clusterName="x")
+    ecs.create_cluster(clusterName="x", capacityProviders=["FARGATE", "FARGATE_SPOT"])
     return {
         "name": "x",
         "cluster": "x",
@@ -126,6 +126,35 @@ def test_change(aws, given, change, fields):
     assert not run(aws, given, **change(given))[1]["changed"] and mutations(aws, since) == []
 
 
+SPOT = {"capacity_provider": "FARGATE_SPOT", "weight": 3}
+MIXED = [{"capacity_provider": "FARGATE", "base": 1}, SPOT]
+
+
+def shares(aws):
+    there = service(aws)
+    return there.get("launchType"), {each["capacityProvider"]: (each["weight"], each["base"]) for each in there["capacityProviderStrategy"]}
+
+
+def test_capacity_providers_come_and_go_in_place(aws, given):
+    """Each change is a new deployment, which ECS would not start on its own; an empty strategy is the launch type again."""
+    run(aws, given)
+    for strategy, expected in ((MIXED, (None, {"FARGATE": (1, 1), "FARGATE_SPOT": (3, 0)})), ([SPOT], (None, {"FARGATE_SPOT": (3, 0)})), ([], ("FARGATE", {}))):
+        before, since = service(aws)["deployments"][0]["id"], aws.mark()
+        _planned, result = run(aws, given, capacity_provider_strategy=strategy)
+        (call,) = aws.mutating(since)
+        assert call["operation"] == "UpdateService" and call["params"]["forceNewDeployment"] is True
+        assert shares(aws) == expected and service(aws)["deployments"][0]["id"] != before
+        warned = any("Fargate Spot away" in warning for warning in result["changes"][0]["warnings"])
+        assert warned == (strategy is MIXED)
+        assert not run(aws, given, capacity_provider_strategy=strategy)[1]["changed"]
+
+
+def test_a_service_is_created_with_capacity_providers(aws, given):
+    run(aws, given, capacity_provider_strategy=MIXED)
+    assert shares(aws) == (None, {"FARGATE": (1, 1), "FARGATE_SPOT": (3, 0)})
+    assert not run(aws, given, capacity_provider_strategy=list(reversed(MIXED)))[1]["changed"]
+
+
 def test_another_target_group_and_another_task_definition(aws, given):
     run(aws, given)
     balancers = [{**given["load_balancers"][0], "target_group_arn": given["_more"]["targets"][1]}]
@@ -136,6 +165,32 @@ def test_another_target_group_and_another_task_definition(aws, given):
     assert service(aws)["loadBalancers"][0]["targetGroupArn"] == given["_more"]["targets"][1]
     assert service(aws)["taskDefinition"] == task_definition
     assert not run(aws, given, load_balancers=balancers, task_definition=task_definition)[1]["changed"]
+
+
+@pytest.mark.parametrize(("change_over_with", "first"), [("task_definition", "new"), ("previous", "old")])
+def test_rules_change_over_once_both_target_groups_have_tasks(aws, given, change_over_with, first):
+    elb, (old, new) = aws.client("elbv2"), given["_more"]["targets"]
+    run(aws, given)
+    listener = elb.describe_listeners(LoadBalancerArn=elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"])["Listeners"][0]["ListenerArn"]
+    groups = [{"TargetGroupArn": old, "Weight": 1}, {"TargetGroupArn": new, "Weight": 0}]
+    forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+    rule = elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[{"Field": "path-pattern", "Values": ["/a"]}], Actions=[forward])["Rules"][0]
+    revisions = {"old": given["task_definition"], "new": register(aws)}
+    changes = {
+        "load_balancers": [{**given["load_balancers"][0], "target_group_arn": new}],
+        "task_definition": revisions["new"],
+        "change_over_with": change_over_with,
+    }
+    since = aws.mark()
+    run(aws, given, **changes)
+    assert mutations(aws, since) == ["UpdateService", "ModifyRule", "UpdateService"]
+    both, last = (call["params"] for call in aws.mutating(since) if call["operation"] == "UpdateService")
+    assert {each["targetGroupArn"] for each in both["loadBalancers"]} == {old, new} and [each["targetGroupArn"] for each in last["loadBalancers"]] == [new]
+    assert both.get("taskDefinition", revisions["old"]) == revisions[first] and last["taskDefinition"] == revisions["new"]
+    (forward,) = elb.describe_rules(RuleArns=[rule["RuleArn"]])["Rules"][0]["Actions"]
+    assert {each["TargetGroupArn"]: each["Weight"] for each in forward["ForwardConfig"]["TargetGroups"]} == {old: 0, new: 1}
+    since = aws.mark()
+    assert not run(aws, given, **changes)[1]["changed"] and mutations(aws, since) == []
 
 
 def test_tags_change_without_a_deployment(aws, given):

@@ -7,6 +7,7 @@ import copy
 
 import pytest
 from modules.run_module import ModuleFailed, run_module
+from support.stack import give_ipv6, web_acl
 
 MODULE = "elbv2_load_balancer"
 NAME = "mlflow-team-x"
@@ -250,6 +251,25 @@ CHANGES = {
 }
 
 
+def test_ip_address_type(aws, given):
+    """Changed in place, with the subnets where these change too; what callers lose is warned of."""
+    params = {**given["params"], "ip_address_type": "ipv4"}
+    run(aws, params)
+    give_ipv6(aws, given["vpc"], given["subnets"][:2])
+    calls = (
+        ({"ip_address_type": "dualstack"}, ["SetIpAddressType"], 0),
+        ({"ip_address_type": "ipv4", "subnets": given["subnets"][1:]}, ["SetSubnets"], 1),
+        ({"ip_address_type": "dualstack", "subnets": given["subnets"][:2]}, ["SetSubnets"], 0),
+        ({"ip_address_type": "ipv4"}, ["SetIpAddressType"], 1),
+    )
+    for change, expected, lost in calls:
+        mark = aws.mark()
+        result = run(aws, {**params, **change})
+        assert operations(aws, mark) == expected
+        assert sum("loses its IPv6 addresses" in warning for warning in result["changes"][0]["warnings"]) == lost
+        unchanged(aws, {**params, **change})
+
+
 @pytest.mark.parametrize("what", CHANGES)
 def test_one_change(aws, given, what):
     change, expected, mutating = CHANGES[what]
@@ -305,6 +325,62 @@ def test_scheme_is_replaced_with_a_loud_warning(aws, given):
 def test_a_new_load_balancer_on_the_internet_is_warned_of(aws, given):
     plan = run_module(MODULE, {**given["params"], "scheme": "internet-facing"}, aws, check=True)
     assert plan["changes"][1]["warnings"] == ["opens the load balancer to the internet"]
+
+
+def weights(aws, priority=1):
+    """The names of the target groups that a rule forwards to, with their weights."""
+    forward = rule(aws, priority)["Actions"][-1]["ForwardConfig"]["TargetGroups"]
+    return {each["TargetGroupArn"].split("/")[1]: each.get("Weight", 1) for each in forward}
+
+
+def over_tls(params):
+    return changed(params, lambda p: p["target_group"].update(name=f"{NAME}-tls", protocol="HTTPS", superseded=NAME))
+
+
+def test_one_target_group_takes_the_place_of_another(aws, given):
+    """Requests stay where they are until somebody changes the rules over; only then is the one of before removed."""
+    run(aws, given["params"])
+    params, elbv2 = over_tls(given["params"]), aws.client("elbv2")
+    result = run(aws, params)
+    assert result["superseded"] == [NAME] and weights(aws) == {NAME: 1, f"{NAME}-tls": 0}
+    assert unchanged(aws, params) and weights(aws) == {NAME: 1, f"{NAME}-tls": 0}
+    forward = rule(aws, 1)
+    for group in forward["Actions"][-1]["ForwardConfig"]["TargetGroups"]:
+        group["Weight"] = 1 - group["Weight"]
+    elbv2.modify_rule(RuleArn=forward["RuleArn"], Actions=[COGNITO | {"Order": 1}, forward["Actions"][-1]])
+    assert unchanged(aws, params) and weights(aws) == {NAME: 0, f"{NAME}-tls": 1}
+    mark = aws.mark()
+    removed = run(aws, {**params, "remove_superseded": True})
+    assert removed["superseded"] == [] and weights(aws) == {f"{NAME}-tls": 1}
+    assert [call["operation"] for call in aws.mutating(mark)] == ["AddTags", "ModifyRule", "DeleteTargetGroup", "RemoveTags"]
+    assert [group["TargetGroupName"] for group in elbv2.describe_target_groups()["TargetGroups"]] == [f"{NAME}-tls"]
+    for again in (params, {**params, "remove_superseded": True}):
+        assert "DescribeTargetGroups" in unchanged(aws, again)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_target_group_that_a_dead_run_left_is_removed(aws, given, deleted):
+    """No rule forwards to it any more. The one in its place says its name."""
+    run(aws, given["params"])
+    params, elbv2 = over_tls(given["params"]), aws.client("elbv2")
+    arn = run(aws, {**params, "remove_superseded": True})["target_group"]["arn"]
+    elbv2.add_tags(ResourceArns=[arn], Tags=[{"Key": "mlflow-supersedes", "Value": NAME}])
+    if not deleted:
+        tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
+        elbv2.create_target_group(Name=NAME, Protocol="HTTP", Port=5000, VpcId=given["vpc"], TargetType="ip", Tags=tags)
+    assert run_module(MODULE, params, aws)["superseded"] == [NAME]
+    run_module(MODULE, {**params, "remove_superseded": True}, aws)
+    assert [group["TargetGroupName"] for group in elbv2.describe_target_groups()["TargetGroups"]] == [f"{NAME}-tls"]
+    assert run_module(MODULE, params, aws)["superseded"] == []
+
+
+def test_both_target_groups_go_with_the_load_balancer(aws, given):
+    run(aws, given["params"])
+    run(aws, over_tls(given["params"]))
+    absent = {"name": NAME, "target_group": {"name": NAME, "superseded": f"{NAME}-tls"}, "state": "absent", "tags": TAGS}
+    run(aws, absent)
+    assert aws.client("elbv2").describe_target_groups()["TargetGroups"] == []
+    assert unchanged(aws, absent)
 
 
 def test_immutable_fields_of_the_target_group(aws, given):
@@ -400,3 +476,40 @@ def test_a_half_made_one_is_completed(aws, given):
         run_module(MODULE, given["params"], aws)
     assert [line[:2] for line in lines(run(aws, given["params"]))] == [("create", "listener_rule")]
     unchanged(aws, given["params"])
+
+
+def associated(aws, result):
+    answer = aws.client("wafv2").get_web_acl_for_resource(ResourceArn=result["load_balancer"]["arn"])
+    return answer.get("WebACL", {}).get("ARN")
+
+
+def test_a_web_acl_is_associated_replaced_and_disassociated(aws, given):
+    params, (one, other) = given["params"], (web_acl(aws, name) for name in ("one", "other"))
+    assert ("create", "wafv2_web_acl_association", NAME, ["web_acl_arn"]) in lines(run(aws, {**params, "web_acl_arn": one}))
+    unchanged(aws, {**params, "web_acl_arn": one})
+    mark = aws.mark()
+    result = run(aws, {**params, "web_acl_arn": other})
+    assert lines(result) == [("update", "wafv2_web_acl_association", NAME, ["web_acl_arn"])] and associated(aws, result) == other
+    assert operations(aws, mark) == ["AddTags", "AssociateWebACL"]
+    result = run(aws, {**params, "web_acl_arn": other, "scheme": "internet-facing"})  # a new load balancer
+    assert associated(aws, result) == other
+    mark = aws.mark()
+    result = run(aws, {**params, "scheme": "internet-facing"})
+    assert lines(result) == [("delete", "wafv2_web_acl_association", NAME, [])] and associated(aws, result) is None
+    assert operations(aws, mark) == ["DisassociateWebACL", "RemoveTags"]
+    assert result["changes"][0]["warnings"] == ["requests are no longer filtered by this web ACL"]
+    unchanged(aws, {**params, "scheme": "internet-facing"})
+
+
+def test_a_web_acl_that_others_have_associated_stays(aws, given):
+    params, theirs = given["params"], web_acl(aws, "theirs")
+    result = run(aws, params)
+    aws.client("wafv2").associate_web_acl(WebACLArn=theirs, ResourceArn=result["load_balancer"]["arn"])
+    mark = aws.mark()
+    unchanged(aws, params)
+    assert [call for call in aws.calls(mark) if call["service"] == "wafv2"] == []
+    run(aws, {**params, "web_acl_arn": web_acl(aws, "ours")})
+    aws.client("wafv2").associate_web_acl(WebACLArn=theirs, ResourceArn=result["load_balancer"]["arn"])
+    unchanged(aws, params)
+    assert associated(aws, result) == theirs
+    run(aws, {**params, "web_acl_arn": theirs, "state": "absent"})

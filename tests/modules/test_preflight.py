@@ -110,6 +110,22 @@ def test_programs_get_their_load_balancer_into_one_subnet_of_each_zone_of_the_se
 
 
 @pytest.mark.parametrize(
+    ("length", "internal", "scope", "maximum"), [(28, True, "site", 0), (29, True, "site", 28), (25, False, "site", 24), (32, True, "destroy", 0)]
+)
+def test_a_name_has_to_leave_room_for_that_of_a_target_group_with_tls(aws, length, internal, scope, maximum):
+    inputs = prerequisites(aws)
+    given = {name: inputs[name] for name in ("mlflow_vpc_id", "mlflow_service_subnet_ids")}
+    given |= {"mlflow_unique_name": "x" * length, "mlflow_load_balancer_is_internal": internal, "mlflow_service_tls": True}
+    try:
+        run_module("preflight", {"inputs": given, "scope": scope}, aws)
+        problems = []
+    except ModuleFailed as error:
+        problems = error.result["problems"]
+    told = [problem for problem in problems if f"with mlflow_service_tls true it may have {maximum} characters" in problem]
+    assert len(told) == bool(maximum) and all(problem.startswith("mlflow_unique_name") for problem in told), problems
+
+
+@pytest.mark.parametrize(
     ("length", "internal", "scope", "refused"),
     [(28, False, "site", False), (29, False, "site", True), (32, True, "site", False), (32, False, "destroy", False), (32, False, "backup", False)],
 )

@@ -115,3 +115,42 @@ def test_what_bootstrap_has_already_counts_for_no_quota(aws: EmbeddedAWS) -> Non
     for _address in range(4):
         ec2.allocate_address(Domain="vpc")
     assert not [line for line in problems(aws) if "quota" in line]
+
+
+def test_a_nat_gateway_in_each_zone_takes_an_address_each(aws: EmbeddedAWS) -> None:
+    ec2 = aws.client("ec2")
+    made(aws)
+    ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip", OURS))
+    for _address in range(3):
+        ec2.allocate_address(Domain="vpc")
+    assert problems(aws) == []
+    (line,) = problems(aws, mlflow_bootstrap_nat_gateways="one_per_zone")
+    assert "the account has 4 Elastic IP addresses" in line and "needs 2 more" in line
+    assert problems(aws, mlflow_bootstrap_nat_gateways="none") == []
+
+
+def test_a_name_that_is_too_long_for_the_bucket_of_the_access_logs(aws: EmbeddedAWS) -> None:
+    """In eu-west-1 35 characters fit, and a stack's name has 32 at most; names of regions are longer elsewhere."""
+    assert not [line for line in problems(aws, mlflow_unique_name="a" * 35, mlflow_bootstrap_access_logs_bucket=True) if "access_logs" in line]
+    (line,) = (line for line in problems(aws, mlflow_unique_name="a" * 36, mlflow_bootstrap_access_logs_bucket=True) if "access_logs" in line)
+    assert "it may have 35 characters" in line
+
+
+def test_what_is_in_the_way_of_the_flow_log(aws: EmbeddedAWS) -> None:
+    """Nothing is asked without the input."""
+    iam, logs, on = aws.client("iam"), aws.client("logs"), {"mlflow_bootstrap_flow_logs": True, "mlflow_iam_role_path": "/"}
+    iam.create_role(RoleName="team-x-flow-logs", Path="/teams/", AssumeRolePolicyDocument="{}")
+    logs.create_log_group(logGroupName="/aws/vpc-flow-logs/team-x")
+    mark = aws.mark()
+    assert problems(aws, mlflow_bootstrap_flow_logs=False) == []
+    assert not {"GetRole", "ListTagsForResource"} & {call["operation"] for call in aws.calls(mark)}
+    missing = "arn:aws:iam::123456789012:policy/none"
+    role, group, boundary = problems(aws, **on, mlflow_permissions_boundary_arn=missing)
+    assert "there is the role team-x-flow-logs already, which bootstrap did not make" in role
+    assert "there is the log group /aws/vpc-flow-logs/team-x already, which bootstrap did not make" in group
+    assert boundary.startswith(f"mlflow_permissions_boundary_arn: '{missing}': there is no such policy")
+    iam.tag_role(RoleName="team-x-flow-logs", Tags=tag_list(OURS))
+    logs.tag_log_group(logGroupName="/aws/vpc-flow-logs/team-x", tags=OURS)
+    (line,) = problems(aws, **on)
+    assert line.startswith("mlflow_iam_role_path: '/': IAM cannot move a role, and team-x-flow-logs is at /teams/: give /teams/")
+    assert problems(aws, **on | {"mlflow_iam_role_path": "/teams/"}) == []

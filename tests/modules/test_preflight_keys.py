@@ -12,6 +12,8 @@ import pytest
 from ansible.module_utils.common import warnings as ansible_warnings
 from embedded_aws.client import ACCOUNT, REGION
 from modules.run_module import ModuleFailed, run_module
+from support.keys import key_policy
+from support.stack import logs_bucket, web_acl
 
 USERS = json.dumps({"ci": "correct horse battery staple"})
 OTHER_ACCOUNT = "210987654321"
@@ -100,6 +102,88 @@ def test_the_key_of_a_sidecar_s_secrets_is_found(aws, keyed):
     assert preflight(aws, **given)[0] == dict.fromkeys([password, token, users], key)
 
 
+def test_both_roles_that_pull_the_image_may_use_the_key_of_the_registry_s_credentials(aws, keyed):
+    key, inputs = keyed
+    secrets = aws.client("secretsmanager")
+    registry = secrets.create_secret(Name="registry", SecretString='{"username": "ci", "password": "t"}', KmsKeyId=key)["ARN"]
+    given = {"mlflow_unique_name": "mlflow-team-x", "mlflow_service_image_credentials_secret_arn": registry}
+    assert preflight(aws, **given)[0] == {registry: key}
+    aws.faults({"service": "kms", "operation": "DescribeKey", "error": denied("kms")})
+    (servers, preparation) = sorted(preflight(aws, **given)[1])
+    assert "mlflow-team-x-ecs-execution" in servers and "mlflow-team-x-ecs-prepare-execution" in preparation
+
+
+@pytest.mark.parametrize("value", ["hunter2", "[]", '{"username": "ci"}', '{"username": "ci", "password": ""}', '{"username": 1, "password": "hunter2"}'])
+def test_credentials_that_ecs_could_not_use_are_refused_and_not_shown(aws, value):
+    registry = aws.client("secretsmanager").create_secret(Name="registry", SecretString=value)["ARN"]
+    (line,) = problems(aws, mlflow_service_image_credentials_secret_arn=registry)
+    assert '{"username": "...", "password": "..."}' in line and "hunter2" not in line
+
+
+def test_credentials_that_there_are_not_are_told_once(aws):
+    (line,) = problems(aws, mlflow_service_image_credentials_secret_arn=f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:nowhere-AbCdEf")
+    assert "it cannot be read (ResourceNotFoundException)" in line
+
+
+CACHED = '{"username": "ci", "accessToken": "t"}'
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "why"), [(CACHED, True, "it is under the key"), ('{"username": "ci", "password": "t"}', False, '"accessToken": "..."')]
+)
+def test_a_secret_that_ecr_could_not_use_is_refused(aws, keyed, value, key, why):
+    more = {"KmsKeyId": keyed[0]} if key else {}
+    secret = aws.client("secretsmanager").create_secret(Name="ecr-pullthroughcache/x", SecretString=value, **more)["ARN"]
+    (line,) = problems(aws, mlflow_service_image_mirror_secret_arn=secret)
+    assert why in line
+
+
+def test_a_secret_of_ecr_s_cache_is_of_the_account_and_region(aws):
+    right = aws.client("secretsmanager").create_secret(Name="ecr-pullthroughcache/x", SecretString=CACHED)["ARN"]
+    assert preflight(aws, mlflow_service_image_mirror_secret_arn=right) == ({}, [])
+    elsewhere = (
+        (right.replace(ACCOUNT, "210987654321"), f"it is not of the account {ACCOUNT}"),
+        (right.replace(REGION, "eu-west-3"), f"the stack is in {REGION}"),
+    )
+    for wrong, why in elsewhere:
+        (line,) = problems(aws, mlflow_service_image_mirror_secret_arn=wrong)
+        assert why in line
+    (line,) = problems(aws, mlflow_service_image_mirror_secret_arn=f"{right[:-6]}AbCdEf")
+    assert "it cannot be read (ResourceNotFoundException)" in line
+
+
+def test_a_parameter_may_be_given_by_its_name(aws, keyed):
+    key, inputs = keyed
+    log = {"logDriver": "awsfirelens", "secretOptions": [{"name": "t", "valueFrom": "team/x/openai"}]}
+    found, warnings = preflight(aws, mlflow_service_secrets={"A": "/team/x/openai", "B": "plain"}, mlflow_service_log_configuration=log)
+    assert found == {inputs["mlflow_service_secrets"]["A"]: key} and not warnings
+
+
+def test_what_may_be_a_secret_in_place_of_a_name_is_not_shown(aws, keyed):
+    log = {"logDriver": "awsfirelens", "secretOptions": [{"name": "t", "valueFrom": "hunter3"}]}
+    given = {
+        "mlflow_service_secrets": {"TOKEN": "hunter2"},
+        "mlflow_service_log_configuration": log,
+        **sidecar(secrets=[{"name": "S", "valueFrom": "hunter4"}]),
+    }
+    told = problems(aws, **given)
+    assert [line.partition(":")[0] for line in told] == [
+        "mlflow_service_secrets[TOKEN]",
+        "mlflow_service_sidecar_container_definitions[0].secrets",
+        "mlflow_service_log_configuration.secretOptions",
+    ]
+    assert "hunter" not in str(told) and all("no such parameter" in line for line in told)
+    aws.faults({"service": "ssm", "operation": "DescribeParameters", "error": denied("ssm")})
+    told = problems(aws, **given)
+    assert len(told) == 3 and "hunter" not in str(told) and all("give its full ARN" in line for line in told)
+
+
+def test_the_key_of_the_bucket_of_an_environment_file_is_found(aws, keyed):
+    key, _inputs = keyed
+    aws.client("s3").put_object(Bucket="data-x", Key="mlflow.env", Body=b"A=1")
+    assert preflight(aws, mlflow_service_environment_files=["arn:aws:s3:::data-x/mlflow.env"])[0] == {"data-x": key}
+
+
 def test_what_is_under_a_key_that_cannot_be_used_is_refused_and_both_are_named(aws, keyed):
     key, inputs = keyed
     del inputs["mlflow_database_password_secret_arn"], inputs["mlflow_api_credentials_secret_arn"]
@@ -108,6 +192,18 @@ def test_what_is_under_a_key_that_cannot_be_used_is_refused_and_both_are_named(a
     named = ("'artifacts-x'", "'data-x'", "parameter/team/x/openai'", ":secret:token-")
     assert len(said) == len(named) and all(any(name in line for line in said) for name in named)
     assert all(f"it is under the key {key}, which is PendingDeletion" in line for line in said)
+
+
+def test_a_key_that_cloudwatch_logs_may_not_use_is_refused(aws):
+    kms, name = aws.client("kms"), "mlflow_service_log_kms_key_arn"
+    closed, key = (kms.create_key(**given)["KeyMetadata"]["Arn"] for given in ({}, {"Policy": key_policy()}))
+    (line,) = problems(aws, **{name: closed})
+    assert line.startswith(f"{name}: '{closed}': its policy does not let CloudWatch Logs use it") and f"logs.{REGION}.amazonaws.com kms:Encrypt*" in line
+    assert preflight(aws, **{name: key}) == ({}, [])
+    aws.faults({"service": "kms", "operation": "GetKeyPolicy", "error": denied("kms")})
+    assert preflight(aws, **{name: closed}) == ({}, [])  # AWS says it at the first log group
+    (line,) = problems(aws, **{name: key[:-4] + "0000"})
+    assert "no such key" in line
 
 
 def test_what_there_is_not_is_refused(aws, keyed):
@@ -167,6 +263,28 @@ def test_a_log_bucket_that_load_balancers_do_not_write_to_is_refused(aws, keyed)
         (line,) = problems(aws, **{name: given})
         assert line.startswith(f"{name}: '{given}': {reason}: ") and "own region, eu-west-1, whose default encryption is SSE-S3 (AES256)" in line
     assert preflight(aws, **{name: "logs"}) == ({}, [])
+
+
+def test_a_bucket_that_s3_does_not_log_into_is_refused(aws, keyed):
+    name, mine = "mlflow_artifact_bucket_access_logs_bucket", "mlflow-x-123456789012-eu-west-1"
+    bucket(aws, "no-policy")
+    bucket(aws, mine)
+    for given, reason in (
+        ("none", "no such bucket"),
+        ("no-policy", "its policy does not name logging.s3.amazonaws.com"),
+        (mine, "this is the artifact bucket"),
+    ):
+        lines = problems(aws, mlflow_unique_name="mlflow-x", **{name: given})
+        assert any(line.startswith(f"{name}: '{given}': {reason}") for line in lines), lines
+    aws.client("s3").delete_bucket(Bucket=mine)
+    assert preflight(aws, mlflow_unique_name="mlflow-x", **{name: logs_bucket(aws, "logs")})[1] == []
+
+
+def test_a_web_acl_has_to_exist(aws):
+    name, arn = "mlflow_load_balancer_web_acl_arn", web_acl(aws, "acl")
+    assert preflight(aws, **{name: arn}) == ({}, [])
+    (line,) = problems(aws, **{name: arn.replace("/acl/", "/other/")})
+    assert "no such web ACL in account 123456789012 and eu-west-1" in line
 
 
 # Secrets that hold numbers

@@ -11,9 +11,10 @@ import boto3
 import pytest
 from ansible.module_utils.common import warnings
 from modules.run_module import ModuleFailed, run_module
-from support.stack import prerequisites, public_subnets
+from support.stack import give_ipv6, prerequisites, public_subnets, shared_network
 
 LOAD_BALANCER, SERVICE = "mlflow_load_balancer_subnet_ids", "mlflow_service_subnet_ids"
+CALLERS = "mlflow_load_balancer_ingress_cidr_blocks"
 NETWORK = ("mlflow_vpc_id", LOAD_BALANCER, SERVICE, "mlflow_database_subnet_ids")
 NAME = "mlflow-team-x"
 OWN = [{"Key": "managed-by", "Value": "mlplatform.mlflow_aws"}, {"Key": "mlflow-stack", "Value": NAME}]
@@ -104,6 +105,87 @@ def test_tasks_have_no_public_address(aws, inputs):
         assert list(told(aws, {**public, "mlflow_service_image": image})[0]) == [SERVICE]
     problems, warned = told(aws, {**public, "mlflow_service_image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlflow"})
     assert not problems and "the tasks have no public address" in warned  # VPC endpoints may lead there
+
+
+def test_the_endpoints_that_tasks_without_a_way_to_the_internet_lack_are_named(aws, inputs):
+    ec2, vpc = aws.client("ec2"), inputs["mlflow_vpc_id"]
+    given = network(inputs, mlflow_service_image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlflow")
+    mark = aws.mark()
+    assert "VPC endpoint" not in told(aws, given)[1]
+    assert not any(call["operation"] == "DescribeVpcEndpoints" for call in aws.calls(mark))
+    lead(aws, vpc, inputs[SERVICE])
+    problems, warned = told(aws, given)
+    assert not problems and warned.count("no VPC endpoint leads from there to s3, logs, secretsmanager, ecr.api, ecr.dkr: the tasks") == 3
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [inputs[SERVICE][0]]}])["RouteTables"]
+    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.eu-west-1.s3", RouteTableIds=[table["RouteTableId"]], VpcEndpointType="Gateway")
+    for service in ("ecr.api", "ecr.dkr", "logs", "secretsmanager"):
+        name = f"com.amazonaws.eu-west-1.{service}"
+        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, VpcEndpointType="Interface", SubnetIds=inputs[SERVICE], PrivateDnsEnabled=service != "logs")
+    assert told(aws, given)[1].count("no VPC endpoint leads from there to logs: the tasks") == 3
+    parameter = {"KEY": "arn:aws:ssm:eu-west-1:123456789012:parameter/team-x/key"}
+    assert "leads from there to logs, ssm: the" in told(aws, {**given, "mlflow_service_secrets": parameter})[1]
+
+
+def test_no_endpoint_leads_to_cognito(aws, inputs):
+    lead(aws, inputs["mlflow_vpc_id"], inputs[LOAD_BALANCER])
+    assert told(aws, network(inputs))[1].count("nobody can sign in, and no VPC endpoint leads to Cognito's token endpoint") == 3
+    assert "VPC endpoint" not in told(aws, network(inputs, mlflow_load_balancer_sign_in="oidc"))[1]
+
+
+def test_what_only_the_owner_of_a_shared_network_knows_is_not_guessed(aws, inputs):
+    shared = shared_network(aws)
+    given = {**network(inputs), **shared}
+    assert told(aws, given) == ({}, "[]")
+    owner = aws.client_of("999999999999", "ec2")
+    subnet = shared[SERVICE][0]
+    (table,) = owner.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["RouteTables"]
+    association = next(each["RouteTableAssociationId"] for each in table["Associations"] if each.get("SubnetId") == subnet)
+    owner.disassociate_route_table(AssociationId=association)  # so that the main one of the VPC, which leads nowhere, is its own
+    assert told(aws, given) == ({}, "[]")
+    public = owner.describe_internet_gateways()["InternetGateways"][0]["InternetGatewayId"]
+    owner.replace_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=public)
+    assert list(told(aws, given)[0]) == [SERVICE]  # what is seen counts
+
+
+# IPv6, and prefix lists
+
+
+def test_ipv6_needs_subnets_with_ipv6(aws, inputs):
+    given = network(inputs, mlflow_load_balancer_ip_address_type="dualstack")
+    problems, _warned = told(aws, given)
+    assert list(problems) == [LOAD_BALANCER] and f"{', '.join(inputs[LOAD_BALANCER])} has no IPv6 CIDR block" in problems[LOAD_BALANCER][0]
+    give_ipv6(aws, inputs["mlflow_vpc_id"], inputs[LOAD_BALANCER])
+    assert told(aws, given)[0] == {}
+
+
+def test_nobody_signs_in_with_cognito_without_public_ipv4(aws, inputs):
+    public = public_subnets(aws, inputs["mlflow_vpc_id"])
+    give_ipv6(aws, inputs["mlflow_vpc_id"], public)
+    given = network(inputs, mlflow_load_balancer_is_internal=False, **{LOAD_BALANCER: public}) | {
+        "mlflow_load_balancer_ip_address_type": "dualstack-without-public-ipv4"
+    }
+    problems, warned = told(aws, given)
+    assert not problems and "nobody can sign in with Cognito" in warned
+    assert "nobody can sign in" not in told(aws, {**given, "mlflow_load_balancer_sign_in": "oidc"})[1]
+    assert "nobody can sign in" not in told(aws, {**given, "mlflow_load_balancer_ip_address_type": "dualstack"})[1]
+
+
+def test_prefix_lists_that_are_not_there_or_of_the_other_version_are_told(aws, inputs):
+    def prefix_list(family, entries):
+        made = aws.client("ec2").create_managed_prefix_list(PrefixListName="a", AddressFamily=family, MaxEntries=entries)
+        return made["PrefixList"]["PrefixListId"]
+
+    four, six, large = prefix_list("IPv4", 10), prefix_list("IPv6", 10), prefix_list("IPv4", 30)
+    given = network(inputs, **{CALLERS: ["192.0.2.0/24", four]}) | {"mlflow_load_balancer_ip_address_type": "ipv4"}
+    mark = aws.mark()
+    assert told(aws, given)[0] == {}
+    assert sum(call["operation"] == "DescribeManagedPrefixLists" for call in aws.calls(mark)) == 1
+    (line,) = told(aws, {**given, CALLERS: [four, "pl-0a1b2c3d4e5f67890"]})[0][CALLERS]
+    assert "pl-0a1b2c3d4e5f67890 not found in eu-west-1" in line and f"{four} not" not in line
+    (line,) = told(aws, {**given, CALLERS: [four, six]})[0][CALLERS]
+    assert f"{six} holds IPv6 addresses" in line
+    (line,) = told(aws, {**given, CALLERS: ["192.0.2.0/24", large]})[0][CALLERS]
+    assert "1 IPv4 blocks and prefix lists of up to 30 entries take 63 rules, and AWS takes 60 inbound rules" in line
 
 
 # Zones
@@ -238,7 +320,7 @@ def test_tasks_that_the_account_may_not_run_are_told(aws, inputs):
 
 
 def test_more_blocks_than_rules_and_more_subnets_than_a_link_takes_are_told(aws, inputs):
-    name = "mlflow_load_balancer_ingress_cidr_blocks"
+    name = CALLERS
     four, six = [f"10.{n}.0.0/16" for n in range(30)], [f"2001:db8:{n:x}::/48" for n in range(29)]
     assert told(aws, quota_inputs(inputs, **{name: [*four[:29], *six]}))[0] == {}
     problems, _warned = told(aws, quota_inputs(inputs, **{name: [*four, *six]}))

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
 from modules.run_module import ModuleFailed, run_module
 
 MODULE = "rds_cluster"
@@ -35,6 +36,7 @@ def params(aws):
         "preferred_backup_window": "03:00-04:00",
         "preferred_maintenance_window": "Sun:04:30-Sun:05:30",
         "deletion_protection": True,
+        "backtrack_window": 86400,
         "enabled_cloudwatch_logs_exports": ["error"],
         "log_retention_in_days": 30,
         "engine_lifecycle_support": "open-source-rds-extended-support-disabled",
@@ -163,6 +165,8 @@ CHANGES = [
     ("preferred_backup_window", "02:00-03:00", "rds_cluster", ["preferred_backup_window"], ["ModifyDBCluster"]),
     ("preferred_maintenance_window", "sat:04:30-sat:05:30", "rds_cluster", ["preferred_maintenance_window"], ["ModifyDBCluster"]),
     ("deletion_protection", False, "rds_cluster", ["deletion_protection"], ["ModifyDBCluster"]),
+    ("backtrack_window", 7200, "rds_cluster", ["backtrack_window"], ["ModifyDBCluster"]),
+    ("backtrack_window", 0, "rds_cluster", ["backtrack_window"], ["ModifyDBCluster"]),
     ("copy_tags_to_snapshot", False, "rds_cluster", ["copy_tags_to_snapshot"], ["ModifyDBCluster"]),
     ("log_retention_in_days", 60, "logs_log_group", ["retention_in_days"], ["PutRetentionPolicy"]),
     ("engine_lifecycle_support", "open-source-rds-extended-support", "rds_cluster", ["engine_lifecycle_support"], ["ModifyDBCluster"]),
@@ -205,6 +209,7 @@ def test_warnings(aws, made):
             **made,
             "backup_retention_period": 1,
             "deletion_protection": False,
+            "backtrack_window": 3600,
             "engine_version": "8.0.mysql_aurora.3.12.0",
             "instance_class": "db.r8g.large",
             "parameters": {"tls_version": "TLSv1.3"},
@@ -214,7 +219,12 @@ def test_warnings(aws, made):
     )
     group, of_cluster, of_instance = (change["warnings"] for change in result["changes"])
     assert "rebooted" in group[0]
-    assert of_cluster == ["older backups are deleted", "the database can be deleted by mistake", "engine_version: restarts the database"]
+    assert of_cluster == [
+        "older backups are deleted",
+        "the database can be deleted by mistake",
+        "the database can be rewound less far",
+        "engine_version: restarts the database",
+    ]
     assert of_instance == ["instance_class: restarts the instance"]
 
 
@@ -231,6 +241,7 @@ def test_a_major_upgrade_and_the_groups_that_it_leaves(aws, params):
         **params,
         "engine": "aurora-postgresql",
         "engine_version": "16.9",
+        "backtrack_window": None,
         "parameters": {"rds.force_ssl": "1"},
         "enabled_cloudwatch_logs_exports": ["postgresql"],
     }
@@ -322,6 +333,93 @@ def test_what_cannot_be_changed_is_refused_before_any_change(aws, made):
     ]:
         with pytest.raises(ModuleFailed, match=message):
             run_module(MODULE, {**made, **change}, aws)
+    assert mutations(aws, since) == []
+
+
+MONITORING = {
+    "name": "x-rds-monitoring",
+    "managed_policies": ["arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"],
+    "assume_role_policy": {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "monitoring.rds.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    },
+}
+ROLE, ATTACHMENT = ("iam_role", "x-rds-monitoring"), ("iam_role_policy_attachment", f"x-rds-monitoring/{MONITORING['managed_policies'][0]}")
+
+
+def monitored(aws):
+    """The intervals of the instances, and the names of the roles."""
+    instances = aws.client("rds").describe_db_instances()["DBInstances"]
+    return [each.get("MonitoringInterval", 0) for each in instances], [role["RoleName"] for role in aws.client("iam").list_roles()["Roles"]]
+
+
+def test_monitoring_with_its_role(aws, made):
+    params = {**made, "reader_count": 1, "monitoring_role": MONITORING}
+    run(aws, params, monitoring_interval=0)
+    assert monitored(aws) == ([0, 0], [])
+    since = aws.mark()
+    params["monitoring_interval"] = 60
+    assert lines(run(aws, params)) == [*(("create", *each) for each in (ROLE, ATTACHMENT)), *(("update", "rds_instance", name) for name in ("x-1", "x-2"))]
+    assert mutations(aws, since) == ["CreateRole", "AttachRolePolicy", "ModifyDBInstance", "ModifyDBInstance"]
+    assert monitored(aws) == ([60, 60], ["x-rds-monitoring"])
+    assert run(aws, params)["changes"] == []
+
+    params |= {"monitoring_interval": 5, "reader_count": 2}
+    assert lines(run(aws, params)) == [("update", "rds_instance", "x-1"), ("update", "rds_instance", "x-2"), ("create", "rds_instance", "x-3")]
+    assert monitored(aws) == ([5, 5, 5], ["x-rds-monitoring"])
+
+    since = aws.mark()
+    params["monitoring_interval"] = 0
+    assert lines(run(aws, params)) == [
+        *(("update", "rds_instance", name) for name in ("x-1", "x-2", "x-3")),
+        *(("delete", *each) for each in (ROLE, ATTACHMENT)),
+    ]
+    assert mutations(aws, since) == ["ModifyDBInstance"] * 3 + ["DetachRolePolicy", "UntagRole", "DeleteRole"]
+    assert monitored(aws) == ([0, 0, 0], [])
+    since = aws.mark()
+    assert run(aws, params)["changes"] == [] and mutations(aws, since) == []
+    assert lines(run(aws, params, monitoring_interval=1))[0] == ("create", *ROLE)
+
+
+def test_a_run_that_ended_monitoring_and_died_before_its_role_was_removed(aws, made):
+    params = {**made, "monitoring_role": MONITORING}
+    run(aws, params, monitoring_interval=60)
+    aws.client("rds").modify_db_instance(DBInstanceIdentifier="x-1", MonitoringInterval=0, ApplyImmediately=True)
+    assert lines(run(aws, params, monitoring_interval=0)) == [("delete", *ROLE), ("delete", *ATTACHMENT)]
+    assert monitored(aws) == ([0], [])
+
+
+def test_monitoring_goes_with_the_cluster(aws, made):
+    run(aws, {**made, "monitoring_role": MONITORING}, monitoring_interval=60)
+    gone = {"cluster_identifier": "x", "tags": OWNER, "state": "absent", "disable_deletion_protection": True}
+    since = aws.mark()
+    removed = lines(run(aws, {**gone, "monitoring_role": {"name": MONITORING["name"], "inline_policies": {}, "managed_policies": []}}))
+    assert ("delete", *ROLE) in removed and monitored(aws) == ([], [])
+    assert mutations(aws, since).index("DeleteDBCluster") < mutations(aws, since).index("DeleteRole")
+
+
+def test_monitoring_that_others_have_turned_on_stays(aws, made):
+    iam, rds = aws.client("iam"), aws.client("rds")
+    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(MONITORING["assume_role_policy"]))["Role"]
+    iam.attach_role_policy(RoleName="theirs", PolicyArn=MONITORING["managed_policies"][0])
+    rds.modify_db_instance(DBInstanceIdentifier="x-1", MonitoringInterval=60, MonitoringRoleArn=role["Arn"], ApplyImmediately=True)
+    since = aws.mark()
+    assert run(aws, {**made, "monitoring_role": MONITORING}, monitoring_interval=0)["changes"] == []
+    assert [call for call in aws.calls(since) if call["service"] == "iam"] == [] and monitored(aws) == ([60], ["theirs"])
+    run(aws, {**made, "monitoring_role": MONITORING}, monitoring_interval=60)
+    assert rds.describe_db_instances()["DBInstances"][0]["MonitoringRoleArn"].endswith("/x-rds-monitoring")
+
+
+def test_monitoring_needs_its_role(aws, made):
+    with pytest.raises(ModuleFailed, match="monitoring_role is required"):
+        run_module(MODULE, {**made, "monitoring_interval": 60}, aws)
+
+
+def test_backtracking_is_only_for_a_new_cluster(aws, params):
+    run_module(MODULE, {**params, "backtrack_window": 0}, aws)
+    since = aws.mark()
+    with pytest.raises(ModuleFailed, match="backtrack_window is 0, the input asks for 3600.*restore a snapshot"):
+        run_module(MODULE, {**params, "backtrack_window": 3600}, aws)
     assert mutations(aws, since) == []
 
 
@@ -460,6 +558,15 @@ def test_a_cluster_of_a_snapshot_beside_the_one_it_was_taken_of(aws, snapshot):
     assert again["changes"] == [] and again["cluster"]["resource_id"] == new["DbClusterResourceId"]
     with pytest.raises(ModuleFailed, match="its data is not of snapshot:t"):
         run(aws, snapshot, restore_from={"snapshot_identifier": "t"})
+
+
+@pytest.mark.parametrize("backup", [{"snapshot_identifier": "s"}, {"source_cluster_identifier": "x", "time": "latest"}])
+def test_a_restored_cluster_has_the_tags_of_others_too(aws, made, backup):
+    aws.client("rds").add_tags_to_resource(ResourceName=_of(aws, "x")["DBClusterArn"], Tags=tag_list({"corp:owner": "us", "other": "1"}))
+    aws.client("rds").create_db_cluster_snapshot(DBClusterIdentifier="x", DBClusterSnapshotIdentifier="s")
+    run(aws, {**made, **BESIDE, "restore_from": backup}, ignore_tags=["corp:"])
+    given = _tags(_of(aws, "x-restored"))
+    assert given["corp:owner"] == "us" and "other" not in given
 
 
 def test_a_cluster_as_it_was_at_a_time(aws, made):

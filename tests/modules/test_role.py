@@ -11,9 +11,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import ROLE, Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import DNS_ROLE, ROLE, Role
 from embedded_aws.client import EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
+from support.zone_account import DNS_ROLE as DNS_ARN
+from support.zone_account import EXTERNAL_ID, ZoneAccount
 
 ARN = "arn:aws:iam::123456789012:role/deployer"
 TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
@@ -94,3 +96,46 @@ def test_a_role_that_takes_on_the_role_gets_an_hour(aws: EmbeddedAWS, directory:
     own = {"access_key": keys["AccessKeyId"], "secret_key": keys["SecretAccessKey"], "session_token": keys["SessionToken"]}
     with pytest.raises(ModuleFailed, match="mlflow_aws_assume_role_duration: .*1 hour session limit"):
         run_module("preflight", {"inputs": {"mlflow_aws_assume_role_arn": ARN}, **own}, aws)
+
+
+@pytest.fixture
+def zone(aws: EmbeddedAWS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A hosted zone of another account."""
+    monkeypatch.setenv(DNS_ROLE, str(tmp_path / "dns"))
+    Role(DNS_ARN, "mlflow-x", 3600, EXTERNAL_ID).note(tmp_path / "dns")
+    made = ZoneAccount(aws).client("route53").create_hosted_zone(Name="corp.test", CallerReference="1")
+    return made["HostedZone"]["Id"].rpartition("/")[2]
+
+
+def record(aws: EmbeddedAWS, zone: str) -> list[tuple[str, str]]:
+    """The operations of a module that makes a record, and who called each."""
+    mark = aws.mark()
+    wanted = {"name": "a.corp.test", "type": "CNAME", "zone_id": zone, "values": ["b.corp.test"], "ttl": 60}
+    run_module("route53_records", {"records": [wanted], "tags": TAGS}, aws)
+    return [(call["operation"], call["caller"]) for call in aws.calls(mark)]
+
+
+def test_calls_to_route_53_are_those_of_the_role_of_the_zones_account(aws: EmbeddedAWS, zone: str) -> None:
+    calls = record(aws, zone)
+    assert [operation for operation, _caller in calls] == ["AssumeRole", "ListResourceRecordSets", "ChangeResourceRecordSets"]
+    assert calls[0][1] == "testing" and "testing" not in {caller for _operation, caller in calls[1:]}
+    mark = aws.mark()
+    run_module("ecs_cluster", {"name": "one", "tags": TAGS}, aws)
+    assert {call["caller"] for call in aws.calls(mark)} == {"testing"}
+
+
+def test_the_role_of_the_run_takes_on_that_of_the_zones_account(aws: EmbeddedAWS, zone: str, directory: Path) -> None:
+    Role(ARN, "mlflow-x", 7200, "agreed").note(directory)
+    calls = record(aws, zone)
+    assert [operation for operation, _caller in calls] == ["AssumeRole", "AssumeRole", "ListResourceRecordSets", "ChangeResourceRecordSets"]
+    callers = [caller for _operation, caller in calls]
+    assert callers[0] == "testing" and len(set(callers[:3])) == 3 and callers[2] == callers[3]
+
+
+def test_a_role_of_the_zones_account_that_is_refused_is_told_once_by_preflight(aws: EmbeddedAWS, zone: str, tmp_path: Path) -> None:
+    Role(DNS_ARN, "mlflow-x", 3600, "another").note(tmp_path / "dns")
+    inputs = {"mlflow_dns_assume_role_arn": DNS_ARN, "mlflow_zone_id": zone, "mlflow_zone_name": "corp.test", "mlflow_record_name": "a"}
+    with pytest.raises(ModuleFailed) as failure:
+        run_module("preflight", {"inputs": inputs}, aws)
+    (told,) = [problem for problem in failure.value.result["problems"] if "sts:AssumeRole" in problem]
+    assert told.startswith(f"mlflow_dns_assume_role_arn: '{DNS_ARN}': ")

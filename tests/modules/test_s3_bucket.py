@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-import boto3
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services import s3 as service
 from embedded_aws.client import REGION, EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
+from support.stack import logs_bucket
 
 NAME = "mlflow-x-123456789012-eu-west-1"
 ARN = f"arn:aws:s3:::{NAME}"
@@ -70,6 +70,34 @@ def test_makes_a_bucket_once(aws: EmbeddedAWS) -> None:
     assert aws.mutating(mark) == []
     tags = aws.client("s3").get_bucket_tagging(Bucket=NAME)["TagSet"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == OWNER
+
+
+def test_access_logs_are_turned_on_changed_and_off(aws: EmbeddedAWS) -> None:
+    logs = {"bucket": logs_bucket(aws, "logs")}
+    run_module("s3_bucket", PARAMS, aws)
+    for access_logs, name in ((logs, "access_logs.bucket"), ({**logs, "prefix": "a/"}, "access_logs.prefix")):
+        plan = run_module("s3_bucket", {**PARAMS, "access_logs": access_logs}, aws, check=True)
+        made = run_module("s3_bucket", {**PARAMS, "access_logs": access_logs}, aws)
+        assert made["changes"] == plan["changes"] and name in [field["name"] for field in made["changes"][0]["fields"]]
+        assert not run_module("s3_bucket", {**PARAMS, "access_logs": access_logs}, aws)["changed"]
+    enabled = aws.client("s3").get_bucket_logging(Bucket=NAME)["LoggingEnabled"]
+    assert (enabled["TargetBucket"], enabled["TargetPrefix"]) == ("logs", "a/")
+    mark = aws.mark()
+    (change,) = run_module("s3_bucket", PARAMS, aws)["changes"]
+    assert operations(aws, mark) == ["PutBucketLogging", "PutBucketTagging"] and change["warnings"] == ["access to it is no longer logged"]
+    assert "LoggingEnabled" not in aws.client("s3").get_bucket_logging(Bucket=NAME)
+    mark = aws.mark()
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+    assert "GetBucketLogging" not in [call["operation"] for call in aws.calls(mark)]
+
+
+def test_access_logs_that_others_have_turned_on_stay(aws: EmbeddedAWS) -> None:
+    run_module("s3_bucket", {**PARAMS, "access_logs": {"bucket": logs_bucket(aws, "logs")}}, aws)
+    enabled = {"LoggingEnabled": {"TargetBucket": logs_bucket(aws, "theirs"), "TargetPrefix": ""}}
+    aws.client("s3").put_bucket_logging(Bucket=NAME, BucketLoggingStatus=enabled)
+    run_module("s3_bucket", PARAMS, aws)
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+    assert aws.client("s3").get_bucket_logging(Bucket=NAME)["LoggingEnabled"]["TargetBucket"] == "theirs"
 
 
 def test_the_policy_is_sent_as_it_is_given_and_compared_by_its_meaning(aws: EmbeddedAWS) -> None:
@@ -195,15 +223,7 @@ def test_leaves_a_bucket_of_another_stack(aws: EmbeddedAWS) -> None:
 
 
 def test_says_that_another_account_has_the_name(aws: EmbeddedAWS) -> None:
-    role = aws.client("sts").assume_role(RoleArn="arn:aws:iam::999999999999:role/other", RoleSessionName="other")
-    other = boto3.client(
-        "s3",
-        region_name=REGION,
-        endpoint_url=aws.endpoint,
-        aws_access_key_id=role["Credentials"]["AccessKeyId"],
-        aws_secret_access_key=role["Credentials"]["SecretAccessKey"],
-        aws_session_token=role["Credentials"]["SessionToken"],
-    )
+    other = aws.client_of("999999999999", "s3")
     other.create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": REGION})
     with pytest.raises(ModuleFailed, match="is not of this account.*choose another one"):
         run_module("s3_bucket", PARAMS, aws)
@@ -274,6 +294,34 @@ def test_a_bucket_that_a_run_has_made_and_not_tagged_is_ours(aws: EmbeddedAWS, a
             assert not run_module("s3_bucket", GOVERNMENT, snapshot)["changed"]
             tags = snapshot.client("s3", "us-gov-west-1").get_bucket_tagging(Bucket=NAME)["TagSet"]
             assert {tag["Key"]: tag["Value"] for tag in tags} == OWNER
+
+
+def tags_of(aws: EmbeddedAWS) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in aws.client("s3", "us-gov-west-1").get_bucket_tagging(Bucket=NAME)["TagSet"]}
+
+
+ROBOT = {"Key": "corp:owner", "Value": "us"}
+
+
+def test_a_bucket_that_others_tag_before_a_run_can_is_ours(aws: EmbeddedAWS) -> None:
+    aws.take_snapshots()
+    run_module("s3_bucket", GOVERNMENT, aws)
+    with aws.snapshots()[2] as died:  # before PutBucketTagging
+        died.client("s3", "us-gov-west-1").put_bucket_tagging(Bucket=NAME, Tagging={"TagSet": [ROBOT]})
+        assert run_module("s3_bucket", {**GOVERNMENT, "ignore_tags": ["corp:"]}, died)["changed"]
+        assert tags_of(died) == {**OWNER, "corp:owner": "us"}
+
+
+def test_the_first_tags_of_a_bucket_leave_those_of_others(aws: EmbeddedAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = service.Bucket._create
+
+    def create_and_be_tagged(bucket: service.Bucket, configuration: dict[str, t.Any]) -> None:
+        create(bucket, configuration)
+        aws.client("s3", "us-gov-west-1").put_bucket_tagging(Bucket=NAME, Tagging={"TagSet": [ROBOT]})
+
+    monkeypatch.setattr(service.Bucket, "_create", create_and_be_tagged)
+    run_module("s3_bucket", {**GOVERNMENT, "ignore_tags": ["corp:"]}, aws)
+    assert tags_of(aws) == {**OWNER, "corp:owner": "us"}
 
 
 def test_a_bucket_without_tags_that_no_run_of_the_stack_has_begun_is_not_ours(aws: EmbeddedAWS) -> None:

@@ -123,9 +123,9 @@ class Server(Process):
             connection.close()
 
     def is_healthy(self) -> bool:
-        """Whether it passes the load balancer's health check: GET /health by address."""
+        """Whether it passes the load balancer's health check, by address."""
         try:
-            return self.status("/health", timeout=5, Host="10.255.0.1:5000") == 200
+            return self.status(f"{self.container.environment.get('MLFLOW_STATIC_PREFIX', '')}/health", timeout=5, Host="10.255.0.1:5000") == 200
         except OSError:
             return False
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import json
 import resource
 import typing as t
 from pathlib import Path
@@ -201,9 +202,14 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_database_min_capacity": 0.5,
         "mlflow_database_max_capacity": 4,
         "mlflow_database_deletion_protection": False,
+        "mlflow_database_auto_minor_version_upgrade": True,
+        "mlflow_database_audit_log": True,
+        "mlflow_database_port": 3400,
         "mlflow_service_enable_execute_command": False,
+        "mlflow_service_tls": False,
         "mlflow_service_cpu": 1024,
         "mlflow_service_memory": 2048,
+        "mlflow_service_tmpfs_size": 256,
         "mlflow_service_cpu_target": 0,
         "mlflow_service_workers": 2,
         "mlflow_service_health_check_grace_period_seconds": 60,
@@ -211,17 +217,32 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_artifact_bucket_noncurrent_days": 7,
         "mlflow_plan_detailed_exitcode": False,
         "mlflow_allow_self_sign_up": False,
+        "mlflow_manage_dns": False,
         "mlflow_database_read_from_readers": False,
+        "mlflow_service_image_mirror": False,
     }
     assert {name for name, option in SPEC.items() if option.get("type") == "bool"} - set(values) == {
         "mlflow_run_in_worker",
         "mlflow_database_skip_final_snapshot",
         "mlflow_artifact_bucket_force_destroy",
+        "mlflow_bootstrap_access_logs_bucket",
+        "mlflow_bootstrap_flow_logs",
         "mlflow_restore_again",
     }  # of other playbooks
-    stack.inputs["mlflow_load_balancer_subnet_ids"] = public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"])
-    typed = stack.run("plan", **values)
-    text = stack.run("plan", *(argument for name, value in values.items() for argument in ("-e", f"{name}={str(value).lower()}")))
+    structures = {
+        "mlflow_tags": {"team": "x", "cost": "7"},
+        "mlflow_ignore_tags": ["corp:"],
+        "mlflow_service_environment": {"MLFLOW_LOG_LEVEL": "DEBUG"},
+        "mlflow_service_scheduled_actions": [{"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 3}],
+        "mlflow_service_sidecar_container_definitions": [{"name": "proxy", "image": "envoy:1", "essential": False}],
+        "mlflow_api_groups": ["ml-team"],
+        "mlflow_artifact_buckets_mlflow_will_read": ["others"],
+        "mlflow_load_balancer_subnet_ids": public_subnets(stack.aws, stack.inputs["mlflow_vpc_id"]),
+        **{name: stack.inputs[name] for name in ("mlflow_service_subnet_ids", "mlflow_load_balancer_ingress_cidr_blocks")},
+    }
+    typed = stack.run("plan", **values, **structures)
+    given = {name: str(value).lower() for name, value in values.items()} | {name: json.dumps(value) for name, value in structures.items()}
+    text = stack.run("plan", *(argument for name, value in given.items() for argument in ("-e", f"{name}='{value}'")))
     assert typed.status == text.status == 0, text.messages
     assert typed.changes == text.changes
     schemes = {c["name"]: f["after"] for c in text.changes for f in c["fields"] if f["name"] == "scheme"}

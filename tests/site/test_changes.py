@@ -19,8 +19,9 @@ import pytest
 from embedded_aws.client import EmbeddedAWS
 from support.account import listing
 from support.cloudformation import findings
-from support.plans import departures
-from support.stack import Inputs, Stack, prerequisites, public_subnets
+from support.keys import key_policy
+from support.plans import deviations
+from support.stack import Inputs, Stack, give_ipv6, logs_bucket, prerequisites, public_subnets, web_acl
 
 
 class Given(t.NamedTuple):
@@ -30,8 +31,12 @@ class Given(t.NamedTuple):
     subnet: str
     database_subnet: str
     secret: str
+    registry: str
     client: str
     public_subnets: list[str]
+    prefix_list: str
+    web_acls: tuple[str, str, None]
+    log_key: str
 
 
 Values = t.Callable[[Given], Inputs]
@@ -78,8 +83,17 @@ URIS = ", ".join(
 )
 CONTAINERS = ("containers.mlflow", "containers.tmp-permissions", "prepare.containers.prepare-database", "prepare.containers.tmp-permissions")
 IMAGES = ", ".join(f"{container}.image" for container in CONTAINERS)
+NO_CREDENTIALS = ", ".join(f"{container}.repositoryCredentials" for container in CONTAINERS)
+CREDENTIALS = ", ".join(f"{each}.credentialsParameter" for each in NO_CREDENTIALS.split(", "))
 WRITABLE = ", ".join(f"{container}.readonlyRootFilesystem" for container in CONTAINERS)
 SCHEDULE = {"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0, "max_capacity": 0}
+
+FILE_SYSTEM = {"fileSystemId": "fs-0a1b2c3d"}
+MOUNTS = ("containers.mlflow.mountPoints./opt/plugins", "containers.mlflow.mountPoints./data", "containers.tmp-permissions.mountPoints./opt/plugins")
+VOLUMES_OF_MLFLOW = "containers.tmp-permissions.command, volumes.plugins"
+PARAMETER = "/team/x/token"
+LOG = "containers.mlflow.logConfiguration"
+AWSLOGS = ", ".join(f"{LOG}.options.awslogs-{option}" for option in ("group", "region", "stream-prefix"))
 
 LEASE = "ssm:PutParameter*2, ssm:DeleteParameters"
 """What every run with a change does beside: it takes the lease, gives it back, and removes that of the run before it."""
@@ -93,8 +107,54 @@ CASES = [
         ("needs another schema than",),
         revised=IMAGES,
     ),
+    Case(
+        "its digest, of the same version",
+        lambda g: {"mlflow_service_image_tag": f"v3.18.1-full@sha256:{'0' * 64}"},
+        f"{BOTH_REVISIONS}, create ecs_task, update secretsmanager_secret",
+        f"{DEPLOY_BOTH}, ecs:RunTask, secretsmanager:TagResource",
+        revised=IMAGES,
+    ),
+    Case(
+        "credentials for the image's registry",
+        lambda g: {"mlflow_service_image_credentials_secret_arn": g.registry},
+        f"update iam_role_policy*2, {BOTH_REVISIONS}",
+        f"iam:PutRolePolicy*2, {DEPLOY_BOTH}",
+        revised=CREDENTIALS,
+    ),
+    Case(
+        "no credentials",
+        lambda g: {"mlflow_service_image_credentials_secret_arn": None},
+        f"update iam_role_policy*2, {BOTH_REVISIONS}",
+        f"iam:PutRolePolicy*2, {DEPLOY_BOTH}",
+        revised=NO_CREDENTIALS,
+    ),
     Case("an environment variable", lambda g: {"mlflow_service_environment": {"A": "1"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
     Case("its value", lambda g: {"mlflow_service_environment": {"A": "2"}}, NEW_REVISION, DEPLOY, revised=f"{ENV}A"),
+    Case(
+        "hosts and origins beside those of the stack",
+        lambda g: {
+            "mlflow_service_environment": {"MLFLOW_SERVER_ALLOWED_HOSTS": "a.example.com", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "https://b.example.com"}
+        },
+        NEW_REVISION,
+        DEPLOY,
+        revised=f"{ENV}A, {ENV}MLFLOW_SERVER_ALLOWED_HOSTS, {ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",
+    ),
+    Case(
+        "a path to serve below",
+        lambda g: {"mlflow_service_environment": {"MLFLOW_STATIC_PREFIX": "/mlflow"}},
+        f"{NEW_REVISION}, update elbv2_target_group, update elbv2_listener_rule*2",
+        f"{DEPLOY}, elbv2:ModifyTargetGroup, elbv2:ModifyRule*2",
+        ("the health checks ask for /mlflow/health",),
+        revised=f"{ENV}MLFLOW_SERVER_ALLOWED_HOSTS, {ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS, {ENV}MLFLOW_STATIC_PREFIX, containers.mlflow.healthCheck.command",
+    ),
+    Case(
+        "no such path",
+        lambda g: {"mlflow_service_environment": {}},
+        f"{NEW_REVISION}, update elbv2_target_group, update elbv2_listener_rule*2",
+        f"{DEPLOY}, elbv2:ModifyTargetGroup, elbv2:ModifyRule*2",
+        ("the health checks ask for /health",),
+        revised=f"{ENV}MLFLOW_STATIC_PREFIX, containers.mlflow.healthCheck.command",
+    ),
     Case("CPU", lambda g: {"mlflow_service_cpu": 1024}, BOTH_REVISIONS, DEPLOY_BOTH, ("cpu: each task gets 1024 instead of 2048",), revised="cpu, prepare.cpu"),
     Case("memory", lambda g: {"mlflow_service_memory": 8192}, BOTH_REVISIONS, DEPLOY_BOTH, revised="memory, prepare.memory"),
     Case(
@@ -120,12 +180,102 @@ CASES = [
         revised="containers.mlflow.secrets.S",
     ),
     Case(
+        "a permissions boundary",
+        lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/PowerUserAccess"},
+        "update iam_role*4",
+        "iam:TagRole*4, iam:PutRolePermissionsBoundary*4",
+    ),
+    Case(
+        "another boundary",
+        lambda g: {"mlflow_permissions_boundary_arn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+        "update iam_role*4",
+        "iam:TagRole*8, iam:PutRolePermissionsBoundary*4",
+    ),
+    Case("no boundary", lambda g: {"mlflow_permissions_boundary_arn": None}, "update iam_role*4", "iam:DeleteRolePermissionsBoundary*4, iam:UntagRole*4"),
+    Case(
+        "permissions of the tasks",
+        lambda g: {
+            "mlflow_service_task_policy_arns": ["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"],
+            "mlflow_service_task_policy_statements": [{"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": "*"}],
+        },
+        "update iam_role, update iam_role_policy, create iam_role_policy_attachment*2",
+        "iam:TagRole, iam:PutRolePolicy, iam:AttachRolePolicy*2",
+    ),
+    Case(
+        "others",
+        lambda g: {"mlflow_service_task_policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"], "mlflow_service_task_policy_statements": None},
+        "update iam_role_policy, delete iam_role_policy_attachment",
+        "iam:PutRolePolicy, iam:DetachRolePolicy, iam:TagRole",
+    ),
+    Case("none of them", lambda g: {"mlflow_service_task_policy_arns": None}, "delete iam_role_policy_attachment", "iam:DetachRolePolicy, iam:UntagRole"),
+    Case(
         "ECS Exec",
         lambda g: {"mlflow_service_enable_execute_command": True},
         f"update iam_role_policy, {BOTH_REVISIONS}",
         f"iam:PutRolePolicy, {DEPLOY_BOTH}",
         ("open a shell in its tasks",),
         revised=f"{WRITABLE}, service.enable_execute_command",
+    ),
+    Case(
+        "volumes of MLflow",
+        lambda g: {
+            "mlflow_service_volumes": [
+                {"name": "plugins"},
+                {"name": "data", "efsVolumeConfiguration": {**FILE_SYSTEM, "authorizationConfig": {"iam": "ENABLED"}, "transitEncryption": "ENABLED"}},
+            ],
+            "mlflow_service_mount_points": [
+                {"sourceVolume": "plugins", "containerPath": "/opt/plugins"},
+                {"sourceVolume": "data", "containerPath": "/data", "readOnly": True},
+            ],
+        },
+        f"create ec2_security_group_rule, update iam_role_policy, {NEW_REVISION}",
+        f"ec2:AuthorizeSecurityGroupEgress, iam:PutRolePolicy, {DEPLOY}",
+        revised=f"{VOLUMES_OF_MLFLOW}, {', '.join(f'{mount}.{field}' for mount in MOUNTS for field in ('readOnly', 'sourceVolume'))}, "
+        "volumes.data.efsVolumeConfiguration.authorizationConfig.iam, volumes.data.efsVolumeConfiguration.fileSystemId, "
+        "volumes.data.efsVolumeConfiguration.rootDirectory, volumes.data.efsVolumeConfiguration.transitEncryption",
+    ),
+    Case(
+        "no volumes",
+        lambda g: {"mlflow_service_volumes": [], "mlflow_service_mount_points": []},
+        f"delete ec2_security_group_rule, update iam_role_policy, {NEW_REVISION}",
+        f"ec2:RevokeSecurityGroupEgress, iam:PutRolePolicy, {DEPLOY}",
+        revised=f"{VOLUMES_OF_MLFLOW}, {', '.join(MOUNTS)}, volumes.data",
+    ),
+    Case(
+        "a log router",
+        lambda g: {
+            "mlflow_service_sidecar_container_definitions": [{"name": "router", "image": "router:1", "firelensConfiguration": {"type": "fluentbit"}}],
+            "mlflow_service_log_configuration": {
+                "logDriver": "awsfirelens",
+                "options": {"Name": "loki"},
+                "secretOptions": [{"name": "token", "valueFrom": PARAMETER}],
+            },
+        },
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised=f"containers.agent, containers.router.essential, containers.router.firelensConfiguration.type, containers.router.image, {LOG}.logDriver, "
+        f"{LOG}.options.Name, {LOG}.secretOptions.token, {AWSLOGS}",
+    ),
+    Case(
+        "the log group again",
+        lambda g: {"mlflow_service_sidecar_container_definitions": [], "mlflow_service_log_configuration": {}},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised=f"containers.router, {LOG}.logDriver, {LOG}.options.Name, {LOG}.secretOptions, {AWSLOGS}",
+    ),
+    Case(
+        "an environment file and a parameter by its name",
+        lambda g: {"mlflow_service_environment_files": ["arn:aws:s3:::logs-bucket/mlflow.env"], "mlflow_service_secrets": {"P": PARAMETER}},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised="containers.mlflow.environmentFiles, containers.mlflow.secrets.S, containers.mlflow.secrets.P",
+    ),
+    Case(
+        "no environment file",
+        lambda g: {"mlflow_service_environment_files": []},
+        f"update iam_role_policy, {NEW_REVISION}",
+        f"iam:PutRolePolicy, {DEPLOY}",
+        revised="containers.mlflow.environmentFiles",
     ),
     Case(
         "grace period",
@@ -164,9 +314,33 @@ CASES = [
     ),
     Case(
         "one more CIDR block",
-        lambda g: {"mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "2001:db8::/32"]},
+        lambda g: {"mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", g.prefix_list]},
         "create ec2_security_group_rule*2",
         "ec2:AuthorizeSecurityGroupIngress*2",
+    ),
+    Case(
+        "IPv6",
+        lambda g: {
+            "mlflow_load_balancer_ip_address_type": "dualstack",
+            "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "2001:db8::/32"],
+            "mlflow_api_ip_address_type": "dualstack",
+        },
+        "update elbv2_load_balancer, create ec2_security_group_rule*2, delete ec2_security_group_rule*2, update apigatewayv2_api, "
+        "update apigatewayv2_domain_name, create route53_record*2",
+        "elbv2:SetIpAddressType, ec2:AuthorizeSecurityGroupIngress*2, ec2:RevokeSecurityGroupIngress*2, apigatewayv2:UpdateApi, "
+        "apigatewayv2:UpdateDomainName, elbv2:AddTags, apigatewayv2:TagResource, route53:ChangeResourceRecordSets*2",
+    ),
+    Case(
+        "no IPv6",
+        lambda g: {
+            "mlflow_load_balancer_ip_address_type": None,
+            "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24"],
+            "mlflow_api_ip_address_type": None,
+        },
+        "update elbv2_load_balancer, delete ec2_security_group_rule*2, update apigatewayv2_api, update apigatewayv2_domain_name, delete route53_record*2",
+        "elbv2:SetIpAddressType, ec2:RevokeSecurityGroupIngress*2, apigatewayv2:UpdateApi, apigatewayv2:UpdateDomainName, elbv2:AddTags, "
+        "apigatewayv2:TagResource, route53:ChangeResourceRecordSets*2",
+        ("loses its IPv6 addresses", "use this name over IPv6 are cut off"),
     ),
     Case(
         "log retention",
@@ -175,6 +349,23 @@ CASES = [
         "logs:PutRetentionPolicy*5",
         ("logs that are older than 30 days are deleted",),
     ),
+    Case("a key of the logs", lambda g: {"mlflow_service_log_kms_key_arn": g.log_key}, "update logs_log_group*5", "logs:TagResource*5, logs:AssociateKmsKey*5"),
+    Case(
+        "no key of the logs",
+        lambda g: {"mlflow_service_log_kms_key_arn": ""},
+        "update logs_log_group*5",
+        "logs:DisassociateKmsKey*5, logs:UntagResource*5",
+        ("can be read only as long as the key",),
+    ),
+    Case(
+        "Fargate Spot",
+        lambda g: {"mlflow_service_capacity_providers": [{"capacity_provider": "FARGATE", "base": 1}, {"capacity_provider": "FARGATE_SPOT", "weight": 3}]},
+        "update ecs_service",
+        "ecs:UpdateService",
+        ("AWS may take tasks on Fargate Spot away",),
+        revised=", ".join(f"service.capacity_providers.{name}.{share}" for name in ("FARGATE", "FARGATE_SPOT") for share in ("base", "weight")),
+    ),
+    Case("Fargate alone", lambda g: {"mlflow_service_capacity_providers": []}, "update ecs_service", "ecs:UpdateService", revised="service.capacity_providers"),
     Case(
         "fewest tasks",
         lambda g: {"mlflow_service_min_capacity": 1},
@@ -230,6 +421,54 @@ CASES = [
         ("the database can be deleted by mistake",),
     ),
     Case(
+        "minor upgrades in a window",
+        lambda g: {"mlflow_database_auto_minor_version_upgrade": True, "mlflow_database_maintenance_window": "sun:04:30-sun:05:30"},
+        "update rds_cluster, update rds_instance",
+        "rds:ModifyDBCluster, rds:ModifyDBInstance",
+    ),
+    Case(
+        "no minor upgrades",
+        lambda g: {"mlflow_database_auto_minor_version_upgrade": None, "mlflow_database_maintenance_window": None},
+        "update rds_instance",
+        "rds:ModifyDBInstance",
+    ),
+    Case(
+        "enhanced monitoring",
+        lambda g: {"mlflow_database_monitoring_interval": 60},
+        "create iam_role, create iam_role_policy_attachment, update rds_instance",
+        "iam:CreateRole, iam:AttachRolePolicy, rds:ModifyDBInstance",
+    ),
+    Case(
+        "no enhanced monitoring",
+        lambda g: {"mlflow_database_monitoring_interval": None},
+        "update rds_instance, delete iam_role, delete iam_role_policy_attachment",
+        "rds:ModifyDBInstance, iam:DetachRolePolicy, iam:UntagRole, iam:DeleteRole",
+    ),
+    Case(
+        "an audit log",
+        lambda g: {"mlflow_database_audit_log": True},
+        "create logs_log_group, update rds_cluster_parameter_group, update rds_cluster",
+        "logs:CreateLogGroup, logs:PutRetentionPolicy, rds:ModifyDBClusterParameterGroup, rds:ModifyDBCluster",
+    ),
+    Case(
+        "no audit log",
+        lambda g: {"mlflow_database_audit_log": None},
+        "update rds_cluster_parameter_group, update rds_cluster",
+        "rds:ResetDBClusterParameterGroup, rds:ModifyDBCluster",
+    ),
+    *(
+        Case(
+            name,
+            lambda g, port=port: {"mlflow_database_port": port},
+            f"create ec2_security_group_rule*2, delete ec2_security_group_rule*2, update rds_cluster, {OTHER_URIS}",
+            "ec2:AuthorizeSecurityGroupIngress, ec2:AuthorizeSecurityGroupEgress, ec2:RevokeSecurityGroupIngress, ec2:RevokeSecurityGroupEgress, "
+            f"rds:ModifyDBCluster, {DEPLOY_OTHER_URIS}",
+            ("port: restarts the database", "nobody can connect to this port any more", "running servers cannot open connections to the database"),
+            revised=", ".join(field for field in URIS.split(", ") if "READ_REPLICA" not in field),
+        )
+        for name, port in (("another port of the database", 3400), ("the port of its engine", None))
+    ),
+    Case(
         "a reader to read from",
         lambda g: {"mlflow_database_reader_count": 1, "mlflow_database_read_from_readers": True},
         f"create rds_instance, {OTHER_URIS}",
@@ -274,6 +513,16 @@ CASES = [
     Case(
         "access logs", lambda g: {"mlflow_load_balancer_access_logs_bucket": "logs-bucket"}, "update elbv2_load_balancer", "elbv2:ModifyLoadBalancerAttributes"
     ),
+    *(
+        Case(name, lambda g, n=n: {"mlflow_load_balancer_web_acl_arn": g.web_acls[n]}, f"{action} wafv2_web_acl_association", calls, warns)
+        for n, (name, action, calls, warns) in enumerate(
+            (
+                ("a web ACL", "create", "wafv2:AssociateWebACL, elbv2:AddTags", ()),
+                ("another web ACL", "update", "wafv2:AssociateWebACL, elbv2:AddTags", ()),
+                ("no web ACL", "delete", "wafv2:DisassociateWebACL, elbv2:RemoveTags", ("no longer filtered",)),
+            )
+        )
+    ),
     Case("their prefix", lambda g: {"mlflow_load_balancer_access_logs_prefix": "mlflow"}, "update elbv2_load_balancer", "elbv2:ModifyLoadBalancerAttributes"),
     Case(
         "clients of the API, and groups and scopes of its users",
@@ -317,6 +566,19 @@ CASES = [
         "update s3_bucket",
         "s3:PutBucketLifecycleConfiguration",
         ("lifecycle_rules: expire-noncurrent-versions: objects or versions of them are deleted earlier",),
+    ),
+    Case(
+        "access logs of the bucket",
+        lambda g: {"mlflow_artifact_bucket_access_logs_bucket": "logs-bucket", "mlflow_artifact_bucket_access_logs_prefix": "artifacts"},
+        "update s3_bucket",
+        "s3:PutBucketLogging, s3:PutBucketTagging",
+    ),
+    Case(
+        "no access logs of the bucket",
+        lambda g: {"mlflow_artifact_bucket_access_logs_bucket": None, "mlflow_artifact_bucket_access_logs_prefix": None},
+        "update s3_bucket",
+        "s3:PutBucketLogging, s3:PutBucketTagging",
+        ("access to it is no longer logged",),
     ),
     Case(
         "a key of the bucket",
@@ -378,15 +640,16 @@ CASES = [
             "mlflow_load_balancer_is_internal": False,
             "mlflow_load_balancer_subnet_ids": g.public_subnets,
             "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24", "0.0.0.0/0", "::/0"],
+            "mlflow_load_balancer_ip_address_type": "dualstack",
         },
-        "create ec2_security_group, create ec2_security_group_rule*8, delete ec2_security_group_rule*4, "
+        "create ec2_security_group, create ec2_security_group_rule*8, delete ec2_security_group_rule*2, "
         "create elbv2_target_group, create elbv2_load_balancer, create elbv2_listener, create elbv2_listener_rule*2, "
         "replace elbv2_load_balancer, replace elbv2_listener*2, replace elbv2_listener_rule, delete elbv2_listener, "
-        "delete elbv2_listener_rule*2, update route53_record, update ecs_service, update apigatewayv2_integration",
+        "delete elbv2_listener_rule*2, update route53_record, create route53_record, update ecs_service, update apigatewayv2_integration",
         "ec2:CreateSecurityGroup, ec2:AuthorizeSecurityGroupIngress*6, ec2:AuthorizeSecurityGroupEgress*2, "
-        "ec2:RevokeSecurityGroupIngress*3, ec2:RevokeSecurityGroupEgress*3, elbv2:CreateTargetGroup, elbv2:CreateLoadBalancer*2, "
+        "ec2:RevokeSecurityGroupIngress, ec2:RevokeSecurityGroupEgress*3, elbv2:CreateTargetGroup, elbv2:CreateLoadBalancer*2, "
         "elbv2:ModifyTargetGroupAttributes, elbv2:ModifyLoadBalancerAttributes*2, elbv2:DeleteLoadBalancer, elbv2:CreateListener*3, "
-        "elbv2:CreateRule*3, route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
+        "elbv2:CreateRule*3, elbv2:AddTags, route53:ChangeResourceRecordSets*2, ecs:UpdateService, apigatewayv2:UpdateIntegration",
         (
             "opens the group to the internet",
             "opens the load balancer to the internet",
@@ -402,15 +665,16 @@ CASES = [
             "mlflow_load_balancer_is_internal": True,
             "mlflow_load_balancer_subnet_ids": g.inputs["mlflow_load_balancer_subnet_ids"],
             "mlflow_load_balancer_ingress_cidr_blocks": ["198.51.100.0/24"],
+            "mlflow_load_balancer_ip_address_type": None,
         },
         "create ec2_security_group_rule*2, delete ec2_security_group_rule*6, delete ec2_security_group, "
         "replace elbv2_load_balancer, replace elbv2_listener*2, replace elbv2_listener_rule, create elbv2_listener, "
-        "create elbv2_listener_rule*2, update route53_record, update ecs_service, update apigatewayv2_integration, "
+        "create elbv2_listener_rule*2, update route53_record, delete route53_record, update ecs_service, update apigatewayv2_integration, "
         "delete elbv2_target_group, delete elbv2_load_balancer, delete elbv2_listener, delete elbv2_listener_rule*2",
         "ec2:AuthorizeSecurityGroupIngress, ec2:AuthorizeSecurityGroupEgress, ec2:RevokeSecurityGroupIngress*5, "
         "ec2:RevokeSecurityGroupEgress, ec2:DeleteSecurityGroup, elbv2:DeleteLoadBalancer*2, elbv2:CreateLoadBalancer, "
         "elbv2:ModifyLoadBalancerAttributes, elbv2:CreateListener*3, elbv2:CreateRule*3, elbv2:DeleteTargetGroup, "
-        "route53:ChangeResourceRecordSets, ecs:UpdateService, apigatewayv2:UpdateIntegration",
+        "elbv2:AddTags, route53:ChangeResourceRecordSets*2, ecs:UpdateService, apigatewayv2:UpdateIntegration",
         ("requests fail for minutes", "are cut"),
         revised="service.load_balancers",
     ),
@@ -427,12 +691,20 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
         for cidr in ("10.0.30.0/24", "10.0.31.0/24")
     ]
     secret = aws_server.client("secretsmanager").create_secret(Name="users", SecretString='{"ci": "a password of a program"}')["ARN"]
+    registry = aws_server.client("secretsmanager").create_secret(Name="registry", SecretString='{"username": "ci", "password": "t"}')["ARN"]
     pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
     client = aws_server.client("cognito-idp").create_user_pool_client(UserPoolId=pool, ClientName="programs")
-    aws_server.client("s3").create_bucket(Bucket="logs-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    logs_bucket(aws_server, "logs-bucket")
+    aws_server.client("s3").put_object(Bucket="logs-bucket", Key="mlflow.env", Body=b"# of the team\nA_FILE=1\n")
+    aws_server.client("ssm").put_parameter(Name=PARAMETER, Value="s", Type="SecureString", KeyId=inputs["mlflow_key_arn"])
+    log_key = aws_server.client("kms").create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
     stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
     stack.apply()
-    return stack, Given(inputs, *subnets, secret, client["UserPoolClient"]["ClientId"], public_subnets(aws_server, inputs["mlflow_vpc_id"]))
+    public = public_subnets(aws_server, inputs["mlflow_vpc_id"])
+    give_ipv6(aws_server, inputs["mlflow_vpc_id"], [*inputs["mlflow_load_balancer_subnet_ids"], *public])
+    offices = ec2.create_managed_prefix_list(PrefixListName="offices", AddressFamily="IPv4", MaxEntries=10)["PrefixList"]["PrefixListId"]
+    web_acls = (web_acl(aws_server, "one"), web_acl(aws_server, "other"), None)
+    return stack, Given(inputs, *subnets, secret, registry, client["UserPoolClient"]["ClientId"], public, offices, web_acls, log_key)
 
 
 def counted(text: str) -> Counter[str]:
@@ -445,13 +717,15 @@ def counted(text: str) -> Counter[str]:
 
 def together(cases: t.Iterable[Case]) -> list[list[Case]]:
     """The cases in as few runs as there can be: each after all those before it that change a resource of the same kind, or of what cases
-    share the same field.
+    share the same field, or what is in it.
     """
     runs: list[list[Case]] = []
     last: dict[str, int] = {}
     for case in cases:
         touched = {change.partition(" ")[2] for change in counted(case.changes)} - SHARED_KINDS | case.fields
-        number = max(last.get(each, -1) for each in touched) + 1
+        number = (
+            max((last[other] for other in last for each in touched if f"{each}.".startswith(f"{other}.") or f"{other}.".startswith(f"{each}.")), default=-1) + 1
+        )
         last |= dict.fromkeys(touched, number)
         if number == len(runs):
             runs.append([])
@@ -481,7 +755,7 @@ BY_THEMSELVES = [pytest.param([case], marks=pytest.mark.faults, id=f"{case.name}
 def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], cases: list[Case]) -> None:
     stack, given = deployed
     planned, run = stack.plan_and_apply(**{name: value for case in cases for name, value in case.values(given).items()})
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == in_all(case.changes for case in cases)
     assert Counter(run.mutating) == in_all([LEASE, *(case.calls for case in cases)])
     assert revised(run.changes) == set().union(*(case.fields for case in cases))
@@ -495,11 +769,11 @@ def test_a_changed_input_changes_what_it_should(deployed: tuple[Stack, Given], c
 def test_a_tag_reaches_everything_and_leaves_it_again(deployed: tuple[Stack, Given]) -> None:
     stack, _given = deployed
     planned, run = stack.plan_and_apply(mlflow_tags={"team": "team-x", "new": "tag"})
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert {change["action"] for change in run.changes} == {"update"} and len(run.changes) > 35
     assert {field["name"] for change in run.changes for field in change["fields"]} <= {"tags.new", "task_definition"}
     planned, run = stack.plan_and_apply(mlflow_tags={"team": "team-x"})
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     removed = [field for change in run.changes for field in change["fields"] if field["name"] == "tags.new"]
     assert len(removed) > 35 and {(f["before"], f["after"]) for f in removed} == {("tag", None)}
 
@@ -509,7 +783,7 @@ def test_a_new_password_reaches_the_database_and_the_servers(deployed: tuple[Sta
     arn = given.inputs["mlflow_database_password_secret_arn"]
     stack.aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString="another-password-1")
     planned, run = stack.plan_and_apply()
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert "another-password-1" not in run.text + json.dumps(planned)
     store = next(change for change in planned if change["name"].endswith("-backend-store-uri"))
     assert {"name": "value", "before": "(sensitive)", "after": "(sensitive)"} in store["fields"]
@@ -517,6 +791,31 @@ def test_a_new_password_reaches_the_database_and_the_servers(deployed: tuple[Sta
     assert "        value: (sensitive) → (sensitive)\n" in run.text
     order = [call for call in run.mutating if call in ("rds:ModifyDBCluster", "ecs:RunTask", "ecs:UpdateService")]
     assert order == ["rds:ModifyDBCluster", "ecs:RunTask", "ecs:UpdateService"]
+
+
+def test_without_a_container_as_root_and_with_it_again(deployed: tuple[Stack, Given]) -> None:
+    """Not in the table: a container that goes has no fields of its own, which others there change."""
+    stack, _given = deployed
+    families = {"mlflow": "mlflow-team-x", "prepare-database": "mlflow-team-x-prepare-database"}
+    disk = {"tmpfs": [], "mounts": ["/tmp"], "volumes": ["tmp"], "waits": ["tmp-permissions"], "users": {"0", "10001:10001"}}
+    memory = {"mounts": [], "volumes": [], "waits": [], "users": {"10001:10001"}}
+    for size in (1024, 512, 0):
+        planned, run = stack.plan_and_apply(mlflow_service_tmpfs_size=size)
+        assert deviations(planned, run.changes) == []
+        assert Counter(f"{change['action']} {change['kind']}" for change in run.changes) == counted(BOTH_REVISIONS)
+        assert Counter(run.mutating) == in_all([LEASE, DEPLOY_BOTH])
+        tmpfs = [{"containerPath": "/tmp", "size": size, "mountOptions": ["mode=1777", "exec", "nosuid", "nodev"]}]
+        for name, family in families.items():
+            task = stack.aws.client("ecs").describe_task_definition(taskDefinition=family)["taskDefinition"]
+            container = next(each for each in task["containerDefinitions"] if each["name"] == name)
+            assert {
+                "tmpfs": container["linuxParameters"].get("tmpfs", []),
+                "mounts": [each["containerPath"] for each in container.get("mountPoints", [])],
+                "volumes": [each["name"] for each in task.get("volumes", [])],
+                "waits": [each["containerName"] for each in container.get("dependsOn", [])],
+                "users": {each.get("user", "0") for each in task["containerDefinitions"]},
+            } == ({**memory, "tmpfs": tmpfs} if size else disk)
+        assert findings(listing(stack.aws)) == []
 
 
 def test_the_end_of_the_table_left_nothing_to_do(deployed: tuple[Stack, Given]) -> None:

@@ -152,6 +152,13 @@ def test_an_update_of_every_layer(team: Team, tmp_path: Path) -> None:
     die_and_go_on(team, tmp_path, lambda stack: stack.run("site"), site_and_plan)
 
 
+@pytest.mark.parametrize("tls", [True, False])
+def test_servers_that_change_over_to_tls_and_back(team: Team, tmp_path: Path, tls: bool) -> None:
+    team.stack.apply(mlflow_service_tls=not tls)
+    team.stack.inputs["mlflow_service_tls"] = tls
+    die_and_go_on(team, tmp_path, lambda stack: stack.run("site"), site_and_plan)
+
+
 def test_a_guarded_upgrade_of_the_schema(team: Team, tmp_path: Path) -> None:
     def schema(aws: EmbeddedAWS) -> None:
         """Tasks look into the database: it is upgraded once the task was started that does it."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import time
 import typing as t
@@ -16,7 +17,7 @@ from embedded_aws.client import ACCOUNT, REGION
 from support.account import Listing, changed, listing
 from support.cloudformation import KINDS, findings, template
 from support.permissions import statements
-from support.plans import departures, lines, read_plan
+from support.plans import deviations, lines, read_plan
 from support.stack import PASSWORD, Run, Stack
 
 NAME = "mlflow-team-x"
@@ -133,7 +134,7 @@ def test_a_plan_on_an_empty_account_asks_only_and_lists_what_the_run_then_makes(
     assert planned.run.mutating == []
     assert planned.account == empty
     plan = read_plan(team.folder / "plan.json")
-    assert departures(plan["changes"], deployed.run.changes) == []
+    assert deviations(plan["changes"], deployed.run.changes) == []
     assert plan["summary"] == {"add": 61, "change": 0, "replace": 0, "remove": 0}
     assert [change["warnings"] for change in plan["changes"] if change["warnings"]] == []
 
@@ -156,7 +157,8 @@ def test_each_resource_of_the_account_is_one_line_of_the_plan(team: Stack, empty
 
 def test_every_property_is_one_that_cloudformation_would_take(deployed: Step) -> None:
     kinds = {resource["Type"] for resource in template(deployed.account)["Resources"].values()}
-    assert {how.type for kind, how in KINDS.items() if kind != "user_pool"} == kinds  # that one is bootstrap's
+    elsewhere = ("user_pool", "ecr_repository", "ecr_pull_through_cache_rule")  # of bootstrap, and of a mirror of the image
+    assert {how.type for kind, how in KINDS.items() if kind not in elsewhere} == kinds
     assert findings(deployed.account) == []
 
 
@@ -330,7 +332,8 @@ def test_the_roles_may_do_what_they_must_and_no_more(team: Stack, deployed: Step
         (["s3:ListBucketMultipartUploads"], [bucket]),
         ([f"s3:{action}" for action in objects], [f"{bucket}/*"]),
     ]
-    secrets = [deployed.of("secret")[f"{NAME}-{name}"]["ARN"] for name in ("backend-store-uri", "server-keys")]
+    secrets = [f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{NAME}-{name}-??????" for name in ("backend-store-uri", "server-keys")]
+    assert all(fnmatch.fnmatchcase(deployed.of("secret")[secret[:-7].rpartition(":")[2]]["ARN"], secret) for secret in secrets)  # made after the roles
     password = team.inputs["mlflow_database_password_secret_arn"]
     for role, readable in (("ecs-execution", secrets), ("ecs-prepare-execution", [secrets[0], password])):
         may = {tuple(actions): resources for actions, resources in allowed(role)}
@@ -422,7 +425,7 @@ def test_the_prerequisites_are_left_as_they_were(empty: Listing, deployed: Step)
 
 
 def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> None:
-    balancer = deployed.one("load_balancer")
+    balancer, (domain,) = deployed.one("load_balancer"), deployed.one("api_domain_name")["DomainNameConfigurations"]
     assert team.outputs == {
         "artifact_bucket_id": BUCKET,
         "cluster_id": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{NAME}",
@@ -444,6 +447,22 @@ def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> N
         "database_endpoint": deployed.one("db_cluster")["Endpoint"],
         "log_group_name": f"/ecs/{NAME}",
         "api_load_balancer_arn": balancer["LoadBalancerArn"],
+        "dns_records": [
+            {
+                "name": HOST,
+                "type": "A",
+                "zone_id": team.inputs["mlflow_zone_id"],
+                "alias_dns_name": balancer["DNSName"],
+                "alias_zone_id": balancer["CanonicalHostedZoneId"],
+            },
+            {
+                "name": API_HOST,
+                "type": "A",
+                "zone_id": team.inputs["mlflow_api_zone_id"],
+                "alias_dns_name": domain["ApiGatewayDomainName"],
+                "alias_zone_id": domain["HostedZoneId"],
+            },
+        ],
     }
     for shown in (f"https://{HOST}", f"MLFLOW_TRACKING_URI=https://{API_HOST}", BUCKET):
         assert shown in deployed.run.text
@@ -478,6 +497,7 @@ def test_the_second_run_changes_nothing(again: Step, deployed: Step) -> None:
     assert not [call for call in again.run.calls if call["service"] == "ssm"]
     assert again.account == deployed.account
     assert len(again.run.calls) <= 96
+    assert len(again.run.results) <= 16 and not any(result.get("skipped") for result in again.run.results)  # each task costs a process
 
 
 def test_verify_is_green_and_changes_nothing(verified: Step, deployed: Step) -> None:
@@ -502,7 +522,7 @@ def test_the_plan_of_the_removal_lists_what_was_made_and_what_the_run_then_remov
     assert (planned_removal.run.status, planned_removal.run.mutating) == (0, [])
     assert planned_removal.account == again.account
     removal = read_plan(team.folder / "removal.json")["changes"]
-    assert departures(removal, destroyed.run.changes) == []
+    assert deviations(removal, destroyed.run.changes) == []
     assert {change["action"] for change in removal} == {"delete"}
     assert _lasting(removal) == _lasting(read_plan(team.folder / "plan.json")["changes"])
     warned = {change["kind"] for change in removal if change["warnings"]}

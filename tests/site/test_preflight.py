@@ -213,7 +213,17 @@ def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack
             Bad("mlflow_database_name", "mlflow", "has b, which AWS cannot change: give b"),
         ),
     )
-    run = stack.run("site", mlflow_database_engine="aurora-postgresql", mlflow_database_master_username="a", mlflow_database_name="b")
+    stack.inputs |= {"mlflow_database_master_username": "a", "mlflow_database_name": "b"}
+    stack.aws.client("rds").modify_db_cluster(DBClusterIdentifier="mlflow-team-x", PreferredBackupWindow="03:00-04:00")
+    run = stack.run("plan", mlflow_database_maintenance_window="sun:03:30-sun:04:30", mlflow_database_backtrack_window=3600)
+    _assert_told(
+        run,
+        (
+            Bad("mlflow_database_maintenance_window", "sun:03:30-sun:04:30", "are taken at 03:00-04:00: give a time that does not meet it"),
+            Bad("mlflow_database_backtrack_window", "3600", "or take a backup (the playbook backup) and restore it with this input"),
+        ),
+    )
+    run = stack.run("site", mlflow_database_engine="aurora-postgresql")
     _assert_told(run, [Bad("mlflow_database_engine", "aurora-postgresql", f"{IN_PLACE}start a stack of another mlflow_unique_name")])
 
 

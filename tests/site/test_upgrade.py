@@ -255,3 +255,20 @@ def test_after_a_kill_before_the_schema_changed_the_old_version_starts_again(dep
     deployed.apply()  # with the old version
     assert state(deployed.aws)[:4] == before[:4]
     assert deployed.run("site").changes == []
+
+
+def test_a_digest_stays_with_its_tag_on_the_way_there_and_back(deployed: Stack) -> None:
+    old, moved, new = (f"{tag}@sha256:{digit * 64}" for tag, digit in (("v8", "a"), ("v8", "b"), ("v9", "c")))
+    deployed.aws.task_results(answer(0, "e4", "e4"))
+    deployed.apply(mlflow_service_image_tag=old)
+    assert state(deployed.aws).tags["mlflow-version"] == old
+    for tag, warned in (("v8", False), (moved, True)):
+        (task,) = [change for change in deployed.run("plan", mlflow_service_image_tag=tag).changes if change["kind"] == "ecs_task"]
+        assert any(f"whether {tag} needs another schema than {old} is" in warning for warning in task["warnings"]) is warned
+
+    deployed.aws.task_results(answer(5, None, "", **UPGRADE), answer(3, "e4", "g6"))
+    run = deployed.run("site", mlflow_service_image_tag=new)
+    assert run.status != 0 and f"-e mlflow_service_image_tag={old}" in run.messages[-1]
+    deployed.aws.task_results(*needs_upgrade("e4", "g6"))
+    deployed.apply(mlflow_service_image_tag=new)
+    assert state(deployed.aws).tags["mlflow-version"] == new

@@ -17,7 +17,7 @@ from runtime.doors.request import Answer, Forward, Request, Source
 from support.account import Listing, listing, pages
 from support.cloudformation import findings
 from support.permissions import statements, strings
-from support.plans import departures
+from support.plans import deviations
 from support.stack import Inputs, Run, Stack, certificate, prerequisites, public_subnets, zone
 
 NAME = "mlflow-team-x"
@@ -238,7 +238,7 @@ def test_people_keep_their_way_in_while_programs_get_a_load_balancer(postgres: V
     assert [b["LoadBalancerName"] for b in elb.describe_load_balancers()["LoadBalancers"]] == [NAME]
     there = people()
     planned, run = stack.plan_and_apply()
-    assert departures(planned, run.changes) == []
+    assert deviations(planned, run.changes) == []
     assert people() == there
     assert not [c for c in run.changes if c["kind"] in ("elbv2_load_balancer", "route53_record") and c["name"] == NAME]
     order = [call["operation"] for call in run.calls if call["mutating"] and call["service"] in ("elbv2", "ecs", "apigatewayv2")]
@@ -260,10 +260,14 @@ def test_people_keep_their_way_in_while_programs_get_a_load_balancer(postgres: V
 EXISTING = "the-team-s-own-bucket"
 
 
-def _under_another_key(stack: Stack) -> tuple[str, Inputs]:
-    """A key beside mlflow_key_arn, what is under it, and a parameter under mlflow_key_arn; the inputs that name that."""
+def _under_other_keys(stack: Stack) -> tuple[str, str, Inputs]:
+    """A key beside mlflow_key_arn and what is under it, one more for the registry's credentials, and a parameter under mlflow_key_arn; the
+    inputs that name that.
+    """
     secrets, ssm, s3 = (stack.aws.client(service) for service in ("secretsmanager", "ssm", "s3"))
-    key, team = stack.aws.client("kms").create_key()["KeyMetadata"]["Arn"], stack.inputs["mlflow_key_arn"]
+    key, of_registry = (stack.aws.client("kms").create_key()["KeyMetadata"]["Arn"] for _key in range(2))
+    team = stack.inputs["mlflow_key_arn"]
+    registry = secrets.create_secret(Name="registry", SecretString='{"username": "ci", "password": "t"}', KmsKeyId=of_registry)["ARN"]
     secrets.update_secret(SecretId=stack.inputs["mlflow_database_password_secret_arn"], KmsKeyId=key)
     users, token = (
         secrets.create_secret(Name=name, SecretString=value, KmsKeyId=key)["ARN"]
@@ -276,11 +280,16 @@ def _under_another_key(stack: Stack) -> tuple[str, Inputs]:
         s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     parameters = [f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/team/x/{name}" for name in ("openai", "other")]
     sidecar = {"name": "agent", "image": "agent:1", "essential": False, "secrets": [{"name": "P", "valueFrom": parameters[1]}]}
-    return key, {
-        "mlflow_api_credentials_secret_arn": users,
-        "mlflow_service_secrets": {"TOKEN": f"{token}:token::", "OPENAI_API_KEY": parameters[0]},
-        "mlflow_service_sidecar_container_definitions": [sidecar],
-    }
+    return (
+        key,
+        of_registry,
+        {
+            "mlflow_service_image_credentials_secret_arn": registry,
+            "mlflow_api_credentials_secret_arn": users,
+            "mlflow_service_secrets": {"TOKEN": f"{token}:token::", "OPENAI_API_KEY": parameters[0]},
+            "mlflow_service_sidecar_container_definitions": [sidecar],
+        },
+    )
 
 
 def _decrypts(variant: Variant, role: str) -> set[tuple[str, str, str]]:
@@ -303,7 +312,7 @@ def test_an_existing_bucket_is_used_and_never_changed_and_mysql_is_verified_too(
     s3.create_bucket(Bucket=EXISTING, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=EXISTING, Key="theirs.txt", Body=b"theirs")
     s3.create_bucket(Bucket="their-data", CreateBucketConfiguration={"LocationConstraint": REGION})
-    key, inputs = _under_another_key(stack)
+    key, of_registry, inputs = _under_other_keys(stack)
     before = listing(stack.aws)["bucket", EXISTING]
     variant = _deploy(
         stack,
@@ -331,8 +340,14 @@ def test_an_existing_bucket_is_used_and_never_changed_and_mysql_is_verified_too(
         ("s3:GetObject", "arn:aws:s3:::shared-*/public/*"),
     }
     team, (manager, store, s3_here) = stack.inputs["mlflow_key_arn"], (f"{s}.{REGION}.amazonaws.com" for s in ("secretsmanager", "ssm", "s3"))
-    assert _decrypts(variant, "ecs-execution") == {("kms:Decrypt", k, via) for k in (team, key) for via in (manager, store)}
-    assert _decrypts(variant, "ecs-prepare-execution") == {("kms:Decrypt", k, manager) for k in (team, key)}
+    assert _decrypts(variant, "ecs-execution") == {("kms:Decrypt", k, via) for k in (team, key) for via in (manager, store)} | {
+        ("kms:Decrypt", of_registry, manager)
+    }
+    assert _decrypts(variant, "ecs-prepare-execution") == {("kms:Decrypt", k, manager) for k in (team, key, of_registry)}
+    credentials = {"credentialsParameter": inputs["mlflow_service_image_credentials_secret_arn"]}
+    definitions = [state for (kind, _i), state in variant.account.items() if kind == "task_definition"]
+    ours = [container for task in definitions for container in task["containerDefinitions"] if container["name"] != "agent"]
+    assert [container["repositoryCredentials"] for container in ours] == [credentials] * 4
     assert _decrypts(variant, "authorizer") == {("kms:Decrypt", key, manager)}
     assert _decrypts(variant, "ecs-task") == {(action, key, s3_here) for action in ("kms:Decrypt", "kms:GenerateDataKey")}
 

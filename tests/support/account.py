@@ -102,6 +102,7 @@ def _ec2(aws: EmbeddedAWS) -> Found:
         ("internet_gateway", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
         ("nat_gateway", "describe_nat_gateways", "NatGateways", "NatGatewayId"),
         ("vpc_endpoint", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+        ("flow_log", "describe_flow_logs", "FlowLogs", "FlowLogId"),
         ("network_interface", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
         ("security_group", "describe_security_groups", "SecurityGroups", "GroupId"),
         ("security_group_rule", "describe_security_group_rules", "SecurityGroupRules", "SecurityGroupRuleId"),
@@ -120,7 +121,7 @@ def _s3(aws: EmbeddedAWS) -> Found:
     s3 = aws.client("s3")
     for bucket in s3.list_buckets()["Buckets"]:
         name, state = bucket["Name"], {"tags": {}}
-        for part in ("versioning", "encryption", "lifecycle_configuration", "policy", "ownership_controls", "tagging"):
+        for part in ("versioning", "encryption", "lifecycle_configuration", "policy", "ownership_controls", "logging", "tagging"):
             state[part] = _or_none(getattr(s3, f"get_bucket_{part}"), Bucket=name)
         state["public_access_block"] = _or_none(s3.get_public_access_block, Bucket=name)
         state["tags"] = tags((state.pop("tagging") or {"TagSet": []})["TagSet"])
@@ -223,6 +224,21 @@ def _application_autoscaling(aws: EmbeddedAWS) -> Found:
         yield "alarm", alarm["AlarmName"], alarm
 
 
+def _ecr(aws: EmbeddedAWS) -> Found:
+    ecr = aws.client("ecr")
+    for repository in pages(ecr, "describe_repositories", "repositories"):
+        name = repository["repositoryName"]
+        try:
+            policy = ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"]
+        except ecr.exceptions.LifecyclePolicyNotFoundException:
+            policy = ""
+        images = pages(ecr, "describe_images", "imageDetails", repositoryName=name)
+        state = {**repository, "lifecycle_policy": policy, "images": {image["imageDigest"]: image.get("imageTags") for image in images}}
+        yield "ecr_repository", name, {**state, "tags": tags(ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"])}
+    for rule in pages(ecr, "describe_pull_through_cache_rules", "pullThroughCacheRules"):
+        yield "ecr_pull_through_cache_rule", rule["ecrRepositoryPrefix"], rule
+
+
 def _logs(aws: EmbeddedAWS) -> Found:
     logs = aws.client("logs")
     for group in pages(logs, "describe_log_groups", "logGroups"):
@@ -319,6 +335,7 @@ READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
     _route53,
     _ecs,
     _application_autoscaling,
+    _ecr,
     _logs,
     _iam,
     _lambda,

@@ -105,6 +105,11 @@ def _function(_identifier: str, state: State) -> State:
     return {**state, "Code": {"S3Bucket": "code", "S3Key": "code.zip"}}  # what is in the listing is its hash only
 
 
+def _repository(_identifier: str, state: State) -> State:
+    policy = state.pop("lifecycle_policy")
+    return {**{name: value for name, value in state.items() if name != "images"}, "LifecyclePolicy": {"LifecyclePolicyText": policy}}
+
+
 def _role(_identifier: str, state: State) -> State:
     boundary = state.get("PermissionsBoundary")
     managed = [policy["PolicyArn"] for policy in state.pop("attached")]
@@ -122,7 +127,8 @@ def _mapping(identifier: str, state: State) -> State:
 def _security_group_rule(_identifier: str, state: State) -> State:
     other = state.pop("ReferencedGroupInfo", {}).get("GroupId")
     side = "Destination" if state["IsEgress"] else "Source"
-    return {**state, **({f"{side}SecurityGroupId": other} if other else {})}
+    listed = state.pop("PrefixListId", None)
+    return {**state, **({f"{side}SecurityGroupId": other} if other else {}), **({f"{side}PrefixListId": listed} if listed else {})}
 
 
 def _record(_identifier: str, state: State) -> State:
@@ -219,6 +225,8 @@ KINDS: dict[str, Kind] = {
         {"DBParameterGroupFamily": "Family", **_nothing("DBClusterParameterGroupArn")},
         lambda _identifier, state: {**state, "Parameters": {k: v for k, v in state.pop("parameters").items() if v is not None}},
     ),
+    "ecr_repository": Kind("AWS::ECR::Repository", _nothing("RepositoryArn", "RegistryId", "RepositoryUri"), _repository),
+    "ecr_pull_through_cache_rule": Kind("AWS::ECR::PullThroughCacheRule", _nothing("RegistryId", "CreatedAt", "UpdatedAt")),
     "ecs_cluster": Kind(
         "AWS::ECS::Cluster",
         {
@@ -236,7 +244,12 @@ KINDS: dict[str, Kind] = {
     ),
     "task_definition": Kind(
         "AWS::ECS::TaskDefinition",
-        _nothing("TaskDefinitionArn", "Revision", "Status", "Compatibilities", "RegisteredBy", "RegisteredAt", "RequiresAttributes", "DeregisteredAt"),
+        {
+            "Volumes.EfsVolumeConfiguration": "EFSVolumeConfiguration",
+            "Volumes.EfsVolumeConfiguration.FileSystemId": "FilesystemId",
+            "Volumes.EfsVolumeConfiguration.AuthorizationConfig.Iam": "IAM",
+            **_nothing("TaskDefinitionArn", "Revision", "Status", "Compatibilities", "RegisteredBy", "RegisteredAt", "RequiresAttributes", "DeregisteredAt"),
+        },
     ),
     "load_balancer": Kind(
         "AWS::ElasticLoadBalancingV2::LoadBalancer",

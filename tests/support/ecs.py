@@ -16,7 +16,7 @@ def smallest_service(aws: EmbeddedAWS) -> dict[str, t.Any]:
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
     group = ec2.create_security_group(GroupName="x", Description="x", VpcId=vpc)["GroupId"]
-    ecs.create_cluster(clusterName="x")
+    ecs.create_cluster(clusterName="x", capacityProviders=["FARGATE", "FARGATE_SPOT"])
     task = ecs.register_task_definition(
         family="x",
         networkMode="awsvpc",

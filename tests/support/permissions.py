@@ -5,33 +5,20 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
-SERVICES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
-"""The prefix of IAM actions where it is not boto3's name of the service."""
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.documents import documents
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Scope
+from embedded_aws.client import ACCOUNT, EmbeddedAWS
+from embedded_aws.iam_requests import action_of
 
-ACTIONS = {
-    # Actions and resources for Amazon S3 (Service Authorization Reference): the names differ from the operations'.
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "s3:DeleteObjects": "s3:DeleteObject",
-}
-METHODS = {"Get": "GET", "Create": "POST", "Update": "PATCH", "Delete": "DELETE", "TagResource": "TagResource", "Untag": "UntagResource"}
+TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
 
 
 def action(call: dict[str, str]) -> str:
     """The IAM action of a call."""
-    service, operation = SERVICES.get(call["service"], call["service"]), call["operation"]
-    if service == "apigatewayv2":  # API Gateway's actions are HTTP methods
-        return "apigateway:" + next(method for prefix, method in METHODS.items() if operation.startswith(prefix))
-    return ACTIONS.get(f"{service}:{operation}", f"{service}:{operation}")
+    return action_of(call["service"], call["operation"])
 
 
 NOT_IN_THE_REFERENCE = {
@@ -49,6 +36,11 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
     ("rds:DeleteDBInstance", "rds:CreateDBSnapshot"): ("DeleteDBInstance", "FinalDBSnapshotIdentifier"),
     ("rds:ModifyDBCluster", "secretsmanager:RotateSecret"): ("ModifyDBCluster", "RotateMasterUserPassword"),
     ("rds:ModifyDBInstance", "secretsmanager:RotateSecret"): ("ModifyDBInstance", "RotateMasterUserPassword"),
+    # Of lines with fields of ECS
+    **{
+        ("ec2:CreateFlowLogs", f"ecs:List{what}"): ("CreateFlowLogs", "LogFormat")
+        for what in ("Clusters", "ContainerInstances", "Services", "TaskDefinitions", "Tasks")
+    },
     ("lambda:CreateFunction", "lambda:PassCapacityProvider"): ("CreateFunction", "CapacityProviderConfig"),
     # Of services whose quotas nobody asks for
     **{
@@ -64,6 +56,19 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
             "rds:DescribeAccountAttributes",  # bootstrap, unlike site
         )
     },
+    # Of web ACLs of other resources than load balancers, and of those that are shared with other accounts
+    **{
+        (f"wafv2:{operation}", other): None
+        for operation, others in {
+            "AssociateWebACL": "amplify:AssociateWebACL apigateway:SetWebACL apprunner:AssociateWebAcl appsync:AssociateWebACL appsync:SetWebACL "
+            "cognito-idp:AssociateWebACL ec2:AssociateVerifiedAccessInstanceWebAcl wafv2:GetPermissionPolicy wafv2:PutPermissionPolicy",
+            "DisassociateWebACL": "amplify:DisassociateWebACL apigateway:SetWebACL apprunner:DisassociateWebAcl appsync:DisassociateWebACL "
+            "appsync:SetWebACL cognito-idp:DisassociateWebACL ec2:DisassociateVerifiedAccessInstanceWebAcl wafv2:PutPermissionPolicy",
+            "GetWebACLForResource": "amplify:GetWebACLForResource apprunner:DescribeWebAclForService appsync:GetWebACLForResource "
+            "cognito-idp:GetWebACLForResource ec2:GetVerifiedAccessInstanceWebAcl",
+        }.items()
+        for other in others.split()
+    },
     # The documentation of CreateKey names kms:CreateKey and kms:TagResource as all that is required.
     ("kms:CreateKey", "kms:PutKeyPolicy"): None,
 }
@@ -78,6 +83,23 @@ def needs_more(call: dict[str, t.Any]) -> list[str]:
         for (_action, dependent), where in NOT_NEEDED.items()
         if where and call["operation"] == where[0] and any(name.partition(".")[0] == where[1] for name in parameters)
     ]
+
+
+def granted(*, bootstrap: bool) -> set[str]:
+    """The actions that the documents of the caller allow, those of ``bootstrap`` or all others."""
+    of_set = {name: document for name, document in documents(Scope("mlflow-", "123456789012", "eu-west-1")).items() if ("bootstrap" in name) == bootstrap}
+    return {action for document in of_set.values() for statement in document["Statement"] for action in statement["Action"]}
+
+
+def hired(aws: EmbeddedAWS, policies: t.Iterable[str], boundary: str = "") -> dict[str, str]:
+    """The credentials of a new role that has these policies, as environment variables."""
+    iam, limited = aws.client("iam"), {"PermissionsBoundary": boundary} if boundary else {}
+    role = iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=json.dumps(TRUST), **limited)["Role"]["Arn"]
+    for n, document in enumerate(policies):
+        policy = iam.create_policy(PolicyName=f"deployer-{n}", PolicyDocument=document)["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName="deployer", PolicyArn=policy)
+    session = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    return {"AWS_ACCESS_KEY_ID": session["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"], "AWS_SESSION_TOKEN": session["SessionToken"]}
 
 
 def statements(document: dict[str, t.Any]) -> list[dict[str, t.Any]]:

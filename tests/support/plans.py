@@ -35,7 +35,7 @@ def lines(changes: t.Iterable[Change]) -> list[Line]:
     return sorted((change["action"], change["kind"], change["name"]) for change in changes)
 
 
-def departures(planned: t.Sequence[Change], done: t.Sequence[Change]) -> list[str]:
+def deviations(planned: t.Sequence[Change], done: t.Sequence[Change]) -> list[str]:
     """Where a run did something else than the plan of it said: other resources, other fields, other values."""
     plan, run = _by_line(planned), _by_line(_in_one(done))
     found = [f"planned, not done: {line}" for line in plan if len(plan[line]) > len(run.get(line, []))]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import ipaddress
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
-from embedded_aws.client import EmbeddedAWS
+from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 
 from support.plans import read_plan
 
@@ -40,6 +41,25 @@ def as_data(value: t.Any) -> t.Any:
     if isinstance(value, list):
         return [as_data(each) for each in value]
     return Unsafe(value) if isinstance(value, str) and "{" in value else value
+
+
+def logs_bucket(aws: EmbeddedAWS, name: str) -> str:
+    """The name of a new bucket that takes access logs of buckets and load balancers."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    statements = [
+        {"Effect": "Allow", "Principal": {"Service": service}, "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{name}/*"}
+        for service in ("logging.s3.amazonaws.com", "logdelivery.elasticloadbalancing.amazonaws.com")
+    ]
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    return name
+
+
+def web_acl(aws: EmbeddedAWS, name: str) -> str:
+    """The ARN of a new web ACL of AWS WAF."""
+    metrics = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": name}
+    created = aws.client("wafv2").create_web_acl(Name=name, Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=metrics)
+    return created["Summary"]["ARN"]
 
 
 def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> Inputs:
@@ -112,6 +132,42 @@ def public_subnets(aws: EmbeddedAWS, vpc: str, zones: str = "abc", offset: int =
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
         subnets.append(subnet)
     return subnets
+
+
+def shared_network(aws: EmbeddedAWS, owner: str = "999999999999") -> Inputs:
+    """A network of another account whose subnets are shared with this one; the inputs that name it."""
+    ec2 = aws.client_of(owner, "ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+
+    def subnets(offset: int, **way_out: str) -> list[str]:
+        made = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.8.{offset + n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"]["SubnetId"]
+            for n, zone in enumerate("abc")
+        ]
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        if way_out:
+            ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **way_out)
+        for subnet in made:
+            ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        return made
+
+    public = subnets(40, GatewayId=gateway)
+    nat = ec2.create_nat_gateway(SubnetId=public[0], AllocationId=ec2.allocate_address(Domain="vpc")["AllocationId"])["NatGateway"]["NatGatewayId"]
+    kinds = {"load_balancer": subnets(0, NatGatewayId=nat), "service": subnets(10, NatGatewayId=nat), "database": subnets(20)}
+    arns = [f"arn:aws:ec2:eu-west-1:{owner}:subnet/{subnet}" for ids in kinds.values() for subnet in ids]
+    aws.client_of(owner, "ram").create_resource_share(name="network", resourceArns=arns, principals=[ACCOUNT])
+    return {"mlflow_vpc_id": vpc, **{f"mlflow_{kind}_subnet_ids": ids for kind, ids in kinds.items()}}
+
+
+def give_ipv6(aws: EmbeddedAWS, vpc: str, subnets: t.Iterable[str]) -> None:
+    """Give a VPC an IPv6 CIDR block of AWS, and each of these subnets its part of it."""
+    ec2 = aws.client("ec2")
+    ec2.associate_vpc_cidr_block(VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
+    block = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+    for subnet, part in zip(subnets, ipaddress.ip_network(block).subnets(new_prefix=64)):
+        ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=str(part))
 
 
 def zone(aws: EmbeddedAWS, domain: str, reference: str = "") -> str:

@@ -112,6 +112,32 @@ def test_the_oldest_boto3_is_told_as_it_is_required() -> None:
     assert re.findall(r"boto3 ([\d.]+) or newer", (ROOT / "README.md").read_text(encoding="utf-8")) == [oldest.removesuffix(".0")]
 
 
+def test_the_execution_environment_is_in_step_with_what_is_required() -> None:
+    """What ansible-builder reads in the collection, and the example that installs it: the files that it names, a core and a Python that are
+    supported, and this collection's own releases. boto3 and botocore are what the modules need; amazon.aws comes with the collection.
+    """
+    definition = yaml.safe_load((ROOT / "meta" / "execution-environment.yml").read_text(encoding="utf-8"))
+    files = definition["dependencies"]
+    assert (definition["version"], files) == (3, {"python": "meta/ee-requirements.txt", "system": "meta/ee-bindep.txt"})
+    assert all((ROOT / file).is_file() for file in files.values())
+    required = (ROOT / files["python"]).read_text(encoding="utf-8").split()
+    assert [re.split("[>=]", line)[0] for line in required] == ["boto3", "botocore"]
+    ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
+    assert "meta" not in ignored and "docs" not in ignored  # the tarball has them
+
+    example = yaml.safe_load((ROOT / "examples" / "execution-environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    core = re.fullmatch(r"ansible-core>=([\d.]+),<([\d.]+)", example["ansible_core"]["package_pip"])
+    assert core and (ROOT / "requirements" / f"core-{core[1]}.txt").exists()
+    major, minor = map(int, core[1].split("."))
+    assert core[2] == f"{major}.{minor + 1}"
+    python = example["python_interpreter"]["package_system"]
+    assert example["python_interpreter"]["python_path"] == f"/usr/bin/{python}"
+    assert int(python.removeprefix("python3.")) in {20: range(12, 15), 21: range(12, 15), 22: range(13, 15), 19: range(11, 14)}[minor]
+    (collection,) = example["galaxy"]["collections"]
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["version"].split(".")
+    assert collection == {"name": "mlplatform.mlflow_aws", "version": f">={version[0]}.0.0,<{int(version[0]) + 1}.0.0"}
+
+
 def texts(node: object) -> list[object]:
     """The lines of all descriptions in the documentation of a plugin."""
     if isinstance(node, list):

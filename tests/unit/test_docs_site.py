@@ -32,7 +32,7 @@ def conf() -> t.Any:
         ("index.md", f"{GITHUB}/blob/main/docs/restore.md#4-go-back", "docs/restore.md#4-go-back"),
         ("index.md", f"{GITHUB}/tree/main/tests/embedded_aws", f"{GITHUB}/tree/main/tests/embedded_aws"),
         ("docs/restore.md", f"{GITHUB}/blob/main/README.md", "../index.md"),
-        ("docs/restore.md", "iam-policy.json", f"{GITHUB}/blob/main/docs/iam-policy.json"),
+        ("docs/restore.md", "iam-policy-network.json", f"{GITHUB}/blob/main/docs/iam-policy-network.json"),
         ("docs/restore.md", "../roles/ecs/README.md#iam", "../roles/ecs/README.md#iam"),
         ("docs/design/plans.md", "../restore.md", "../restore.md"),
         ("docs/design/plans.md", "../../SECURITY.md", "../../SECURITY.md"),

@@ -11,6 +11,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.el
     sent_actions,
     sent_conditions,
 )
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.changeover import changed_over
 
 POOL = {"UserPoolArn": "arn:pool", "UserPoolClientId": "client", "UserPoolDomain": "mlflow"}
 OIDC = {
@@ -156,3 +157,11 @@ def test_only_what_is_sent_holds_the_client_secret():
     assert sent[0]["AuthenticateOidcConfig"]["ClientSecret"] == "hidden"
     assert [action["Order"] for action in sent] == [1, 2]
     assert "hidden" not in str(actions)
+
+
+def test_a_rule_changes_over_with_its_sign_in_and_the_secret_of_that():
+    before = [{"Type": "authenticate-oidc", "AuthenticateOidcConfig": OIDC}, forward(("arn:1", 1), ("arn:2", 0))]
+    sign_in, forwards = changed_over(before)
+    assert sign_in["AuthenticateOidcConfig"] == {**OIDC, **FILLED_IN, "UseExistingClientSecret": True}
+    assert {**forwards, "Order": None} == {**forward(("arn:1", 0), ("arn:2", 1)), "Order": None}
+    assert [sign_in["Order"], forwards["Order"]] == [1, 2]

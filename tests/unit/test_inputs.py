@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import RULES
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import MAY_BE_SECRET, Problem, unusable
 from support.bad_inputs import ARN, CORPUS, SPEC, Broken, broken_team
@@ -27,7 +27,7 @@ GOOD: dict[str, t.Any] = {
     "mlflow_load_balancer_subnet_ids": ["subnet-00000001", "subnet-00000002"],
     "mlflow_service_subnet_ids": ["subnet-00000003", "subnet-00000004"],
     "mlflow_database_subnet_ids": ["subnet-00000005", "subnet-00000006"],
-    "mlflow_load_balancer_ingress_cidr_blocks": ["192.0.2.0/24", "2001:db8::/32"],
+    "mlflow_load_balancer_ingress_cidr_blocks": ["192.0.2.0/24", "pl-0a1b2c3d4e5f67890"],
     "mlflow_record_name": "mlflow",
     "mlflow_zone_id": "Z0123456789ABCDEFGHIJ",
     "mlflow_zone_name": "ml.example.com",
@@ -51,6 +51,11 @@ def problems(**changes: t.Any) -> list[Problem]:
 
 def test_a_good_team_file_has_no_problem() -> None:
     assert problems() == []
+
+
+def test_callers_by_ipv6_with_ipv6() -> None:
+    blocks = ["192.0.2.0/24", "2001:db8::/32"]
+    assert problems(mlflow_load_balancer_ip_address_type="dualstack", mlflow_load_balancer_ingress_cidr_blocks=blocks) == []
 
 
 def test_every_rule_and_every_default_is_of_an_input() -> None:
@@ -131,6 +136,16 @@ def test_what_may_be_a_secret_is_not_shown(name: str, wrap: t.Callable[[str], t.
             "mlflow_api_scopes",
             ["https://mlflow.example.com/write", "aws.cognito.signin.user.admin", "x" * 513],
             ["https://mlflow.example.com/write", "aws.cognito.signin.user.admin", "x" * 513],
+        ),
+        ("mlflow_api_groups", '["ml-team", "a,b"]', ["ml-team", "a,b"]),
+        ("mlflow_api_groups", "- ml-team\n- données\n", ["ml-team", "données"]),
+        ("mlflow_api_groups", "[]", []),
+        ("mlflow_tags", '{\n\t"team": "x",\n\t"cost": 7\n}', {"team": "x", "cost": 7}),
+        ("mlflow_tags", "team: x", {"team": "x"}),
+        (
+            "mlflow_service_scheduled_actions",
+            '[{"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": "0"}]',
+            [{"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 0}],
         ),
         ("mlflow_artifact_bucket_path", "/", "/"),
         ("mlflow_artifact_bucket_path", "/a/b_c/", "/a/b_c/"),
@@ -235,3 +250,30 @@ def test_a_name_is_as_short_as_the_certificate_that_bootstrap_requests(length: i
 def test_any_name_is_told_or_passed_over(name: str) -> None:
     for problem in unknown_names([name, f"mlflow_{name}", f"mlfow_{name}"], SPEC):
         assert problem.remedy.startswith("there is no such input; did you mean mlflow_")
+
+
+@pytest.mark.parametrize("manage_dns", [False, "no", True, "yes", "maybe"])
+def test_zones_are_needed_by_those_who_manage_dns_records(manage_dns: bool | str) -> None:
+    zones = ("mlflow_zone_id", "mlflow_api_zone_id")
+    team = {name: value for name, value in GOOD.items() if name not in zones} | {"mlflow_manage_dns": manage_dns}
+    told = [problem.variable for problem in check(team, SPEC)[1]]
+    assert sorted(told) == sorted({False: (), "no": (), "maybe": (*zones, "mlflow_manage_dns")}.get(manage_dns, zones))
+
+
+def test_bootstrap_cannot_do_without_dns() -> None:
+    assert [problem.variable for problem in check({**GOOD, "mlflow_manage_dns": False}, SPEC, bootstrap=True)[1]] == ["mlflow_manage_dns"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"mlflow_policy_account_id": "123456789012", "mlflow_policy_region": "eu-west-1"}, []),
+        ({"mlflow_aws_account_id": "123456789012", "mlflow_aws_region": "eu-west-1", "mlflow_policy_account_id": "", "mlflow_policy_region": ""}, []),
+        ({"mlflow_policy_region": "eu-west-1"}, ["mlflow_policy_account_id: is missing: The account that the documents are for"]),
+        ({"mlflow_policy_account_id": "123456789012", "mlflow_policy_region": ""}, ["mlflow_policy_region: is missing: The region that the documents are for"]),
+        ({"mlflow_aws_account_id": "1", "mlflow_aws_region": "eu-west-1"}, ["mlflow_aws_account_id: '1': give the 12 digits of the account, in quotes"]),
+    ],
+)
+def test_the_playbook_policy_needs_an_account_and_a_region_and_nothing_of_a_stack(given: dict[str, t.Any], told: list[str]) -> None:
+    others = {"mlflow_dns_assume_role_arn": "arn:aws:iam::210987654321:role/dns", "mlflow_policy_name_prefix": "mlflow-"}
+    assert list(map(str, check_policy({**others, **given}, SPEC))) == told

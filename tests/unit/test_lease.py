@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import lease as lease_module
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import Holder, Lease, LeaseError, Verdict, decide, gone, started, this_host
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import Holder, Lease, LeaseError, Verdict, decide, is_dead, started, this_host
 
 BEGAN, NOW = 1000.0, 1060.0
 ME = Holder("ann@laptop", "Deploy MLflow", "boot pid:[1]", 10, 111, "/tmp/ansible-local-10abc")
@@ -47,20 +47,20 @@ def lease(holder: Holder, modified: float, *, released: bool = False) -> Lease:
     ],
 )
 def test_decide(last: Lease | None, verdict: Verdict) -> None:
-    assert decide(last, ME, began=BEGAN, now=NOW, broken="", gone=lambda holder: True) is verdict
+    assert decide(last, ME, began=BEGAN, now=NOW, broken="", is_dead=lambda holder: True) is verdict
 
 
 def test_a_run_that_lives_or_cannot_be_told_from_others_keeps_its_lease() -> None:
     last = lease(BEFORE_ME, 900)
-    assert decide(last, ME, began=BEGAN, now=NOW, broken="", gone=lambda holder: False) is Verdict.HELD
+    assert decide(last, ME, began=BEGAN, now=NOW, broken="", is_dead=lambda holder: False) is Verdict.HELD
     nowhere = ME._replace(host="", started=None)
     last = lease(NOWHERE, 900)
-    assert decide(last, nowhere, began=BEGAN, now=NOW, broken="", gone=lambda holder: True) is Verdict.HELD
+    assert decide(last, nowhere, began=BEGAN, now=NOW, broken="", is_dead=lambda holder: True) is Verdict.HELD
 
 
 @pytest.mark.parametrize(("broken", "verdict"), [("0a1b2c3d", Verdict.BROKEN), ("00000000", Verdict.HELD), (None, Verdict.HELD)])
 def test_a_lease_is_broken_by_its_own_id_only(broken: str | None, verdict: Verdict) -> None:
-    assert decide(lease(ELSEWHERE, 1050), ME, began=BEGAN, now=NOW, broken=broken, gone=lambda holder: False) is verdict
+    assert decide(lease(ELSEWHERE, 1050), ME, began=BEGAN, now=NOW, broken=broken, is_dead=lambda holder: False) is verdict
 
 
 def test_a_parameter_holds_a_whole_lease() -> None:
@@ -96,21 +96,21 @@ def test_a_process_is_told_by_its_start(sleeper: subprocess.Popen[bytes], tmp_pa
     since = started(sleeper.pid)
     assert this_host() and since is not None and started(os.getpid()) < since
     elsewhere = tmp_path / "removed"  # what a run leaves that ended in good order
-    assert not gone(holder(sleeper.pid, since, elsewhere))
-    assert gone(holder(sleeper.pid, since - 1, elsewhere))  # the number is another process's by now
+    assert not is_dead(holder(sleeper.pid, since, elsewhere))
+    assert is_dead(holder(sleeper.pid, since - 1, elsewhere))  # the number is another process's by now
     os.kill(sleeper.pid, signal.SIGKILL)
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert started(sleeper.pid) is None  # a zombie
-    assert gone(holder(sleeper.pid, since, elsewhere))
+    assert is_dead(holder(sleeper.pid, since, elsewhere))
 
 
 def test_a_run_has_not_died_as_long_as_a_module_of_it_is_at_work(sleeper: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = holder(sleeper.pid, 1, tmp_path)
     monkeypatch.setattr(lease_module, "LAST_CALLS", 0.5)
-    assert not gone(dead)
+    assert not is_dead(dead)
     monkeypatch.setattr(lease_module, "LAST_CALLS", 60)
     killed = time.monotonic()
     subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -9 {sleeper.pid}"])
-    assert gone(dead) and time.monotonic() - killed > 0.4
+    assert is_dead(dead) and time.monotonic() - killed > 0.4
     (tmp_path / "file").touch()
-    assert not gone(dead._replace(directory=str(tmp_path / "file")))  # whatever this is, it is no directory of a run
+    assert not is_dead(dead._replace(directory=str(tmp_path / "file")))  # whatever this is, it is no directory of a run

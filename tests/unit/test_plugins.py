@@ -28,6 +28,11 @@ def test_each_module_that_asks_aws_is_in_the_action_group():
     assert set(group) == names("modules") - WITHOUT_AWS
 
 
+def test_each_module_that_changes_tags_is_in_the_action_group_of_those():
+    group = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]["tagged"]
+    assert group == sorted(file.stem for file in (ROOT / "plugins" / "modules").glob("*.py") if "**TAGS" in file.read_text(encoding="utf-8"))
+
+
 def test_no_module_warns_through_its_base_class():
     """AnsibleAWSModule hands what it warns of to exit_json too, which ansible-core 2.23 takes no more: warn() of common.warnings does not."""
     files = (ROOT / "plugins").rglob("*.py")

@@ -8,6 +8,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rd
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import members
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.status import failure
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family, parse_version, version_change
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.windows import is_maintenance_window, windows_meet
 
 
 @pytest.mark.parametrize(
@@ -102,3 +103,39 @@ def test_status_of_a_cluster_that_may_become_available(status):
 )
 def test_status_of_a_cluster_that_never_does(status, remedy):
     assert remedy in failure(status, "x")
+
+
+@pytest.mark.parametrize(
+    ("window", "right"),
+    [
+        ("sun:04:30-sun:05:00", True),
+        ("Sun:23:45-Mon:00:15", True),
+        ("sun:23:45-mon:23:45", True),
+        ("sun:23:45-mon:23:46", False),
+        ("sun:04:30-sun:04:59", False),
+        ("sun:04:30-sat:04:30", False),
+        ("sun:24:00-mon:01:00", False),
+        ("04:30-05:30", False),
+        ("xyz:04:30-xyz:05:30", False),
+    ],
+)
+def test_a_maintenance_window_has_30_minutes_to_a_day(window, right):
+    assert is_maintenance_window(window) is right
+
+
+@pytest.mark.parametrize(
+    ("backup", "maintenance", "meet"),
+    [
+        ("03:00-04:00", "sun:04:00-sun:05:00", False),
+        ("03:00-04:00", "sun:03:59-sun:05:00", True),
+        ("05:00-06:00", "sun:04:00-sun:05:00", False),
+        ("04:59-06:00", "Sun:04:00-Sun:05:00", True),
+        ("04:10-04:40", "sun:04:00-sun:05:00", True),
+        ("23:30-00:30", "sun:23:00-sun:23:30", False),
+        ("23:30-00:30", "mon:00:00-mon:00:30", True),
+        ("00:00-00:30", "sun:23:30-mon:00:10", True),
+        ("12:00-12:30", "sun:04:00-mon:04:00", True),
+    ],
+)
+def test_windows_that_meet(backup, maintenance, meet):
+    assert windows_meet(backup, maintenance) is meet

@@ -51,6 +51,13 @@ DENIED = (
         f"{CI} may not ec2:CreateTags on arn:aws:ec2:eu-west-1:123456789012:security-group/*: allow this action in the caller's IAM policy "
         "(because no identity-based policy allows the ec2:CreateTags action)",
     ),
+    (
+        "AccessDenied",
+        f"User: {CI} is not authorized to access this resource",
+        "GetHostedZone",
+        f"{CI} may not GetHostedZone: give the ID of a hosted zone of this account, or, if it is in another one, set mlflow_dns_assume_role_arn, "
+        "or mlflow_manage_dns to false",
+    ),
     ("AccessDenied", "Access Denied", "PutBucketEncryption", "the caller may not s3:PutEncryptionConfiguration: allow this action in the caller's IAM policy"),
     ("AccessDenied", "Access Denied", "CreateBucket", "the caller may not s3:CreateBucket: allow this action in the caller's IAM policy"),
     ("403", "Forbidden", "HeadBucket", "the caller may not s3:ListBucket: allow this action in the caller's IAM policy"),
@@ -66,6 +73,15 @@ DENIED = (
         "service control policy",
         "RegisterTaskDefinition",
         f"{CI} may not iam:PassRole on arn:aws:iam::123456789012:role/x: ask whoever set this deny to lift it "
+        "(with an explicit deny in a service control policy)",
+    ),
+    (
+        "AccessDenied",
+        f"User: {CI} is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::123456789012:role/x with an explicit deny in a "
+        "service control policy",
+        "CreateRole",
+        f"{CI} may not iam:CreateRole on arn:aws:iam::123456789012:role/x: give the permissions boundary that the organisation demands as "
+        "mlflow_permissions_boundary_arn, and the path as mlflow_iam_role_path, or ask whoever set this deny to lift it "
         "(with an explicit deny in a service control policy)",
     ),
     (
@@ -154,7 +170,17 @@ def test_so_does_what_keeps_aws_from_being_asked(error: Exception, remedy: str) 
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
+        (
+            "UnableToGetUpstreamImageException: The image or images were unable to be pulled using the pull through cache rule.",
+            "mlflow_service_image_mirror_secret_arn",
+        ),
         ("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref ghcr.io/mlflow/mlflow:v9", "mlflow_service_image"),
+        (
+            "AccessDeniedException: The specified KMS key does not exist or is not allowed to be used with Arn 'arn:aws:logs:eu-west-1:1:log-group:g'",
+            "mlflow_service_log_kms_key_arn",
+        ),
+        ("ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: Connection timed out", "port 2049"),
+        ("ResourceInitializationError: failed to download env files: unable to download env files: AccessDenied", "mlflow_service_environment_files"),
         ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed", "mlflow_service_secrets"),
         ("OutOfMemoryError: Container killed due to memory usage", "mlflow_service_memory"),
         ("ECS did not start it: Capacity is unavailable at this time. Please try again later or in a different availability zone", "other zones"),

@@ -18,7 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import reconcile
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import SENSITIVE, UNKNOWN, diff, differences, fields, has_unknown
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored, owned_by_another
 
 US = {"managed-by": "us", "mlflow-stack": "team"}
 
@@ -42,6 +42,22 @@ US = {"managed-by": "us", "mlflow-stack": "team"}
 )
 def test_foreign(has: dict[str, str], ours: dict[str, str], expected: bool) -> None:
     assert owned_by_another(has, ours) is expected
+
+
+@pytest.mark.parametrize(
+    ("key", "ignored", "expected"),
+    [
+        ("cost", ["cost"], True),
+        ("cost-centre", ["cost"], False),
+        ("cost-centre", ["cost-"], True),
+        ("corp:owner", ["a", "corp:"], True),
+        ("corporate", ["corp:"], False),
+        ("Cost", ["cost"], False),
+        ("cost", [], False),
+    ],
+)
+def test_tags_of_others(key: str, ignored: list[str], expected: bool) -> None:
+    assert is_ignored(key, ignored) is expected
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ LAYERS = ("alb", "apigw", "ecs", "network", "rds", "s3")
 ROLES = (*LAYERS, "bootstrap")
 """All but the role ``mlflow``, whose variables are the inputs."""
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
-HEADER = ("hosts", "connection", "gather_facts", "module_defaults", "vars")
+HEADER = ("hosts", "gather_facts", "module_defaults", "vars")
 """What the plays of all playbooks have in common. Ansible includes tasks, and no part of a play."""
 
 
@@ -71,6 +71,16 @@ def test_a_layer_uses_inputs_and_what_the_role_mlflow_exports(role: str) -> None
     assert set(re.findall(r"(?<![\w'\"-])mlflow_\w+", texts(role))) <= inputs | exported("mlflow") | {"mlflow_version"}
 
 
+def test_a_list_or_a_dict_may_be_text_wherever_it_is_used() -> None:
+    """What surveys and `-e name='[…]'` give. A key of that name in the team file that `bootstrap` writes is no use."""
+    inputs = read(ROOT / "roles/mlflow/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    names = "|".join(name for name, option in inputs.items() if option["type"] in ("dict", "list"))
+    taken = re.compile(rf"\b({names})(:|( \| default\([^)]*\))? \| mlplatform\.mlflow_aws\.from_text\b)")
+    found = "\n".join(map(texts, (*ROLES, "mlflow")))
+    assert len(taken.findall(found)) > 20
+    assert re.findall(rf"\b(?:{names})\b.*", taken.sub("", found)) == []
+
+
 def test_nobody_can_give_what_the_role_mlflow_exports() -> None:
     found = _exported()
     assert {"mlflow_stack_tags", "mlflow_aws_connection", "mlflow_changes"} <= found.keys() <= _not_inputs(found)
@@ -89,15 +99,18 @@ def test_the_plays_of_all_playbooks_begin_alike() -> None:
         (play,) = read(file)
         play["module_defaults"].pop("group/amazon.aws.aws", None)
         heads.append({key: play[key] for key in HEADER})
+        assert not {"connection", "become", "remote_user"} & play.keys()  # the vars of an inventory win over these
     assert len(heads) >= 7 and all(head == heads[0] for head in heads)
+    own = {name: value for name, value in heads[0]["vars"].items() if name.startswith("ansible_")}
+    assert own == {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
 def test_what_needs_the_lease_gives_it_back() -> None:
-    """Whatever a play has changed, it ends with the release of the lease. A plan and `verify` change nothing and take none."""
+    """Whatever a play has changed, it ends with the release of the lease. A plan, `verify` and `policy` change nothing in AWS and take none."""
     endings = {}
     for file in PLAYBOOKS:
         (play,) = read(file)
-        if not play.get("check_mode"):
+        if not play.get("check_mode") and file.stem != "policy":
             endings[file.stem] = play["tasks"][-1]["always"]
     assert len(endings) >= 5 and all(ending == endings["site"] for ending in endings.values())
 

@@ -93,3 +93,8 @@ def test_names_what_is_no_cidr() -> None:
 @pytest.mark.parametrize(("cidrs", "single"), [(["10.0.0.0/8", "::/0"], ["10.0.0.0/8", "::/0"]), ([], []), (None, [None])])
 def test_each_block_is_a_rule_of_its_own(cidrs: list[str] | None, single: list[str | None]) -> None:
     assert [rule["cidr"] for rule in single_rules([{"cidrs": cidrs, "from_port": 1}])] == single
+
+
+def test_prefix_lists_stand_beside_blocks() -> None:
+    rules = single_rules([{"cidrs": ["10.0.0.0/8"], "prefix_list_ids": ["pl-1", "pl-2"], "security_group": None, "from_port": 1}])
+    assert [(rule["cidr"], rule["prefix_list_id"]) for rule in rules] == [("10.0.0.0/8", None), (None, "pl-1"), (None, "pl-2")]

@@ -10,5 +10,5 @@ import typing as t
 Arguments = dict[str, dict[str, t.Any]]
 
 STATE: Arguments = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
-TAGS: Arguments = {"tags": {"type": "dict", "default": {}}}
+TAGS: Arguments = {"tags": {"type": "dict", "default": {}}, "ignore_tags": {"type": "list", "elements": "str", "default": []}}
 WAIT: Arguments = {"wait": {"type": "bool", "default": True}}

@@ -1,7 +1,8 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the role that a run takes on for all its calls (``mlflow_aws_assume_role_arn``), in sessions that botocore renews.
+"""PRIVATE: the role that a run takes on for all its calls (``mlflow_aws_assume_role_arn``), and with that, or else with its own credentials,
+the one for those to Route 53 (``mlflow_dns_assume_role_arn``), in sessions that botocore renews.
 
 Each module of a run is a process of its own. They share the session through a directory of the run that its user alone can
 read and that Ansible removes at the end.
@@ -26,6 +27,8 @@ except ImportError:  # AnsibleAWSModule reports the missing library
 
 ROLE = "MLPLATFORM_MLFLOW_AWS_ROLE"
 """The variable of the environment by which an action plugin names the directory of the run's role, where it has one."""
+DNS_ROLE = "MLPLATFORM_MLFLOW_AWS_DNS_ROLE"
+"""As ROLE, for the role of the account that has the hosted zones."""
 SPARE = 300
 """Seconds before the end of a session from which nobody begins with it: AWS gives one of 900 at least."""
 KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")

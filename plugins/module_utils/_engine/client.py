@@ -18,7 +18,6 @@ from ansible.module_utils.common.parameters import set_fallbacks
 try:
     from botocore.config import Config
     from botocore.loaders import Loader
-    from botocore.session import Session
 
     HAS_BOTOCORE = True
 except ImportError:  # AnsibleAWSModule reports the missing library
@@ -29,7 +28,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.exceptions import Ansib
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import retries
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import KEYS, ROLE, Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.assumed_role import DNS_ROLE, KEYS, ROLE, Role
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.credentials import UnattendedSession
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import (
     AwsError,
     BotoCoreError,
@@ -47,7 +47,7 @@ MAX_IN_FLIGHT = 8
 CONSISTENCY_WINDOW = 15
 """Seconds after a change for which AWS may go on to show what was before: far longer than it takes as a rule."""
 
-SERVICES = ("acm apigatewayv2 application-autoscaling cognito-idp ec2 ecs elbv2 iam kms lambda logs rds route53 s3 secretsmanager sts").split()
+SERVICES = ("acm apigatewayv2 application-autoscaling cognito-idp ec2 ecr ecs elbv2 iam kms lambda logs rds route53 s3 secretsmanager sts").split()
 
 OPTIONAL = ("service-quotas",)
 """Services without which a run is as good: where there is no way to them, nobody waits for it."""
@@ -60,25 +60,28 @@ def _loader() -> Loader:
     return Loader()
 
 
-def _session(profile: str | None) -> Session:
-    session = Session()
+def _session(profile: str | None) -> UnattendedSession:
+    session = UnattendedSession()
     session.register_component("data_loader", _loader())
     if profile:
         session.set_config_variable("profile", profile)
     return session
 
 
-def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str], role: tuple[Role, str] | None = None) -> dict[str, t.Any]:
-    """Clients by service. ``connection`` holds what get_aws_connection_info() says: region, endpoint, credentials."""
+def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str], roles: t.Iterable[tuple[Role, str]] = ()) -> dict[str, t.Any]:
+    """Clients by service. ``connection`` holds what get_aws_connection_info() says: region, endpoint, credentials. Of the ``roles`` each
+    takes on the next, and with the last the calls are made.
+    """
     arguments = dict(connection)
     profile = arguments.pop("profile_name", None)
     session = _session(profile)
     own = arguments.pop("aws_config", None) or Config()
     config = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=MAX_IN_FLIGHT, connect_timeout=10).merge(own)
-    if role:
+    for role, directory in roles:
         given = {key: arguments.pop(key, None) for key in KEYS}
-        credentials = role[0].credentials(_session(profile), given, role[1], config=config, **arguments)
-        role[0].assume(session, credentials)
+        credentials = role.credentials(session, given, directory, config=config, **arguments)
+        session = _session(profile)
+        role.assume(session, credentials)
     clients = {}
     for service in services:
         optional = service in OPTIONAL
@@ -156,7 +159,7 @@ class Aws:
         self._locks: dict[t.Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
         self._connection = _connection(module)
-        self._role = Role.noted(os.environ.get(ROLE))
+        self._role, self._dns_role = (Role.noted(os.environ.get(variable)) for variable in (ROLE, DNS_ROLE))
         reusable = not self._role and (_prepared.connection, _prepared.environment) == (self._connection, _environment())
         self._prepared = _prepared.clients if reusable else {}
 
@@ -165,13 +168,18 @@ class Aws:
         with self._lock:  # botocore creates clients in one thread only; a client serves all
             if service not in self._clients:
                 try:
-                    client = self._prepared.get(service) or _create_clients(self._connection, [service], self._role)[service]
+                    client = self._create(service)
                 except NoRegionError:
                     raise AwsError("no region is set: give mlflow_aws_region (or the option region), or set AWS_DEFAULT_REGION") from None
                 for hook in self.hooks:
                     hook.attach(client)
                 self._clients[service] = client
             return self._clients[service]
+
+    def _create(self, service: str) -> t.Any:
+        roles = [role for role in (self._role, self._dns_role if service == "route53" else None) if role]
+        prepared = None if roles else self._prepared.get(service)
+        return prepared or _create_clients(self._connection, [service], roles)[service]
 
     def once(self, key: t.Hashable, read: t.Callable[[], t.Any]) -> t.Any:
         """What ``read`` returns, asked for once in this run however many resources need it."""

@@ -56,7 +56,7 @@ def error_code(error: BaseException) -> str:
 def explain(error: BaseException) -> str:
     """What AWS refused and what to do about it; for a missing permission, the IAM action and the resource."""
     if not isinstance(error, ClientError):
-        return with_remedy(f"{type(error).__name__}: {error}")
+        return with_remedy(f"{type(error).__name__}: {' '.join(str(error).split())}")  # a program's own words may be many lines
     code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "").strip()
     if code in NOT_ALLOWED:
@@ -83,7 +83,7 @@ _NOT_FOUND_CODES = ("404", "ClientException")  # of HeadBucket, and of DescribeT
 _NOT_FOUND_YET = re.compile(
     r"not found|(do|does) not exist|doesn't exist|cannot be (found|assumed)|unable to (assume|retrieve listener)"
     r"|does not have an associated load balancer|^Invalid (security group|[\w ]+ identifier specified)|^Role is not valid"
-    r"|^Missing necessary credentials|create service linked role\. Otherwise wait|invalid for CreateGrant",
+    r"|^Missing necessary credentials|create service linked role\. Otherwise wait|invalid for CreateGrant|required permissions for: ENHANCED_MONITORING",
     re.IGNORECASE,
 )
 """Of messages whose codes say nothing. A service that creates its service-linked role cannot use it at once, and KMS gives a function with

@@ -19,9 +19,14 @@ def use(remedies: Remedies) -> None:
     _remedies = remedies
 
 
+def _remedy(text: str) -> str | None:
+    """The first that matches."""
+    return next((remedy for pattern, remedy in _remedies if re.search(pattern, text)), None)
+
+
 def with_remedy(text: str) -> str:
     """What AWS said, with what to do about it: the first remedy that matches, unless the text says it already."""
-    remedy = next((remedy for pattern, remedy in _remedies if re.search(pattern, text)), None)
+    remedy = _remedy(text)
     if remedy is None or remedy in text:
         return text
     return f"{text}\n  {remedy}" if "\n" in text else f"{text.rstrip('.')}: {remedy}"
@@ -55,7 +60,11 @@ def denied(code: str, operation: str, message: str) -> str:
     reason = re.search(r"(because .+|with an explicit deny .+)", said)
     service = {"UnauthorizedOperation": "ec2:", "AccessDenied": "s3:" if "Bucket" in operation or "Object" in operation else ""}.get(code, "")
     named = action.group(1) if action else _ACTIONS.get(operation, service + operation)
-    remedy = "ask whoever set this deny to lift it" if reason and "explicit deny" in reason.group(1) else "allow this action in the caller's IAM policy"
+    remedy = "allow this action in the caller's IAM policy"
+    if reason and "explicit deny" in reason.group(1):
+        remedy = _remedy(f"explicit deny of {named}") or "ask whoever set this deny to lift it"
+    elif not action:
+        remedy = _remedy(said) or remedy
     return (
         f"{who.group(1) if who else 'the caller'} may not {named}{' on ' + resource.group(1) if resource else ''}: {remedy}"
         f"{' (' + reason.group(1).strip().rstrip('.') + ')' if reason else ''}"

@@ -30,7 +30,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import backoff, denies_new_role
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import Change, SENSITIVE, State, differences, fields, has_unknown
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, change_tags, owned_by_another, owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, change_tags, is_ignored, owned_by_another, owner_tags
 
 
 class Resource:
@@ -123,6 +123,10 @@ class Resource:
         """Resources inside this one, known once it was read: those wanted, and as absent those that are not."""
         return ()
 
+    def kept_because(self) -> str:
+        """Why it is not removed although that is asked for, if so: what others have put into it. Its own children are removed all the same."""
+        return ""
+
     def newly_created(self) -> bool:
         """Whether this run made it, or would make it: then nothing can be inside it yet."""
         return self.change is not None and self.change["action"] in ("create", "replace")
@@ -139,6 +143,11 @@ class Resource:
         if self.state is None:
             raise AssertionError(f"nothing is known of {self.kind} {self.name}")
         return self.state
+
+    @property
+    def ignored_tags(self) -> list[str]:
+        """The tags that are others' to set: keys, and beginnings of keys."""
+        return self.aws.module.params.get("ignore_tags") or []
 
     def read(self) -> None:
         """Read all of it before it is this resource's turn: what AWS has of it does not depend on what is reconciled first."""
@@ -182,6 +191,8 @@ class Resource:
         desired = self.desired()
         if self.tags is not None:
             desired["tags"] = {**self.tags, **desired.get("tags", {})}
+        if before and desired.get("tags") is not None:
+            desired["tags"] = {**self._others_tags(before), **desired["tags"]}
         if not self.aws.check_mode and has_unknown(desired):
             raise AwsError("a value is not known although everything it depends on exists: please report this")
         changes = differences(before, desired)
@@ -211,6 +222,10 @@ class Resource:
                     self.wait_ready()
         if not replaced:
             self.child_resources = self._read_children()
+
+    def _others_tags(self, before: State) -> dict[str, str]:
+        """The tags of others that it has and keeps, also where another takes its place."""
+        return {key: value for key, value in (before.get("tags") or {}).items() if is_ignored(key, self.ignored_tags)}
 
     def _apply(self, action: str, before: State | None, desired: State, changes: State) -> None:
         if before is not None:
@@ -274,6 +289,9 @@ class Resource:
         for child in reversed(self.child_resources):
             child.absent = True
             child.reconcile()
+        if reason := self.kept_because():
+            warn(f"{self.kind} {self.name} is kept: {reason}")
+            return
         self._note("delete", before, {})
         if not self.aws.check_mode and not self._deleted_with_parent():
             with self._stale_on_conflict(there=True):

@@ -16,9 +16,14 @@ OWNER_TAGS = ("managed-by", "mlflow-stack")
 """The tags that say whose a resource is: a resource of the right name that has neither is somebody else's."""
 
 
+def own_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags without those that AWS itself sets (``aws:…``), which nobody can change."""
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+
+
 def tag_dict(tags: t.Iterable[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
-    """AWS's list of tags as a dict, without the tags that AWS itself sets (``aws:…``), which nobody can change."""
-    return {tag[key]: tag[value] for tag in tags if not tag[key].startswith("aws:")}
+    """AWS's list of tags as a dict, without those that AWS itself sets."""
+    return own_tags({tag[key]: tag[value] for tag in tags})
 
 
 def tag_list(tags: dict[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
@@ -38,6 +43,11 @@ def change_tags(client: t.Any, resource: str, to_set: dict[str, str], to_unset: 
             as_list = tags is to_set and members[what].type_name == "list"
             value = tag_list(to_set, *members[what].member.members) if as_list else tags
             getattr(client, xform_name(operation))(**{which: resource, what: value})
+
+
+def is_ignored(key: str, ignored: t.Iterable[str]) -> bool:
+    """Whether a tag is others' to set: its key is among those ``ignored``, or begins with one of them that ends in ``-`` or ``:``."""
+    return any(key == each or (each.endswith(("-", ":")) and key.startswith(each)) for each in ignored)
 
 
 def owner_tags(tags: dict[str, str] | None) -> dict[str, str]:

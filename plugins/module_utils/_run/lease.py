@@ -121,7 +121,7 @@ class Verdict(enum.Enum):
     CHANGED = "another run had it since this one began to read"
 
 
-def decide(last: Lease | None, me: Holder, *, began: float, now: float, broken: str | None, gone: t.Callable[[Holder], bool]) -> Verdict:
+def decide(last: Lease | None, me: Holder, *, began: float, now: float, broken: str | None, is_dead: t.Callable[[Holder], bool]) -> Verdict:
     """Whether ``me``, which began to read the stack at ``began``, may take the next lease at ``now``, both by AWS's clock."""
     if last is None:
         return Verdict.FREE
@@ -131,7 +131,7 @@ def decide(last: Lease | None, me: Holder, *, began: float, now: float, broken: 
         return Verdict.CHANGED if last.modified > began else Verdict.FREE
     if last.id == broken:
         return Verdict.BROKEN
-    if now < last.expires and not (me.host and last.holder.host == me.host and gone(last.holder)):
+    if now < last.expires and not (me.host and last.holder.host == me.host and is_dead(last.holder)):
         return Verdict.HELD
     if last.modified > began:
         return Verdict.CHANGED
@@ -156,7 +156,7 @@ def started(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])  # a zombie has died
 
 
-def gone(holder: Holder) -> bool:
+def is_dead(holder: Holder) -> bool:
     """Whether a run of this host has died, and all calls that it had under way have ended: its modules may outlive it."""
     if started(holder.pid) == holder.started:
         return False
@@ -297,7 +297,7 @@ class LeaseManager(Hook):
                     f"the lease of the stack {self._option['stack']} cannot be taken: {error}. "
                     "A run changes a stack from the host and as the user that it was started by: use the connection local"
                 ) from None
-            fcntl.flock(self._at_work, fcntl.LOCK_SH)  # as long as this process lives, see gone()
+            fcntl.flock(self._at_work, fcntl.LOCK_SH)  # as long as this process lives, see is_dead()
         if self._me.host and (self._me.started is None or started(self._me.pid) != self._me.started):
             raise LeaseError(f"the run of process {self._me.pid} has ended")
 
@@ -329,7 +329,7 @@ class LeaseManager(Hook):
             last = max(leases, default=None)
             if again and not last:
                 return
-            verdict = decide(last, self._me, began=now - (time.time() - self._option["began"]), now=now, broken=self._option["break"], gone=gone)
+            verdict = decide(last, self._me, began=now - (time.time() - self._option["began"]), now=now, broken=self._option["break"], is_dead=is_dead)
             if last and verdict is Verdict.HELD:
                 raise LeaseError(
                     f"another run has the lease of the stack {stack}: {last}. This run has changed nothing. Wait for the other to end; "

@@ -28,7 +28,7 @@ RESPONSES = "MLPLATFORM_MLFLOW_AWS_RESPONSES"
 
 LASTING = 300
 """Seconds after which an answer counts for nothing: a run of many stacks may come to a module late."""
-SECRET = ("GetSecretValue", "DescribeUserPoolClient")
+SECRET = ("GetSecretValue", "GetObject", "DescribeUserPoolClient")
 """Operations whose answers are never kept, because they hold a secret."""
 
 Answer = tuple[int, bytes]

@@ -11,6 +11,7 @@ from functools import partial
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 
 Bounds = tuple[t.Optional[int], t.Optional[int]]
 
@@ -110,7 +111,7 @@ class Target(Resource):
             "arn": arn,
             "capacity": {"min": bounds[0], "max": bounds[1]},
             "suspended": self.suspended,
-            "tags": client.list_tags_for_resource(ResourceARN=arn)["Tags"],
+            "tags": own_tags(client.list_tags_for_resource(ResourceARN=arn)["Tags"]),
         }
 
     def desired(self) -> State:

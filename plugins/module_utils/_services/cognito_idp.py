@@ -10,7 +10,14 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State, has_unknown
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags, owner_tags
+
+
+PASSWORD_LENGTH = 14
+"""Of a new pool, unless told. An existing one keeps its own."""
+MFA = {"disabled": "OFF", "optional": "OPTIONAL", "required": "ON"}
+THREAT_PROTECTION = {"disabled": "OFF", "audit": "AUDIT", "enforced": "ENFORCED"}
+"""Our words, and Cognito's."""
 
 
 class UserPool(Resource):
@@ -24,29 +31,54 @@ class UserPool(Resource):
             if pool["Name"] != self.name:
                 continue
             described = cognito.describe_user_pool(UserPoolId=pool["Id"])["UserPool"]
-            tags = described.get("UserPoolTags", {})
+            tags = own_tags(described.get("UserPoolTags", {}))
             if owner_tags(self.tags).items() <= tags.items():
                 return {
                     "id": pool["Id"],
                     "arn": described["Arn"],
                     "allow_admin_create_user_only": described["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"],
                     "deletion_protection": described.get("DeletionProtection") == "ACTIVE",
+                    "password_minimum_length": described.get("Policies", {}).get("PasswordPolicy", {}).get("MinimumLength"),
+                    "mfa": _ours(MFA, described.get("MfaConfiguration")),
+                    "threat_protection": _ours(THREAT_PROTECTION, described.get("UserPoolAddOns", {}).get("AdvancedSecurityMode")),
                     "tags": tags,
                     "described": described,
                 }
         return None
 
     def desired(self) -> State:
-        return {k: self.spec[k] for k in ("allow_admin_create_user_only", "deletion_protection")}
+        names = ("allow_admin_create_user_only", "deletion_protection", "password_minimum_length", "mfa", "threat_protection")
+        return {name: self.spec[name] for name in names}
 
     def unknown(self) -> State:
         return {"id": UNKNOWN, "arn": UNKNOWN}
 
     def create(self, desired: State) -> State:
-        answer = self.aws.client("cognito-idp").create_user_pool(PoolName=self.name, UserPoolTags=desired["tags"], **_settings(desired))
-        return {"id": answer["UserPool"]["Id"], "arn": answer["UserPool"]["Arn"]}
+        kinds = ("RequireUppercase", "RequireLowercase", "RequireNumbers", "RequireSymbols")
+        password = {"MinimumLength": PASSWORD_LENGTH, **dict.fromkeys(kinds, True), "TemporaryPasswordValidityDays": 7}
+        settings = _settings(desired, {"PasswordPolicy": password})
+        answer = self.aws.client("cognito-idp").create_user_pool(
+            PoolName=self.name, UserPoolTags=desired["tags"], **{"Policies": {"PasswordPolicy": password}, **settings}
+        )
+        state = {"id": answer["UserPool"]["Id"], "arn": answer["UserPool"]["Arn"]}
+        if desired["mfa"] not in (None, "disabled"):
+            self._set_mfa(state["id"], desired["mfa"])
+        return state
+
+    def _set_mfa(self, pool_id: str, mfa: str) -> None:
+        """By authenticator apps; what else the pool takes for a second factor it goes on to take."""
+        cognito = self.aws.client("cognito-idp")
+        there = {k: v for k, v in cognito.get_user_pool_mfa_config(UserPoolId=pool_id).items() if k in _settable(cognito, "SetUserPoolMfaConfig")}
+        factors = {} if mfa == "disabled" else {**there, "SoftwareTokenMfaConfiguration": {"Enabled": True}}
+        cognito.set_user_pool_mfa_config(UserPoolId=pool_id, **{**factors, "MfaConfiguration": MFA[mfa]})
 
     def update(self, before: State, changes: State) -> None:
+        if changes.keys() - {"mfa"}:
+            self._update(before, changes)
+        if "mfa" in changes:
+            self._set_mfa(before["id"], changes["mfa"])
+
+    def _update(self, before: State, changes: State) -> None:
         """UpdateUserPool resets what it is not given, so everything that was there is sent again.
 
         It takes MFA by other means than SMS from SetUserPoolMfaConfig only, and turns it off where it is not told of it.
@@ -55,7 +87,8 @@ class UserPool(Resource):
         kept = {k: v for k, v in described.items() if k in _settable(cognito, "UpdateUserPool") and k != "PoolName"}
         if "SmsConfiguration" not in kept:
             kept.pop("MfaConfiguration", None)
-        wanted = _settings({**before, **changes})
+        managed = {name: changes.get(name) for name in ("password_minimum_length", "threat_protection")}
+        wanted = _settings({**before, **changes, **managed}, described.get("Policies", {}))
         wanted["AdminCreateUserConfig"] = {**described.get("AdminCreateUserConfig", {}), **wanted["AdminCreateUserConfig"]}
         wanted["AdminCreateUserConfig"].pop("UnusedAccountValidityDays", None)  # Cognito refuses it beside the password policy
         secured = described.get("MfaConfiguration", "OFF") != "OFF" and not self.absent
@@ -71,7 +104,16 @@ class UserPool(Resource):
         self.aws.client("cognito-idp").delete_user_pool(UserPoolId=before["id"])
 
     def warn(self, before: State | None, changes: State) -> list[str]:
-        return ["every account in the pool is deleted"] if self.absent else []
+        if self.absent:
+            return ["every account in the pool is deleted"]
+        warnings = []
+        if before and changes.get("mfa") == "required":
+            warnings.append("who has no authenticator app has to set one up at the next sign-in, and programs that sign in with user and password are cut off")
+        if before and changes.get("mfa") == "disabled":
+            warnings.append("from now on a password is enough to sign in")
+        if changes.get("threat_protection") in ("audit", "enforced"):
+            warnings.append("the pool moves to Cognito's feature plan Plus, which costs more for each active user")
+        return warnings
 
     def children(self) -> list[Resource]:
         clients: list[Resource] = [Client(self.aws, spec["name"], spec, parent=self, absent=self.absent) for spec in self.spec["clients"]]
@@ -86,11 +128,23 @@ def _settable(client: t.Any, operation: str) -> t.Container[str]:
     return client.meta.service_model.operation_model(operation).input_shape.members
 
 
-def _settings(wanted: State) -> State:
-    return {
+def _ours(words: dict[str, str], theirs: str | None) -> str:
+    return next((word for word, other in words.items() if other == theirs), "disabled")
+
+
+def _settings(wanted: State, policies: State) -> State:
+    """What CreateUserPool and UpdateUserPool take; of ``policies``, those that there are, the length of passwords is changed, where it is given."""
+    settings: State = {
         "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": wanted["allow_admin_create_user_only"]},
         "DeletionProtection": "ACTIVE" if wanted["deletion_protection"] else "INACTIVE",
     }
+    if wanted["password_minimum_length"] is not None:
+        length = {"MinimumLength": wanted["password_minimum_length"]}
+        settings["Policies"] = {**policies, "PasswordPolicy": {**policies.get("PasswordPolicy", {}), **length}}
+    if wanted["threat_protection"] is not None:
+        settings["UserPoolAddOns"] = {"AdvancedSecurityMode": THREAT_PROTECTION[wanted["threat_protection"]]}
+        settings["UserPoolTier"] = "ESSENTIALS" if wanted["threat_protection"] == "disabled" else "PLUS"
+    return settings
 
 
 class Client(Resource):

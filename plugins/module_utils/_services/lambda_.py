@@ -17,6 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import Role
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 
@@ -110,7 +111,7 @@ class Function(Resource):
             return None
         if "TagsError" in answer:
             raise AwsError(f"its tags cannot be read: {answer['TagsError'].get('Message')}")
-        tags = {k: v for k, v in answer.get("Tags", {}).items() if not k.startswith("aws:")}
+        tags = own_tags(answer.get("Tags", {}))
         return {**normal(answer["Configuration"]), "tags": tags}
 
     def desired(self) -> State:
@@ -169,8 +170,12 @@ class Function(Resource):
 
 
 def function_to_remove(aws: Aws, spec: State, tags: dict[str, str]) -> list[Resource]:
-    """As absent, a function, its execution role and its log group, by their names: ``name``, ``role`` and ``log_group``."""
-    role = Role(aws, spec["role"], {"inline_policies": {}, "managed_policies": []}, tags=tags, absent=True) if spec["role"] else None
+    """As absent, a function, its execution role and its log group, by their names: ``name``, ``role`` and ``log_group``. Of the role, what
+    others have added to its own ``role_policies`` stays, where these are named.
+    """
+    own = spec["role_policies"]
+    policies: State = {"inline_policies": None, "managed_policies": None} if own is None else {"inline_policies": dict.fromkeys(own), "managed_policies": []}
+    role = Role(aws, spec["role"], policies, tags=tags, absent=True) if spec["role"] else None
     group = LogGroup(aws, spec["log_group"], {"account_id": aws.account_id}, tags=tags, absent=True) if spec["log_group"] else None
     used = [each for each in (role, group) if each]
     return [Function(aws, spec["name"], tags=tags, needs=used, absent=True), *used]

@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 
 LOG_GROUP: Arguments = {"name": {"type": "str", "required": True}, "retention_in_days": {"type": "int"}, "kms_key_id": {"type": "str", "no_log": False}}
 """The options of one log group: what the ``spec`` of a `LogGroup` holds, besides ``account_id``."""
+
+
+KEY = "mlflow-log-key"
+"""The tag of a log group whose key a run has associated. A key that somebody else has associated stays where none is given."""
 
 
 class LogGroup(Resource):
@@ -23,6 +30,10 @@ class LogGroup(Resource):
     kind = "logs_log_group"
     service = "logs"
 
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.keyed = False  # whether a run has associated its key
+
     def describe(self) -> State | None:
         groups, tags = run_concurrently(
             lambda: self.aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name),
@@ -31,12 +42,9 @@ class LogGroup(Resource):
         group = next((g for g in groups if g["logGroupName"] == self.name), None)
         if group is None:
             return None
-        return {
-            "arn": self._arn(),
-            "retention_in_days": group.get("retentionInDays"),
-            "kms_key_id": group.get("kmsKeyId"),
-            "tags": tags["tags"] if tags else {},
-        }
+        named = own_tags(tags["tags"]) if tags else {}
+        self.keyed = named.pop(KEY, None) is not None
+        return {"arn": self._arn(), "retention_in_days": group.get("retentionInDays"), "kms_key_id": group.get("kmsKeyId", ""), "tags": named}
 
     def prefetch(self) -> None:
         if not self.absent:  # until what writes to it is gone, AWS may create it
@@ -47,21 +55,31 @@ class LogGroup(Resource):
         return f"arn:{self.aws.partition}:logs:{self.aws.region}:{account}:log-group:{self.name}"
 
     def desired(self) -> State:
-        return {"retention_in_days": self.spec["retention_in_days"], "kms_key_id": self.spec["kms_key_id"]}
+        key = self.spec["kms_key_id"]
+        return {"retention_in_days": self.spec["retention_in_days"], "kms_key_id": key if key or self.keyed else None}
 
     def unknown(self) -> State:
         return {"arn": self._arn()}
 
     def create(self, desired: State) -> State:
-        key = {"kmsKeyId": desired["kms_key_id"]} if desired["kms_key_id"] else {}
-        self.aws.client("logs").create_log_group(logGroupName=self.name, tags=desired["tags"], **key)
+        key, tags = ({"kmsKeyId": desired["kms_key_id"]}, {KEY: "true"}) if desired["kms_key_id"] else ({}, {})
+        self.aws.client("logs").create_log_group(logGroupName=self.name, tags={**desired["tags"], **tags}, **key)
         self._set_retention(desired)
         return self.unknown()  # CreateLogGroup answers nothing
 
     def update(self, before: State, changes: State) -> None:
         self._set_retention(changes)
-        if changes.get("kms_key_id"):
-            self.aws.client("logs").associate_kms_key(logGroupName=self.name, kmsKeyId=changes["kms_key_id"])
+        if "kms_key_id" in changes:
+            self._set_key(changes["kms_key_id"])
+
+    def _set_key(self, key: str) -> None:
+        logs = self.aws.client("logs")
+        if key:
+            logs.tag_resource(resourceArn=self._arn(), tags={KEY: "true"})
+            logs.associate_kms_key(logGroupName=self.name, kmsKeyId=key)
+        else:
+            logs.disassociate_kms_key(logGroupName=self.name)
+            logs.untag_resource(resourceArn=self._arn(), tagKeys=[KEY])
 
     def _set_retention(self, fields: State) -> None:
         days = fields.get("retention_in_days")
@@ -71,10 +89,13 @@ class LogGroup(Resource):
     def warn(self, before: State | None, changes: State) -> list[str]:
         if self.absent:
             return ["its logs are deleted"]
-        previous, days = (before or {}).get("retention_in_days"), changes.get("retention_in_days")
-        if before and days and (previous is None or days < previous):
-            return [f"logs that are older than {days} days are deleted"]
-        return []
+        if before is None:
+            return []
+        previous, days, key = before["retention_in_days"], changes.get("retention_in_days"), before["kms_key_id"]
+        return [
+            *([f"logs that are older than {days} days are deleted"] if days and (previous is None or days < previous) else []),
+            *([f"what was logged until now can be read only as long as the key {key} is enabled"] if key and "kms_key_id" in changes else []),
+        ]
 
     def delete(self, before: State) -> None:
         self.aws.client("logs").delete_log_group(logGroupName=self.name)

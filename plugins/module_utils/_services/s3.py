@@ -15,7 +15,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, tag_dict, tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, owner_tags, tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.policy_document import normal_policy
 
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -31,6 +31,9 @@ BATCH = 1000
 """The maximum number of objects that one DeleteObjects takes."""
 
 FOR_EVER = float("inf")
+
+ACCESS_LOGS_TAG = "mlflow-access-logs"
+"""The tag of a bucket that names the bucket for its access logs which the stack has chosen: logging that others have turned on is theirs."""
 
 
 def normal_lifecycle(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
@@ -99,17 +102,24 @@ class Bucket(Resource):
 
     kind = "s3_bucket"
     tags: dict[str, str]
-    settings = ("public_access_block", "object_ownership", "versioning", "encryption", "lifecycle_rules", "policy")
+    settings = ("public_access_block", "object_ownership", "versioning", "encryption", "lifecycle_rules", "policy", "access_logs")
     """In the order in which a new bucket gets them: closed before a policy says who may come in."""
+
+    logs_are_ours = False
+    """Whether access is logged because the stack was once told so, and is no longer."""
 
     def describe(self) -> State | None:
         managed = [name for name in self.settings if self.spec[name] is not None]
         head, tags, *values = run_concurrently(self._head, self._get_tags, *(getattr(self, f"_get_{name}") for name in managed))
         if head is None:
             return None
-        if not tags and self._was_begun():
-            tags = {STACK: self.tags[STACK]}  # it is ours, and has to get its tags
-        return {"arn": self.arn, "tags": tags, **dict(zip(managed, values, strict=True))}
+        state = {"arn": self.arn, "tags": tags, **dict(zip(managed, values, strict=True))}
+        if ACCESS_LOGS_TAG in tags and self.spec["access_logs"] is None:
+            state["access_logs"] = self._get_access_logs()
+            self.logs_are_ours = state["access_logs"].get("bucket") == tags[ACCESS_LOGS_TAG]
+        if not owner_tags(tags) and self._was_begun():
+            state["tags"] = {**tags, STACK: self.tags[STACK]}  # it is ours, and has to get its tags
+        return state
 
     def _head(self) -> dict[str, t.Any] | None:
         """HeadBucket's answer, if there is a bucket that can be ours."""
@@ -170,8 +180,16 @@ class Bucket(Resource):
         answer = self._ask("get_bucket_policy", "NoSuchBucketPolicy")
         return normal_policy(json.loads(answer["Policy"])) if answer else {}
 
+    def _get_access_logs(self) -> dict[str, str]:
+        answer = (self._ask("get_bucket_logging", "NoSuchBucket") or {}).get("LoggingEnabled")
+        return {"bucket": answer["TargetBucket"], "prefix": answer.get("TargetPrefix", "")} if answer else {}
+
     def desired(self) -> State:
         wanted = {name: self.spec[name] for name in self.settings}
+        if wanted["access_logs"]:
+            wanted["tags"] = {ACCESS_LOGS_TAG: wanted["access_logs"]["bucket"]}
+        elif self.logs_are_ours:
+            wanted["access_logs"] = {}
         if wanted["policy"]:
             wanted["policy"] = normal_policy(wanted["policy"])
         if wanted["lifecycle_rules"]:
@@ -195,7 +213,8 @@ class Bucket(Resource):
                 raise
             self._record_creation()
             self._create(configuration)
-            self._tag(tags)
+            there = self._get_tags() if self.ignored_tags else {}  # others may have been faster
+            self._tag({**self._others_tags({"tags": there}), **tags})
         self.update({}, {name: value for name, value in desired.items() if value is not None})
 
     def _create(self, configuration: dict[str, t.Any]) -> None:
@@ -255,6 +274,10 @@ class Bucket(Resource):
         else:
             self._call("delete_bucket_policy")
 
+    def _put_access_logs(self, target: dict[str, str]) -> None:
+        enabled = {"LoggingEnabled": {"TargetBucket": target["bucket"], "TargetPrefix": target["prefix"]}} if target else {}
+        self._call("put_bucket_logging", BucketLoggingStatus=enabled)
+
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         kept = {key: value for key, value in before["tags"].items() if key not in to_unset}
         self._tag({**kept, **to_set})
@@ -287,6 +310,8 @@ class Bucket(Resource):
             warnings.append("what is overwritten or deleted from now on cannot be brought back")
         if changes.get("public_access_block") is False:
             warnings.append("its objects can be made public")
+        if changes.get("access_logs") == {}:
+            warnings.append("access to it is no longer logged")
         sooner = shorter_lives(before.get("lifecycle_rules") or [], changes.get("lifecycle_rules") or [])
         if sooner:
             warnings.append(f"lifecycle_rules: {', '.join(sooner)}: objects or versions of them are deleted earlier, those that are there too")

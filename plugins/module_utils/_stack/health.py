@@ -14,10 +14,9 @@ from functools import partial
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, MAX_IN_FLIGHT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, explain
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another, tag_dict
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import PREPARED_TAG, SCHEMA_TAG, UPGRADING, VERSION_TAG
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of, owner
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import OPENER, Outcome, authorization, probe, unreachable
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import Outcome, authorization, opener, probe, unreachable
 
 
 def judge(good: bool, detail: str) -> Outcome:
@@ -28,6 +27,7 @@ class Health:
     def __init__(self, aws: Aws, params: dict[str, t.Any]) -> None:
         self.aws, self.name, self.params = aws, params["name"], params
         self.names = names_of({"mlflow_unique_name": self.name})
+        self.opener = opener(params["addresses"])
 
     def database(self) -> Outcome:
         cluster = self.aws.client("rds").describe_db_clusters(DBClusterIdentifier=self.name)["DBClusters"][0]
@@ -80,7 +80,7 @@ class Health:
     def _own(self, operation: str) -> list[dict[str, t.Any]]:
         """What API Gateway lists of the stack. Names are not unique there: others may have given theirs the same."""
         named = [each for each in self.aws.pages("apigatewayv2", operation, "Items") if each["Name"] == self.name]
-        return [each for each in named if not owned_by_another(own_tags(each), owner(self.name))]
+        return [each for each in named if not owned_by_another(each.get("Tags", {}), owner(self.name))]
 
     def domain_name(self) -> Outcome:
         domain = self.aws.client("apigatewayv2").get_domain_name(DomainName=self.params["domain_name"])
@@ -94,7 +94,7 @@ class Health:
 
     def url(self, url: str) -> Outcome:
         try:
-            with OPENER.open(url, timeout=5) as answer:
+            with self.opener.open(url, timeout=5) as answer:
                 return "ok", f"HTTP {answer.status}"
         except urllib.error.HTTPError as error:
             return judge(error.code < 500, f"HTTP {error.code}")
@@ -107,17 +107,17 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
     health = Health(aws, params)
     balancers = params["load_balancers"] or [params["name"]]
 
-    def of_each(what: str, check: t.Callable[[str], Outcome]) -> t.Iterator[tuple[str, t.Callable[[], Outcome]]]:
-        """The check of each load balancer; the first needs no name."""
-        for name in balancers:
-            yield what if name == balancers[0] else f"{what} {name}", partial(check, name)
+    def of_each(what: str, names: list[str], check: t.Callable[[str], Outcome]) -> t.Iterator[tuple[str, t.Callable[[], Outcome]]]:
+        """The check of each; the first needs no name."""
+        for name in names:
+            yield what if name == names[0] else f"{what} {name}", partial(check, name)
 
     named: list[tuple[str, t.Callable[[], Outcome]]] = [
         ("database", health.database),
         ("schema of the database", health.schema),
-        *of_each("load balancer", health.load_balancer),
+        *of_each("load balancer", balancers, health.load_balancer),
         ("service", health.service),
-        *of_each("targets", health.targets),
+        *of_each("targets", params["target_groups"] or balancers, health.targets),
         ("API", health.api),
         ("VPC link", health.vpc_link),
         ("API domain name", health.domain_name),
@@ -134,7 +134,7 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
             return "failed", "not found"
 
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
-        program = pool.submit(probe, params["api_uri"] or f"https://{params['domain_name']}", authorization(os.environ))
+        program = pool.submit(probe, params["api_uri"] or f"https://{params['domain_name']}", authorization(os.environ), health.opener)
         outcomes = list(pool.map(lambda item: attempt(item[1]), named))
     done = [(name, outcome) for (name, _check), outcome in zip(named, outcomes, strict=True)] + program.result()
     return [{"name": name, "status": status, "detail": detail} for name, (status, detail) in done]

@@ -9,23 +9,30 @@ restored clusters, in ``_services/rds/names.py``.
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import resource_id
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import upstream
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import log_group_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import static_prefix
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
 LOAD_BALANCER_NAME = 32
 """The maximum number of characters of the name of a load balancer or a target group."""
 
-_SERVICE_PORT = 5000
+SERVICE_PORT = 5000
 """Of MLflow in its container."""
+LOOPBACK_PORT = 5001
+"""Of MLflow for its own machine alone, where something else takes TLS for it."""
 _API_LISTENER_PORT = 8443
 """Of the listener of a load balancer that API Gateway's VPC link connects to."""
 _DATABASE_PORTS = {"aurora-mysql": 3306, "aurora-postgresql": 5432}
 _DATABASE_LOGS = {"aurora-mysql": ("error", "slowquery"), "aurora-postgresql": ("postgresql",)}
 """What the database writes into log groups, by engine."""
+_AUDIT_LOGS = {"aurora-mysql": ("audit",)}
+"""What else with ``mlflow_database_audit_log``. The other engine audits into its one log."""
 
 
 class Names(t.NamedTuple):
@@ -38,8 +45,11 @@ class Names(t.NamedTuple):
     """The host name for people; empty where an input for it is missing, as the next."""
     api_host: str
     """The host name for programs."""
+    path_prefix: str
+    """The path below which MLflow serves at both; empty for none."""
     ports: dict[str, int | None]
-    """Of MLflow (``service``), of the load balancer for the VPC link (``api_listener``), of the database (``database``)."""
+    """Of MLflow (``service``; ``loopback`` within its container, where it is behind TLS), of the load balancer
+    for the VPC link (``api_listener``), of the database (``database``)."""
     load_balancer_security_group: str
     service_security_group: str
     database_security_group: str
@@ -51,17 +61,33 @@ class Names(t.NamedTuple):
     all_database_log_groups: dict[str, str]
     """Those of all engines."""
     load_balancers: list[str]
-    """Those of the stack, each with a target group of its name."""
+    """Those of the stack, each with one of the next."""
+    target_groups: list[str]
+    """Each has the name of its load balancer, or the next where the servers take TLS: AWS cannot change the protocol of one."""
+    tls_target_groups: dict[str, str]
+    """By the load balancer; empty where AWS would not take the name."""
     api_load_balancer: str
     """Of the load balancer for programs, who need one of their own beside an internet-facing one."""
     preparation_task: str
     """Of the task definition of the one-off task that initialises the database."""
+    mirror_repository: str
+    """With the next three: of the copy of MLflow's image in the account."""
+    mirror_task: str
+    mirror_role: str
+    mirror_tag: str
+    """Of one image for one CPU architecture, and never moved; empty where an input for it is missing."""
+    cached_repository: str
+    """Of the image that ECR's pull-through cache brings, whose prefix is the name of the stack; empty where an input for it is missing, as the next."""
+    cached_registry: str
+    """Where it brings it from."""
     scalable_target: str
     cpu_policy: str
     scheduled_action_prefix: str
     execution_role: str
     preparation_role: str
     task_role: str
+    monitoring_role: str
+    """Of Enhanced Monitoring of the database."""
     backend_store_secret: str
     server_keys_secret: str
     service_log_group: str
@@ -76,7 +102,10 @@ class Names(t.NamedTuple):
     previous_access_log_group: str
     """What that was called in an earlier version; it keeps its lines until they expire."""
     database_password_secret: str
-    """With the next two: of ``bootstrap``."""
+    """With the next five: of ``bootstrap``."""
+    access_logs_bucket: str
+    flow_logs_role: str
+    flow_log_group: str
     api_credentials_secret: str
     cognito_domain: str
 
@@ -109,29 +138,48 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
     and the region.
     """
     name, engine = inputs.get("mlflow_unique_name", ""), inputs.get("mlflow_database_engine", "")
+    database_logs = (*_DATABASE_LOGS.get(engine, ()), *(_AUDIT_LOGS.get(engine, ()) if inputs.get("mlflow_database_audit_log") else ()))
     authorizer, api_load_balancer = f"{name}-authorizer", f"{name}-api"
+    cached_registry, cached = upstream(inputs["mlflow_service_image"]) if inputs.get("mlflow_service_image") else ("", "")
+    load_balancers = [name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer]
+    tls_target_groups = {each: f"{each}-tls" if len(f"{each}-tls") <= LOAD_BALANCER_NAME else "" for each in (name, api_load_balancer)}
     return Names(
         unique_name=name,
         host=_host(inputs, "mlflow_zone_name"),
         api_host=_host(inputs, "mlflow_api_zone_name"),
-        ports={"service": _SERVICE_PORT, "api_listener": _API_LISTENER_PORT, "database": _DATABASE_PORTS.get(engine)},
+        path_prefix=static_prefix(inputs),
+        ports={
+            "service": SERVICE_PORT,
+            "loopback": LOOPBACK_PORT,
+            "api_listener": _API_LISTENER_PORT,
+            "database": inputs.get("mlflow_database_port") or _DATABASE_PORTS.get(engine),
+        },
         load_balancer_security_group=f"{name}-load-balancer",
         service_security_group=f"{name}-service",
         database_security_group=f"{name}-database",
         vpc_link_security_group=f"{name}-vpc-link",
         api_load_balancer_security_group=f"{name}-load-balancer-api",
         bucket=f"{name}-{account_id}-{region}",
-        database_log_groups={log: log_group_name(name, log) for log in _DATABASE_LOGS.get(engine, ())},
-        all_database_log_groups={log: log_group_name(name, log) for logs in _DATABASE_LOGS.values() for log in logs},
-        load_balancers=[name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer],
+        database_log_groups={log: log_group_name(name, log) for log in database_logs},
+        all_database_log_groups={log: log_group_name(name, log) for logs in (*_DATABASE_LOGS.values(), *_AUDIT_LOGS.values()) for log in logs},
+        load_balancers=load_balancers,
+        target_groups=[tls_target_groups[each] for each in load_balancers] if inputs.get("mlflow_service_tls") else load_balancers,
+        tls_target_groups=tls_target_groups,
         api_load_balancer=api_load_balancer,
         preparation_task=f"{name}-prepare-database",
+        mirror_repository=f"{name}/mlflow",
+        mirror_task=f"{name}-mirror-image",
+        mirror_role=f"{name}-ecs-mirror",
+        mirror_tag=_mirror_tag(*(inputs.get(f"mlflow_service_{part}", "") for part in ("image", "image_tag", "cpu_architecture"))),
+        cached_repository=f"{name}/{cached}" if cached else "",
+        cached_registry=cached_registry,
         scalable_target=resource_id(name, name),
         cpu_policy=f"{name}-cpu",
         scheduled_action_prefix=f"{name}-",
         execution_role=f"{name}-ecs-execution",
         preparation_role=f"{name}-ecs-prepare-execution",
         task_role=f"{name}-ecs-task",
+        monitoring_role=f"{name}-rds-monitoring",
         backend_store_secret=f"{name}-backend-store-uri",
         server_keys_secret=f"{name}-server-keys",
         service_log_group=f"/ecs/{name}",
@@ -143,6 +191,9 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         # characters, that AWS never takes one out of.
         access_log_group=f"/aws/vendedlogs/apigateway/{name}",
         previous_access_log_group=f"/aws/apigateway/{name}",
+        access_logs_bucket=f"{name}-logs-{account_id}-{region}",
+        flow_logs_role=f"{name}-flow-logs",
+        flow_log_group=f"/aws/vpc-flow-logs/{name}",
         database_password_secret=f"{name}-database-password",
         api_credentials_secret=f"{name}-api-credentials",
         cognito_domain=f"{name}-{account_id}",
@@ -152,6 +203,15 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
 def _host(inputs: Inputs, zone: str) -> str:
     record = inputs.get("mlflow_record_name")
     return host_name(record, inputs[zone]) if record and inputs.get(zone) else ""
+
+
+def _mirror_tag(image: str, tag: str, architecture: str) -> str:
+    """
+    >>> _mirror_tag("ghcr.io/mlflow/mlflow", "v3.18.0-full", "X86_64") == _mirror_tag("ghcr.io/mlflow/mlflow", "v3.18.0-full", "ARM64")
+    False
+    """
+    known = hashlib.sha256(f"{image}:{tag} {architecture}".encode()).hexdigest()[:12]
+    return f"{tag.partition('@')[0]}-{known}" if tag else ""
 
 
 def host_name(record: str, zone: str) -> str:

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import socket
+import ssl
 import time
 import typing as t
 import urllib.error
@@ -36,6 +39,27 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(NoRedirect)
 
 
+def opener(addresses: t.Mapping[str, str]) -> urllib.request.OpenerDirector:
+    """What opens addresses, those whose host is a key of ``addresses`` where its value is reached. The certificate has to be the host's."""
+    if not addresses:
+        return OPENER
+    tls = ssl.create_default_context()
+
+    class Connection(http.client.HTTPSConnection):
+        def connect(self) -> None:
+            if self.host not in addresses:
+                super().connect()
+                return
+            plain = socket.create_connection((addresses[self.host], self.port), self.timeout)
+            self.sock = tls.wrap_socket(plain, server_hostname=self.host)
+
+    class Handler(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(Connection, req, context=tls)
+
+    return urllib.request.build_opener(NoRedirect, Handler)
+
+
 class Refused(Exception):
     """The server, or what is before it, did not do what it was asked."""
 
@@ -57,14 +81,14 @@ def unreachable(error: OSError) -> Outcome:
 class Server:
     """A server, as a program reaches it."""
 
-    def __init__(self, uri: str, header: str) -> None:
-        self.uri, self._header = uri.rstrip("/"), header
+    def __init__(self, uri: str, header: str, way: urllib.request.OpenerDirector = OPENER) -> None:
+        self.uri, self._header, self._way = uri.rstrip("/"), header, way
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/octet-stream") -> bytes:
         headers = {"Authorization": self._header} | ({"Content-Type": kind} if body is not None else {})
         request = urllib.request.Request(self.uri + path, data=body, headers=headers, method=method)
         try:
-            with OPENER.open(request, timeout=TIMEOUT) as answer:
+            with self._way.open(request, timeout=TIMEOUT) as answer:
                 return answer.read()
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace").strip()[:200]
@@ -78,12 +102,12 @@ class Server:
         return json.loads(self.ask("GET", f"/api/2.0/mlflow/{operation}?{urlencode(fields)}"))
 
 
-def probe(uri: str, header: str | None) -> list[tuple[str, Outcome]]:
+def probe(uri: str, header: str | None, way: urllib.request.OpenerDirector = OPENER) -> list[tuple[str, Outcome]]:
     """What became of each check, by its name."""
     names = ("API: /health", "API: /version", "API: a run", "API: an artifact")
     if header is None:
         return [(name, ("skipped", NO_CREDENTIALS)) for name in names]
-    server, outcomes = Server(uri, header), []
+    server, outcomes = Server(uri, header, way), []
     run = Run(server)
     checks: tuple[t.Callable[[], Outcome], ...] = (
         lambda: ("ok", server.ask("GET", "/health").decode()[:80]),

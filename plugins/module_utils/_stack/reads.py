@@ -26,6 +26,15 @@ def domain_names(aws: Aws) -> list[Document]:
     return aws.pages("apigatewayv2", "get_domain_names", "Items")
 
 
+def prefix_lists(aws: Aws, ids: t.Iterable[str]) -> dict[str, Document]:
+    """The managed prefix lists that there are of these, by ID."""
+    wanted = sorted(ids)
+    if not wanted:
+        return {}
+    found = aws.pages("ec2", "describe_managed_prefix_lists", "PrefixLists", Filters=[{"Name": "prefix-list-id", "Values": wanted}])
+    return {each["PrefixListId"]: each for each in found}
+
+
 def record_sets(aws: Aws, zone_id: str, host: str) -> list[Document]:
     """Those of a name, and of the names below it, which come right after it, as far as they are on one page."""
     listed = partial(aws.client("route53").list_resource_record_sets, HostedZoneId=zone_id, MaxItems=PAGE_SIZE, StartRecordName=host)

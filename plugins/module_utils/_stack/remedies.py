@@ -10,11 +10,17 @@ _AGAIN = "and run the same command again"
 REMEDIES: tuple[tuple[str, str], ...] = (
     # the caller
     (
+        r"asks for an MFA code",
+        f"get a session that has MFA first (aws sts get-session-token, aws sso login), set AWS_PROFILE or mlflow_aws_profile to its profile, {_AGAIN}",
+    ),
+    (r"credential_process (cannot|is no)", f"correct credential_process in the AWS configuration file, or choose another mlflow_aws_profile, {_AGAIN}"),
+    (
         r"ExpiredToken|RequestExpired|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|AuthFailure"
         r"|InvalidAccessKeyId|MissingAuthenticationToken|NoCredentials|PartialCredentials|CredentialRetrieval|SSOTokenLoad|UnauthorizedSSOToken"
         r"|TokenRetrieval",
         f"sign in to AWS again or set AWS_PROFILE or mlflow_aws_profile, check the clock of this machine, {_AGAIN}",
     ),
+    (r"InvalidConfigError|ConfigParseError|ConfigNotFound", f"correct the AWS configuration files, or choose another mlflow_aws_profile, {_AGAIN}"),
     (r"ProfileNotFound", "give mlflow_aws_profile the name of a profile of the AWS configuration files"),
     (
         r"OptInRequired|SubscriptionRequired|PendingVerification|BlockedException|account is (currently )?blocked",
@@ -30,6 +36,11 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         f"wait some minutes {_AGAIN}; if it stays, look for a full quota in Service Quotas",
     ),
     (r"MaxSessionDuration|session limit for roles", "give at most the MaxSessionDuration of the role, and 3600 where a role assumes it: sessions are renewed"),
+    (
+        r"explicit deny of iam:(Create|Put|Attach|Delete)Role",
+        "give the permissions boundary that the organisation demands as mlflow_permissions_boundary_arn, and the path as mlflow_iam_role_path, "
+        "or ask whoever set this deny to lift it",
+    ),
     # names, capacity and quotas
     (
         r"BucketAlready(Exists|OwnedByYou)",
@@ -49,7 +60,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         "the resource policy AWSLogDeliveryWrite20150319 of CloudWatch Logs is full (5,120 characters): take the log groups out of it that are gone "
         f"(aws logs describe-resource-policies, put-resource-policy), or all of a prefix by one pattern, {_AGAIN}",
     ),
-    (r"Insufficient permissions to enable logging", f"allow the caller the actions of the statement AccessLogsOfTheApi in docs/iam-policy.json, {_AGAIN}"),
+    (r"Insufficient permissions to enable logging", f"allow the caller the actions of the statement AccessLogsOfTheApi in docs/iam-policy-api.json, {_AGAIN}"),
     (
         r"in Availability Zone .* where service is not available",
         f"AWS has no VPC links in this zone: give a subnet in another one in its place (mlflow_service_subnet_ids), {_AGAIN}",
@@ -62,12 +73,21 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     ),
     # what the stack refers to
     (
+        r"not authorized to access this resource",  # Route 53, of a zone of another account
+        "give the ID of a hosted zone of this account, or, if it is in another one, set mlflow_dns_assume_role_arn, or mlflow_manage_dns to false",
+    ),
+    (
         r"Cannot find version|(EngineVersion|engine version)\b.*(not|un)\s?(found|available|supported)",
         "AWS does not offer this version any more: choose another mlflow_rds_cluster_engine_version",
     ),
     (
         r"KMS\w*(NotAccessible|Disabled|InvalidState|NotFound|AccessDenied)|DisabledException|KMSInvalidState|Access to KMS",
         f"enable the key (mlflow_key_arn, mlflow_database_kms_key_arn) and let its policy allow the caller and the service, {_AGAIN}",
+    ),
+    (
+        r"not allowed to be used with (Arn|LogGroup)",
+        "let the policy of the key (mlflow_service_log_kms_key_arn) allow logs.<region>.amazonaws.com kms:Encrypt*, kms:Decrypt*, kms:ReEncrypt*, "
+        f"kms:GenerateDataKey* and kms:Describe*, {_AGAIN}",
     ),
     (
         r"Access Denied for bucket",
@@ -77,8 +97,21 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     (r"service.linked role", f"allow iam:CreateServiceLinkedRole in the caller's IAM policy, wait a minute {_AGAIN}"),
     # the tasks
     (
+        r"UnableToGetUpstreamImage|UpstreamRegistry|UnableToAccessSecret|SecretNotFoundException.*ecr-pullthroughcache",
+        f"check mlflow_service_image, its tag, and that mlflow_service_image_mirror_secret_arn holds a user and a valid token of the registry, {_AGAIN}",
+    ),
+    (
         r"CannotPullContainer",
         "check mlflow_service_image and its tag, and that the subnets of mlflow_service_subnet_ids reach the registry (NAT gateway, VPC endpoints)",
+    ),
+    (
+        r"failed to invoke EFS utils|mount\.nfs4",
+        "check that mlflow_service_volumes name a file system with mount targets in the zones of mlflow_service_subnet_ids, whose security group lets the "
+        "servers in on port 2049",
+    ),
+    (
+        r"unable to download env files",
+        "check that the objects in mlflow_service_environment_files exist, and that the subnets of mlflow_service_subnet_ids reach S3",
     ),
     (
         r"ResourceInitializationError",

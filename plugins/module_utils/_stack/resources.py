@@ -18,6 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ap
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import Target
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import Group
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import PullThroughCacheRule, Repository
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.cluster import Cluster as EcsCluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import Service
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import TaskDefinition
@@ -29,6 +30,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lo
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster as RdsCluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.database import parameter_groups
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.monitoring import MonitoringRole
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import parameter_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.parameter_group import ClusterParameterGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.subnet_group import SubnetGroup
@@ -37,6 +39,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, Names, names_of, owner
 
 AUTHORIZER_POLICY = "authorizer"
@@ -52,6 +55,7 @@ class Resources:
 
     def __init__(self, aws: Aws, names: Names) -> None:
         self.aws, self.names = aws, names
+        self.web_acl_arn: str | None = None
         self.common: dict[str, t.Any] = {"tags": owner(names.unique_name), "absent": self.absent}
 
     def layers(self) -> tuple[Layer, ...]:
@@ -66,7 +70,10 @@ class Resources:
 
     def _load_balancers(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
         for name in names:
-            yield LoadBalancer(self.aws, name, {"attributes": {}}, **self.common)
+            yield LoadBalancer(self.aws, name, {"attributes": {}, "web_acl_arn": self.web_acl_arn}, **self.common)
+
+    def _target_groups(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
+        for name in names:
             yield TargetGroup(self.aws, name, {"health_check": {}, "attributes": {}}, **self.common)
 
     def _task_roles(self) -> t.Iterator[Resource]:
@@ -74,8 +81,11 @@ class Resources:
             yield self._role(name, name, absent=self.absent)
 
     def _role(self, name: str, policy: str, *, absent: bool) -> Role:
-        spec = {"inline_policies": {} if absent else {policy: {}}, "managed_policies": []}
+        spec = {"inline_policies": {policy: {}}, "managed_policies": []}
         return Role(self.aws, name, spec, tags=self.common["tags"], absent=absent)
+
+    def _monitoring_role(self) -> Role:
+        return MonitoringRole(self.aws, self.names.monitoring_role, {"inline_policies": {}, "managed_policies": []}, **self.common)
 
     def _authorizer(self, *, absent: bool) -> t.Iterator[Resource]:
         yield self._role(self.names.authorizer, AUTHORIZER_POLICY, absent=absent)
@@ -93,16 +103,22 @@ class Resources:
         for family in self.names.task_families:
             yield TaskDefinition(self.aws, family, **self.common)
 
-    def _api(self, host: str, authorizer: dict[str, str]) -> t.Iterator[Resource]:
+    def _mirror(self) -> t.Iterator[Resource]:
+        names = self.names
+        yield Repository(self.aws, names.mirror_repository, {"image_tag": names.mirror_tag}, **self.common)
+        yield self._role(names.mirror_role, names.mirror_role, absent=self.absent)
+        yield TaskDefinition(self.aws, names.mirror_task, **self.common)
+
+    def _api(self, host: str, authorizer: dict[str, str], *, manage_dns: bool = True) -> t.Iterator[Resource]:
         domain = DomainName(self.aws, host, **self.common)
         yield domain
-        spec: State = {"domain": {"dns_records": []}, "authorizer": authorizer, "route_keys": [], "stage": {"name": "$default"}}
+        spec: State = {"domain": {"dns_records": [], "manage_dns": manage_dns}, "authorizer": authorizer, "route_keys": [], "stage": {"name": "$default"}}
         yield Api(self.aws, self.names.unique_name, spec, domain=None if self.absent else domain, **self.common)
         yield VpcLink(self.aws, self.names.unique_name, {"subnet_ids": [], "security_group_ids": []}, **self.common)
 
-    def _record(self, host: str, zone_id: str) -> Record:
+    def _record(self, host: str, zone_id: str, kind: str = "A") -> Record:
         """Never as absent: then it would warn of what is somebody else's, which its module does."""
-        spec = {"type": "A", "zone_id": zone_id, "alias": None, "values": [], "ttl": None, "tags": self.common["tags"]}
+        spec = {"type": kind, "zone_id": zone_id, "alias": None, "values": [], "ttl": None, "tags": self.common["tags"]}
         return Record(self.aws, host, spec)
 
 
@@ -117,6 +133,8 @@ class Deployment(Resources):
         self.whole = whole
         self.inputs = inputs
         self.jwt = inputs.get("mlflow_api_authorizer") == "jwt"
+        self.manage_dns = manages_dns(inputs)
+        self.web_acl_arn = inputs.get("mlflow_load_balancer_web_acl_arn")
 
     def layers(self) -> tuple[Layer, ...]:
         return (
@@ -124,11 +142,13 @@ class Deployment(Resources):
             self.security_groups,
             self.bucket,
             lambda: self._load_balancers(self.names.load_balancers),
+            lambda: self._target_groups(filter(None, self.names.target_groups)),  # preflight tells of one that has no name
             self._task_roles,
             lambda: self._authorizer(absent=self.jwt),
             self.log_groups,
             self._secrets,
             self._ecs,
+            self.mirror,
             self.api,
             self.records,
         )
@@ -139,7 +159,10 @@ class Deployment(Resources):
         family = parameter_group_family(inputs["mlflow_database_engine"], inputs["mlflow_rds_cluster_engine_version"])
         yield ClusterParameterGroup(self.aws, parameter_group_name(name, family), {"parameters": {}}, **self.common)
         password = {"master_user_password_secret_arn": inputs["mlflow_database_password_secret_arn"]}
-        yield RdsCluster(self.aws, name, {**password, "name_prefix": name, "reader_count": inputs.get("mlflow_database_reader_count") or 0}, **self.common)
+        spec = {**password, "name_prefix": name, "reader_count": inputs.get("mlflow_database_reader_count") or 0, "monitoring_role": None}
+        yield RdsCluster(self.aws, name, spec, **self.common)
+        if inputs.get("mlflow_database_monitoring_interval"):
+            yield self._monitoring_role()
 
     def security_groups(self) -> t.Iterator[Resource]:
         internal = self.inputs.get("mlflow_load_balancer_is_internal", True)
@@ -149,6 +172,8 @@ class Deployment(Resources):
     def bucket(self) -> t.Iterator[Resource]:
         if not self.inputs.get("mlflow_artifact_bucket_id"):
             settings: State = dict.fromkeys(Bucket.settings, {} if self.whole else None)
+            if not self.inputs.get("mlflow_artifact_bucket_access_logs_bucket"):
+                settings["access_logs"] = None
             yield Bucket(self.aws, self.names.bucket, {**settings, "expected_bucket_owner": self.aws.account_id}, **self.common)
 
     def log_groups(self) -> t.Iterator[Resource]:
@@ -157,13 +182,23 @@ class Deployment(Resources):
             yield LogGroup(self.aws, name, account, **self.common)
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.jwt)
 
+    def mirror(self) -> t.Iterator[Resource]:
+        if self.inputs.get("mlflow_service_image_mirror_secret_arn"):  # its rule and its image have no tags that would tell whose they are
+            yield Repository(self.aws, self.names.cached_repository, **self.common)
+        elif self.inputs.get("mlflow_service_image_mirror"):
+            yield from self._mirror()
+
     def api(self) -> t.Iterator[Resource]:
         types = ("JWT", self.names.jwt_authorizer) if self.jwt else ("REQUEST", self.names.lambda_authorizer)
-        yield from self._api(self.names.api_host, {"type": types[0], "name": types[1], "function_name": self.names.authorizer})
+        yield from self._api(self.names.api_host, {"type": types[0], "name": types[1], "function_name": self.names.authorizer}, manage_dns=self.manage_dns)
 
     def records(self) -> t.Iterator[Record]:
-        yield self._record(self.names.host, self.inputs["mlflow_zone_id"])
-        yield self._record(self.names.api_host, self.inputs["mlflow_api_zone_id"])
+        if not self.manage_dns:
+            return
+        of = {"mlflow_load_balancer": (self.names.host, self.inputs["mlflow_zone_id"]), "mlflow_api": (self.names.api_host, self.inputs["mlflow_api_zone_id"])}
+        for prefix, where in of.items():
+            kinds = ("A",) if self.inputs.get(f"{prefix}_ip_address_type", "ipv4") == "ipv4" else ("A", "AAAA")
+            yield from (self._record(*where, kind) for kind in kinds)
 
 
 class Removal(Resources):
@@ -182,18 +217,22 @@ class Removal(Resources):
 
     def layers(self) -> tuple[Layer, ...]:
         names, where = self.names, self.where
+        balancers = [name for name in (names.unique_name, names.api_load_balancer) if len(name) <= LOAD_BALANCER_NAME]
         return (
             self.account,
             self.database,
             self.instances,
             lambda: self._security_groups(where["vpc_id"], names.security_groups),
-            lambda: self._load_balancers(name for name in (names.unique_name, names.api_load_balancer) if len(name) <= LOAD_BALANCER_NAME),
+            lambda: self._load_balancers(balancers),
+            lambda: self._target_groups([*balancers, *filter(None, names.tls_target_groups.values())]),
             self._task_roles,
             lambda: self._authorizer(absent=True),
             self._secrets,
             self._ecs,
+            self._mirror,
+            lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),
             lambda: self._api(where["api_host"], {}),
-            lambda: iter([self._record(where["host"], where["zone_id"]), self._record(where["api_host"], where["api_zone_id"])]),
+            lambda: (self._record(where[f"{of}host"], where[f"{of}zone_id"]) for of in ("", "api_") if where[f"{of}zone_id"]),
         )
 
     def account(self) -> t.Iterator[Resource]:
@@ -205,6 +244,7 @@ class Removal(Resources):
         yield SubnetGroup(self.aws, self.names.unique_name, **self.common)
         for name, arn in parameter_groups(self.aws, self.names.unique_name).items():
             yield ClusterParameterGroup(self.aws, name, {"arn": arn}, **self.common)
+        yield self._monitoring_role()
 
     def instances(self) -> t.Iterator[Resource]:
         for instance in self.aws.pages("rds", "describe_db_instances", "DBInstances"):

@@ -110,7 +110,7 @@ def _source(name: str, kind: str, value: str) -> dict[str, str]:
 
 
 class Mlflow(t.NamedTuple):
-    """Of which MLflow a database is: the tag of the image and the revision of the schema; empty where nobody knows."""
+    """Of which MLflow a database is: the tag of the image, with its digest if it had one, and the revision of the schema; empty where nobody knows."""
 
     version: str = ""
     schema: str = ""
@@ -118,7 +118,19 @@ class Mlflow(t.NamedTuple):
 
 def is_compatible(recorded: Mlflow, deployed: Mlflow, tag: str) -> bool:
     """Whether the image ``tag`` runs on a database of the ``recorded`` MLflow, as far as can be said beforehand."""
-    if recorded.version in ("", tag):
+    if recorded.version == "" or is_same_version(recorded.version, tag):
         return True
     known = recorded.schema not in ("", "unknown")
-    return known and recorded.schema == deployed.schema and deployed.version == tag
+    return known and recorded.schema == deployed.schema and is_same_version(deployed.version, tag)
+
+
+def is_same_version(one: str, other: str) -> bool:
+    """Whether two tags are the same version: the tag tells it, unless both have a digest. ``__ecs_is_same_version`` in role ecs says the same.
+
+    >>> [is_same_version("v1", other) for other in ("v1", "v1@sha256:a", "v10", "v2@sha256:a")]
+    [True, True, False, False]
+    >>> is_same_version("v1@sha256:a", "v1@sha256:b")
+    False
+    """
+    one, other = f"{one}@", f"{other}@"
+    return one.startswith(other) or other.startswith(one)

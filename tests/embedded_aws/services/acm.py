@@ -33,7 +33,7 @@ def imported_chain(original: Any, self: Any, account_id: str, *args: Any, **kwar
 def validated_by_record(original: Any, self: Any) -> None:
     """A requested certificate is PENDING_VALIDATION until the internet finds its CNAME records, then ISSUED; after 72 hours VALIDATION_TIMED_OUT."""
     if self.type == "AMAZON_ISSUED" and self.status == "PENDING_VALIDATION":
-        if all(_in_route53(self.account_id, _record(domain)) for domain in _domains(self)):
+        if all(_in_dns(_record(domain)) for domain in _domains(self)):
             self.status = "ISSUED"
         elif self.validation_time.over():
             self.status = "VALIDATION_TIMED_OUT"
@@ -56,7 +56,7 @@ def validation_options(original: Any, self: Any) -> dict[str, Any]:
                 "DomainName": domain,
                 "ValidationDomain": domain,
                 "ValidationMethod": "DNS",
-                "ValidationStatus": "SUCCESS" if _in_route53(self.account_id, _record(domain)) else self.status,
+                "ValidationStatus": "SUCCESS" if _in_dns(_record(domain)) else self.status,
                 "ResourceRecord": _record(domain),
             }
             for domain in _domains(self)
@@ -118,8 +118,9 @@ def _record(domain: str) -> dict[str, str]:
     return {"Name": f"_{digest[:32]}.{name}.", "Type": "CNAME", "Value": f"_{digest[32:]}.acm-validations.aws."}
 
 
-def _in_route53(account_id: str, record: dict[str, str]) -> bool:
-    zones = route53_backends[account_id]["aws"].zones.values()
+def _in_dns(record: dict[str, str]) -> bool:
+    """Whether the internet finds the record, in the hosted zones of all accounts."""
+    zones = [zone for _account, _partition, backend in list(route53_backends.iter_backends()) for zone in backend.zones.values()]
     return any(
         (record_set.name.rstrip("."), record_set.type) == (record["Name"].rstrip("."), "CNAME")
         and record["Value"].rstrip(".") in [value.rstrip(".") for value in record_set.records]

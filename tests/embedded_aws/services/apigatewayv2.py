@@ -95,6 +95,38 @@ def integration_parameters(original: Any, self: Any, *args: Any, **kwargs: Any) 
             setattr(self, name, _merged(existing[name], kwargs[name]))
 
 
+@gap(models.Api, "to_json")
+def api_address_type(original: Any, self: Any) -> dict[str, Any]:
+    """An API has a type of IP addresses, ipv4 unless it says."""
+    return {**original(self), "ipAddressType": getattr(self, "ip_address_type", "ipv4")}
+
+
+@gap(responses.ApiGatewayV2Response, "create_api")
+def create_api_address_type(original: Any, self: Any) -> Any:
+    """CreateApi takes a type of IP addresses."""
+    return _with_address_type(original, self)
+
+
+@gap(responses.ApiGatewayV2Response, "update_api")
+def update_api_address_type(original: Any, self: Any) -> Any:
+    """UpdateApi changes the type of IP addresses."""
+    return _with_address_type(original, self)
+
+
+def _with_address_type(original: Any, response: Any) -> Any:
+    given = json.loads(response.body).get("ipAddressType")
+    _check_address_type(given)
+    status, headers, body = original(response)
+    api = response.apigatewayv2_backend.get_api(json.loads(body)["apiId"])
+    api.ip_address_type = given or getattr(api, "ip_address_type", "ipv4")
+    return status, headers, json.dumps(api.to_json())
+
+
+def _check_address_type(given: str | None) -> None:
+    if given not in (None, "ipv4", "dualstack"):
+        raise exceptions.BadRequestException(f"Invalid value '{given}' for ipAddressType: must be one of [ipv4, dualstack]")
+
+
 @gap(models.Stage, "__init__")
 def stage_route_settings(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
     """A stage's default route settings say DetailedMetricsEnabled false, and AutoDeploy is false, unless set."""
@@ -197,12 +229,22 @@ def domain_name_target(original: Any, self: Any) -> dict[str, Any]:
     return document
 
 
+@gap(models.ApiGatewayV2Backend, "create_domain_name")
+def create_domain_name(original: Any, self: Any, domain_name: str, domain_name_configurations: list[dict[str, Any]], **kwargs: Any) -> Any:
+    """CreateDomainName and UpdateDomainName refuse a type of IP addresses that there is not."""
+    for configuration in domain_name_configurations:
+        _check_address_type(configuration.get("ipAddressType"))
+    return original(self, domain_name=domain_name, domain_name_configurations=domain_name_configurations, **kwargs)
+
+
 @gap(responses.ApiGatewayV2Response, "update_domain_name")
 def update_domain_name(_original: Any, self: Any) -> Any:
     """UpdateDomainName changes the configurations (certificate, security policy), mutual TLS and the routing mode."""
     domain = self.apigatewayv2_backend.get_domain_name(domain_name=self.path.split("/")[-1])
     given = json.loads(self.body)
     if "domainNameConfigurations" in given:
+        for configuration in given["domainNameConfigurations"]:
+            _check_address_type(configuration.get("ipAddressType"))
         existing = domain.domain_name_configurations or [{}]
         domain.domain_name_configurations = [
             {**(existing[index] if index < len(existing) else {}), **configuration} for index, configuration in enumerate(given["domainNameConfigurations"])

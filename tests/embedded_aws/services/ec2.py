@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from moto.apigatewayv2.models import apigatewayv2_backends
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import DependencyViolationError, RulesPerSecurityGroupLimitExceededError
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, RulesPerSecurityGroupLimitExceededError
 from moto.ec2.models import EC2Backend, security_groups
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.subnets import Subnet
@@ -18,6 +19,7 @@ from moto.ec2.responses.security_groups import SecurityGroups
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
+from moto.iam.models import iam_backends
 from moto.rds.models import rds_backends
 
 from embedded_aws.gaps import gap
@@ -39,8 +41,21 @@ def resource_types() -> None:
 
 @gap(security_groups.SecurityGroupRule, "description")
 def rule_description(original: Any, self: Any) -> str | None:
-    """DescribeSecurityGroupRules tells the description of a rule that refers to a group as well."""
-    return original(self) or self.source_group.get("Description")
+    """DescribeSecurityGroupRules tells the description of a rule that refers to a group or a prefix list as well."""
+    return original(self) or self.source_group.get("Description") or self.prefix_list.get("Description")
+
+
+@gap(security_groups.SecurityGroupRule, "__init__")
+def rule_with_prefix_list(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """A rule that refers to a prefix list has a description."""
+    original(self, *args, **kwargs)
+    self.prefix_list = next((each for each in (*args, *kwargs.values()) if isinstance(each, dict) and "PrefixListId" in each), {})
+
+
+@gap(Subnet, "ipv6_cidr_block_association_set")
+def ipv6_blocks(_original: Any, self: Any) -> list[dict[str, Any]]:
+    """DescribeSubnets tells the state of each IPv6 CIDR block."""
+    return [each for each in self.ipv6_cidr_block_associations.values() if each["ipv6CidrBlockState"]["State"] == "associated"]
 
 
 @gap(security_groups.SecurityGroupRule, "__eq__")
@@ -89,7 +104,7 @@ def _describe_rules(response: Any) -> ActionResult | None:
     group = response.ec2_backend.get_security_group_from_id(response._get_param("GroupId"))
     for item in wanted:
         rule = group.get_rule(item["SecurityGroupRuleId"])
-        (rule.source_group or rule.ip_range)["Description"] = item["Description"]
+        (rule.source_group or rule.prefix_list or rule.ip_range)["Description"] = item["Description"]
     return ActionResult({"Return": True}) if wanted else None
 
 
@@ -121,12 +136,49 @@ def available_addresses(original: Any, self: Any) -> int:
 @gap(EC2Backend, "_verify_group_will_respect_rule_count_limit")
 def rules_of_group(_original: Any, self: Any, group: Any, _have: int, ranges: list[Any], source_groups: list[Any] | None = None, egress: bool = False) -> None:
     """A group takes as many rules as the quota says, of IPv4 and of IPv6 each; one that refers to a group counts as both."""
-    most = limit(self.account_id, self.region_name, "vpc", "L-0EA8095F")
-    rules = group.egress_rules if egress else group.ingress_rules
-    new = [each.get("CidrIpv6") for each in ranges or []]
-    have6, have4 = (sum(1 for rule in rules if not getattr(rule, other)) for other in ("cidr_ipv4", "cidr_ipv6"))
-    for have, more in ((have6, sum(map(bool, new))), (have4, sum(not each for each in new))):
-        if have + more + len(source_groups or []) > most:
+    new = [(int("CidrIpv6" not in each), int("CidrIpv6" in each)) for each in ranges or []]
+    _make_room(self, group, [*new, *[(1, 1)] * len(source_groups or [])], egress)
+
+
+@gap(EC2Backend, "authorize_security_group_ingress")
+def prefix_lists_let_in(original: Any, self: Any, group_name_or_id: str, *args: Any, **kwargs: Any) -> Any:
+    """A rule that refers to a prefix list needs one that there is, and counts as many rules as that may have entries."""
+    _check_prefix_lists(self, group_name_or_id, kwargs.get("prefix_list_ids"), egress=False)
+    return original(self, group_name_or_id, *args, **kwargs)
+
+
+@gap(EC2Backend, "authorize_security_group_egress")
+def prefix_lists_let_out(original: Any, self: Any, group_name_or_id: str, *args: Any, **kwargs: Any) -> Any:
+    """As for ingress: a rule with a prefix list needs one that there is, and counts as many rules as that may have entries."""
+    _check_prefix_lists(self, group_name_or_id, kwargs.get("prefix_list_ids"), egress=True)
+    return original(self, group_name_or_id, *args, **kwargs)
+
+
+def _check_prefix_lists(backend: Any, group_id: str, prefix_lists: list[dict[str, str]] | None, *, egress: bool) -> None:
+    for given in prefix_lists or []:
+        if given["PrefixListId"] not in backend.managed_prefix_lists:
+            raise EC2ClientError("InvalidPrefixListID.NotFound", f"The prefix list ID '{given['PrefixListId']}' does not exist")
+        _make_room(backend, backend.get_security_group_from_id(group_id), [_of_prefix_list(backend, given["PrefixListId"])], egress)
+
+
+def _of_prefix_list(backend: Any, prefix_list_id: str) -> tuple[int, int]:
+    listed = backend.managed_prefix_lists[prefix_list_id]
+    entries = int(listed.max_entries or 1)
+    return (0, entries) if listed.address_family == "IPv6" else (entries, 0)
+
+
+def _make_room(backend: Any, group: Any, new: list[tuple[int, int]], egress: bool) -> None:
+    """Refuse what is more than the quota; each rule counts for IPv4 and for IPv6."""
+
+    def counts(rule: Any) -> tuple[int, int]:
+        if rule.prefix_list_id:
+            return _of_prefix_list(backend, rule.prefix_list_id)
+        return int(not rule.cidr_ipv6), int(not rule.cidr_ipv4)
+
+    most = limit(backend.account_id, backend.region_name, "vpc", "L-0EA8095F")
+    have = [counts(rule) for rule in (group.egress_rules if egress else group.ingress_rules)]
+    for before, more in zip(zip((0, 0), *have), zip((0, 0), *new)):
+        if sum(more) and sum(before) + sum(more) > most:
             raise RulesPerSecurityGroupLimitExceededError
 
 
@@ -179,6 +231,50 @@ def delete_vpc_endpoints(original: Any, self: Any, vpce_ids: list[str] | None = 
         if endpoint.state == "available":
             endpoint.state, endpoint.deletion_time = "deleting", Elapsed("vpce")
     original(self, [each.id for each in endpoints if each not in slow])
+
+
+@gap(EC2Backend, "modify_vpc_endpoint")
+def modify_vpc_endpoint(original: Any, self: Any, vpc_id: str, *args: Any, **kwargs: Any) -> None:
+    """ModifyVpcEndpoint changes the routes of a gateway endpoint with its route tables."""
+    endpoint = self.vpc_end_points[vpc_id]
+    before = set(endpoint.route_table_ids)
+    endpoint.route_table_ids, endpoint.security_group_ids = list(endpoint.route_table_ids), list(endpoint.security_group_ids)
+    original(self, vpc_id, *args, **kwargs)
+    for table in before - set(endpoint.route_table_ids):
+        self.delete_route(table, endpoint.destination_prefix_list_id)
+    for table in set(endpoint.route_table_ids) - before:
+        self.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=endpoint.destination_prefix_list_id)
+
+
+@gap(EC2Backend, "create_vpc_endpoint")
+def create_vpc_endpoint(original: Any, self: Any, vpc_id: str, service_name: str, endpoint_type: str | None, *args: Any, **kwargs: Any) -> Any:
+    """CreateVpcEndpoint refuses a second gateway endpoint of a service for a route table, and a second private DNS name of it in a VPC."""
+    interface = (endpoint_type or "").lower() == "interface"
+    for other in self.vpc_end_points.values():
+        if (other.vpc_id, other.service_name, other.state) == (vpc_id, service_name, "available"):
+            if not interface and set(other.route_table_ids) & set(kwargs.get("route_table_ids") or []):
+                raise EC2ClientError("RouteAlreadyExists", f"route table already has a route with destination-prefix-list-id of {service_name}")
+            if interface and other.private_dns_enabled and kwargs.get("private_dns_enabled") and other.network_interface_ids:
+                raise EC2ClientError(
+                    "InvalidParameter", f"private-dns-enabled cannot be set because there is already a conflicting DNS domain for {service_name}"
+                )
+    return original(self, vpc_id, service_name, endpoint_type, *args, **kwargs)
+
+
+@gap(EC2Backend, "create_flow_logs")
+def create_flow_logs(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """CreateFlowLogs refuses a role that vpc-flow-logs.amazonaws.com may not assume."""
+    role = kwargs.get("deliver_logs_permission_arn")
+    if role and not _trusts_flow_logs(self.account_id, role):
+        raise EC2ClientError("InvalidParameter", f"Unable to assume given IAM role: '{role}'")
+    return original(self, *args, **kwargs)
+
+
+def _trusts_flow_logs(account: str, arn: str) -> bool:
+    role = next((each for each in iam_backends[account]["aws"].roles.values() if each.arn == arn), None)
+    statements = json.loads(role.assume_role_policy_document)["Statement"] if role else []
+    trusted = [each["Principal"].get("Service", []) for each in statements if each["Effect"] == "Allow" and isinstance(each["Principal"], dict)]
+    return any("vpc-flow-logs.amazonaws.com" in ([each] if isinstance(each, str) else each) for each in trusted)
 
 
 def _end_deletions(backend: Any) -> None:

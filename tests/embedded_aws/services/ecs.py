@@ -18,6 +18,7 @@ from moto.logs.models import logs_backends
 from moto.moto_api._internal import mock_random
 
 from embedded_aws.gaps import gap
+from embedded_aws.task_definitions import refusals
 from embedded_aws.task_secrets import unreadable
 from embedded_aws.tasks import result_of
 from embedded_aws.timing import Elapsed
@@ -114,7 +115,9 @@ def _port_mapping(mapping: dict[str, Any], network_mode: str | None) -> dict[str
 
 @gap(Response, "register_task_definition")
 def register_task_definition(original: Any, self: Any) -> ActionResult:
-    """RegisterTaskDefinition echoes every field it is given, and the tags beside the task definition."""
+    """RegisterTaskDefinition refuses what Fargate cannot run, echoes every field it is given, and the tags beside the task definition."""
+    for message in refusals(self.params):
+        raise exceptions.EcsClientException(message)
     definition = original(self).result["taskDefinition"]
     definition.enable_fault_injection = self._get_param("enableFaultInjection", False)
     return ActionResult({"taskDefinition": definition, "tags": definition.tags})
@@ -179,7 +182,7 @@ def task_resource_requirements(original: Any, _self: Any, task_definition: Any) 
 
 @gap(Response, "create_service")
 def create_service(original: Any, self: Any) -> ActionResult:
-    """CreateService echoes and defaults its whole configuration, and refuses a name in use."""
+    """CreateService echoes and defaults its whole configuration, and refuses a name in use and a target group of no load balancer."""
     cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
     if cluster.status != "ACTIVE":
         raise exceptions.ClusterNotFoundException()
@@ -190,6 +193,8 @@ def create_service(original: Any, self: Any) -> ActionResult:
         raise exceptions.InvalidParameterException("Unable to Start a service that is still Draining.")
     if self._get_param("launchType") and self._get_param("capacityProviderStrategy"):
         raise exceptions.InvalidParameterException("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
+    _check_target_groups(self)
+    _refuse_strategy(cluster, self._get_param("capacityProviderStrategy") or [])
     _complete_network(self.params)
     service = original(self).result["service"]
     service.since_deletion = None
@@ -217,10 +222,12 @@ def create_service(original: Any, self: Any) -> ActionResult:
 
 @gap(Response, "update_service")
 def update_service(original: Any, self: Any) -> ActionResult:
-    """UpdateService keeps what it is not given, and a change of what tasks are made of starts a new deployment."""
+    """UpdateService keeps what it is not given; a change of what tasks are made of starts a new deployment, one of capacity providers none."""
     service = self.ecs_backend._get_service(self._get_param("cluster", "default"), self._get_param("service").rpartition("/")[2])
     if _status(service) != "ACTIVE":
         raise ServiceNotActive()
+    _check_target_groups(self)
+    _refuse_strategy(self.ecs_backend._get_cluster(service.cluster_name), self._get_param("capacityProviderStrategy") or [])
     before = {name: copy.deepcopy(getattr(service, name, None)) for name in DEPLOYED}
     configuration, desired = service.deployment_configuration, service.desired_count
     force = self._get_param("forceNewDeployment", False)
@@ -229,7 +236,7 @@ def update_service(original: Any, self: Any) -> ActionResult:
     service.deployment_configuration = _deployment_configuration(configuration, self._get_param("deploymentConfiguration"))
     if self._get_param("capacityProviderStrategy") is not None:
         service.capacity_provider_strategy = _complete_strategy(self._get_param("capacityProviderStrategy"))
-        service.launch_type = None if service.capacity_provider_strategy else service.launch_type
+        service.launch_type = None if service.capacity_provider_strategy else "FARGATE"
     if not service.task_definition.startswith("arn:"):
         service.task_definition = self.ecs_backend.describe_task_definition(service.task_definition).arn
     if force or before != {name: getattr(service, name, None) for name in DEPLOYED}:
@@ -275,11 +282,36 @@ def _status(service: Any) -> str:
     return service.status
 
 
+def _check_target_groups(response: Any) -> None:
+    """A target group has to be used by a load balancer before a service takes it."""
+    backend = elbv2_backends[response.current_account][response.region]
+    for balancer in response._get_param("loadBalancers") or []:
+        arn = balancer.get("targetGroupArn")
+        groups = [group for group in backend.describe_target_groups(None, None, None) if group.arn == arn]
+        if arn and not groups:
+            raise exceptions.InvalidParameterException(f"The specified target group does not exist: {arn}")
+        if groups and not groups[0].load_balancer_arns:
+            raise exceptions.InvalidParameterException(f"The target group with targetGroupArn {arn} does not have an associated load balancer.")
+
+
 def _complete_network(params: dict[str, Any]) -> None:
     vpc = (params.get("networkConfiguration") or {}).get("awsvpcConfiguration")
     if vpc is not None:
         vpc.setdefault("securityGroups", [])
         vpc.setdefault("assignPublicIp", "DISABLED")
+
+
+def _refuse_strategy(cluster: Any, strategy: list[dict[str, Any]]) -> None:
+    """CapacityProviderStrategyItem: of the cluster, one base at most, and a weight at least where there are several."""
+    for each in strategy:
+        if each["capacityProvider"] not in cluster.capacity_providers:
+            raise exceptions.InvalidParameterException(
+                "The specified capacity provider strategy contains a capacity provider that is not associated with the cluster."
+            )
+    if len([each for each in strategy if each.get("base")]) > 1:
+        raise exceptions.InvalidParameterException("A capacity provider strategy cannot contain more than one capacity provider with a defined base.")
+    if strategy and not any(each.get("weight") for each in strategy):
+        raise exceptions.InvalidParameterException("The specified capacity provider strategy must contain a capacity provider with a weight greater than 0.")
 
 
 def _complete_strategy(strategy: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
@@ -349,7 +381,8 @@ def _settle(service: Any) -> None:
         deployment["rolloutStateReason"] = f"ECS deployment {deployment['id']} completed."
         service.completed_deployment = deployment
         _say(service, "has reached a steady state.")
-    _register_targets(service)
+    if settled:  # until then tasks of before, of which we keep no account, are where they were
+        _register_targets(service)
 
 
 def _starts(service: Any) -> bool:
@@ -381,14 +414,16 @@ def _say(service: Any, message: str) -> None:
 
 
 def _register_targets(service: Any) -> None:
-    """Register as many addresses as there are running tasks with the service's target groups."""
+    """Register as many addresses as there are running tasks with the service's target groups, and none any more with those of before."""
     backend = elbv2_backends[service._account_id][service.region_name]
-    for balancer in service.load_balancers:
-        group = backend.target_groups.get(balancer.get("targetGroupArn"))
+    ports = {balancer.get("targetGroupArn"): balancer["containerPort"] for balancer in service.load_balancers}
+    for arn in {**dict.fromkeys(getattr(service, "registered_with", ())), **ports}:
+        group = backend.target_groups.get(arn)
         if group and group.target_type == "ip":
-            addresses = [f"10.255.{number // 250}.{number % 250 + 1}" for number in range(service.running_count)]
+            addresses = [f"10.255.{number // 250}.{number % 250 + 1}" for number in range(service.running_count if arn in ports else 0)]
             group.targets.clear()
-            group.register([{"Id": address, "Port": balancer["containerPort"]} for address in addresses])
+            group.register([{"Id": address, "Port": ports[arn]} for address in addresses])
+    service.registered_with = list(ports)
 
 
 @gap(Response, "run_task")

@@ -167,7 +167,7 @@ def room_for_load_balancer(original: Any, self: Any, name: str, subnet_ids: list
                 raise exceptions.ELBClientError(
                     "InvalidSubnet", f"Not enough IP space available in {subnet.id}. ELB requires at least 8 free IP addresses in each subnet."
                 )
-            gateways = [each.vpc.id for each in self.ec2_backend.internet_gateways.values() if each.vpc]
+            gateways = [each.vpc.id for each in subnet.ec2_backend.internet_gateways.values() if each.vpc]
             if kwargs.get("scheme") == "internet-facing" and subnet.vpc_id not in gateways:
                 raise exceptions.ELBClientError("InvalidSubnet", f"VPC {subnet.vpc_id} has no internet gateway")
     return original(self, name=name, subnet_ids=subnet_ids, **kwargs)
@@ -178,6 +178,50 @@ def load_balancer_subnets(original: Any, self: Any, *args: Any, **kwargs: Any) -
     """CreateLoadBalancer takes one subnet of each zone, for an Application Load Balancer of two zones or more."""
     _check_zones(self, kwargs.get("subnet_ids") or [])
     return original(self, *args, **kwargs)
+
+
+@gap(models.ELBv2Backend, "create_load_balancer")
+def address_type_of_load_balancer(original: Any, self: Any, *args: Any, ip_address_type: str = "ipv4", **kwargs: Any) -> Any:
+    """CreateLoadBalancer takes a type of IP addresses that its subnets and its scheme allow; one without public IPv4 among them."""
+    _check_address_type(self, ip_address_type, kwargs.get("scheme"), kwargs.get("subnet_ids") or [])
+    balancer = original(self, *args, **kwargs)
+    balancer.ip_address_type = ip_address_type
+    if ip_address_type != "ipv4" and balancer.scheme == "internal":
+        balancer.attrs["ipv6.deny_all_igw_traffic"] = "true"
+    return balancer
+
+
+@gap(models.ELBv2Backend, "set_ip_address_type")
+def set_ip_address_type(_original: Any, self: Any, arn: str, ip_type: str) -> None:
+    """SetIpAddressType takes a type of IP addresses that subnets and scheme of the load balancer allow."""
+    balancer = self.describe_load_balancers([arn], None)[0]
+    _check_address_type(self, ip_type, balancer.scheme, [subnet.id for subnet in balancer.subnets])
+    balancer.ip_address_type = ip_type
+
+
+@gap(responses.ELBV2Response, "set_subnets")
+def set_subnets(original: Any, self: Any) -> Any:
+    """SetSubnets takes subnets that allow the type of IP addresses, which it can change at the same time."""
+    balancer = self.elbv2_backend.describe_load_balancers([self._get_param("LoadBalancerArn")], None)[0]
+    wanted = self._get_param("IpAddressType") or balancer.ip_address_type
+    _check_address_type(self.elbv2_backend, wanted, balancer.scheme, self._get_param("Subnets", []))
+    answer = original(self)
+    balancer.ip_address_type = wanted
+    return answer
+
+
+def _check_address_type(backend: Any, ip_type: str, scheme: str | None, subnet_ids: list[str]) -> None:
+    if ip_type not in ("ipv4", "dualstack", "dualstack-without-public-ipv4"):
+        raise exceptions.ELBClientError("ValidationError", f"'{ip_type}' is not a valid IP address type")
+    if ip_type == "dualstack-without-public-ipv4" and scheme == "internal":
+        raise exceptions.ELBClientError("InvalidConfigurationRequest", f"IP address type '{ip_type}' is not supported for internal load balancers")
+    found = [backend.ec2_backend.get_subnet(subnet) for subnet in subnet_ids]
+    if ip_type != "ipv4" and not all(map(_has_ipv6, filter(None, found))):
+        raise exceptions.ELBClientError("InvalidSubnet", "You must specify subnets with an associated IPv6 CIDR block.")
+
+
+def _has_ipv6(subnet: Any) -> bool:
+    return any(each["ipv6CidrBlockState"]["State"] == "associated" for each in subnet.ipv6_cidr_block_associations.values())
 
 
 def _check_zones(backend: Any, subnet_ids: list[str]) -> None:

@@ -1,15 +1,16 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CloudWatch Logs: the retentions that exist, the tags of what does not, the policy of what AWS's services deliver."""
+"""CloudWatch Logs: the retentions that exist, the tags of what does not, the keys of groups, the policy of what AWS's services deliver."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from moto.logs import models
-from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
+from moto.kms.models import kms_backends
+from moto.logs import models, responses
+from moto.logs.exceptions import InvalidParameterException, LogsClientError, ResourceNotFoundException
 
 from embedded_aws.gaps import gap
 
@@ -31,6 +32,51 @@ def list_tags_for_resource(original: Any, self: Any, resource_arn: str) -> dict[
     if of_log_group and name not in self.groups:
         raise ResourceNotFoundException()
     return original(self, resource_arn)
+
+
+class KeyNotAllowed(LogsClientError):
+    def __init__(self, log_group: str) -> None:
+        self.code = 400
+        super().__init__("AccessDeniedException", f"The specified KMS key does not exist or is not allowed to be used with Arn '{log_group}'")
+
+
+@gap(models.LogsBackend, "create_log_group")
+def create_log_group(original: Any, self: Any, log_group_name: str, tags: Any, **kwargs: Any) -> Any:
+    """CreateLogGroup refuses a KMS key whose policy does not let CloudWatch Logs of the region use it."""
+    if kwargs.get("kmsKeyId"):
+        _refuse_unless_allowed(self, log_group_name, kwargs["kmsKeyId"])
+    return original(self, log_group_name, tags, **kwargs)
+
+
+@gap(responses.LogsResponse, "associate_kms_key")
+def associate_kms_key(_original: Any, self: Any) -> str:
+    """AssociateKmsKey gives a log group a KMS key, if its policy lets CloudWatch Logs of the region use it."""
+    group = _group(self)
+    _refuse_unless_allowed(self.logs_backend, group.name, self._get_param("kmsKeyId"))
+    group.kms_key_id = self._get_param("kmsKeyId")
+    return ""
+
+
+@gap(responses.LogsResponse, "disassociate_kms_key")
+def disassociate_kms_key(_original: Any, self: Any) -> str:
+    """DisassociateKmsKey takes the KMS key of a log group away."""
+    _group(self).kms_key_id = None
+    return ""
+
+
+def _group(response: Any) -> Any:
+    group = response.logs_backend.groups.get(response._get_param("logGroupName"))
+    if group is None:
+        raise ResourceNotFoundException()
+    return group
+
+
+def _refuse_unless_allowed(backend: Any, log_group: str, key_arn: str) -> None:
+    """Encrypt log data in CloudWatch Logs using AWS KMS (CloudWatch Logs User Guide): the key's policy names logs.<region>.amazonaws.com."""
+    key = kms_backends[backend.account_id][backend.region_name].keys.get(key_arn.rpartition("/")[2])
+    service = f"logs.{backend.region_name}.amazonaws.com"
+    if key is None or key.key_state != "Enabled" or service not in key.policy:
+        raise KeyNotAllowed(f"arn:aws:logs:{backend.region_name}:{backend.account_id}:log-group:{log_group}")
 
 
 DELIVERY_POLICY = "AWSLogDeliveryWrite20150319"

@@ -9,12 +9,15 @@ import copy
 import itertools
 import uuid
 from datetime import datetime, timezone
+from types import SimpleNamespace
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
+from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.rds import exceptions, models, responses
+from moto.rds.utils import valid_preferred_maintenance_window
 
 from embedded_aws.gaps import gap
 from embedded_aws.timing import Elapsed
@@ -46,11 +49,19 @@ ENGINE_DEFAULTS = {
         "general_log": None,
         "log_bin_trust_function_creators": None,
         "require_secure_transport": "OFF",
+        "server_audit_events": None,
         "server_audit_logging": "0",
         "slow_query_log": None,
         "tls_version": "TLSv1.2,TLSv1.3",
     },
-    POSTGRESQL: {"log_min_duration_statement": None, "log_statement": None, "rds.force_ssl": "1", "rds.logical_replication": "0"},
+    POSTGRESQL: {
+        "log_min_duration_statement": None,
+        "log_statement": None,
+        "pgaudit.log": None,
+        "rds.force_ssl": "1",
+        "rds.logical_replication": "0",
+        "shared_preload_libraries": "pg_stat_statements",
+    },
 }
 # The rest is static: it takes effect at a reboot.
 DYNAMIC = {
@@ -59,8 +70,10 @@ DYNAMIC = {
     "log_bin_trust_function_creators",
     "log_min_duration_statement",
     "log_statement",
+    "pgaudit.log",
     "rds.force_ssl",
     "require_secure_transport",
+    "server_audit_events",
     "server_audit_logging",
     "slow_query_log",
 }
@@ -326,6 +339,33 @@ def cluster_echo(original: Any, self: Any, backend: Any, **kwargs: Any) -> None:
         # The storage type is returned only when it is not the default one, aurora.
         self.storage_type = "aurora-iopt1" if kwargs.get("storage_type") == "aurora-iopt1" else None
     self.serverless_v2_scaling_configuration = _scaling({}, kwargs.get("serverless_v2_scaling_configuration"))
+    _check_port(kwargs.get("port"))
+    _choose_windows(self, kwargs)
+    # moto says 0 of any cluster, AWS nothing of one that was made without.
+    self.backtrack_window = kwargs.get("backtrack_window") or None
+
+
+def _check_port(port: int | None) -> None:
+    if port and not 1150 <= port <= 65535:
+        raise exceptions.InvalidParameterValue(f"Invalid port: {port}. It must be between 1150 and 65535.")
+
+
+def _choose_windows(cluster: Any, given: dict[str, Any]) -> None:
+    """AWS chooses the window that is not given so that the two do not meet."""
+    if given.get("preferred_backup_window") and not given.get("preferred_maintenance_window"):
+        hour = (int(given["preferred_backup_window"][:2]) + 12) % 24
+        cluster.preferred_maintenance_window = f"wed:{hour:02}:00-wed:{hour:02}:30"
+    elif given.get("preferred_maintenance_window") and not given.get("preferred_backup_window"):
+        hour = (int(given["preferred_maintenance_window"][4:6]) + 12) % 24
+        cluster.preferred_backup_window = f"{hour:02}:00-{hour:02}:30"
+    cluster.preferred_maintenance_window = cluster.preferred_maintenance_window.lower()
+    _check_windows(cluster)
+
+
+def _check_windows(cluster: Any) -> None:
+    problem = valid_preferred_maintenance_window(cluster.preferred_maintenance_window, cluster.preferred_backup_window)
+    if problem:
+        raise RDSError("InvalidParameterValue", problem)
 
 
 def _service_key(backend: Any) -> str:
@@ -401,7 +441,7 @@ def create_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
 
 @gap(models.RDSBackend, "modify_db_cluster")
 def modify_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
-    """ModifyDBCluster needs an available cluster, keeps what it is not given, switches log exports and renames."""
+    """ModifyDBCluster needs an available cluster, keeps what it is not given, switches log exports, renames, and turns no backtracking on."""
     cluster = _available_cluster(self, kwargs["db_cluster_identifier"])
     new_identifier = (kwargs.pop("new_db_cluster_identifier", None) or "").lower()
     if new_identifier in self.clusters or new_identifier in {each.new_identifier for each in self.clusters.values()}:
@@ -416,7 +456,19 @@ def modify_db_cluster(original: Any, self: Any, kwargs: Any) -> Any:
     version = kwargs.get("engine_version")
     if version and cluster.engine in VERSIONS and version not in VERSIONS[cluster.engine]:
         raise exceptions.InvalidParameterCombination(f"Cannot find version {version} for {cluster.engine}")
+    window = kwargs.pop("backtrack_window", None)
+    if window and cluster.backtrack_window is None:
+        raise exceptions.InvalidParameterCombination("Backtrack cannot be enabled on a DB cluster that was created without it.")
+    _check_port(kwargs.get("port"))
+    windows = {name: kwargs[name].lower() for name in ("preferred_backup_window", "preferred_maintenance_window") if kwargs.get(name)}
+    if windows:
+        kwargs.update(windows)
+        _check_windows(SimpleNamespace(**{**vars(cluster), **windows}))
     original(self, kwargs)
+    if window is not None and cluster.backtrack_window is not None:
+        cluster.backtrack_window = window
+    for instance in cluster._members if kwargs.get("port") else ():
+        instance.port = kwargs["port"]
     cluster.serverless_v2_scaling_configuration = _scaling(cluster.serverless_v2_scaling_configuration, scaling)
     if storage_type:
         cluster.storage_type = "aurora-iopt1" if storage_type == "aurora-iopt1" else None
@@ -621,6 +673,7 @@ def instance_echo(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
 def create_db_instance(original: Any, self: Any, db_kwargs: Any) -> Any:
     """A member is in its cluster's subnets, over its zones; db.serverless needs scaling, a restored cluster be available."""
     _forget_deleted(self)
+    _check_monitoring_role(self, db_kwargs)
     db_kwargs["db_instance_identifier"] = db_kwargs["db_instance_identifier"].lower()
     cluster = self.clusters.get(db_kwargs.get("db_cluster_identifier"))
     if cluster:
@@ -653,13 +706,26 @@ def describe_db_instances(original: Any, self: Any, db_instance_identifier: Any 
 
 @gap(models.RDSBackend, "modify_db_instance")
 def modify_db_instance(original: Any, self: Any, db_instance_identifier: str, db_kwargs: Any) -> Any:
-    """ModifyDBInstance changes insights settings as well, and needs an available instance."""
+    """ModifyDBInstance changes insights settings as well, and needs an available instance, and the role of Enhanced Monitoring with its interval."""
     instance = self.describe_db_instances(db_instance_identifier)[0]
     if instance.status != "available":
         raise RDSError("InvalidDBInstanceState", f"Database instance is not in available state: {instance.status}")
+    if db_kwargs.get("monitoring_interval") and not db_kwargs.get("monitoring_role_arn"):
+        raise exceptions.InvalidParameterCombination("A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0.")
+    _check_monitoring_role(self, db_kwargs)
     if db_kwargs.get("enable_performance_insights") is not None:
         instance.performance_insights_enabled = db_kwargs["enable_performance_insights"]
     return original(self, instance.db_instance_identifier, db_kwargs)
+
+
+def _check_monitoring_role(backend: Any, given: dict[str, Any]) -> None:
+    """RDS has to be able to assume the role of Enhanced Monitoring, and the role to write into CloudWatch Logs."""
+    arn = given.get("monitoring_role_arn")
+    if not arn:
+        return
+    role = next((each for each in iam_backends[backend.account_id][backend.partition].roles.values() if each.arn == arn), None)
+    if not role or "monitoring.rds.amazonaws.com" not in str(role.assume_role_policy_document) or not (role.managed_policies or role.policies):
+        raise exceptions.InvalidParameterValue("IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING")
 
 
 @gap(models.RDSBackend, "delete_db_instance")

@@ -29,6 +29,22 @@ def new_zone(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
     self.delegation_time = Elapsed("delegation")
 
 
+class AccessDenied(Route53ClientError):
+    code = 403
+
+    def __init__(self, account: str) -> None:
+        super().__init__("AccessDenied", f"User: arn:aws:iam::{account}:user/ci is not authorized to access this resource")
+
+
+@gap(models.Route53Backend, "get_hosted_zone")
+def get_hosted_zone(original: Any, self: Any, id_: str) -> Any:
+    """A hosted zone of another account is denied, and not unknown, whatever is asked of it."""
+    others = (backend for account, _partition, backend in list(models.route53_backends.iter_backends()) if account != self.account_id)
+    if any(id_.replace("/hostedzone/", "") in backend.zones for backend in others):
+        raise AccessDenied(self.account_id)
+    return original(self, id_)
+
+
 @gap(models.Route53Backend, "create_hosted_zone")
 def create_hosted_zone(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     """CreateHostedZone takes a caller reference once only, also when the zone of the first time is gone, and makes several zones of one name."""

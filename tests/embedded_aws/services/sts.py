@@ -26,7 +26,8 @@ _sessions: dict[str, models.AssumedRole] = {}
 @gap(models.STSBackend, "assume_role")
 def assume_role(original: Any, self: Any, *args: Any, **kwargs: Any) -> models.AssumedRole:
     """AssumeRole refuses a session longer than the role's maximum, and one without the external ID that the role asks for."""
-    role = next((r for r in iam_backends[self.account_id]["aws"].roles.values() if r.arn == kwargs["role_arn"]), None)
+    account = kwargs["role_arn"].split(":")[4]
+    role = next((r for r in iam_backends[account]["aws"].roles.values() if r.arn == kwargs["role_arn"]), None)
     if role and kwargs["duration"] > role.max_session_duration:
         raise STSClientError("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
     if role and not _knows_external_id(role.assume_role_policy_document, kwargs["external_id"]):
@@ -55,6 +56,11 @@ def shorten(seconds: float | None) -> None:
 def _knows_external_id(document: str, given: str | None) -> bool:
     wanted = {statement.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId", given) for statement in json.loads(document)["Statement"]}
     return given in wanted
+
+
+def session_of(caller: str) -> models.AssumedRole | None:
+    """The session whose access key a caller has."""
+    return _sessions.get(caller)
 
 
 def refusal(service: str, protocol: str, caller: str) -> dict[str, Any] | None:

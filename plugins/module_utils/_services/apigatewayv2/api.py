@@ -12,11 +12,12 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.authorizer import Authorizer, Permission
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.integration import Integration
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.mapping import Mapping
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.route import Route
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.stage import Stage
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
@@ -52,7 +53,7 @@ class Api(ApiGatewayResource):
     def describe(self) -> State | None:
         apis = self.aws.pages("apigatewayv2", "get_apis", "Items")
         named = (api for api in apis if api["Name"] == self.name)
-        state = next((self._normal(api) for api in named if not self._owned_by_another({"tags": own_tags(api)})), None)
+        state = next((self._normal(api) for api in named if not self._owned_by_another({"tags": own_tags(api.get("Tags", {}))})), None)
         if state and self.absent:  # for children(): what leads to it goes before it is its turn, and from then on nothing recorded holds
             run_concurrently(*self._lists(state["id"]).values())
         return state
@@ -64,15 +65,17 @@ class Api(ApiGatewayResource):
             "endpoint": api["ApiEndpoint"],
             "description": api.get("Description", ""),
             "disable_execute_api_endpoint": api.get("DisableExecuteApiEndpoint", False),
+            "ip_address_type": api.get("IpAddressType", "ipv4"),
             "cors": bool(api.get("CorsConfiguration")),
             "version": api.get("Version", ""),
-            "tags": own_tags(api),
+            "tags": own_tags(api.get("Tags", {})),
         }
 
     def desired(self) -> State:
         return {
             "description": self.spec["description"],
             "disable_execute_api_endpoint": self.spec["disable_execute_api_endpoint"],
+            "ip_address_type": self.spec["ip_address_type"],
             "cors": False,  # for browsers, which come in by the load balancer
             "version": "",
         }
@@ -92,7 +95,8 @@ class Api(ApiGatewayResource):
             self.call("update_api", ApiId=before["id"], **self._arguments(), **version)
 
     def _arguments(self) -> dict[str, t.Any]:
-        return {"Description": self.spec["description"], "DisableExecuteApiEndpoint": self.spec["disable_execute_api_endpoint"]}
+        kind = {"IpAddressType": self.spec["ip_address_type"]} if self.spec["ip_address_type"] else {}
+        return {"Description": self.spec["description"], "DisableExecuteApiEndpoint": self.spec["disable_execute_api_endpoint"], **kind}
 
     def path(self, state: State) -> str:
         return f"apis/{state['id']}"
@@ -144,7 +148,8 @@ class Api(ApiGatewayResource):
         wanted = [Mapping(self, mapping, self.domain.name, needs=[stage, *stray_stages])] if self.domain else []
         stray_mappings = [Mapping(self, m, self.domain.name, needs=stray_stages, absent=True) for m in self._own(mappings.values())] if self.domain else []
         # Last, so that nobody finds an API that is not whole.
-        records = alias_records(self.domain, self.spec["domain"]["dns_records"], needs=[*wanted, *self.superseded]) if self.domain else []
+        of_domain = self.spec["domain"]
+        records = alias_records(self.domain, of_domain["dns_records"], manage=of_domain["manage_dns"], needs=[*wanted, *self.superseded]) if self.domain else []
         parts_in_order = [integration, authorizer, *permissions, *routes, stage, *wanted, *stray_mappings, *stray_stages, *stray_routes, *unused]
         return [*parts_in_order, *records, *self.superseded]
 

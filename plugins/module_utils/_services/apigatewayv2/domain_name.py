@@ -13,9 +13,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, owner_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS, own_tags, owner_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.mapping import mapping_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import ALIAS_RECORD
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import AliasTarget, take_records
 
@@ -23,7 +23,9 @@ DOMAIN_NAME: Arguments = {
     "name": {"type": "str", "required": True},
     "certificate_arn": {"type": "str"},
     "security_policy": {"type": "str", "choices": ["TLS_1_2"], "default": "TLS_1_2"},
+    "ip_address_type": {"type": "str", "choices": ["ipv4", "dualstack"]},
     "dns_records": {"type": "list", "elements": "dict", "default": [], "options": ALIAS_RECORD},
+    "manage_dns": {"type": "bool", "default": True},
 }
 """The options of a custom domain name: what the ``spec`` of a `DomainName` holds."""
 
@@ -35,6 +37,7 @@ def normal(domain: dict[str, t.Any]) -> State:
         "certificate_arn": regional.get("CertificateArn"),
         "endpoint_type": regional.get("EndpointType"),
         "security_policy": regional.get("SecurityPolicy"),
+        "ip_address_type": regional.get("IpAddressType", "ipv4"),
         "routing_mode": domain.get("RoutingMode", "API_MAPPING_ONLY"),
         "mutual_tls": bool(domain.get("MutualTlsAuthentication", {}).get("TruststoreUri")),
         "target_domain_name": regional.get("ApiGatewayDomainName"),
@@ -54,7 +57,7 @@ class DomainName(ApiGatewayResource, AliasTarget):
 
     def describe(self) -> State | None:
         domains = {d["DomainName"]: d for d in self.aws.pages("apigatewayv2", "get_domain_names", "Items")}
-        tags = {name: own_tags(domain) for name, domain in domains.items()}
+        tags = {name: own_tags(domain.get("Tags", {})) for name, domain in domains.items()}
         listed = {name: take_records(each) for name, each in tags.items()}
         states = {name: normal(domain) | {"tags": tags[name]} for name, domain in domains.items()}
         self.others = {name: states[name] for name in sorted(states) if name != self.name and self._is_ours(tags[name])}
@@ -83,6 +86,7 @@ class DomainName(ApiGatewayResource, AliasTarget):
             "certificate_arn": self.spec["certificate_arn"],
             "endpoint_type": "REGIONAL",
             "security_policy": self.spec["security_policy"],
+            "ip_address_type": self.spec["ip_address_type"],
             "routing_mode": "API_MAPPING_ONLY",
             "mutual_tls": False,
         }
@@ -101,7 +105,8 @@ class DomainName(ApiGatewayResource, AliasTarget):
         return _added(domain)
 
     def _configuration(self) -> dict[str, str]:
-        return {"CertificateArn": self.spec["certificate_arn"], "EndpointType": "REGIONAL", "SecurityPolicy": self.spec["security_policy"]}
+        kind = {"IpAddressType": self.spec["ip_address_type"]} if self.spec["ip_address_type"] else {}
+        return {"CertificateArn": self.spec["certificate_arn"], "EndpointType": "REGIONAL", "SecurityPolicy": self.spec["security_policy"], **kind}
 
     def path(self, state: State) -> str:
         return f"domainnames/{self.name}"
@@ -110,6 +115,8 @@ class DomainName(ApiGatewayResource, AliasTarget):
         self.call("delete_domain_name", DomainName=self.name)
 
     def warn(self, before: State | None, changes: State) -> list[str]:
+        if before and changes.get("ip_address_type") == "ipv4":
+            return ["programs that use this name over IPv6 are cut off"]
         return ["programs that use this name are cut off"] if self.absent else []
 
     def children(self) -> list[RemovedMapping]:

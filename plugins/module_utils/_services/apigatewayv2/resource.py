@@ -38,8 +38,3 @@ class ApiGatewayResource(Resource):
 
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         change_tags(self.aws.client("apigatewayv2"), self.arn(before), to_set, to_unset)
-
-
-def own_tags(document: dict[str, t.Any]) -> dict[str, str]:
-    """The tags of an answer, without those that AWS itself sets."""
-    return {k: v for k, v in document.get("Tags", {}).items() if not k.startswith("aws:")}

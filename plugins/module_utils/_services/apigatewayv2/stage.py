@@ -10,8 +10,9 @@ import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.part import Part
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 
 
@@ -36,7 +37,7 @@ class Stage(Part):
             "throttling_burst_limit": routes.get("ThrottlingBurstLimit"),
             "detailed_metrics_enabled": routes.get("DetailedMetricsEnabled", False),
             "route_settings": document.get("RouteSettings", {}),
-            "tags": own_tags(document),
+            "tags": own_tags(document.get("Tags", {})),
         }
 
     def desired(self) -> State:

@@ -11,7 +11,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.argu
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource
 
 VPC_LINK: Arguments = {
     "name": {"type": "str", "required": True},
@@ -30,7 +31,7 @@ def normal(link: dict[str, t.Any]) -> State:
         "usable": link["VpcLinkStatus"] != "FAILED",
         "status": link["VpcLinkStatus"],
         "reason": link.get("VpcLinkStatusMessage", ""),
-        "tags": own_tags(link),
+        "tags": own_tags(link.get("Tags", {})),
     }
 
 
@@ -59,7 +60,7 @@ class VpcLink(ApiGatewayResource):
     def ours(self) -> list[State]:
         """The links of this name that carry our tags."""
         links = self.aws.pages("apigatewayv2", "get_vpc_links", "Items")
-        named = (link for link in links if link["Name"] == self.name and not self._owned_by_another({"tags": own_tags(link)}))
+        named = (link for link in links if link["Name"] == self.name and not self._owned_by_another({"tags": own_tags(link.get("Tags", {}))}))
         return [normal(link) for link in named if link["VpcLinkStatus"] != "DELETING"]
 
     def superseded(self) -> list[VpcLink]:

@@ -55,8 +55,15 @@ def wanted_rule(spec: dict[str, t.Any], group_ids: dict[str, str]) -> State:
 
 
 def single_rules(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """The rules of the module's options with one peer each: ``cidr`` in place of ``cidrs``."""
-    return [{**rule, "cidr": cidr} for rule in rules for cidr in (rule["cidrs"] if rule["cidrs"] is not None else [None])]
+    """The rules of the module's options with one peer each: ``cidr``, ``prefix_list_id`` or ``security_group``."""
+    peers = {"cidrs": "cidr", "prefix_list_ids": "prefix_list_id"}
+
+    def each(rule: dict[str, t.Any]) -> list[dict[str, str]]:
+        if all(rule.get(many) is None for many in peers):
+            return [{}]  # of a group
+        return [{one: peer} for many, one in peers.items() for peer in rule.get(many) or ()]
+
+    return [{**rule, **dict.fromkeys(peers.values()), **peer} for rule in rules for peer in each(rule)]
 
 
 def identity(rule: State) -> tuple[t.Any, ...]:

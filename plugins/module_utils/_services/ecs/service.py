@@ -14,9 +14,16 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retr
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.stopped_task import why_stopped
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.changeover import change_over, rules_to_change_over
 
-DEPLOYED = frozenset({"task_definition", "platform_version", "network", "load_balancers", "enable_execute_command"})
+DEPLOYED = frozenset({"task_definition", "platform_version", "network", "load_balancers", "enable_execute_command", "capacity_providers"})
 """What ECS starts new tasks for."""
+
+FORCED = frozenset({"enable_execute_command", "capacity_providers"})
+"""What of that ECS starts no deployment for on its own."""
+
+FARGATE = ("FARGATE", "FARGATE_SPOT")
+"""The capacity providers that AWS has."""
 
 EVENTS = 3
 """Last events of a service that an error shows."""
@@ -61,6 +68,7 @@ class Service(Resource):
         deployment = service.get("deploymentConfiguration", {})
         breaker = deployment.get("deploymentCircuitBreaker", {})
         tags = tag_dict(service.get("tags", []), "key", "value")
+        providers = {each["capacityProvider"]: {"weight": each["weight"], "base": each["base"]} for each in service.get("capacityProviderStrategy", [])}
         remembered = tags.pop(STOPPED, None)
         self.stopped = self.stopped or remembered is not None
         return {
@@ -71,7 +79,8 @@ class Service(Resource):
             "status": service["status"],
             # So that the same task definition is deployed again.
             "task_definition": service["taskDefinition"] + (" (deployment failed)" if _failed(service) else ""),
-            "launch_type": service.get("launchType", ""),
+            "launch_type": service.get("launchType") or ("FARGATE" if providers and set(providers) <= set(FARGATE) else ""),
+            "capacity_providers": providers,
             "platform_version": service.get("platformVersion", ""),
             "network": {
                 "subnets": sorted(network.get("subnets", [])),
@@ -107,6 +116,9 @@ class Service(Resource):
             **{name: self.spec[name] for name in same},
             "stopped": False if self.stopped else None,
             "launch_type": "FARGATE",
+            "capacity_providers": {
+                each["capacity_provider"]: {"weight": each["weight"], "base": each["base"]} for each in self.spec["capacity_provider_strategy"]
+            },
             "network": {
                 "subnets": sorted(self.spec["subnets"]),
                 "security_groups": sorted(self.spec["security_groups"]),
@@ -119,6 +131,10 @@ class Service(Resource):
         return {"arn": UNKNOWN}
 
     def create(self, desired: State) -> State:
+        arguments = self._arguments(desired)
+        if not desired["capacity_providers"]:  # ECS takes either, and no empty strategy here
+            arguments = {**arguments, "launchType": "FARGATE"}
+            del arguments["capacityProviderStrategy"]
         # While a service of this name is still being deleted, ECS takes no new one.
         service = retry_on(
             self.aws.client("ecs").create_service,
@@ -128,21 +144,37 @@ class Service(Resource):
             serviceName=self.name,
             cluster=self.spec["cluster"],
             desiredCount=self.spec["desired_count"],
-            launchType="FARGATE",
             tags=tag_list(desired["tags"], "key", "value"),
-            **self._arguments(desired),
+            **arguments,
         )["service"]
         return self._answered(service)
 
     def update(self, before: State, changes: State) -> State:
         if self.stopped:
             return self._start_again(before, changes)
-        # For these ECS starts no deployment on its own.
-        force = "enable_execute_command" in changes or before["failed"]
+        if "load_balancers" in changes and before["count"]:
+            self._change_over(before, changes)
+        force = changes.keys() & FORCED or before["failed"]
         service = self.aws.client("ecs").update_service(
             service=self.name, cluster=self.spec["cluster"], **self._arguments(changes), **({"forceNewDeployment": True} if force else {})
         )["service"]
         return self._answered(service)
+
+    def _change_over(self, before: State, changes: State) -> None:
+        """Where rules wait for tasks in another target group: register the tasks with both, and let the rules change over.
+
+        A run that died at any point is made up for by the next: rules wait no more once they have changed over.
+        """
+        leaving = before["load_balancers"].keys() - changes["load_balancers"].keys()
+        rules = rules_to_change_over(self.aws, changes["load_balancers"].keys()) if leaving else []
+        if not rules:
+            return
+        both = {**changes, "load_balancers": {**before["load_balancers"], **changes["load_balancers"]}}
+        if self.spec["change_over_with"] == "previous":
+            both.pop("task_definition", None)
+        self._deploy({"service": self.name, "cluster": self.spec["cluster"]}, self._arguments(both))
+        for rule in rules:
+            change_over(self.aws, rule)
 
     def _start_again(self, before: State, changes: State) -> State:
         """Start a stopped service. A run that died at any point is made up for by the next, because the tag goes last."""
@@ -188,6 +220,9 @@ class Service(Resource):
         arguments = {plain[name]: value for name, value in wanted.items() if name in plain}
         if "health_check_grace_period_seconds" in wanted and self.spec["load_balancers"]:  # refused without one
             arguments["healthCheckGracePeriodSeconds"] = wanted["health_check_grace_period_seconds"]
+        if "capacity_providers" in wanted:  # an empty list brings the launch type back
+            providers = wanted["capacity_providers"]
+            arguments["capacityProviderStrategy"] = [{"capacityProvider": name, **shares} for name, shares in providers.items()]
         if "network" in wanted:
             arguments["networkConfiguration"] = {
                 "awsvpcConfiguration": {
@@ -197,9 +232,9 @@ class Service(Resource):
                 }
             }
         if "load_balancers" in wanted:
+            containers = {arn: container.rpartition(":") for arn, container in wanted["load_balancers"].items()}
             arguments["loadBalancers"] = [
-                {"targetGroupArn": b["target_group_arn"], "containerName": b["container_name"], "containerPort": b["container_port"]}
-                for b in self.spec["load_balancers"]
+                {"targetGroupArn": arn, "containerName": name, "containerPort": int(port)} for arn, (name, _colon, port) in containers.items()
             ]
         if wanted.keys() & {"circuit_breaker", "maximum_percent", "minimum_healthy_percent"}:
             enabled = self.spec["circuit_breaker"]
@@ -225,6 +260,8 @@ class Service(Resource):
         warnings = []
         if changes.get("network", {}).get("assign_public_ip") and not (before and before["network"]["assign_public_ip"]):
             warnings.append("its tasks get public addresses")
+        if "FARGATE_SPOT" in changes.get("capacity_providers", {}) and not (before and "FARGATE_SPOT" in before["capacity_providers"]):
+            warnings.append("AWS may take tasks on Fargate Spot away two minutes after it says so, and may have no capacity for others in their place")
         if changes.get("enable_execute_command"):
             warnings.append("whoever may ecs:ExecuteCommand can open a shell in its tasks")
         if before and self.spec["minimum_healthy_percent"] < 100 and changes.keys() & DEPLOYED:

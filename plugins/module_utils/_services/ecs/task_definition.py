@@ -127,7 +127,7 @@ class TaskDefinition(Resource):
         return self._register(desired["tags"])
 
     def update(self, before: State, changes: State) -> State:
-        return self._register(self.tags or {})
+        return self._register(self.actual["tags"])
 
     def _register(self, tags: dict[str, str]) -> State:
         optional: State = {
@@ -184,4 +184,12 @@ class TaskDefinition(Resource):
 
 
 def _volumes(volumes: list[State]) -> State:
-    return {v["name"]: without_empty({k: x for k, x in v.items() if k != "name"}) for v in volumes}
+    return {v["name"]: without_empty({k: _with_defaults(k, x) for k, x in v.items() if k != "name"}) for v in volumes}
+
+
+def _with_defaults(kind: str, volume: t.Any) -> t.Any:
+    """The configuration of a volume with what ECS adds to one on Amazon EFS."""
+    if kind != "efsVolumeConfiguration":
+        return volume
+    authorization = {"iam": "DISABLED", **(volume.get("authorizationConfig") or {})}
+    return {"rootDirectory": "/", "transitEncryption": "DISABLED", **volume, "authorizationConfig": authorization}

@@ -71,6 +71,13 @@ def _normal_forward(action: Document) -> Document:
     return {"ForwardConfig": normal}
 
 
+def forward_weights(actions: t.Sequence[Document]) -> dict[str, int]:
+    """The target groups that normal actions forward to, by ARN, each with its share of the requests."""
+    forward = next((action for action in actions if action["Type"] == "forward"), {})
+    groups = forward.get("ForwardConfig", {}).get("TargetGroups") or [{"TargetGroupArn": forward[k], "Weight": 1} for k in ("TargetGroupArn",) if k in forward]
+    return {group["TargetGroupArn"]: group["Weight"] for group in groups}
+
+
 def normal_conditions(conditions: t.Sequence[Document]) -> list[Document]:
     """Conditions in one order, each as ``Field`` and what must match, be it given as ``Values`` or as the field's own config."""
     return sorted((_normal_condition(condition) for condition in conditions), key=json.dumps)
@@ -97,7 +104,7 @@ def sent_actions(actions: t.Sequence[Document], client_secret: str | None = None
     """Normal actions as AWS wants to be told them. ``client_secret`` is the one of ``authenticate-oidc``."""
     sent = [{**action, "Order": order} for order, action in enumerate(actions, start=1)]
     for action in sent:
-        if action["Type"] == "authenticate-oidc":
+        if action["Type"] == "authenticate-oidc" and client_secret:
             action["AuthenticateOidcConfig"] = {**action["AuthenticateOidcConfig"], "ClientSecret": client_secret}
     return sent
 

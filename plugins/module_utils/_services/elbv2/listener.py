@@ -14,6 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reso
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.actions import (
+    forward_weights,
     normal_actions,
     normal_conditions,
     sent_actions,
@@ -72,14 +73,15 @@ class InLoadBalancer(Elbv2Resource):
     def describe(self) -> State | None:
         return self.existing
 
-    def routed(self, actions: t.Sequence[State], target_group: TargetGroup | None) -> list[State]:
-        """Normal actions, with the module's target group where a forward names none."""
+    def routed(self, actions: t.Sequence[State], target_group: TargetGroup | None, before: str) -> list[State]:
+        """Normal actions, with the module's target group where a forward names none. ``before``: the field with those that AWS has."""
+        weights = forward_weights(self.existing[before]) if self.existing else {}
         named = []
         for action in actions:
             if action["Type"] == "forward" and not action.keys() & {"TargetGroupArn", "ForwardConfig"}:
                 if target_group is None:
                     raise AwsError("a forward that names no target group needs the option target_group")
-                action = {**action, "TargetGroupArn": target_group.actual["arn"]}
+                action = {**action, **target_group.forward(weights)}
             named.append(action)
         return normal_actions(named)
 
@@ -92,7 +94,7 @@ class Listener(InLoadBalancer):
             "protocol": self.spec["protocol"],
             "ssl_policy": self.spec["ssl_policy"],
             "certificate_arn": self.spec["certificate_arn"],
-            "default_actions": self.routed(self.spec["default_actions"], self.parent.target_group),
+            "default_actions": self.routed(self.spec["default_actions"], self.parent.target_group, "default_actions"),
             "client_certificates": "off" if self.spec["protocol"] == "HTTPS" else None,
             "tags": self.parent.tags,
         }
@@ -137,7 +139,15 @@ class Listener(InLoadBalancer):
         existing = {} if self.newly_created() else t.cast(State, self.existing)["rules"]
         wanted = {spec["priority"]: spec for spec in ([] if self.absent else self.spec["rules"])}
         return [
-            Rule(self.aws, f"{self.name}/{priority}", wanted.get(priority), parent=self, absent=priority not in wanted, existing=existing.get(priority))
+            Rule(
+                self.aws,
+                f"{self.name}/{priority}",
+                wanted.get(priority),
+                needs=self.needs,
+                parent=self,
+                absent=priority not in wanted,
+                existing=existing.get(priority),
+            )
             for priority in sorted({*existing, *wanted})
         ]
 
@@ -152,7 +162,7 @@ class Rule(InLoadBalancer):
 
     def desired(self) -> State:
         balancer = self.parent.parent
-        actions = self.routed(self.spec["actions"], balancer.target_group)
+        actions = self.routed(self.spec["actions"], balancer.target_group, "actions")
         oidc = any(action["Type"] == "authenticate-oidc" for action in actions)
         return {
             "conditions": normal_conditions(self.spec["conditions"]),

@@ -13,9 +13,11 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reso
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN, State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.actions import forward_weights
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.listener import Listener, read_listeners
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.resource import Elbv2Resource, attribute_dict, attribute_values, tags_of
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup, name_in
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.web_acl import WEB_ACL_TAG, WebAclAssociation, associated_web_acl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import AliasTarget, records_tag, take_records
 
 DELETION_PROTECTION = "deletion_protection.enabled"
@@ -30,6 +32,14 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
     def __init__(self, *args: t.Any, target_group: TargetGroup | None = None, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self.target_group = target_group
+        self.web_acl: str | None = None
+        """The web ACL that the stack has associated, as the tag says that was there before this run."""
+
+    def target_groups(self) -> set[str]:
+        """The names of the target groups that the rules which it had before this run forward to."""
+        state = self.current_state()
+        listeners = self._listeners(state["arn"]).values() if state else ()
+        return {name_in(arn) for listener in listeners for rule in listener["rules"].values() for arn in forward_weights(rule["actions"])}
 
     def alias(self) -> State:
         return {"dns_name": self.actual["dns_name"], "zone_id": self.actual["canonical_hosted_zone_id"]}
@@ -40,14 +50,16 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
         if balancer is None:
             return None
         arn = balancer["LoadBalancerArn"]
-        answer, all_tags, _listeners = run_concurrently(
+        answer, all_tags, *_for_children = run_concurrently(
             lambda: elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn),
             lambda: tags_of(self.aws, [arn]),
             lambda: self._listeners(arn),  # for children()
+            *([lambda: associated_web_acl(self.aws, arn)] if self.spec.get("web_acl_arn") else []),
         )
         attributes = attribute_dict(answer["Attributes"])
         tags = all_tags[arn]
         self.dns_records = take_records(tags)
+        self.web_acl = tags.pop(WEB_ACL_TAG, None)
         protected = attributes.get(DELETION_PROTECTION) == "true"
         if protected and self.absent and not self._may_disable_protection() and not self._owned_by_another({"tags": tags}):
             raise AwsError(PROTECTED)  # before anything that leads to it is removed
@@ -105,12 +117,13 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
 
     def update(self, before: State, changes: State) -> None:
         elbv2, arn = self.aws.client("elbv2"), before["arn"]
-        if "subnets" in changes:
-            elbv2.set_subnets(LoadBalancerArn=arn, Subnets=changes["subnets"])
+        kind = {"IpAddressType": changes["ip_address_type"]} if "ip_address_type" in changes else {}
+        if "subnets" in changes:  # with the type, as the one may need the other
+            elbv2.set_subnets(LoadBalancerArn=arn, Subnets=changes["subnets"], **kind)
+        elif kind:
+            elbv2.set_ip_address_type(LoadBalancerArn=arn, **kind)
         if "security_groups" in changes:
             elbv2.set_security_groups(LoadBalancerArn=arn, SecurityGroups=changes["security_groups"])
-        if "ip_address_type" in changes:
-            elbv2.set_ip_address_type(LoadBalancerArn=arn, IpAddressType=changes["ip_address_type"])
         self._set_attributes(arn, before["attributes"], changes.get("attributes", {}))
 
     def _set_attributes(self, arn: str, before: State, attributes: State) -> None:
@@ -141,6 +154,10 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
             warnings.append("opens the load balancer to the internet")
         if replaced:
             warnings.append("deletes the load balancer and creates it anew: its DNS name changes, requests fail for minutes")
+        if before and "ip_address_type" in changes and not replaced:
+            kinds = (_addresses(before["ip_address_type"]), _addresses(changes["ip_address_type"]))
+            if left := [kind for kind in kinds[0] if kind not in kinds[1]]:
+                warnings.append(f"the load balancer loses its {' and '.join(left)} addresses: whoever connects by them is cut off")
         if before and before["protected"] and changes.get("attributes", {}).get(DELETION_PROTECTION) == "false":
             warnings.append("the load balancer can be deleted by mistake")
         if before and "subnets" in changes and (left := sorted(set(before["subnets"]) - set(changes["subnets"]))):
@@ -152,7 +169,22 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
             return self.spec["disable_deletion_protection"]
         return attribute_values(self.spec["attributes"]).get(DELETION_PROTECTION) == "false"
 
+    def _target_groups(self) -> list[TargetGroup]:
+        """What its listeners and rules come after, and before whose end they change."""
+        group = self.target_group
+        return [each for each in (group, group and group.superseded) if each]
+
     def children(self) -> list[Resource]:
+        return [*self._listener_children(), *self._web_acl_children()]
+
+    def _web_acl_children(self) -> list[WebAclAssociation]:
+        """The association with a web ACL. A removed load balancer takes its own along."""
+        wanted = self.spec.get("web_acl_arn")
+        if self.absent or not (wanted or self.web_acl):
+            return []
+        return [WebAclAssociation(self.aws, self.name, {"arn": wanted or self.web_acl}, parent=self, absent=not wanted)]
+
+    def _listener_children(self) -> list[Listener]:
         existing = {} if self.newly_created() else self._listeners(self.actual["arn"])
         wanted = {spec["port"]: spec for spec in ([] if self.absent else self.spec["listeners"])}
         return [
@@ -160,13 +192,22 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
                 self.aws,
                 f"{self.name}:{port}",
                 wanted.get(port),
-                needs=[self.target_group] if self.target_group and port in wanted else [],
+                needs=[each for each in self._target_groups() if port in wanted],
                 parent=self,
                 absent=port not in wanted,
                 existing=existing.get(port),
             )
             for port in sorted({*existing, *wanted})
         ]
+
+
+def _addresses(ip_address_type: str) -> list[str]:
+    """What a load balancer of a type has beside private IPv4 addresses.
+
+    >>> _addresses("dualstack"), _addresses("dualstack-without-public-ipv4")
+    (['public IPv4', 'IPv6'], ['IPv6'])
+    """
+    return [*([] if "without-public-ipv4" in ip_address_type else ["public IPv4"]), *(["IPv6"] if "dualstack" in ip_address_type else [])]
 
 
 def _sorted(values: list[str] | None) -> list[str] | None:

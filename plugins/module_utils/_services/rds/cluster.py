@@ -35,7 +35,8 @@ RESTORE = (
 
 
 class Cluster(RdsResource):
-    """An Aurora cluster. ``spec`` holds the options of ``rds_cluster``, with ``subnet_group_name`` and ``parameter_group_name``.
+    """An Aurora cluster. ``spec`` holds the options of ``rds_cluster``, with ``subnet_group_name`` and ``parameter_group_name``, and the
+    ``monitoring_role`` as a resource.
 
     ``modified`` holds the arguments of the last ModifyDBCluster, ``final_snapshot`` the name of the snapshot that its removal takes.
     """
@@ -51,6 +52,7 @@ class Cluster(RdsResource):
         "backup_retention_period": "BackupRetentionPeriod",
         "preferred_backup_window": "PreferredBackupWindow",
         "preferred_maintenance_window": "PreferredMaintenanceWindow",
+        "backtrack_window": "BacktrackWindow",
         "copy_tags_to_snapshot": "CopyTagsToSnapshot",
         "deletion_protection": "DeletionProtection",
         "engine_lifecycle_support": "EngineLifecycleSupport",
@@ -108,6 +110,7 @@ class Cluster(RdsResource):
             "backup_retention_period": cluster.get("BackupRetentionPeriod"),
             "preferred_backup_window": cluster.get("PreferredBackupWindow"),
             "preferred_maintenance_window": cluster.get("PreferredMaintenanceWindow"),
+            "backtrack_window": cluster.get("BacktrackWindow", 0),
             "copy_tags_to_snapshot": cluster.get("CopyTagsToSnapshot", False),
             "deletion_protection": cluster.get("DeletionProtection", False),
             "enabled_cloudwatch_logs_exports": sorted(cluster.get("EnabledCloudwatchLogsExports") or []),
@@ -143,6 +146,7 @@ class Cluster(RdsResource):
             # AWS may not tell that of a restored cluster.
             "database_name": None if current and current["database_name"] is None else spec["database_name"],
             "kms_key_id": self._key(),
+            "backtrack_window": spec["backtrack_window"] if current else spec["backtrack_window"] or None,
             "vpc_security_group_ids": _sorted(spec["vpc_security_group_ids"]),
             "preferred_backup_window": _lower(spec["preferred_backup_window"]),
             "preferred_maintenance_window": _lower(spec["preferred_maintenance_window"]),
@@ -202,6 +206,8 @@ class Cluster(RdsResource):
         if fixed:
             differ = "; ".join(f"{field} is {before[field]}, the input asks for {wanted[field]}" for field in fixed)
             raise AwsError(f"{differ}. {RESTORE}")
+        if wanted["backtrack_window"] and not before["backtrack_window"]:
+            raise AwsError(f"backtrack_window is 0, the input asks for {wanted['backtrack_window']}. {RESTORE}")
         if wanted["restored_from"] not in (None, before["restored_from"]):
             raise AwsError(f"it exists already, and its data is not of {wanted['restored_from']}: remove it first")
         have, want = before["engine_version"], self.spec["engine_version"]
@@ -250,10 +256,14 @@ class Cluster(RdsResource):
         """Create the cluster from a backup, and once it is available, give it the password and what a restore does not take."""
         source = self.spec["restore_from"]
         arguments = {name: value for name, value in arguments.items() if name not in self.NOT_RESTORED}
-        arguments |= {"DBClusterIdentifier": self.name, "Tags": tag_list(tags)}
         if name := source["snapshot_identifier"]:
-            snapshot = self.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"][0]
-            have, want = snapshot["EngineVersion"], self.spec["engine_version"]
+            backup = self.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"][0]
+        else:
+            backup = (self.ignored_tags and describe_cluster(self.aws, source["source_cluster_identifier"])) or {}
+        others = self._others_tags({"tags": tag_dict(backup.get("TagList", []))})
+        arguments |= {"DBClusterIdentifier": self.name, "Tags": tag_list({**others, **tags})}
+        if name:
+            have, want = backup["EngineVersion"], self.spec["engine_version"]
             upgrade = version_change(have, want, auto_minor=self.spec["auto_minor_version_upgrade"])
             self.rds.restore_db_cluster_from_snapshot(SnapshotIdentifier=name, EngineVersion=want if upgrade else have, **arguments)
         else:
@@ -339,6 +349,8 @@ class Cluster(RdsResource):
             warnings.append("older backups are deleted")
         if changes.get("deletion_protection") is False:
             warnings.append("the database can be deleted by mistake")
+        if "backtrack_window" in changes and changes["backtrack_window"] < before["backtrack_window"]:
+            warnings.append("the database can be rewound less far")
         restarting = sorted({"engine_version", "port", "parameter_group_name"} & changes.keys())
         if restarting:
             warnings.append(f"{', '.join(restarting)}: restarts the database")
@@ -358,8 +370,10 @@ class Cluster(RdsResource):
             taken = {i["DBInstanceIdentifier"] for i in every if i.get("DBClusterIdentifier") != self.name}
             wanted, unwanted = members(prefix, existing, count, taken)
         instances = [Instance(self.aws, name, self.spec, tags=self.tags, parent=self, absent=name in unwanted) for name in (*wanted, *unwanted)]
-        for reader in instances[1 : len(wanted)]:
-            reader.needs = (instances[0],)  # the instance that is created first becomes the writer
+        role = self.spec["monitoring_role"]
+        for number, instance in enumerate(instances):
+            first = instances[:1] if 0 < number < len(wanted) else []  # the instance that is created first becomes the writer
+            instance.needs = (*first, *([role, *role.child_resources] if role else []))
         return instances
 
     def _check_removable(self) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.stat
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.monitoring import MonitoringRole
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import (
     is_kept,
     is_parameter_group,
@@ -39,10 +40,13 @@ class Database(t.NamedTuple):
     subnet_group: SubnetGroup
     parameter_groups: list[ClusterParameterGroup]
     clusters: list[Cluster]
+    monitoring_role: MonitoringRole | None
 
     @property
     def resources(self) -> list[Resource]:
-        in_rds = (self.subnet_group, *self.parameter_groups, *self.clusters)
+        role = [self.monitoring_role] if self.monitoring_role else []
+        in_rds: list[Resource] = [self.subnet_group, *self.parameter_groups, *self.clusters]
+        in_rds = [*in_rds, *role] if role and role[0].absent else [*role, *in_rds]
         return [*in_rds, *self.log_groups] if self.clusters[0].absent else [*self.log_groups, *in_rds]
 
 
@@ -53,8 +57,12 @@ def present(aws: Aws, params: dict[str, t.Any]) -> Database:
     group = ClusterParameterGroup(aws, parameter_group_name(_prefix(params), family), {**params, "family": family}, tags=tags)
     subnet_group = SubnetGroup(aws, _subnet_group_name(params), params, tags=tags)
     logs = _log_groups(aws, params)
-    spec = {**params, "subnet_group_name": subnet_group.name, "parameter_group_name": group.name}
-    return Database(logs, subnet_group, [group], [Cluster(aws, name, spec, tags=tags, needs=(*logs, subnet_group, group))])
+    role = _monitoring_role(aws, params, absent=not params["monitoring_interval"]) if params["monitoring_interval"] is not None else None
+    spec = {**params, "subnet_group_name": subnet_group.name, "parameter_group_name": group.name, "monitoring_role": role}
+    cluster = Cluster(aws, name, spec, tags=tags, needs=(*logs, subnet_group, group, *([role] if role else [])))
+    if role and role.absent:
+        role.cluster = cluster
+    return Database(logs, subnet_group, [group], [cluster], role)
 
 
 def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
@@ -67,14 +75,19 @@ def absent(aws: Aws, params: dict[str, t.Any]) -> Database:
     )
     of_families = [ClusterParameterGroup(aws, group, {**params, "arn": arn}, **common) for group, arn in sorted(groups.items())]
     clusters = [cluster, *(Cluster(aws, other, spec, **common) for other, spec in relatives)]
-    logs = _log_groups(aws, params)
+    logs, role = _log_groups(aws, params), _monitoring_role(aws, params, absent=True)
     for each in clusters:
-        each.needs = (*logs, subnet_group, *of_families)
-    return Database(logs, subnet_group, of_families, clusters)
+        each.needs = (*logs, subnet_group, *of_families, *([role] if role else []))
+    return Database(logs, subnet_group, of_families, clusters, role)
+
+
+def _monitoring_role(aws: Aws, params: dict[str, t.Any], *, absent: bool) -> MonitoringRole | None:
+    role = params["monitoring_role"]
+    return MonitoringRole(aws, role["name"], role, tags=params["tags"], absent=absent) if role else None
 
 
 def _log_groups(aws: Aws, params: dict[str, t.Any]) -> list[LogGroup]:
-    spec = {"retention_in_days": params["log_retention_in_days"], "kms_key_id": None, "account_id": params["account_id"]}
+    spec = {"retention_in_days": params["log_retention_in_days"], "kms_key_id": params["log_kms_key_id"], "account_id": params["account_id"]}
     names = [log_group_name(params["cluster_identifier"], log) for log in params["enabled_cloudwatch_logs_exports"] or ()]
     return [LogGroup(aws, name, spec, tags=params["tags"], absent=params["state"] == "absent") for name in names]
 

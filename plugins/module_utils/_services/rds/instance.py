@@ -28,6 +28,10 @@ class Instance(RdsResource):
 
     kind = "rds_instance"
     parent: Resource
+    current: State | None = None
+
+    MONITORING = frozenset({"monitoring_interval", "monitoring_role_arn"})
+    """What AWS takes together only."""
 
     def describe(self) -> State | None:
         instance = first_or_none(self.rds.describe_db_instances, "DBInstances", "DBInstanceNotFound", DBInstanceIdentifier=self.name)
@@ -37,15 +41,18 @@ class Instance(RdsResource):
             if self.absent:
                 return None  # which it will be before its cluster is
             raise AwsError(BEING_DELETED)
-        return {
+        self.current = {
             "arn": instance["DBInstanceArn"],
             "status": instance["DBInstanceStatus"],
             "instance_class": instance["DBInstanceClass"],
             "promotion_tier": instance.get("PromotionTier"),
             "auto_minor_version_upgrade": instance.get("AutoMinorVersionUpgrade"),
             "publicly_accessible": instance.get("PubliclyAccessible", False),
+            "monitoring_interval": instance.get("MonitoringInterval", 0),
+            "monitoring_role_arn": instance.get("MonitoringRoleArn"),
             "tags": tag_dict(instance.get("TagList", [])),
         }
+        return self.current
 
     def desired(self) -> State:
         return {
@@ -53,7 +60,15 @@ class Instance(RdsResource):
             "promotion_tier": self.spec["promotion_tier"],
             "auto_minor_version_upgrade": self.spec["auto_minor_version_upgrade"],
             "publicly_accessible": False,
+            **self._monitoring(),
         }
+
+    def _monitoring(self) -> State:
+        """Enhanced Monitoring. What others have turned on, with another role, stays."""
+        interval, role = self.spec["monitoring_interval"], self.spec["monitoring_role"]
+        if interval:
+            return {"monitoring_interval": interval, "monitoring_role_arn": role.actual["arn"]}
+        return {"monitoring_interval": 0 if role and role.is_role_of(self.current) else None}
 
     def unknown(self) -> State:
         return {"arn": UNKNOWN, "status": "creating"}
@@ -73,6 +88,8 @@ class Instance(RdsResource):
         return {"arn": answer["DBInstance"]["DBInstanceArn"], "status": answer["DBInstance"]["DBInstanceStatus"]}
 
     def update(self, before: State, changes: State) -> State:
+        if self.MONITORING & changes.keys() and self.actual["monitoring_interval"]:
+            changes = {**changes, **{field: self.actual[field] for field in self.MONITORING}}
         answer = retry_on(
             self.rds.modify_db_instance,
             "InvalidDBInstanceState",
@@ -91,8 +108,10 @@ class Instance(RdsResource):
             "promotion_tier": "PromotionTier",
             "auto_minor_version_upgrade": "AutoMinorVersionUpgrade",
             "publicly_accessible": "PubliclyAccessible",
+            "monitoring_interval": "MonitoringInterval",
+            "monitoring_role_arn": "MonitoringRoleArn",
         }
-        return {argument: wanted[field] for field, argument in names.items() if field in wanted}
+        return {argument: wanted[field] for field, argument in names.items() if wanted.get(field) is not None}
 
     def delete(self, before: State) -> None:
         # Its data is the cluster's: an instance of Aurora has no snapshot of its own. It waits for a failover that the

@@ -171,11 +171,36 @@ class Record(Resource):
         return self.aws.client("route53").get_change(Id=self.change_id)["ChangeInfo"]["Status"] == "PENDING"
 
 
-def alias_records(target: AliasTarget, records: t.Sequence[State], *, needs: t.Sequence[Resource] = ()) -> list[Resource]:
+class ReleasedRecord(Resource):
+    """A listed record that is left to others: it stays as it is, and is not listed any more. Nothing is asked of Route 53."""
+
+    kind = "route53_record"
+
+    def __init__(self, target: AliasTarget, record: dict[str, str], record_list: RecordList) -> None:
+        super().__init__(target.aws, record["name"], record, needs=[target])
+        self.record_list = record_list
+
+    def describe(self) -> State:
+        return {"remembered": True}
+
+    def desired(self) -> State:
+        return {"remembered": False}
+
+    def update(self, before: State, changes: State) -> None:
+        self.record_list.remove(t.cast("dict[str, str]", self.spec))
+
+    def warn(self, before: State | None, changes: State) -> list[str]:
+        return [f"the record stays in the hosted zone {self.spec['zone_id']} as it is, and no run changes or removes it any more"]
+
+
+def alias_records(target: AliasTarget, records: t.Sequence[State], *, manage: bool = True, needs: t.Sequence[Resource] = ()) -> list[Resource]:
     """The resources for the records that lead to a target, which was read already: those wanted, and as absent those listed beside them.
 
-    A new record is created before a former one goes. With an absent target all are absent, and go before it.
+    A new record is created before a former one goes. With an absent target all are absent, and go before it. Where they are others' to
+    ``manage``, none is wanted, and those listed stay.
     """
+    if not manage:
+        return _left_to_others(target)
     wanted = {entry(record): {**record, "tags": target.tags or {}} for record in records}
     record_list = None if target.absent else RecordList(target)
     listed = {entry(record): {**record, "tags": target.tags or {}} for record in target.dns_records}
@@ -188,3 +213,12 @@ def alias_records(target: AliasTarget, records: t.Sequence[State], *, needs: t.S
     before = [target, *needs, *([] if target.absent else former)]
     new = [Record(target.aws, record["name"], record, target=target, record_list=record_list, needs=before, absent=target.absent) for record in wanted.values()]
     return [*new, *former]
+
+
+def _left_to_others(target: AliasTarget) -> list[Resource]:
+    if not target.absent:
+        record_list = RecordList(target)
+        return [ReleasedRecord(target, record, record_list) for record in target.dns_records]
+    for record in target.dns_records:
+        warn(f"the record {record['name']} stays in the hosted zone {record['zone_id']}, and leads nowhere")
+    return []

@@ -10,21 +10,29 @@ import re
 import typing as t
 from functools import partial
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import CACHE_PREFIX, upstream, upstream_registry
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import (
-    READER_SECRETS,
-    SERVER_SECRETS,
-    reads_from_readers,
-    secret_arn,
-    sidecar_secrets,
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import (
+    LOG,
+    MOUNTS,
+    SIDECARS,
+    VOLUMES,
+    container_problems,
+    writable_directories,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import (
-    is_reserved_by_cognito,
-    is_schedule,
-    is_secret_reference,
-    is_timezone,
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, manages_dns, secret_arn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_reserved_by_cognito, is_schedule, is_timezone
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.policy_statements import size as size_of, statement_problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import (
+    METRICS,
+    STATIC_PREFIX,
+    is_static_prefix,
+    refusal,
+    refused_options,
+    static_prefix,
 )
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import FARGATE_MEMORY, SECRET
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem
 
 _FUNCTION_ENVIRONMENT = 4096
@@ -49,13 +57,18 @@ _CERTIFICATE_NAME = 64
 _RULE_HOST_NAME = 128
 """Characters of a host name in a rule of a load balancer."""
 _IMAGE = 255
-"""Characters of an image with its tag (ECS)."""
-_SIDECARS = 8
-"""Of the ten containers that a task definition takes, two are ours."""
+"""Characters of an image with its tag, without a digest (ECS)."""
+_MIRRORED_TAG = 115
+"""Characters of a tag that gets 13 more in the stack's own repository, of 128 (OCI Distribution Specification)."""
+_CACHED_IMAGE = 190
+"""Characters of a repository of the account with a tag, which leaves room for the host name of its registry in ``_IMAGE``."""
 _SCHEDULED_ACTIONS = 200
 """Of a scalable target (Application Auto Scaling)."""
 _ARNS_IN_POLICY = 9 * 1024
 """Characters of ARNs that inputs put into the inline policy of a role, of which IAM takes 10,240 in all, without blanks."""
+_STATEMENTS_IN_POLICY = 7 * 1024
+"""Characters of statements that an input may add to the policy of the servers' role, which then has room for the stack's own."""
+_STATEMENTS = "mlflow_service_task_policy_statements"
 _TASK_DEFINITION = 48 * 1024
 """Characters of the inputs in a task definition, of which ECS takes 64 KiB in all."""
 
@@ -77,6 +90,26 @@ def _has(v: Inputs, name: str) -> bool:
 
 def _hosts(v: Inputs) -> list[str]:
     return [host_name(v["mlflow_record_name"], v[zone]) for zone in ("mlflow_zone_name", "mlflow_api_zone_name")]
+
+
+def _ignored_tags(v: Inputs) -> t.Iterator[Problem]:
+    ignored = v["mlflow_ignore_tags"]
+    for key in filter(partial(is_ignored, ignored=ignored), v["mlflow_tags"]):
+        yield Problem("mlflow_ignore_tags", ignored, f"mlflow_tags sets {key}: leave it out of one of the two")
+
+
+def _dns_role(v: Inputs) -> t.Iterator[Problem]:
+    if not manages_dns(v):
+        yield Problem("mlflow_dns_assume_role_arn", v["mlflow_dns_assume_role_arn"], "mlflow_manage_dns is false: leave one of the two out")
+
+
+def _dns_of_bootstrap(v: Inputs) -> t.Iterator[Problem]:
+    if not manages_dns(v):
+        remedy = (
+            "the certificates of bootstrap are validated by records in hosted zones: leave it out (mlflow_dns_assume_role_arn is for zones in another "
+            "account), or make the prerequisites without bootstrap"
+        )
+        yield Problem("mlflow_manage_dns", v["mlflow_manage_dns"], remedy)
 
 
 def _host_names(v: Inputs) -> t.Iterator[Problem]:
@@ -133,16 +166,38 @@ def _auto_pause(v: Inputs) -> t.Iterator[Problem]:
         yield Problem("mlflow_database_min_capacity", minimum, "give 0.5 or more, or set mlflow_database_auto_pause to true")
 
 
+def _backtrack(v: Inputs) -> t.Iterator[Problem]:
+    name, engine = "mlflow_database_backtrack_window", v["mlflow_database_engine"]
+    if v[name] and engine != "aurora-mysql":
+        yield Problem(name, v[name], f"{engine} cannot be rewound: leave this input out, and restore a point in time instead (docs/restore.md)")
+
+
 def _bucket_key(v: Inputs) -> t.Iterator[Problem]:
     key, algorithm = "mlflow_artifact_bucket_encryption_key_arn", "mlflow_artifact_bucket_encryption_algorithm"
     if v[algorithm] == "aws:kms" and not _has(v, key) and not _has(v, "mlflow_artifact_bucket_id"):
         yield Problem(key, "", f"is missing: give the key, since {algorithm} is aws:kms")
 
 
+def _bucket_logs(v: Inputs) -> t.Iterator[Problem]:
+    name = "mlflow_artifact_bucket_access_logs_bucket"
+    yield Problem(name, v[name], "mlflow_artifact_bucket_id is a bucket of yours: leave this input out, and turn its access logs on yourself")
+
+
 def _basic_credentials(v: Inputs) -> t.Iterator[Problem]:
     secret = "mlflow_api_credentials_secret_arn"
     if v["mlflow_api_authorizer"] == "jwt":
         yield Problem(secret, v[secret], "HTTP Basic needs mlflow_api_authorizer lambda: leave this input out, or choose lambda")
+
+
+def _address_type(v: Inputs) -> t.Iterator[Problem]:
+    given, kind = "mlflow_load_balancer_ip_address_type", v["mlflow_load_balancer_ip_address_type"]
+    if kind == "dualstack-without-public-ipv4" and v.get("mlflow_load_balancer_is_internal", True):
+        yield Problem(given, kind, "is for a load balancer that faces the internet: give dualstack, or set mlflow_load_balancer_is_internal to false")
+    callers = "mlflow_load_balancer_ingress_cidr_blocks"
+    if kind == "ipv4" and any(":" in block for block in v.get(callers) or []):
+        blocks = ", ".join(block for block in v[callers] if ":" in block)
+        remedy = f"the load balancer has IPv4 addresses only, so that nobody from there reaches it: set {given} to dualstack, or leave these blocks out"
+        yield Problem(callers, blocks, remedy)
 
 
 def _sign_in(v: Inputs) -> t.Iterator[Problem]:
@@ -155,19 +210,70 @@ def _sign_in(v: Inputs) -> t.Iterator[Problem]:
 
 def _environment(v: Inputs) -> t.Iterator[Problem]:
     environment, secrets = (v.get(f"mlflow_service_{part}") or {} for part in ("environment", "secrets"))
-    twice = environment.keys() & {*secrets, *SERVER_SECRETS, *(READER_SECRETS if reads_from_readers(v) else ())}
+    for given_in, names in (("environment", environment), ("secrets", secrets)):
+        for name in sorted(names):
+            remedy = refusal(name, given_in)
+            if remedy:
+                yield Problem(f"mlflow_service_{given_in}.{name}", None, remedy)
+    twice = environment.keys() & secrets
     if twice:
         remedy = "ECS takes no variable that is a secret of the server too: leave it out here"
         yield Problem("mlflow_service_environment", ", ".join(sorted(twice)), remedy)
+    prefix, metrics = static_prefix(v), environment.get(METRICS, "")
+    if not is_static_prefix(prefix):
+        remedy = "give a path of letters, digits, _ . ~ and - that begins with a slash and does not end with one, such as /mlflow, of at most 100 characters"
+        yield Problem(f"mlflow_service_environment.{STATIC_PREFIX}", prefix, remedy)
+    writable = tuple(f"{path}/" for path in writable_directories(v))
+    if str(metrics).startswith("/") and not str(metrics).startswith(writable):
+        remedy = "the server makes this directory, and can write to /tmp and its volumes alone: give one below it, such as /tmp/metrics"
+        yield Problem(f"mlflow_service_environment.{METRICS}", metrics, remedy)
 
 
 def _server(v: Inputs) -> t.Iterator[Problem]:
     yield Problem("mlflow_gunicorn_opts", v["mlflow_gunicorn_opts"], "MLflow takes one server: leave out this or mlflow_uvicorn_opts")
 
 
+def _server_options(v: Inputs) -> t.Iterator[Problem]:
+    for name in ("mlflow_uvicorn_opts", "mlflow_gunicorn_opts"):
+        refused = refused_options(name, v.get(name) or "")
+        if refused:
+            remedy = f"the load balancer and the health checks reach the server where MLflow has it listen: leave out {', '.join(refused)}"
+            yield Problem(name, v[name], f"{remedy}; for TLS, use mlflow_service_tls")
+
+
 def _image(v: Inputs) -> t.Iterator[Problem]:
-    if len(f"{v['mlflow_service_image']}:{v['mlflow_service_image_tag']}") > _IMAGE:
+    tag = v["mlflow_service_image_tag"].partition("@")[0]
+    if len(f"{v['mlflow_service_image']}:{tag}") > _IMAGE:
         yield Problem("mlflow_service_image", v["mlflow_service_image"], f"ECS takes at most {_IMAGE} characters of image and tag together")
+
+
+def _image_mirror(v: Inputs) -> t.Iterator[Problem]:
+    name, tag = "mlflow_service_image_mirror", v["mlflow_service_image_tag"].partition("@")[0]
+    if v[name] and is_of_ecr(v["mlflow_service_image"]):
+        yield Problem(name, v[name], "the image is in Amazon ECR already: leave it out")
+    if v[name] and len(tag) > _MIRRORED_TAG:
+        yield Problem("mlflow_service_image_tag", tag, f"with {name} give a tag of at most {_MIRRORED_TAG} characters")
+
+
+def _image_credentials(v: Inputs) -> t.Iterator[Problem]:
+    name = "mlflow_service_image_credentials_secret_arn"
+    if is_of_ecr(v["mlflow_service_image"]):
+        yield Problem(name, v[name], "the image is in Amazon ECR, where the roles of the tasks and the policy of the repository decide: leave it out")
+
+
+def _image_cache(v: Inputs) -> t.Iterator[Problem]:
+    name, of_task, stack = "mlflow_service_image_mirror_secret_arn", "mlflow_service_image_credentials_secret_arn", v["mlflow_unique_name"]
+    registry, repository = upstream(v["mlflow_service_image"])
+    if not v.get("mlflow_service_image_mirror"):
+        yield Problem(name, v[name], "it is for the mirror of the image: set mlflow_service_image_mirror to true, or leave it out")
+    elif not is_of_ecr(v["mlflow_service_image"]) and not upstream_registry(registry):
+        yield Problem(name, v[name], f"Amazon ECR's pull-through cache takes no credentials for {registry}: leave it out, and a task copies the image")
+    if v.get(of_task):
+        yield Problem(of_task, v[of_task], f"Amazon ECR itself signs in at the registry, with {name}: leave one of the two out")
+    if not CACHE_PREFIX[0] <= len(stack) <= CACHE_PREFIX[1]:
+        yield Problem("mlflow_unique_name", stack, f"with {name} give one of 2 to 30 characters, as Amazon ECR takes them")
+    if len(f"{stack}/{repository}:{v['mlflow_service_image_tag'].partition('@')[0]}") > _CACHED_IMAGE:
+        yield Problem("mlflow_service_image", v["mlflow_service_image"], f"it is too long to be in a repository of the account: leave {name} out")
 
 
 def _paths(v: Inputs) -> t.Iterator[Problem]:
@@ -181,6 +287,12 @@ def _paths(v: Inputs) -> t.Iterator[Problem]:
 def _zone(given: str, of_stack: str, v: Inputs) -> t.Iterator[Problem]:
     if v[given] != v[of_stack]:
         yield Problem(given, v[given], f"{of_stack} is {v[of_stack]}: leave one of the two out")
+
+
+def _nat_gateways(v: Inputs) -> t.Iterator[Problem]:
+    given = "mlflow_bootstrap_nat_gateways"
+    if v["mlflow_bootstrap_internet_access"] == "vpc_endpoints" and v[given] == "one_per_zone":
+        yield Problem(given, v[given], "mlflow_bootstrap_internet_access is vpc_endpoints, which has none: leave one of the two out")
 
 
 def _cognito_domain(v: Inputs) -> t.Iterator[Problem]:
@@ -220,36 +332,12 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
 
 
 def _containers(v: Inputs) -> t.Iterator[Problem]:
-    given = "mlflow_service_sidecar_container_definitions"
-    sidecars = v.get(given) or []
-    if len(sidecars) > _SIDECARS:
-        yield Problem(given, None, f"they are {len(sidecars)}, and ECS takes {_SIDECARS} beside the two containers of the stack: give fewer")
-    names = [sidecar.get("name") for sidecar in sidecars]
-    known = ("mlflow", "tmp-permissions", *(name for name in names if isinstance(name, str)))
-    for index, sidecar in enumerate(sidecars):
-        where, name = f"{given}[{index}]", names[index]
-        if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,255}", name, re.ASCII) or name in known[:2]:
-            yield Problem(f"{where}.name", name, "give a name of letters, digits, - and _, other than mlflow and tmp-permissions")
-        elif name in names[:index]:
-            yield Problem(f"{where}.name", name, "another sidecar has this name: give each its own")
-        image = sidecar.get("image")
-        if not isinstance(image, str) or not re.fullmatch(r"[\w.:/@-]{1,255}", image, re.ASCII):
-            yield Problem(f"{where}.image", image, "give an image")
-        after = sidecar.get("dependsOn") if isinstance(sidecar.get("dependsOn"), list) else []
-        for other in (d.get("containerName") for d in after if isinstance(d, dict)):
-            if other not in known or other == name:
-                yield Problem(f"{where}.dependsOn", other, f"give one of the other containers: {', '.join(known)}")
-        for field, reference in sidecar_secrets(sidecar):
-            registry = field.startswith("repositoryCredentials")
-            if registry and not (isinstance(reference, str) and SECRET[0](reference)):
-                yield Problem(f"{where}.{field}", None, SECRET[1])
-            elif not registry and not is_secret_reference(reference):
-                remedy = "give full ARNs in Secrets Manager or Parameter Store, which the role that starts the tasks may then read"
-                yield Problem(f"{where}.{field}", None, remedy)
-    inside = [v.get(part) or {} for part in ("mlflow_service_environment", "mlflow_service_secrets", given)]
+    yield from container_problems(v)
+    parts = ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS, VOLUMES, MOUNTS, LOG)
+    inside = [v.get(part) or {} for part in parts]
     size = len(json.dumps(inside, default=str))
     if size > _TASK_DEFINITION:
-        largest = max(zip(map(len, map(str, inside)), ("mlflow_service_environment", "mlflow_service_secrets", given)))[1]
+        largest = max(zip(map(len, map(str, inside)), parts))[1]
         yield Problem(
             largest,
             None,
@@ -264,13 +352,26 @@ def _policies(v: Inputs) -> t.Iterator[Problem]:
     named = {each if each.startswith("arn:") else f"arn:aws:s3:::{each}" for each in v.get(buckets) or []}
     listed, read = ({re.sub("/.*", "", arn) for arn in named}, {arn if "/" in arn else f"{arn}/*" for arn in named})
     valued = {secret_arn(value) for value in (v.get(secrets) or {}).values()}
+    sizes = {}
     for name, arns, remedy in (
         (buckets, [*listed, *read], "name fewer, by an ARN with * where they have a common prefix"),
         (secrets, [*valued], "keep several values in one secret, as a JSON object"),
     ):
-        size = sum(len(arn) + 3 for arn in arns)  # with quotes and comma
+        size = sizes[name] = sum(len(arn) + 3 for arn in arns)  # with quotes and comma
         if size > _ARNS_IN_POLICY:
             yield Problem(name, None, f"the role of the tasks would name {size} characters of ARNs, and IAM takes {_ARNS_IN_POLICY} there: {remedy}")
+    added, room = size_of(v.get(_STATEMENTS) or []), max(0, _STATEMENTS_IN_POLICY - sizes[buckets])
+    if added > room:
+        yield Problem(
+            _STATEMENTS,
+            None,
+            f"they have {added} characters, and the policy of the servers' role has room for {room}: put them into managed policies, and give "
+            "the ARNs of these as mlflow_service_task_policy_arns",
+        )
+
+
+def _task_policy_statements(v: Inputs) -> t.Iterator[Problem]:
+    yield from statement_problems(_STATEMENTS, v.get(_STATEMENTS) or [])
 
 
 def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
@@ -301,7 +402,26 @@ def _scheduled_actions(v: Inputs) -> t.Iterator[Problem]:
                 yield Problem(f"{where}.{key}", value, f"give 0 to {max(0, min(highest, 1000))} tasks")
 
 
+def _capacity_providers(v: Inputs) -> t.Iterator[Problem]:
+    given = "mlflow_service_capacity_providers"
+    providers = v.get(given) or []
+    names = [each["capacity_provider"] for each in providers]
+    for index, each in enumerate(providers):
+        where, name = f"{given}[{index}]", names[index]
+        if name in names[:index]:
+            yield Problem(f"{where}.capacity_provider", name, "it is given twice: give its weight and its base once")
+        for key, highest in (("weight", 1000), ("base", 100_000)):
+            if not 0 <= each.get(key, 0) <= highest:
+                yield Problem(f"{where}.{key}", each[key], f"give 0 to {highest}")
+    if len([each for each in providers if each.get("base")]) > 1:
+        yield Problem(given, None, "ECS takes the base of one capacity provider: leave it out of the others")
+    if providers and not any(each.get("weight", 1) for each in providers):
+        yield Problem(given, None, "no capacity provider has a weight, so that ECS would start no server beyond the base: give one of them 1")
+
+
 COMBINATIONS: tuple[Combination, ...] = (
+    (_ignored_tags, ("mlflow_ignore_tags", "mlflow_tags")),
+    (_dns_role, ("mlflow_dns_assume_role_arn",)),
     (_host_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
     (_memory, ("mlflow_service_cpu", "mlflow_service_memory")),
     (partial(_capacity, "database"), ("mlflow_database_min_capacity", "mlflow_database_max_capacity")),
@@ -309,21 +429,32 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_engine_version, ("mlflow_database_engine", "mlflow_rds_cluster_engine_version")),
     (_master_username, ("mlflow_database_engine", "mlflow_database_master_username")),
     (_auto_pause, ("mlflow_database_auto_pause", "mlflow_database_min_capacity")),
+    (_backtrack, ("mlflow_database_engine", "mlflow_database_backtrack_window")),
     (_bucket_key, ("mlflow_artifact_bucket_encryption_algorithm",)),
+    (_bucket_logs, ("mlflow_artifact_bucket_id", "mlflow_artifact_bucket_access_logs_bucket")),
     (_basic_credentials, ("mlflow_api_authorizer", "mlflow_api_credentials_secret_arn")),
     (_callers, ()),
+    (_address_type, ("mlflow_load_balancer_ip_address_type",)),
     (_sign_in, ("mlflow_load_balancer_sign_in",)),
     (_environment, ()),
     (_server, ("mlflow_gunicorn_opts", "mlflow_uvicorn_opts")),
+    (_server_options, ()),
     (_image, ("mlflow_service_image", "mlflow_service_image_tag")),
+    (_image_mirror, ("mlflow_service_image", "mlflow_service_image_tag", "mlflow_service_image_mirror")),
+    (_image_credentials, ("mlflow_service_image", "mlflow_service_image_credentials_secret_arn")),
+    (_image_cache, ("mlflow_unique_name", "mlflow_service_image", "mlflow_service_image_tag", "mlflow_service_image_mirror_secret_arn")),
     (_paths, ()),
     (_containers, ()),
     (_policies, ()),
+    (_task_policy_statements, ()),
     (_scheduled_actions, ()),
+    (_capacity_providers, ()),
 )
 OF_BOOTSTRAP: tuple[Combination, ...] = (
+    (_dns_of_bootstrap, ("mlflow_manage_dns",)),
     (_certificate_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
     (partial(_zone, "mlflow_bootstrap_zone_id", "mlflow_zone_id"), ("mlflow_bootstrap_zone_id", "mlflow_zone_id")),
     (partial(_zone, "mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id"), ("mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id")),
+    (_nat_gateways, ("mlflow_bootstrap_internet_access", "mlflow_bootstrap_nat_gateways")),
     (_cognito_domain, ("mlflow_unique_name",)),
 )

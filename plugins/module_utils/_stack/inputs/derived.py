@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 
-SERVER_SECRETS = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
-READER_SECRETS = ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI",)
-"""Variables that the role ``ecs`` gives the server as secrets, those of the second kind where it is to read from the readers."""
 
-
-def reads_from_readers(inputs: Inputs) -> bool:
-    """Whether MLflow is told to read from the readers of the database, and there are some."""
-    return bool(inputs.get("mlflow_database_read_from_readers") and inputs.get("mlflow_database_reader_count"))
+def manages_dns(inputs: Inputs) -> bool:
+    """Whether the stack makes its DNS records itself."""
+    return inputs.get("mlflow_manage_dns") is not False
 
 
 def maximum_servers(inputs: Inputs) -> int:
@@ -31,9 +28,20 @@ def runs_jobs(inputs: Inputs) -> bool:
     return not inputs.get("mlflow_database_auto_pause") if given in (None, "") else str(given).lower() in ("true", "1")
 
 
-def secret_arn(reference: str) -> str:
-    """The ARN in what a container definition says of a secret: without the JSON key, version stage and version that ECS takes with it."""
-    return ":".join(reference.split(":")[:7])
+def is_of_ecr(image: str) -> bool:
+    """Whether an image is in a private registry of Amazon ECR."""
+    return re.match(r"\d{12}\.dkr[.-]ecr(-fips)?\.", image) is not None
+
+
+def secret_arn(reference: str, parameters: str = "") -> str:
+    """The ARN in what a container definition says of a secret: without the JSON key, version stage and version that ECS takes with it.
+
+    What is no ARN is the name of a parameter of the stack's account and region, whose ARNs begin with ``parameters``.
+
+    >>> secret_arn("/team-x/token", "arn:aws:ssm:eu-west-1:123456789012:parameter")
+    'arn:aws:ssm:eu-west-1:123456789012:parameter/team-x/token'
+    """
+    return ":".join(reference.split(":")[:7]) if reference.startswith("arn:") else f"{parameters}/{reference.removeprefix('/')}"
 
 
 def sidecar_secrets(sidecar: dict[str, t.Any]) -> list[tuple[str, t.Any]]:

@@ -38,6 +38,7 @@ SECRET_NAME = r"secret:[\w/+=.@!-]{1,512}-[A-Za-z0-9]{6}"
 
 
 is_role_arn = arn_of("iam", r"role/[\w+=,.@/-]{1,576}", region="")
+is_policy_arn = matches(r"arn:aws(-[a-z]+)*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,640}")
 
 
 def is_cidr(value: str) -> bool:
@@ -111,10 +112,10 @@ def is_variable_name(name: t.Any) -> bool:
 
 
 def is_secret_reference(value: t.Any) -> bool:
-    """Whether ECS takes it for a secret: an ARN, of Secrets Manager with a key, a stage and a version or without."""
+    """Whether ECS takes it for a secret: an ARN, of Secrets Manager with a key, a stage and a version or without; or the name of a parameter."""
     name = rf"secretsmanager:[a-z0-9-]+:\d{{12}}:{SECRET_NAME}(:[^:]*:[\w/+=.@-]*:[\w-]*)?"
     parameter = r"ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+"
-    return isinstance(value, str) and re.fullmatch(rf"arn:aws(-[a-z]+)*:({name}|{parameter})", value, re.ASCII) is not None
+    return isinstance(value, str) and re.fullmatch(rf"arn:aws(-[a-z]+)*:({name}|{parameter})|[\w./-]{{1,1011}}", value, re.ASCII) is not None
 
 
 def is_reserved_by_cognito(domain: str) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.windows import is_maintenance_window
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import (
     LABEL,
     SECRET_NAME,
@@ -20,6 +22,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
     is_bucket_name,
     is_cidr,
     is_cognito_group,
+    is_policy_arn,
     is_reserved_by_cognito,
     is_role_arn,
     is_secret_reference,
@@ -52,11 +55,16 @@ FARGATE_MEMORY: dict[int, t.Collection[int]] = {
 _DOMAIN = rf"({LABEL}\.)+{LABEL}\.?"
 _ID = r"([0-9a-f]{8}|[0-9a-f]{17})"
 SECRET = (arn_of("secretsmanager", SECRET_NAME), "give the full ARN of a Secrets Manager secret, with the six characters at its end")
+_ACCOUNT = (matches(r"\d{12}"), "give the 12 digits of the account, in quotes")
+_REGION = (matches(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", 32), "give the code of a region, such as eu-west-1")
 _KEY = (arn_of("kms", r"key/[\w-]+"), "give the ARN of a KMS key itself: IAM policies name it, and they know no aliases")
 _KEY_OR_ALIAS = (arn_of("kms", r"(key|alias)/[\w/-]+"), "give the ARN of a KMS key")
 _CERTIFICATE = (arn_of("acm", r"certificate/[\w-]+"), "give the ARN of an ACM certificate in the region of the stack")
 _SUBNETS = (distinct(matches(rf"subnet-{_ID}"), 2, 16), "give two or more different subnets, at most 16, such as subnet-0a1b2c3d4e5f67890")
+_PREFIX_LIST = matches(rf"pl-{_ID}")
 _ZONE_ID = (matches(r"[A-Z0-9]{1,32}"), "give the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/")
+_ROLE = (is_role_arn, "give the ARN of an IAM role")
+_EXTERNAL_ID = (matches(r"[\w+=,.@:/-]{2,1224}"), "give the external ID that the trust policy of the role asks for")
 _ZONE_NAME = (matches(_DOMAIN, 254), "give the name of the hosted zone, in lower case, such as ml.example.com")
 _URL = (matches(r"https://[\w.~:/?#\[\]@!$&()*+,;=%-]+"), "give a URL that begins with https://, without quotes, spaces and braces")
 _CLIENT_ID = (matches(r"[\w+]{1,128}"), "give the ID of an app client of the Cognito user pool")
@@ -69,19 +77,57 @@ _ENGINES_OWN_DATABASES = ("information_schema", "mysql", "performance_schema", "
 _ACU = "give Aurora capacity units in steps of 0.5"
 
 
+OWN_TAGS = (
+    "managed-by",
+    "mlflow-access-logs",
+    "mlflow-client-secret-version",
+    "mlflow-database-prepared",
+    "mlflow-database-schema",
+    "mlflow-database-snapshot",
+    "mlflow-database-snapshot-version",
+    "mlflow-desired-count",
+    "mlflow-dns-records",
+    "mlflow-log-key",
+    "mlflow-password-version",
+    "mlflow-policies",
+    "mlflow-restored-at",
+    "mlflow-restored-from",
+    "mlflow-stack",
+    "mlflow-supersedes",
+    "mlflow-version",
+    "mlflow-web-acl",
+)
+"""Tags by which the collection recognises what is its own and remembers what AWS cannot be asked."""
+
+
 RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_unique_name": (
         is_unique_name,
         "give 1 to 32 lower-case letters, digits and single hyphens, beginning with a letter and not with internal-, sg- or "
         "sthree-, other than default: it is part of every name in AWS, of which the load balancer's is the shortest",
     ),
+    "mlflow_policy_name_prefix": (
+        matches(r"[a-z][a-z0-9-]*", 32),
+        "give the first 1 to 32 lower-case letters, digits and hyphens of the names of the stacks, such as mlflow-",
+    ),
+    "mlflow_policy_account_id": _ACCOUNT,
+    "mlflow_policy_region": _REGION,
+    "mlflow_policy_secret_arns": (distinct(SECRET[0], maximum=10), "give at most 10 different full ARNs of Secrets Manager secrets"),
+    "mlflow_policy_key_arns": (distinct(_KEY[0], maximum=10), "give at most 10 different ARNs of KMS keys themselves, not of aliases"),
     "mlflow_break_lease": (matches(r"[0-9a-f]{8}"), "give the ID of the lease, as the run says that it stops: 8 hexadecimal digits, in quotes"),
-    "mlflow_aws_account_id": (matches(r"\d{12}"), "give the 12 digits of the account, in quotes"),
-    "mlflow_aws_region": (matches(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", 32), "give the code of a region, such as eu-west-1"),
+    "mlflow_aws_account_id": _ACCOUNT,
+    "mlflow_aws_region": _REGION,
     "mlflow_aws_profile": (matches(r"[^\[\]\x00-\x1f]+", 256), "give the name of a profile of the AWS configuration files"),
-    "mlflow_aws_assume_role_arn": (is_role_arn, "give the ARN of an IAM role"),
+    "mlflow_aws_assume_role_arn": _ROLE,
     "mlflow_aws_assume_role_duration": (between(900, 43200), "give 900 to 43200 seconds, at most the MaxSessionDuration of the role"),
-    "mlflow_aws_assume_role_external_id": (matches(r"[\w+=,.@:/-]{2,1224}"), "give the external ID that the trust policy of the role asks for"),
+    "mlflow_iam_role_path": (
+        matches(r"(?!/aws-)/([\w+=,.@-]+/)*", 512),
+        "give a path that begins and ends with a slash, such as /teams/mlflow/, and not with /aws-, of letters, digits and _ + = , . @ -",
+    ),
+    "mlflow_permissions_boundary_arn": (is_policy_arn, "give the ARN of a managed policy of IAM, such as arn:aws:iam::123456789012:policy/boundary"),
+    "mlflow_aws_assume_role_external_id": _EXTERNAL_ID,
+    "mlflow_dns_assume_role_arn": _ROLE,
+    "mlflow_dns_assume_role_external_id": _EXTERNAL_ID,
     "mlflow_vpc_id": (matches(rf"vpc-{_ID}"), "give the ID of a VPC, such as vpc-0a1b2c3d4e5f67890"),
     "mlflow_load_balancer_subnet_ids": _SUBNETS,
     "mlflow_service_subnet_ids": _SUBNETS,
@@ -94,8 +140,9 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_certificate_arn": _CERTIFICATE,
     "mlflow_api_cert_arn": _CERTIFICATE,
     "mlflow_load_balancer_ingress_cidr_blocks": (
-        distinct(is_cidr, 1),
-        "give one or more different CIDR blocks without host bits, such as 10.0.0.0/8, IPv6 in its short form, such as 2001:db8::/32",
+        distinct(lambda v: is_cidr(v) or _PREFIX_LIST(v), 1),
+        "give one or more different CIDR blocks without host bits, such as 10.0.0.0/8, IPv6 in its short form, such as 2001:db8::/32, or IDs of "
+        "managed prefix lists, such as pl-0a1b2c3d4e5f67890",
     ),
     "mlflow_load_balancer_ssl_policy": (
         matches(r"ELBSecurityPolicy-(TLS13-1-[23]|FS-1-2)[\w-]*", 64),
@@ -104,6 +151,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_load_balancer_idle_timeout": (between(1, 4000), "give 1 to 4000 seconds"),
     "mlflow_load_balancer_deregistration_delay": (between(0, 3600), "give 0 to 3600 seconds"),
     "mlflow_load_balancer_session_timeout": (between(1, 604800), "give 1 to 604800 seconds"),
+    "mlflow_load_balancer_web_acl_arn": (
+        arn_of("wafv2", r"regional/webacl/[\w-]{1,128}/[0-9a-f-]{36}"),
+        "give the ARN of a regional web ACL of AWS WAF, not one for CloudFront",
+    ),
     "mlflow_load_balancer_access_logs_bucket": _BUCKET,
     "mlflow_load_balancer_access_logs_prefix": (
         lambda v: re.fullmatch(_PATH, v, re.ASCII) is not None and len(v) <= 512 and "AWSLogs" not in v,
@@ -156,8 +207,12 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_database_min_capacity": (between(0, 256, 0.5), f"{_ACU}, 0 to 256"),
     "mlflow_database_max_capacity": (between(1, 256, 0.5), f"{_ACU}, 1 to 256"),
     "mlflow_database_seconds_until_auto_pause": (between(300, 86400), "give 300 to 86400 seconds"),
+    "mlflow_database_maintenance_window": (is_maintenance_window, "give days and times in UTC, 30 minutes or more apart, such as sun:04:30-sun:05:30"),
+    "mlflow_database_port": (lambda v: v == 0 or 1150 <= v <= 65535, "give 1150 to 65535, or 0 for the port of the engine"),
     "mlflow_database_reader_count": (between(0, 15), "give 0 to 15 readers"),
     "mlflow_database_backup_retention_days": (between(1, 35), "give 1 to 35 days"),
+    "mlflow_database_backtrack_window": (between(0, 259200), "give 0 to 259200 seconds, which are 72 hours"),
+    "mlflow_database_monitoring_interval": (lambda v: v in (0, 1, 5, 10, 15, 30, 60), "give 1, 5, 10, 15, 30 or 60 seconds, or 0 for none"),
     "mlflow_database_ca_file": (matches(r"(/[\w.@+-]+)+"), "give the full path of a file in the image, such as /etc/ssl/rds-global-bundle.pem"),
     "mlflow_backup_name": _SNAPSHOT,
     "mlflow_restore_snapshot": (matches(r"[a-z][a-z0-9:-]{0,254}"), "give the name of a cluster snapshot, not its ARN"),
@@ -171,6 +226,8 @@ RULES: dict[str, tuple[Rule, str]] = {
     ),
     "mlflow_artifact_bucket_encryption_key_arn": _KEY,
     "mlflow_artifact_bucket_noncurrent_days": (between(1, 36500), "give 1 to 36500 days"),
+    "mlflow_artifact_bucket_access_logs_bucket": _BUCKET,
+    "mlflow_artifact_bucket_access_logs_prefix": (matches(_PATH, 512), "give a prefix such as logs/mlflow, without a slash at either end"),
     "mlflow_artifact_buckets_mlflow_will_read": (
         distinct(lambda v: is_bucket_name(v) or re.fullmatch(r"arn:aws(-[a-z]+)*:s3:::[\w.*?/-]{1,1024}", v, re.ASCII) is not None),
         "give different bucket names or ARNs such as arn:aws:s3:::bucket-prefix-*",
@@ -179,17 +236,42 @@ RULES: dict[str, tuple[Rule, str]] = {
         matches(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", 255),
         "give an image without tag, such as ghcr.io/mlflow/mlflow; the tag goes into mlflow_service_image_tag",
     ),
-    "mlflow_service_image_tag": (matches(r"\w[\w.-]{0,127}"), "give a tag, such as v3.18.0-full"),
+    "mlflow_service_image_tag": (
+        matches(r"\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?"),
+        "give a tag, such as v3.18.0-full, or a tag with a digest, v3.18.0-full@sha256:<64 hexadecimal digits>; a digest alone does not tell "
+        "the version of MLflow",
+    ),
+    "mlflow_service_image_credentials_secret_arn": SECRET,
+    "mlflow_service_image_mirror_secret_arn": (
+        arn_of("secretsmanager", r"secret:ecr-pullthroughcache/[\w/+=.@-]{1,490}-[A-Za-z0-9]{6}"),
+        "give the full ARN of a Secrets Manager secret whose name begins with ecr-pullthroughcache/, as Amazon ECR reads no other, with the six "
+        "characters at its end",
+    ),
+    "mlflow_service_environment_files": (
+        distinct(matches(r"arn:aws(-[a-z]+)*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[\w!.*'()/-]+\.env", 1024), maximum=10),
+        "give at most 10 different ARNs of objects that end in .env, such as arn:aws:s3:::team-x-config/mlflow.env",
+    ),
     "mlflow_service_cpu": (lambda v: v in FARGATE_MEMORY, f"give one of {', '.join(map(str, FARGATE_MEMORY))}"),
+    "mlflow_service_tmpfs_size": (between(0, 249_856), "give MiB, less than mlflow_service_memory, or 0 for a volume on disk"),
     "mlflow_service_workers": (between(1, 64), "give 1 to 64 workers"),
     "mlflow_service_min_capacity": (between(0, 1000), "give 0 to 1000 tasks"),
     "mlflow_service_max_capacity": (between(0, 1000), "give 0 to 1000 tasks"),
     "mlflow_service_cpu_target": (between(0, 100), "give 1 to 100 percent, or 0 for none"),
     "mlflow_service_log_retention_in_days": (lambda v: v in LOG_RETENTION, f"give one of the retentions of CloudWatch: {', '.join(map(str, LOG_RETENTION))}"),
+    "mlflow_service_task_policy_arns": (
+        distinct(is_policy_arn, maximum=20),
+        "give different ARNs of managed policies of IAM, at most 20, such as arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
+    ),
+    "mlflow_service_log_kms_key_arn": _KEY,
     "mlflow_service_health_check_grace_period_seconds": (between(0, 2147483647), "give 0 to 2147483647 seconds"),
     "mlflow_gunicorn_opts": _OPTIONS,
     "mlflow_uvicorn_opts": _OPTIONS,
     "mlflow_bootstrap_vpc_cidr": (is_vpc_cidr, "give a /16, such as 10.0.0.0/16"),
+    "mlflow_bootstrap_endpoint_buckets": (
+        distinct(lambda v: is_bucket_name(v) or re.fullmatch(r"arn:aws(-[a-z]+)*:s3:::[\w.*?/-]{1,1024}", v, re.ASCII) is not None),
+        "give different bucket names or ARNs such as arn:aws:s3:::bucket-prefix-*",
+    ),
+    "mlflow_bootstrap_password_minimum_length": (lambda v: v == 0 or 6 <= v <= 99, "give 6 to 99, or 0 for 14 in a new pool"),
     "mlflow_bootstrap_zone_id": _ZONE_ID,
     "mlflow_bootstrap_api_zone_id": _ZONE_ID,
     "mlflow_bootstrap_cognito_domain": (
@@ -204,26 +286,12 @@ RULES: dict[str, tuple[Rule, str]] = {
         lambda v: len(v) <= 40 and len({key.lower() for key in v}) == len(v),
         "give at most 40 tags, whose keys differ in more than upper and lower case: AWS takes 50 with those of the collection",
     ),
+    "mlflow_ignore_tags": (
+        distinct(lambda v: is_tag_text(v, 1, 128) and not any(is_ignored(own, [v.lower()]) for own in OWN_TAGS)),
+        "give different keys of tags, or beginnings of keys that end in - or :, none of which is of a tag that the collection itself sets, such as managed-by",
+    ),
 }
 """What a value must be, and what to do otherwise. An empty string is right where it is the default: not given."""
-
-
-OWN_TAGS = (
-    "managed-by",
-    "mlflow-client-secret-version",
-    "mlflow-database-prepared",
-    "mlflow-database-schema",
-    "mlflow-database-snapshot",
-    "mlflow-database-snapshot-version",
-    "mlflow-desired-count",
-    "mlflow-dns-records",
-    "mlflow-password-version",
-    "mlflow-restored-at",
-    "mlflow-restored-from",
-    "mlflow-stack",
-    "mlflow-version",
-)
-"""Tags by which the collection recognises what is its own and remembers what AWS cannot be asked."""
 
 
 ITEMS: dict[str, tuple[t.Callable[[t.Any, t.Any], bool], str]] = {
@@ -233,7 +301,7 @@ ITEMS: dict[str, tuple[t.Callable[[t.Any, t.Any], bool], str]] = {
     ),
     "mlflow_service_secrets": (
         lambda k, v: is_variable_name(k) and is_secret_reference(v),
-        "give a dict of variable names to full ARNs in Secrets Manager or Parameter Store",
+        "give a dict of variable names to full ARNs in Secrets Manager or Parameter Store, or names of parameters",
     ),
     "mlflow_tags": (
         lambda k, v: isinstance(k, str) and is_tag_text(k, 1, 128) and k.lower() not in OWN_TAGS and is_text(v) and is_tag_text(str(v), 0, 256),

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
+
+from ansible.module_utils.common.yaml import yaml_load
 
 Spec = dict[str, dict[str, t.Any]]
 Inputs = dict[str, t.Any]
@@ -17,6 +20,9 @@ MAY_BE_SECRET = {
     "mlflow_database_password_secret_arn",
     "mlflow_load_balancer_oidc_client_secret_arn",
     "mlflow_service_environment",
+    "mlflow_service_log_configuration",
+    "mlflow_service_image_credentials_secret_arn",
+    "mlflow_service_image_mirror_secret_arn",
     "mlflow_service_secrets",
     "mlflow_service_sidecar_container_definitions",
 }
@@ -72,13 +78,27 @@ def is_text(value: t.Any) -> bool:
 
 _KIND = {
     "bool": "true or false",
-    "dict": "a dict: each key with its value on a line of its own",
+    "dict": 'a dict: each key with its value on a line of its own, or JSON text, such as {"team": "x"}',
     "float": "a number",
     "int": "a whole number",
-    "list": "a list: each item on a line of its own, after a hyphen",
+    "list": 'a list: each item on a line of its own, after a hyphen, or JSON text, such as ["a", "b"]',
     "path": "a path",
     "str": "a string, in quotes where YAML takes it for something else, such as 1.10",
 }
+
+
+def from_text(value: t.Any) -> t.Any:
+    """A list or a dict that is given as JSON or YAML text, which is what surveys and C(-e name='[…]') give. Raises ValueError for other text."""
+    if not isinstance(value, str):
+        return value
+    for load in (json.loads, yaml_load):  # YAML refuses JSON that is indented with tabs
+        try:
+            found = load(value)
+        except Exception:  # each parser has its own errors, and they may quote a secret
+            continue
+        if isinstance(found, (list, dict)):
+            return found
+    raise ValueError("it is neither a list nor a dict as JSON or YAML")
 
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -119,6 +139,8 @@ def _suboptions(item: dict[str, t.Any], options: Spec) -> dict[str, t.Any]:
     for name, value in item.items():
         try:
             result[name] = typed(value, options[name])
+            if result[name] not in options[name].get("choices", [result[name]]):
+                raise ValueError(f"give one of {', '.join(options[name]['choices'])}")
         except ValueError as error:
             raise ValueError(f"as {name} {error}") from None
     return result

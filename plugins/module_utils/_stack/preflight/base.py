@@ -14,6 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 Problems = t.Iterator[Problem]
 Check = tuple[t.Callable[..., Problems], tuple[t.Any, ...], tuple[str, ...]]
 """A check with its arguments and the inputs without which it cannot be made."""
+CACHE = "mlflow_service_image_mirror_secret_arn"
 
 
 class Checks:
@@ -29,6 +30,9 @@ class Checks:
     @property
     def names(self) -> Names:
         return names_of(self.inputs, self.aws.account_id, self.aws.region)
+
+    def is_of_another_account(self, arn: str) -> bool:
+        return arn.split(":")[4] != self.aws.account_id
 
     def problem(self, name: str, remedy: str) -> Problem:
         return Problem(name, self.inputs.get(name), remedy)

@@ -15,11 +15,16 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.artif
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
 
+ACCESS_LOGS = {"mlflow_load_balancer_access_logs_bucket": "load balancers", "mlflow_artifact_bucket_access_logs_bucket": "buckets"}
+"""Inputs that name a bucket for access logs, and what writes them."""
+
+
 class Buckets(Checks):
     def checks(self) -> list[Check]:
         return [
             (self.bucket, (), ("mlflow_artifact_bucket_id",)),
-            (self.access_logs, (), ("mlflow_load_balancer_access_logs_bucket",)),
+            *((self.access_logs, (name, writer), (name,)) for name, writer in ACCESS_LOGS.items()),
+            (self.logs_of_this_account, (), ("mlflow_artifact_bucket_access_logs_bucket",)),
             (self.artifacts, (), ("mlflow_unique_name",)),
         ]
 
@@ -40,15 +45,15 @@ class Buckets(Checks):
             remedy = f"it is in the region {bucket_region(answer)}, but the stack is in {self.aws.region}: give a bucket of this region, or leave the input out"
             yield self.problem(name, remedy)
 
-    def access_logs(self) -> Problems:
+    def access_logs(self, name: str, writer: str) -> Problems:
         """What the caller may not see may be in the account that keeps the logs."""
-        name, s3, facts = "mlflow_load_balancer_access_logs_bucket", self.aws.client("s3"), []
+        s3, facts = self.aws.client("s3"), []
         try:
             answer = s3.head_bucket(Bucket=self.inputs[name])
         except ClientError as error:
             answer = error.response
             if error_code(error) == "404":
-                yield self.problem(name, "no such bucket: make it, with the policy that load balancers need, or leave the input out")
+                yield self.problem(name, f"no such bucket: make it, with the policy that {writer} need, or leave the input out")
                 return
         if not self.is_here(answer):
             facts.append(f"it is in the region {bucket_region(answer)}")
@@ -60,9 +65,30 @@ class Buckets(Checks):
         if facts:
             yield self.problem(
                 name,
-                f"{' and '.join(facts)}: load balancers write their logs only into a bucket of their own region, {self.aws.region}, whose default "
+                f"{' and '.join(facts)}: {writer} write their logs only into a bucket of their own region, {self.aws.region}, whose default "
                 "encryption is SSE-S3 (AES256). Give such a bucket, or leave the input out",
             )
+
+    def logs_of_this_account(self) -> Problems:
+        """S3 logs access to a bucket only into one of the same account, whose policy lets it in."""
+        s3, name = self.aws.client("s3"), "mlflow_artifact_bucket_access_logs_bucket"
+        bucket = self.inputs[name]
+        if bucket == self.names.bucket:
+            yield self.problem(name, "this is the artifact bucket, and each log would be logged: give another one")
+        elif none_if_missing(s3.head_bucket, "403", "404", Bucket=bucket, ExpectedBucketOwner=self.aws.account_id) is None:
+            yield self.problem(name, f"it is no bucket of account {self.aws.account_id}: give one of this account, or leave the input out")
+        elif not self.lets_logs_in(bucket):
+            yield self.problem(name, "its policy does not name logging.s3.amazonaws.com, without which S3 writes no logs there: allow it s3:PutObject")
+
+    def lets_logs_in(self, bucket: str) -> bool:
+        """Whether the policy of a bucket names who writes access logs of S3, as far as the caller may see it."""
+        try:
+            policy = none_if_missing(self.aws.client("s3").get_bucket_policy, "NoSuchBucketPolicy", Bucket=bucket)
+        except ClientError as error:
+            if error_code(error) in NOT_ALLOWED:
+                return True
+            raise
+        return policy is not None and "logging.s3.amazonaws.com" in policy["Policy"]
 
     def is_here(self, answer: dict[str, t.Any]) -> bool:
         """Whether a bucket is in the region of the stack, as far as an answer of HeadBucket says where it is."""

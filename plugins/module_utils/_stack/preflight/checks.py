@@ -23,9 +23,11 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.prerequisites import Prerequisites
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.quotas import Quotas
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.restores import Restores
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.roles import Roles
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.secrets import Secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.service import Service
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.sign_in import SignIn
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.vpc_endpoints import VpcEndpoints
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resources import Deployment
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import requested
 
@@ -33,7 +35,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resto
 class Preflight(Account, Restores):
     """All that preflight asks AWS, by subject."""
 
-    SUBJECTS = (Network, HostNames, Secrets, Keys, SignIn, Database, Buckets, Service)
+    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Database, Buckets, Service, Roles)
     """In the order in which their problems are told."""
 
     def checks(self) -> list[Check]:
@@ -54,6 +56,8 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
         try:
             return list(check(*arguments))
         except (ClientError, BotoCoreError) as error:
+            if getattr(error, "operation_name", "") == "AssumeRole":  # that of all calls was checked before
+                return [preflight.problem("mlflow_dns_assume_role_arn", explain(error))]
             return [Problem(needs[0], None, f"it cannot be checked: {explain(error)}")]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             odd = f"{type(error).__name__} {error if isinstance(error, LookupError) else ''}".strip()  # other texts may hold a value
@@ -61,7 +65,8 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 
     possible = [row for row in checks if all(preflight.inputs.get(n) not in (None, "", []) for n in row[2])]
     answers = run_concurrently(*(partial(attempt, *row) for row in possible))
-    return wrong_region + [problem for problems in answers for problem in problems]
+    told = [problem for problems in answers for problem in problems]
+    return wrong_region + [problem for place, problem in enumerate(told) if problem not in told[:place]]
 
 
 def problems_with(preflight: Preflight, scope: str, *, prefetching: bool) -> list[Problem]:

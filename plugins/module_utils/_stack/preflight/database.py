@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.base import describe_cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import RESTORED_AT_TAG, RESTORED_FROM_TAG, is_kept, restored_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.versions import parameter_group_family, version_change
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.windows import windows_meet
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import first_or_none
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
@@ -27,8 +28,9 @@ class Database(Checks):
     def engine(self) -> Problems:
         engine, version = self.inputs["mlflow_database_engine"], self.inputs["mlflow_rds_cluster_engine_version"]
         name = self.inputs.get("mlflow_unique_name")
-        if name and version == (self.cluster(name) or {}).get("EngineVersion"):
-            return  # it runs already: that AWS offers it to nobody else any more is no reason to stop
+        have = (self.cluster(name) or {}).get("EngineVersion") if name else None
+        if have and (have == version or self.auto_minor and not version_change(have, version, auto_minor=True)):
+            return  # it runs already, or AWS went ahead: that AWS offers it to nobody else any more is no reason to stop
         offered = {v["EngineVersion"]: v for v in self.aws.pages("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=engine)}
         fitting = [v for v in offered if v == version or v.startswith(f"{version}.")]
         if not fitting:
@@ -68,6 +70,14 @@ class Database(Checks):
             yield self.problem("mlflow_database_kms_key_arn", remedy)
         yield from self.fixed(f"the database {name}", "mlflow_database_master_username", cluster.get("MasterUsername"))
         yield from self.fixed(f"the database {name}", "mlflow_database_name", cluster.get("DatabaseName"))
+        window, backups = self.inputs.get("mlflow_database_maintenance_window"), cluster.get("PreferredBackupWindow")
+        if window and backups and windows_meet(backups, window):
+            yield self.problem(
+                "mlflow_database_maintenance_window", f"backups of the database {name} are taken at {backups}: give a time that does not meet it"
+            )
+        if self.inputs.get("mlflow_database_backtrack_window") and not cluster.get("BacktrackWindow"):
+            remedy = f"AWS lets no database be rewound that was made without it, as {name} was. Leave this input out, or {self.RESTORE}"
+            yield self.problem("mlflow_database_backtrack_window", remedy)
         yield from self.network(cluster)
 
     def network(self, cluster: dict[str, t.Any] | None) -> Problems:
@@ -86,7 +96,7 @@ class Database(Checks):
     def engine_version(self, what: str, have: str) -> Problems:
         """What is wrong with the wanted version for a database or a snapshot of the version ``have``."""
         variable, want = "mlflow_rds_cluster_engine_version", self.inputs.get("mlflow_rds_cluster_engine_version", "")
-        change = want and version_change(have, want, auto_minor=False)
+        change = want and version_change(have, want, auto_minor=self.auto_minor)
         if change == "downgrade":
             yield self.problem(variable, f"{what} runs {have}, and AWS takes none back to an older version: give {have} or a newer one")
         elif change == "major":
@@ -97,6 +107,10 @@ class Database(Checks):
                 f"with aws rds modify-db-cluster --db-cluster-identifier {self.inputs['mlflow_unique_name']} --engine-version {want} "
                 f"--allow-major-version-upgrade --db-cluster-parameter-group-name default.{family} --apply-immediately, then give {want}",
             )
+
+    @property
+    def auto_minor(self) -> bool:
+        return bool(self.inputs.get("mlflow_database_auto_minor_version_upgrade"))
 
     def fixed(self, what: str, variable: str, have: str | None) -> Problems:
         want = self.inputs.get(variable)

@@ -9,6 +9,7 @@ import re
 
 from ansible.module_utils.common.warnings import warn
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, record_sets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
@@ -19,7 +20,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 class HostNames(Checks):
     def checks(self) -> list[Check]:
         certificates = (("mlflow_certificate_arn", "mlflow_zone_name"), ("mlflow_api_cert_arn", "mlflow_api_zone_name"))
-        zones = (("mlflow_zone_id", "mlflow_zone_name"), ("mlflow_api_zone_id", "mlflow_api_zone_name"))
+        zones = (("mlflow_zone_id", "mlflow_zone_name"), ("mlflow_api_zone_id", "mlflow_api_zone_name")) if manages_dns(self.inputs) else ()
         return [
             *((self.certificate, pair, (*pair, "mlflow_record_name")) for pair in certificates),
             *((self.zone, pair, pair) for pair in zones),

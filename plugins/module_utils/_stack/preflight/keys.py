@@ -10,6 +10,8 @@ that is, and the roles ``ecs`` and ``apigw`` allow exactly it.
 from __future__ import annotations
 
 import itertools
+import json
+import re
 import typing as t
 from functools import partial
 
@@ -17,15 +19,16 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, NOT_ALLOWED, error_code
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import LOG, SIDECARS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import secret_arn, sidecar_secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import CACHE, Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import bucket_key
 
-NAMED = ("mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn")
-READ = ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn")
+NAMED = ("mlflow_key_arn", "mlflow_database_kms_key_arn", "mlflow_artifact_bucket_encryption_key_arn", "mlflow_service_log_kms_key_arn")
+LOGS = NAMED[-1]
+READ = ("mlflow_database_password_secret_arn", "mlflow_api_credentials_secret_arn", "mlflow_service_image_credentials_secret_arn")
 """Inputs with a secret whose value another check reads, which also tells that there is none."""
-SIDECARS = "mlflow_service_sidecar_container_definitions"
 PARAMETERS = 50
 """The most values that a filter of DescribeParameters takes."""
 
@@ -38,6 +41,8 @@ class Thing(t.NamedTuple):
     variable: str
     name: str
     role: str
+    hidden: bool = False
+    """Whether what was given may be a secret, and is not shown."""
 
     @property
     def service(self) -> str:
@@ -66,31 +71,46 @@ class Unusable(Exception):
 
 class Keys(Checks):
     def checks(self) -> list[Check]:
-        return [*((self.named, (name,), (name,)) for name in NAMED), *((self.usable, (thing,), (thing.variable.partition("[")[0],)) for thing in self.things())]
+        return [
+            *((self.named, (name,), (name,)) for name in NAMED),
+            (self.of_logs, (), (LOGS,)),
+            (self.of_cache, (), (CACHE,)),
+            *((self.usable, (thing,), (re.split(r"[.\[]", thing.variable)[0],)) for thing in self.things()),
+        ]
 
     def things(self) -> list[Thing]:
         stack = self.inputs.get("mlflow_unique_name", "")
         preparation, servers, mlflow, authorizer = (f"{stack}-{role}" for role in ("ecs-prepare-execution", "ecs-execution", "ecs-task", "authorizer"))
+        pulling = (f"{stack}-ecs-mirror",) if self.inputs.get("mlflow_service_image_mirror") else (preparation, servers)
         single = [
             ("mlflow_database_password_secret_arn", preparation),
             ("mlflow_api_credentials_secret_arn", authorizer),
+            *(("mlflow_service_image_credentials_secret_arn", role) for role in pulling),
             ("mlflow_artifact_bucket_id", mlflow),
         ]
         secrets = self.inputs.get("mlflow_service_secrets") or {}
-        sidecars = enumerate(self.inputs.get(SIDECARS) or [])
+        sidecars = [(f"{SIDECARS}[{index}]", sidecar) for index, sidecar in enumerate(self.inputs.get(SIDECARS) or [])]
+        files = (bucket_name(each) for each in self.inputs.get("mlflow_service_environment_files") or [])
         read = (bucket_name(each) for each in self.inputs.get("mlflow_artifact_buckets_mlflow_will_read") or [])
         things = [
             *(Thing(name, self.inputs[name], role) for name, role in single if self.inputs.get(name)),
-            *(Thing("mlflow_service_secrets", secret_arn(reference), servers) for reference in secrets.values()),
+            *(self.secret("mlflow_service_secrets", f"[{name}]", reference, servers) for name, reference in secrets.items()),
             *(
-                Thing(f"{SIDECARS}[{index}].{field}", secret_arn(reference), servers)
-                for index, sidecar in sidecars
-                for field, reference in sidecar_secrets(sidecar)
-                if isinstance(reference, str) and reference.startswith("arn:")
+                self.secret(where, f".{field}".removeprefix(".logConfiguration" if where == LOG else ""), reference, servers)
+                for where, container in (*sidecars, (LOG, {"logConfiguration": self.inputs.get(LOG) or {}}))
+                for field, reference in sidecar_secrets(container)
+                if isinstance(reference, str)
             ),
+            *(Thing("mlflow_service_environment_files", name, servers) for name in files),
             *(Thing("mlflow_artifact_buckets_mlflow_will_read", name, mlflow) for name in read if name),
         ]
         return list(dict.fromkeys(things))
+
+    def secret(self, variable: str, field: str, reference: str, role: str) -> Thing:
+        """What a container reads as a secret. A parameter may be given by its name, of which nothing tells it from a secret itself."""
+        named = not reference.startswith("arn:")
+        name = secret_arn(reference, f"arn:{self.aws.partition}:ssm:{self.aws.region}:{self.aws.account_id}:parameter") if named else secret_arn(reference)
+        return Thing(variable + field if named or variable.startswith(SIDECARS) else variable, name, role, named)
 
     def keys(self) -> dict[str, str]:
         """The customer key of each thing that is under one, by the thing's name. Asks nothing that the checks have asked."""
@@ -105,10 +125,33 @@ class Keys(Checks):
         elif key.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
             yield self.problem(name, f"the key is {key['KeySpec']}: AWS's services encrypt with symmetric keys only, give one")
 
+    def of_logs(self) -> Problems:
+        """Whether CloudWatch Logs may use the key of the log groups, as far as the caller may see it; AWS refuses it otherwise."""
+        try:
+            policy = self.aws.client("kms").get_key_policy(KeyId=self.inputs[LOGS], PolicyName="default")["Policy"]
+        except ClientError as error:
+            if error_code(error) not in (*NOT_ALLOWED, "NotFoundException"):
+                raise
+            return
+        service = f"logs.{self.aws.region}.amazonaws.com"
+        principals = [json.dumps(statement.get("Principal")) for statement in json.loads(policy)["Statement"] if statement["Effect"] == "Allow"]
+        if not any(service in principal or '"*"' in principal for principal in principals):
+            allowed = "kms:Encrypt*, kms:Decrypt*, kms:ReEncrypt*, kms:GenerateDataKey* and kms:Describe*"
+            yield self.problem(LOGS, f"its policy does not let CloudWatch Logs use it: allow the service {service} {allowed}")
+
+    def of_cache(self) -> Problems:
+        """Whether ECR can decrypt the secret of its pull-through cache: it uses no customer key."""
+        if self.is_of_another_account(self.inputs[CACHE]):
+            return  # of which another check tells
+        secret = none_if_missing(self.aws.client("secretsmanager").describe_secret, "ResourceNotFoundException", SecretId=self.inputs[CACHE])
+        key = (secret or {}).get("KmsKeyId", "")  # another check tells that there is no such secret
+        if key and not key.endswith("alias/aws/secretsmanager") and (self.described(key) or {}).get("KeyManager") != "AWS":
+            yield self.problem(CACHE, f"it is under the key {key}, and Amazon ECR uses no customer key: encrypt it with aws/secretsmanager")
+
     def usable(self, thing: Thing) -> Problems:
         use = self.use(thing)
         if use.problem:
-            yield Problem(thing.variable, thing.name, use.problem)
+            yield Problem(thing.variable, None if thing.hidden else thing.name, use.problem)
         if use.warning:
             warn(f"{thing.variable}: {thing.name}: {use.warning}")
 
@@ -130,6 +173,8 @@ class Keys(Checks):
         except ClientError as error:
             if error_code(error) not in NOT_ALLOWED:
                 raise
+            if thing.hidden:
+                return Use(problem=f"the caller may not {error.operation_name}, which would tell whether there is such a parameter: give its full ARN")
             return Use(warning=f"the caller may not {error.operation_name} it: {unseen}")
 
     def _use_of_key(self, thing: Thing, key_id: str) -> Use:

@@ -13,14 +13,16 @@ from functools import partial
 from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, names_of
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, load_balancer, vpc_links
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, load_balancer, prefix_lists, vpc_links
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.availability_zones import VPC_LINKS, is_known, lacks
 
 LOAD_BALANCER, SERVICE, DATABASE = NAMES = tuple(f"mlflow_{of}_subnet_ids" for of in ("load_balancer", "service", "database"))
+WEB_ACL = "mlflow_load_balancer_web_acl_arn"
 FREE = 8
 """Addresses that an Application Load Balancer takes to be free in each of its subnets (its User Guide)."""
+CALLERS, ADDRESS_TYPE = "mlflow_load_balancer_ingress_cidr_blocks", "mlflow_load_balancer_ip_address_type"
 PUBLIC_REGISTRIES = ("ghcr.io", "docker.io", "registry-1.docker.io", "index.docker.io", "public.ecr.aws", "quay.io")
 
 
@@ -30,9 +32,18 @@ class Network(Checks):
             (self.subnets, (), ("mlflow_vpc_id",)),
             (self.zones, (), (SERVICE,)),
             (self.addresses, (), ("mlflow_vpc_id",)),
+            (self.ipv6, (), (ADDRESS_TYPE, LOAD_BALANCER)),
+            (self.prefix_lists, (), (CALLERS,)),
             (self.internet_route, (), ("mlflow_vpc_id",)),
             (self.name_of_api_load_balancer, (), ("mlflow_unique_name",)),
+            (self.names_of_target_groups, (), ("mlflow_unique_name",)),
+            (self.web_acl, (), (WEB_ACL,)),
         ]
+
+    def web_acl(self) -> Problems:
+        name, acl_id = self.inputs[WEB_ACL].split("/")[2:]
+        if none_if_missing(self.aws.client("wafv2").get_web_acl, "WAFNonexistentItemException", Name=name, Scope="REGIONAL", Id=acl_id) is None:
+            yield self.problem(WEB_ACL, f"no such web ACL in account {self.aws.account_id} and {self.aws.region}: make it, or leave the input out")
 
     def subnets(self) -> Problems:
         known, vpc = self.known(), self.inputs["mlflow_vpc_id"]
@@ -99,6 +110,36 @@ class Network(Checks):
         if free and sum(free) < instances:
             yield self.problem(DATABASE, f"they have {sum(free)} free addresses, and the database takes {instances}: {_MORE}")
 
+    def ipv6(self) -> Problems:
+        """Whether the subnets have what the load balancer's type of IP addresses needs, and what that type is not good for."""
+        kind = self.inputs[ADDRESS_TYPE]
+        if kind == "ipv4":
+            return
+        without = [subnet for subnet in self.inputs[LOAD_BALANCER] if subnet in self.known() and not has_ipv6(self.known()[subnet])]
+        if without:
+            yield self.problem(
+                LOAD_BALANCER, f"{', '.join(without)} has no IPv6 CIDR block, and {ADDRESS_TYPE} is {kind}: give subnets that have one, or set that to ipv4"
+            )
+        if kind == "dualstack-without-public-ipv4" and self.inputs.get("mlflow_load_balancer_sign_in", "cognito") == "cognito":
+            warn(
+                f"{ADDRESS_TYPE}: nobody can sign in with Cognito, which a load balancer asks over IPv4 only, and it has no public IPv4 address: give "
+                "dualstack, unless programs alone use this stack"
+            )
+
+    def prefix_lists(self) -> Problems:
+        wanted = [each for each in self.inputs[CALLERS] if each.startswith("pl-")]
+        known = prefix_lists(self.aws, wanted)
+        missing = [each for each in wanted if each not in known]
+        if missing:
+            yield self.problem(
+                CALLERS, f"{', '.join(missing)} not found in {self.aws.region}: give managed prefix lists of this account, or shared with it, in this region"
+            )
+        unreachable = [each for each, listed in known.items() if listed.get("AddressFamily") == "IPv6"]
+        if unreachable and self.inputs.get(ADDRESS_TYPE, "ipv4") == "ipv4":
+            yield self.problem(
+                CALLERS, f"{', '.join(unreachable)} holds IPv6 addresses, and the load balancer has IPv4 addresses only: set {ADDRESS_TYPE} to dualstack"
+            )
+
     def of_api_load_balancer(self) -> list[str]:
         """The subnets of the load balancer for programs, which takes one in each zone: the first of those of the servers."""
         if self.inputs.get("mlflow_load_balancer_is_internal", True):
@@ -127,25 +168,49 @@ class Network(Checks):
                 "give a shorter one, or set mlflow_load_balancer_is_internal to true",
             )
 
+    def names_of_target_groups(self) -> Problems:
+        """The same of the target groups of TLS."""
+        if not all(self.names.target_groups):
+            longest = LOAD_BALANCER_NAME - max(map(len, names_of({**self.inputs, "mlflow_unique_name": ""}).target_groups))
+            yield self.problem(
+                "mlflow_unique_name",
+                f"with mlflow_service_tls true it may have {longest} characters, since a target group has its name with more behind it, of which AWS "
+                f"takes {LOAD_BALANCER_NAME}: give a shorter one, or set mlflow_service_tls to false",
+            )
+
     def internet_route(self) -> Problems:
         """Where the default routes lead. That there is none is only warned of: not every network shows its way out in its route tables."""
-        vpc = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}]
-        tables, (balanced, linked) = run_concurrently(lambda: self.aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc), self.placed)
-        of_subnet = {a["SubnetId"]: table for table in tables for a in table["Associations"] if "SubnetId" in a}
-        main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
-        routes = {i: default_route(of_subnet.get(i, main)) for name in (LOAD_BALANCER, SERVICE) for i in self.inputs.get(name) or []}
+        tables, (balanced, linked) = run_concurrently(self.route_tables, self.placed)
+        routes = {subnet: default_route(table) for subnet, table in tables.items()}
         yield from self.internet_route_of_load_balancer(routes, balanced)
         yield from self.internet_route_of_tasks(routes, linked)
 
+    def route_tables(self) -> dict[str, Document | None]:
+        """The route table of each subnet of load balancer and servers, as far as AWS shows it. Of a subnet that another account shares it shows
+        only a table that names it: what its main one says, nobody but the owner knows.
+        """
+        vpc = [{"Name": "vpc-id", "Values": [self.inputs["mlflow_vpc_id"]]}]
+        read = partial(self.aws.pages, "ec2", "describe_route_tables", "RouteTables", Filters=vpc)
+        known, tables = run_concurrently(self.known, partial(self.aws.once, "route tables", read))
+        named = {a["SubnetId"]: table for table in tables for a in table["Associations"] if "SubnetId" in a}
+        main = next((table for table in tables if any(a.get("Main") for a in table["Associations"])), None)
+        subnets = [subnet for name in (LOAD_BALANCER, SERVICE) for subnet in self.inputs.get(name) or []]
+        return {subnet: named.get(subnet, None if self.is_shared(known.get(subnet, {})) else main) for subnet in subnets}
+
+    def is_shared(self, subnet: Document) -> bool:
+        """Whether a subnet is another account's, which shares it with this one."""
+        return subnet.get("OwnerId", self.aws.account_id) != self.aws.account_id
+
     def internet_route_of_load_balancer(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
         internal = self.inputs.get("mlflow_load_balancer_is_internal", True)
+        cognito = self.inputs.get("mlflow_load_balancer_sign_in", "cognito") == "cognito"
         wrong = {}
         for subnet in self.inputs.get(LOAD_BALANCER) or []:
             route = routes[subnet]
             if route == "":
                 warn(
                     f"{LOAD_BALANCER}: {subnet} has no route to the internet; the load balancer has to reach "
-                    "the identity provider on port 443, or nobody can sign in"
+                    "the identity provider on port 443, or nobody can sign in" + (", and no VPC endpoint leads to Cognito's token endpoint" if cognito else "")
                 )
             elif route and route.startswith("igw-" if internal else ("nat-", "tgw-", "vgw-")):
                 wrong[subnet] = route
@@ -157,7 +222,7 @@ class Network(Checks):
             "an internet gateway, or set mlflow_load_balancer_is_internal to true"
         )
         # An identity provider of one's own may have private addresses.
-        certain = not internal or self.inputs.get("mlflow_load_balancer_sign_in", "cognito") == "cognito"
+        certain = not internal or cognito
         yield from self.misled(LOAD_BALANCER, wrong, reason, certain and not placed & wrong.keys())
 
     def internet_route_of_tasks(self, routes: dict[str, str | None], placed: set[str]) -> Problems:
@@ -205,6 +270,15 @@ class Network(Checks):
 
 
 _MORE = "free some, or give larger subnets"
+
+
+def has_ipv6(subnet: Document) -> bool:
+    """Whether a subnet has an IPv6 CIDR block.
+
+    >>> has_ipv6({"Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": "2001:db8::/64", "Ipv6CidrBlockState": {"State": "associated"}}]})
+    True
+    """
+    return any(each["Ipv6CidrBlockState"]["State"] == "associated" for each in subnet.get("Ipv6CidrBlockAssociationSet") or [])
 
 
 def default_route(table: Document | None) -> str | None:

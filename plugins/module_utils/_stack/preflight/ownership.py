@@ -57,8 +57,8 @@ class Ownership:
         if hosts:
             remedy = (
                 f"these exist already and are not of this stack: {', '.join(hosts)}. Choose another name, delete them, or, to hand them over "
-                f"to the stack, give a domain name the tags {tags}, and to a record of type A add the TXT record _mlflow-stack-a.<its name> with "
-                f'the value "{tags.replace(", ", ",")}". {moving}'
+                f"to the stack, give a domain name the tags {tags}, and to a record of type A add the TXT record _mlflow-stack-a.<its name>, of "
+                f'type AAAA _mlflow-stack-aaaa.<its name>, with the value "{tags.replace(", ", ",")}". {moving}'
             )
             problems.append(Problem("mlflow_record_name", self.inputs.get("mlflow_record_name"), remedy))
         return problems
@@ -111,7 +111,7 @@ class Ownership:
             return
         said = mark["ResourceRecords"][0]["Value"].strip('"').split(",") if mark else []
         if self._is_of_another(dict(each.split("=", 1) for each in said if "=" in each)):
-            yield f"{record.kind} {record.name} (A)"
+            yield f"{record.kind} {record.name} ({record.spec['type']})"
 
     def _own_addresses(self) -> set[str]:
         """Where the host names of this stack lead: to its load balancer, and to the address of the API's domain name."""

@@ -16,6 +16,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.quotas import ADDRESSES, Quotas, VPCS
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.roles import BOUNDARY, Roles
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import OWNER_TAGS
 
 OFFSETS = (0, 10, 20)
@@ -23,6 +24,11 @@ OFFSETS = (0, 10, 20)
 ZONES = 6
 """The most zones of a region: a subnet has the number of its zone."""
 
+
+MOST_NATS = 3
+"""As many as the role `bootstrap` chooses zones."""
+BUCKET_NAME = 63
+"""Characters of the name of a bucket."""
 
 NOT_OURS = ", which bootstrap did not make"
 
@@ -35,7 +41,7 @@ class Prerequisites(Checks):
             (self.zones, (f"mlflow_bootstrap_{kind}zone_id", f"mlflow_{kind}zone_id", f"mlflow_{kind}zone_name"), (f"mlflow_{kind}zone_name",))
             for kind in ("", "api_")
         ]
-        names = [self.vpc, self.user_pool, self.domain, self.key, *([] if absent else [self.secrets, self.address])]
+        names = [self.vpc, self.user_pool, self.domain, self.key, *([] if absent else [self.secrets, self.address, self.access_logs_bucket, self.flow_logs])]
         rows += [(check, (), ("mlflow_unique_name",)) for check in names]
         return [(self._said, row[:2], row[2]) for row in rows] if absent else rows
 
@@ -116,25 +122,55 @@ class Prerequisites(Checks):
         for gateway in self.aws.pages("ec2", "describe_internet_gateways", "InternetGateways", Filters=attached):
             if self.theirs(tag_dict(gateway.get("Tags", []))):
                 yield self.taken(variable, f"the internet gateway {gateway['InternetGatewayId']} {where}", remedy)
-        nats = self.aws.pages("ec2", "describe_nat_gateways", "NatGateways", Filter=here) if self._has("nat_gateway") else []
+        nats = self.aws.pages("ec2", "describe_nat_gateways", "NatGateways", Filter=here) if self._nat_gateways != "none" else []
         for gateway in nats:
             if gateway["State"] in ("pending", "available") and self.theirs(tag_dict(gateway.get("Tags", []))):
                 yield self.taken(variable, f"the NAT gateway {gateway['NatGatewayId']} {where}", remedy)
         for endpoint in self.aws.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=here):
             interface = endpoint["VpcEndpointType"] == "Interface"
             service = endpoint.get("ServiceName", "")  # which endpoints of resources and of service networks have none of
-            if self.theirs(tag_dict(endpoint.get("Tags", []))) and (self._has("vpc_endpoints") if interface else service.endswith(".s3")):
+            if self.theirs(tag_dict(endpoint.get("Tags", []))) and (self._nat_gateways == "none" if interface else service.endswith(".s3")):
                 yield self.taken(variable, f"the endpoint {endpoint['VpcEndpointId']} of {service} {where}", remedy)
 
     def address(self) -> Problems:
-        """Of the NAT gateway."""
-        if self._has("nat_gateway"):
+        """Of the NAT gateways."""
+        wanted = {"none": 0, "one": 1, "one_per_zone": MOST_NATS}[self._nat_gateways]
+        if wanted:
             addresses = self.aws.client("ec2").describe_addresses()["Addresses"]
-            if all(self.theirs(tag_dict(address.get("Tags", []))) for address in addresses):
-                yield from Quotas(self.aws, self.inputs).room(ADDRESSES, len(addresses))
+            ours = sum(not self.theirs(tag_dict(address.get("Tags", []))) for address in addresses)
+            if wanted > ours:
+                yield from Quotas(self.aws, self.inputs).room(ADDRESSES, len(addresses), wanted - ours)
 
-    def _has(self, access: str) -> bool:
-        return self.inputs.get("mlflow_bootstrap_internet_access") == access
+    @property
+    def _nat_gateways(self) -> str:
+        """As the role has them."""
+        by_endpoints = self.inputs.get("mlflow_bootstrap_internet_access") == "vpc_endpoints"
+        return "none" if by_endpoints else self.inputs.get("mlflow_bootstrap_nat_gateways", "one")
+
+    def access_logs_bucket(self) -> Problems:
+        bucket = self.names.access_logs_bucket
+        if self.inputs.get("mlflow_bootstrap_access_logs_bucket") and len(bucket) > BUCKET_NAME:
+            maximum = BUCKET_NAME - len(bucket) + len(self.name)
+            yield self.problem("mlflow_unique_name", f"with mlflow_bootstrap_access_logs_bucket it may have {maximum} characters, for the name of that bucket")
+
+    def flow_logs(self) -> Problems:
+        """What has the names of the flow log's role and log group, and the boundary that the role is to get."""
+        if not self.inputs.get("mlflow_bootstrap_flow_logs"):
+            return
+        name, group, path = self.names.flow_logs_role, self.names.flow_log_group, self.inputs["mlflow_iam_role_path"]
+        answer = none_if_missing(self.aws.client("iam").get_role, "NoSuchEntity", RoleName=name)
+        role = answer["Role"] if answer else {}
+        if role and self.theirs(tag_dict(role.get("Tags", []))):
+            yield self.taken("mlflow_unique_name", f"the role {name} already")
+        elif role and role["Path"] != path:
+            remedy = f"give {role['Path']}, or run bootstrap once with mlflow_bootstrap_flow_logs: false"
+            yield self.problem("mlflow_iam_role_path", f"IAM cannot move a role, and {name} is at {role['Path']}: {remedy}")
+        arn = f"arn:{self.aws.partition}:logs:{self.aws.region}:{self.aws.account_id}:log-group:{group}"
+        tags = none_if_missing(self.aws.client("logs").list_tags_for_resource, "ResourceNotFoundException", resourceArn=arn)
+        if tags and self.theirs(tags["tags"]):
+            yield self.taken("mlflow_unique_name", f"the log group {group} already")
+        if self.inputs.get(BOUNDARY):
+            yield from Roles(self.aws, self.inputs).policy(BOUNDARY, self.inputs[BOUNDARY])
 
     def pools(self) -> dict[str, dict[str, str]]:
         """The tags of each user pool of our name, by its ID."""

@@ -13,7 +13,7 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.base import describe_cluster
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import domain_names, load_balancer, vpc_links
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import domain_names, load_balancer, prefix_lists, vpc_links
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
@@ -99,26 +99,32 @@ class Quotas(Checks):
         if limit is None:
             return
         each = self.inputs["mlflow_service_cpu"] / 1024
-        least, most = (self.inputs.get(f"mlflow_service_{of}_capacity") or 0 for of in ("min", "max"))
-        if max(least, 1) * each > limit:
+        minimum, maximum = (self.inputs.get(f"mlflow_service_{of}_capacity") or 0 for of in ("min", "max"))
+        if max(minimum, 1) * each > limit:
             yield self.problem(
                 "mlflow_service_cpu",
-                f"{max(least, 1)} tasks of {each:g} vCPUs are more than the {limit:g} {VCPUS.what} that the account may use in "
+                f"{max(minimum, 1)} tasks of {each:g} vCPUs are more than the {limit:g} {VCPUS.what} that the account may use in "
                 f"{self.aws.region}: {VCPUS.raise_it()}, or give less",
             )
-        elif max(most, least + 1) * each > limit:  # an update starts a task before it ends another
+        elif max(maximum, minimum + 1) * each > limit:  # an update starts a task before it ends another
             warn(
-                f"mlflow_service_max_capacity: {max(most, least + 1)} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
+                f"mlflow_service_max_capacity: {max(maximum, minimum + 1)} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
                 f"{limit:g} {VCPUS.what} that the account may use in {self.aws.region}: {VCPUS.raise_it()}"
             )
 
     def rules(self) -> Problems:
-        """Two for each block, of port 80 and 443, and one for API Gateway, which counts as IPv4 and as IPv6, where it comes by this load balancer."""
-        gateway = int(self.inputs.get("mlflow_load_balancer_is_internal", True))
+        """Two for each block, of port 80 and 443, and one for API Gateway, which counts as IPv4 and as IPv6, where it comes by this load balancer.
+        A prefix list counts as many as it may have entries.
+        """
+        gateway, callers = int(self.inputs.get("mlflow_load_balancer_is_internal", True)), self.inputs[CIDRS]
+        listed = prefix_lists(self.aws, (each for each in callers if each.startswith("pl-"))).values()
         for version in (4, 6):
-            blocks = sum(ipaddress.ip_network(cidr).version == version for cidr in self.inputs[CIDRS])
-            rules = 2 * blocks + gateway
-            yield from self.within_quota(CIDRS, RULES, rules, f"{blocks} IPv{version} blocks take {rules} rules", "give fewer, larger blocks")
+            blocks = sum(ipaddress.ip_network(cidr).version == version for cidr in callers if not cidr.startswith("pl-"))
+            entries = [each.get("MaxEntries") or 1 for each in listed if each.get("AddressFamily", "IPv4") == f"IPv{version}"]
+            lists = f" and prefix lists of up to {sum(entries)} entries" if entries else ""
+            rules = 2 * (blocks + sum(entries)) + gateway
+            remedy = "give fewer, larger blocks" if not entries else "give fewer, or prefix lists with a smaller maximum of entries"
+            yield from self.within_quota(CIDRS, RULES, rules, f"{blocks} IPv{version} blocks{lists} take {rules} rules", remedy)
 
     def link_subnets(self) -> Problems:
         many = len(self.inputs[SUBNETS])

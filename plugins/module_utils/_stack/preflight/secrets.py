@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import typing as t
+from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, error_code
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import CACHE, Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.password import secret_problem
 
 
@@ -19,8 +20,16 @@ class Secrets(Checks):
             ("mlflow_database_password_secret_arn", self.password_reason),
             ("mlflow_api_credentials_secret_arn", credentials_reason),
             ("mlflow_load_balancer_oidc_client_secret_arn", lambda value: None),
+            ("mlflow_service_image_credentials_secret_arn", partial(registry_reason, key="password")),
         )
-        return [(self.secret, row, row[:1]) for row in secrets]
+        return [*((self.secret, row, row[:1]) for row in secrets), (self.of_cache, (), (CACHE,))]
+
+    def of_cache(self) -> Problems:
+        """The credentials of ECR's pull-through cache, whose service-linked role reads secrets of its own account alone."""
+        if self.is_of_another_account(self.inputs[CACHE]):
+            yield self.problem(CACHE, f"it is not of the account {self.aws.account_id}, and Amazon ECR reads no other: make one there")
+        else:
+            yield from self.secret(CACHE, partial(registry_reason, key="accessToken"))
 
     def secret(self, name: str, check: t.Callable[[str], str | None]) -> Problems:
         try:
@@ -62,4 +71,15 @@ def credentials_reason(value: str) -> str | None:
         return (
             f"the password of {named} is shorter than {MIN_PASSWORD} characters, and whoever guesses it is in: give a longer one, such as 32 random characters"
         )
+    return None
+
+
+def registry_reason(value: str, key: str) -> str | None:
+    """What is wrong with the credentials for a registry, or None. ``key``: that of the password."""
+    try:
+        given = json.loads(value)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(given.get(name), str) and given[name] for name in ("username", key)):
+        return f'give the secret a JSON object with the user and the password or token of the registry: {{"username": "...", "{key}": "..."}}'
     return None

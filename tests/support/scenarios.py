@@ -13,9 +13,19 @@ from embedded_aws.client import EmbeddedAWS
 ROLE = "arn:aws:iam::123456789012:role/x"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+FLOW_LOGS_TRUST = {"Version": "2012-10-17", "Statement": [{**TRUST["Statement"][0], "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}}]}
 TASK = "arn:aws:ecs:eu-west-1:123456789012:task-definition/x:1"
 CONTAINER = {"name": "c", "image": "i", "portMappings": [{"containerPort": 5000}]}
 TRACKING = {"TargetValue": 70, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}
+EXPIRY = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14},
+            "action": {"type": "expire"},
+        }
+    ]
+}
 FORWARD = {"Type": "forward"}
 HOST = {"Field": "host-header", "Values": ["x.example.com"]}
 TAGS = {"managed-by": "us", "mlflow-stack": "x"}
@@ -27,7 +37,7 @@ ACTING = {
 """What makes nothing that it could remove as well, and works with what the others have made, and with L(other_cluster)."""
 
 
-class Situation(t.NamedTuple):
+class Scenario(t.NamedTuple):
     """Options that make something, and other ones that change it."""
 
     module: str
@@ -35,7 +45,7 @@ class Situation(t.NamedTuple):
     change: dict[str, t.Any]
 
 
-def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
+def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
     """One for every module, in an order in which each finds what it needs."""
     subnets, vpc, zone = inputs["mlflow_load_balancer_subnet_ids"], inputs["mlflow_vpc_id"], inputs["mlflow_zone_id"]
     rules = [{"direction": "ingress", "from_port": 80, "cidrs": ["192.0.2.0/24"]}]
@@ -67,25 +77,35 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
         "authorizer": {"name": "x", "type": "REQUEST", "function_name": "x", "uri": "arn:function"},
     }
     return [
-        Situation(
+        Scenario(
             "ec2_security_groups",
             {"vpc_id": vpc, "security_groups": [{"name": "x", "description": "x", "rules": rules}]},
             {"security_groups": [{"name": "x", "description": "x", "rules": []}]},
         ),
-        Situation(
+        Scenario(
+            "ec2_vpc_endpoints",
+            {"vpc_id": vpc, "endpoints": [{"service": "com.amazonaws.eu-west-1.logs", "subnet_ids": subnets[:2]}]},
+            {"endpoints": [{"service": "com.amazonaws.eu-west-1.logs", "subnet_ids": subnets[1:]}]},
+        ),
+        Scenario(
+            "ec2_flow_log",
+            {"vpc_id": vpc, "log_group": {"name": "/aws/vpc-flow-logs/x"}, "role": {"name": "x-flow-logs", "assume_role_policy": FLOW_LOGS_TRUST}},
+            {"traffic_type": "REJECT", "log_group": {"name": "/aws/vpc-flow-logs/x", "retention_in_days": 30}},
+        ),
+        Scenario(
             "iam_roles",
             {"roles": [{"name": "x", "assume_role_policy": TRUST, "inline_policies": {"p": POLICY}, "managed_policies": []}]},
             {"roles": [{"name": "x", "assume_role_policy": TRUST, "managed_policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}]},
         ),
-        Situation(
+        Scenario(
             "s3_bucket",
             {"name": "x-bucket", "versioning": True, "policy": {}, "lifecycle_rules": [], "force_empty": True},
             {"versioning": False, "public_access_block": True},
         ),
-        Situation("secretsmanager_secret", {"name": "x", "value": "first-value"}, {"value": "second-value"}),
-        Situation("mlflow_backend_store", {"name": "x-store", "server_keys_name": "x-keys", **store}, {"host": "other", "prepared": True}),
-        Situation("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0, "log_retention_in_days": 60}),
-        Situation(
+        Scenario("secretsmanager_secret", {"name": "x", "value": "first-value"}, {"value": "second-value"}),
+        Scenario("mlflow_backend_store", {"name": "x-store", "server_keys_name": "x-keys", **store}, {"host": "other", "prepared": True}),
+        Scenario("rds_cluster", {"cluster_identifier": "x", **database}, {"backup_retention_period": 7, "reader_count": 0, "log_retention_in_days": 60}),
+        Scenario(
             "elbv2_load_balancer",
             {
                 "name": "x",
@@ -96,19 +116,24 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
             },
             {"scheme": "internet-facing", "listeners": []},
         ),
-        Situation(
+        Scenario(
             "route53_records",
             {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.1"], "ttl": 60}]},
             {"records": [{"name": "x.team-x.example.com", "type": "A", "zone_id": zone, "values": ["192.0.2.2"], "ttl": 60}]},
         ),
-        Situation("route53_hosted_zone", {"name": "zone.example.com"}, {"comment": "other"}),
-        Situation(
+        Scenario("route53_hosted_zone", {"name": "zone.example.com"}, {"comment": "other"}),
+        Scenario(
+            "ecr_repository",
+            {"name": "x/mlflow", "image_tag": "v1", "lifecycle_policy": {}},
+            {"image_tag_mutability": "MUTABLE", "scan_on_push": False, "lifecycle_policy": EXPIRY},
+        ),
+        Scenario(
             "ecs_cluster",
             {"name": "x", "task_definitions": [task], "log_group": {"name": "x-tasks", "retention_in_days": 30}},
             {"container_insights": "enabled", "capacity_providers": ["FARGATE"], "task_definitions": [{**task, "cpu": 512, "memory": 1024}]},
         ),
-        Situation("ecs_task", {"name": "x", **placed}, {}),
-        Situation(
+        Scenario("ecs_task", {"name": "x", **placed}, {}),
+        Scenario(
             "ecs_service",
             {"name": "x", **placed, "scalable_target": {"min_capacity": 1, "max_capacity": 2, "policies": [{"name": "x", "target_tracking": TRACKING}]}},
             {
@@ -116,9 +141,9 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
                 "scalable_target": {"min_capacity": 0, "max_capacity": 2, "scheduled_actions": [{"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}]},
             },
         ),
-        Situation("lambda_function", {"name": "x", "source": source, "handler": "a.b", "role": ROLE}, {"memory_size": 256, "architectures": ["x86_64"]}),
-        Situation("apigatewayv2_vpc_link", {"name": "x", "subnet_ids": subnets}, {"subnet_ids": subnets[:2]}),
-        Situation(
+        Scenario("lambda_function", {"name": "x", "source": source, "handler": "a.b", "role": ROLE}, {"memory_size": 256, "architectures": ["x86_64"]}),
+        Scenario("apigatewayv2_vpc_link", {"name": "x", "subnet_ids": subnets}, {"subnet_ids": subnets[:2]}),
+        Scenario(
             "apigatewayv2_api",
             {
                 "name": "x",
@@ -132,8 +157,8 @@ def situations(inputs: dict[str, t.Any], source: str) -> list[Situation]:
                 "authorizer": {"name": "y", "type": "JWT", "issuer": "https://i.example.com"},
             },
         ),
-        Situation("acm_certificate", {"domain_name": "x.team-x.example.com", "zone_id": zone}, {"subject_alternative_names": ["y.team-x.example.com"]}),
-        Situation(
+        Scenario("acm_certificate", {"domain_name": "x.team-x.example.com", "zone_id": zone}, {"subject_alternative_names": ["y.team-x.example.com"]}),
+        Scenario(
             "cognito_user_pool",
             {"name": "x", "domain": "x-pool", "clients": [{"name": "c"}]},
             {"deletion_protection": False, "clients": [{"name": "c", "callback_urls": ["https://x.example.com"]}, {"name": "d"}]},

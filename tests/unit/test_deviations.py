@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from support.plans import UNKNOWN, departures
+from support.plans import UNKNOWN, deviations
 
 
 def change(action: str, name: str, *fields: tuple[str, t.Any, t.Any], warnings: tuple[str, ...] = ()) -> t.Any:
@@ -35,7 +35,7 @@ UPDATE = change("update", "a", ("x", 1, 2))
     ],
 )
 def test_a_plan_that_held(planned: t.Any, done: t.Any) -> None:
-    assert departures(planned, done) == []
+    assert deviations(planned, done) == []
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_a_plan_that_held(planned: t.Any, done: t.Any) -> None:
     ],
 )
 def test_a_plan_that_lied(planned: t.Any, done: t.Any) -> None:
-    assert departures(planned, done) != []
+    assert deviations(planned, done) != []
