@@ -65,8 +65,8 @@ _value:
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.documents import documents
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Document, Scope
+if t.TYPE_CHECKING:
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Document
 
 
 def policy_documents(
@@ -79,6 +79,10 @@ def policy_documents(
     key_arns: t.Iterable[str] = (),
     dns_role_arn: str = "",
 ) -> dict[str, Document]:
+    # Here, since Ansible loads all filters of a collection in each task that uses one of them
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.documents import documents
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Scope
+
     return documents(Scope(prefix, str(account_id), region, role_path, permissions_boundary_arn, tuple(secret_arns), tuple(key_arns), dns_role_arn))
 
 

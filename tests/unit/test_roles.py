@@ -115,6 +115,32 @@ def test_what_needs_the_lease_gives_it_back() -> None:
     assert len(endings) >= 5 and all(ending == endings["site"] for ending in endings.values())
 
 
+def imports(file: Path) -> t.Iterator[tuple[str, bool, bool]]:
+    """The roles that are imported, in order, also by what the file imports: name, whether with its variables, whether in the file itself."""
+    for module, arguments in re.findall(r"^ *ansible\.builtin\.import_(role|tasks):(.*(?:\n +\w+: [^{\n]+)*)", file.read_text(encoding="utf-8"), re.MULTILINE):
+        if module == "tasks":
+            yield from ((*found[:2], False) for found in imports(file.parent / arguments.split()[0]))
+        else:
+            options = dict(re.findall(r"(\w+): (\S+)", arguments))
+            role = options["name"].rpartition(".")[2]
+            assert not defaults(role) or options.get("vars_from") == options.get("defaults_from")
+            yield role, options.get("vars_from") != "loaded", True
+
+
+def test_the_variables_of_a_role_are_loaded_once() -> None:
+    """Each import of a role reads and copies its variables, which a play has anyway."""
+    files = [*PLAYBOOKS, *(ROOT / "playbooks" / "tasks").glob("*.yml")]
+    assert sum(not loads for file in files for _role, loads, _own in imports(file)) > 20
+    for file in files:
+        found = list(imports(file))
+        for n, (role, loads, _own) in enumerate(found):
+            assert loads or any(before[:2] == (role, True) for before in found[:n]), f"{file.name}: {role}: nothing has loaded its variables"
+        own = [role for role, loads, here in found if loads and here]
+        assert len(own) == len(set(own)), file.name
+    nested = [found for role in LAYERS for file in (ROOT / "roles" / role / "tasks").glob("*.yml") for found in imports(file)]
+    assert nested and not any(loads for _role, loads, _own in nested)
+
+
 def test_task_names_have_one_verb_for_one_thing() -> None:
     """What a task creates or updates it says to create: the glossary in DEVELOPERS.md."""
     folders = ("roles", "playbooks", "extensions/molecule")
