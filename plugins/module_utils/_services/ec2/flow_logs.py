@@ -49,7 +49,7 @@ class FlowLog(Tagged):
         return next(iter(sorted(found, key=self._owned_by_another)), None)  # ours first
 
     def desired(self) -> State:
-        return {name: self.spec[name] for name in self.immutable - {"role"}} | {"role": self.role.actual["arn"]}
+        return {name: self.spec[name] for name in ("vpc_id", "traffic_type", "max_aggregation_interval")} | {"role": self.role.actual["arn"]}
 
     def unknown(self) -> State:
         return {"id": UNKNOWN}
