@@ -4,12 +4,14 @@
 """A module that runs in the worker does, says and asks AWS what it does, says and asks as a process of its own.
 
 Each module of the collection runs both ways, on two copies of one account: in check mode and for good, with a diff; where
-it warns; and where AWS refuses, an option is unknown, a value is secret and an exception is not caught.
+it warns; and where AWS refuses, an option is unknown, a value is secret and an exception is not caught. On other releases of
+ansible-core a few do: there it is asked how modules are run, which is the same for all of them.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import typing as t
@@ -27,6 +29,8 @@ pytestmark = pytest.mark.versions
 COLLECTION = "mlplatform.mlflow_aws"
 MODULES = {path.stem for path in (Path(__file__).parents[2] / "plugins" / "modules").glob("*.py")} - {"plan_report", "stack_report"}
 """All but the action plugins that run no module."""
+FEW = {"preflight", "stack_lease", "stack_health", "ecs_cluster", "ecs_task", "iam_roles", "s3_bucket", "rds_cluster", "secretsmanager_secret"}
+TRIED = FEW if os.environ.get("MLFLOW_FEW_MODULES") else MODULES
 ASKING = {"preflight": {}, "stack_health": {"name": "x", "domain_name": "x.example.com"}, "stack_lease": {}}
 """What changes nothing of a stack."""
 FIND_THEIR_OWN = {"acm_certificate", "apigatewayv2_api", "apigatewayv2_vpc_link", "cognito_user_pool", "ec2_vpc_endpoints"}
@@ -128,7 +132,7 @@ def ways(team: Stack) -> tuple[Way, Way]:
     (team.folder / "function").mkdir()
     (team.folder / "function" / "a.py").write_text("def b(event, context): ...\n", encoding="utf-8")
     made = {each.module: {"tags": TAGS, **each.given} for each in scenarios(team.inputs, str(team.folder / "function"))}
-    every = {**made, **ACTING, **ASKING}
+    every = {module: options for module, options in {**made, **ACTING, **ASKING}.items() if module in TRIED}
     other_cluster(team.aws)
     with team.aws.copy() as one, team.aws.copy() as two, ThreadPoolExecutor(2) as pool:
         inside, outside = (
@@ -140,7 +144,7 @@ def ways(team: Stack) -> tuple[Way, Way]:
 
 def test_every_module_runs_both_ways(ways: tuple[Way, Way]) -> None:
     inside, outside = ways
-    assert {name.split()[0] for name in inside.results} == MODULES
+    assert {name.split()[0] for name in inside.results} == TRIED
     assert inside.seconds < outside.seconds / 2, "the modules have not run in the worker"
 
 
