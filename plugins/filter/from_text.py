@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: from_text
-version_added: 1.0.0
+version_added: 1.1.0
 short_description: Take a list or a dictionary that may be given as text
 author: mlplatform contributors (@mlplatform)
 description:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: policy_documents
-version_added: 1.0.0
+version_added: 1.1.0
 short_description: The IAM policy documents that deploy stacks of a prefix of names
 author: mlplatform contributors (@mlplatform)
 description:

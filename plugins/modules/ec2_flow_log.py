@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_flow_log
-version_added: 1.0.0
+version_added: 1.1.0
 short_description: Manage a flow log of a VPC with its log group and its role
 author: mlplatform contributors (@mlplatform)
 description:

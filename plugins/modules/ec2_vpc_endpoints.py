@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_vpc_endpoints
-version_added: 1.0.0
+version_added: 1.1.0
 short_description: Manage the VPC endpoints of AWS services in a VPC
 author: mlplatform contributors (@mlplatform)
 description:

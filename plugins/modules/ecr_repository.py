@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ecr_repository
-version_added: 1.0.0
+version_added: 1.1.0
 short_description: Manage a repository of Amazon ECR, and find an image in it or bring one
 author: mlplatform contributors (@mlplatform)
 description:
