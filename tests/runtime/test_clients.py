@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import parse_qs
 
+from embedded_aws.iam_requests import action_of
 from runtime.client import EXPERIMENT, Client
 from runtime.containers import Process, container
 from runtime.deployment import Deployment
@@ -74,22 +75,8 @@ def test_gc_removes_what_was_deleted_and_its_artifacts(deployment: Deployment, c
     client.run("read.py", EXPERIMENT, json.dumps({**made, "collected": True}))
 
 
-# Actions and resources for Amazon S3 (Service Authorization Reference)
-ACTIONS = {
-    "ListObjectsV2": "s3:ListBucket",
-    "ListObjects": "s3:ListBucket",
-    "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject",
-    "UploadPart": "s3:PutObject",
-    "CreateMultipartUpload": "s3:PutObject",
-    "CompleteMultipartUpload": "s3:PutObject",
-    "DeleteObjects": "s3:DeleteObject",
-    "ListParts": "s3:ListMultipartUploadParts",
-}
-
-
 def test_the_task_role_allows_all_that_mlflow_asked_of_aws(deployment: Deployment, made: dict[str, t.Any]) -> None:
-    """The embedded AWS allows everything; what AWS would allow, the policies of the task role say."""
+    """Each call of S3 that MLflow has made, by the policies of its role."""
     role = deployment.stack.outputs["service_task_role_id"]
     iam = deployment.aws.client("iam")
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -105,7 +92,7 @@ def test_the_task_role_allows_all_that_mlflow_asked_of_aws(deployment: Deploymen
 
 def allows(statement: dict[str, t.Any], call: dict[str, t.Any], root: str) -> bool:
     """Whether a statement of a policy allows a call of S3."""
-    action = ACTIONS.get(call["operation"], f"s3:{call['operation']}")
+    action = action_of("s3", call["operation"])
     path = call["params"]["path"].strip("/")
     if call["operation"] == "DeleteObjects":  # the keys, in the body, are those that a listing below the root has shown
         path = f"{root}/*"
