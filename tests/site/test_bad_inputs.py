@@ -85,7 +85,7 @@ def test_everything_that_is_wrong_is_told_in_one_run_over_all_broken_teams(stack
     not_asking = [case for case in alone if case not in asking]
     together = [case for case in cases if case not in alone]
     teams = [*packed(asking), *packed(not_asking), *together]
-    assert sum(len(team.changes) for team in teams) > 1500 and len(teams) < 120
+    assert sum(len(team.changes) for team in teams) > 1500 and len(teams) < 240
     assert_refused(stack.aws, stack.folder, stack.inputs, teams)
 
 

@@ -214,7 +214,8 @@ def test_what_aws_cannot_change_in_place_is_refused_on_a_live_stack(stack: Stack
         ),
     )
     stack.inputs |= {"mlflow_database_master_username": "a", "mlflow_database_name": "b"}
-    stack.aws.client("rds").modify_db_cluster(DBClusterIdentifier="mlflow-team-x", PreferredBackupWindow="03:00-04:00")
+    windows = {"PreferredBackupWindow": "03:00-04:00", "PreferredMaintenanceWindow": "wed:12:00-wed:12:30"}
+    stack.aws.client("rds").modify_db_cluster(DBClusterIdentifier="mlflow-team-x", **windows)
     run = stack.run("plan", mlflow_database_maintenance_window="sun:03:30-sun:04:30", mlflow_database_backtrack_window=3600)
     _assert_told(
         run,

@@ -115,6 +115,15 @@ def test_what_needs_the_lease_gives_it_back() -> None:
     assert len(endings) >= 5 and all(ending == endings["site"] for ending in endings.values())
 
 
+def test_modules_of_others_leave_the_tags_of_others_where_an_input_says_so() -> None:
+    """Ours are given the input by the action group ``tagged``."""
+    files = (ROOT / "roles").glob("*/tasks/**/*.yml")
+    tasks = [task for file in files for task in re.findall(r"^ *amazon\.aws\.\w+:\n(?: {4,}.*\n)+", file.read_text(encoding="utf-8"), re.MULTILINE)]
+    tagging = [task for task in tasks if " tags:" in task]
+    assert len(tagging) >= 7
+    assert [task for task in tagging if 'purge_tags: "{{ not mlflow_tag_options.ignore_tags }}"' not in task] == []
+
+
 def imports(file: Path) -> t.Iterator[tuple[str, bool, bool]]:
     """The roles that are imported, in order, also by what the file imports: name, whether with its variables, whether in the file itself."""
     for module, arguments in re.findall(r"^ *ansible\.builtin\.import_(role|tasks):(.*(?:\n +\w+: [^{\n]+)*)", file.read_text(encoding="utf-8"), re.MULTILINE):
