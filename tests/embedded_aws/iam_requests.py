@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, unquote
+from xml.sax.saxutils import unescape
 
 from embedded_aws.iam_tags import account_tags, boundary_of, key_of_secret, role_arn, route_table_of
 
@@ -91,6 +92,8 @@ EC2_IDS = {
     "vpce": "vpc-endpoint",
 }
 """The types by the beginning of an ID, where it is not the type's name. For tags."""
+FILES = ("PutObject", "UploadPart")
+"""Whose bodies are files, and say nothing."""
 USED_BY_DEFAULT = {"og": "default:aurora", "cluster-pg": "default.aurora"}
 """What RDS takes, and asks IAM for, where nothing is given."""
 NOT_ALWAYS = {("rds:DeleteDBCluster", "cluster-snapshot"), ("ec2:AllocateAddress", "ipam-pool")}
@@ -174,6 +177,7 @@ class Request:
 
 def request_of(service: str, operation: str, account: str, environ: dict[str, Any], body: bytes) -> Request:
     path = unquote(environ["PATH_INFO"])
+    body = b"" if operation in FILES else body
     scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", "") or unquote(environ.get("QUERY_STRING", "")))
     region = scope[1] if scope else ""
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
@@ -184,8 +188,9 @@ def request_of(service: str, operation: str, account: str, environ: dict[str, An
     tags = {key: value for name in ("tags", "Tags", "UserPoolTags") for key, value in _tags(document.get(name))}
     if body[:1] == b"<":
         tags |= dict(re.findall(r"<Tag>\s*<Key>([^<]*)</Key>\s*<Value>([^<]*)</Value>", body.decode()))
-    records = [("RecordType", each) for each in re.findall(r"<Type>(\w+)</Type>", body.decode() if service == "route53" else "")]
-    return Request(service, operation, account, region, path, [*parse_qsl(environ.get("QUERY_STRING", "")), *_leaves(document), *records], tags)
+    listed = [("RecordType", each) for each in re.findall(r"<Type>(\w+)</Type>", body.decode() if service == "route53" else "")]
+    listed += [("Key", unescape(each)) for each in re.findall(r"<Key>([^<]*)</Key>", body.decode() if operation == "DeleteObjects" else "")]
+    return Request(service, operation, account, region, path, [*parse_qsl(environ.get("QUERY_STRING", "")), *_leaves(document), *listed], tags)
 
 
 def form_value(form: list[tuple[str, str]], key: str) -> str:
@@ -258,7 +263,7 @@ def resources(request: Request, action: str) -> list[str]:
     if service == "s3":
         bucket, _slash, key = request.path.strip("/").partition("/")
         if request.operation == "DeleteObjects":
-            key = "*"
+            return [f"arn:aws:s3:::{bucket}/{each}" for each in dict.fromkeys(request.values("Key"))]
         return [f"arn:aws:s3:::{bucket}/{key}" if key and "Bucket" not in name else f"arn:aws:s3:::{bucket}"]
     types = reference()[service]["privileges"][name]["resource_types"]
     formats = {kind: _format(request, service, kind) for kind in types if kind and not ALTERNATIVES.fullmatch(kind)}
@@ -354,7 +359,7 @@ def context(request: Request, asked: Question) -> Values:
     found |= {f"aws:ResourceTag/{key}": [value] for key, value in account_tags(asked.resource).items()}
     if boundary := request.values("PermissionsBoundary") or boundary_of(request.account, request.values("RoleName")):
         found["iam:PermissionsBoundary"] = boundary
-    for key, names in (("iam:PolicyARN", ("PolicyArn",)), ("iam:AWSServiceName", ("AWSServiceName",))):
+    for key, names in (("iam:PolicyARN", ("PolicyArn",)), ("iam:AWSServiceName", ("AWSServiceName",)), ("s3:prefix", ("prefix",))):
         found[key] = request.values(*names)
     if request.prefix == "ecs":
         arns = [f"arn:aws:ecs:{request.region}:{request.account}:cluster/{name.rpartition('/')[2]}" for name in request.values("cluster")]

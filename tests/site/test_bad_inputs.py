@@ -45,7 +45,7 @@ def packed(cases: t.Sequence[Broken]) -> list[Broken]:
 def by_itself(case: Broken) -> bool:
     """Whether the one input is refused that is changed. Otherwise AWS is asked about it as well, and may add to it."""
     (name, *more) = case.changes
-    return not more and (case not in CONTRADICTORY or name in (ACTION, SIDECAR))
+    return not more and (case not in CONTRADICTORY or (name in (ACTION, SIDECAR) and "valueFrom" not in str(case.changes)))
 
 
 def site_on_all(aws: EmbeddedAWS, folder: Path, teams: dict[str, Inputs], *arguments: str) -> tuple[Run, dict[str, list[str]]]:
