@@ -181,6 +181,9 @@ def _elbv2(aws: EmbeddedAWS) -> Found:
         for listener in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=arn):
             listener_arn = listener["ListenerArn"]
             yield "listener", listener_arn, state(listener, listener_arn)
+            certificates = pages(elb, "describe_listener_certificates", "Certificates", ListenerArn=listener_arn)
+            if further := [{"CertificateArn": each["CertificateArn"]} for each in certificates if not each["IsDefault"]]:
+                yield "listener_certificates", listener_arn, {"ListenerArn": listener_arn, "Certificates": further}
             for rule in pages(elb, "describe_rules", "Rules", ListenerArn=listener_arn):
                 if not rule["IsDefault"]:  # that one is the listener's default action
                     yield "listener_rule", rule["RuleArn"], state(rule, rule["RuleArn"], port=listener["Port"])

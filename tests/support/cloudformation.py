@@ -257,6 +257,7 @@ KINDS: dict[str, Kind] = {
         _load_balancer,
     ),
     "listener": Kind("AWS::ElasticLoadBalancingV2::Listener", _nothing("ListenerArn"), _listener),
+    "listener_certificates": Kind("AWS::ElasticLoadBalancingV2::ListenerCertificate"),
     "listener_rule": Kind("AWS::ElasticLoadBalancingV2::ListenerRule", _nothing("RuleArn", "IsDefault", "Port"), _rule),
     "target_group": Kind(
         "AWS::ElasticLoadBalancingV2::TargetGroup",

@@ -80,6 +80,7 @@ _ACU = "give Aurora capacity units in steps of 0.5"
 OWN_TAGS = (
     "managed-by",
     "mlflow-access-logs",
+    "mlflow-certificates",
     "mlflow-client-secret-version",
     "mlflow-database-prepared",
     "mlflow-database-schema",

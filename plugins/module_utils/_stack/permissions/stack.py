@@ -55,10 +55,10 @@ NETWORK = (
     Statement(
         "LoadBalancerReads",
         """
-        elasticloadbalancing:DescribeAccountLimits elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeLoadBalancerAttributes
-        elasticloadbalancing:DescribeLoadBalancers elasticloadbalancing:DescribeRules elasticloadbalancing:DescribeSSLPolicies
-        elasticloadbalancing:DescribeTags elasticloadbalancing:DescribeTargetGroupAttributes elasticloadbalancing:DescribeTargetGroups
-        elasticloadbalancing:DescribeTargetHealth
+        elasticloadbalancing:DescribeAccountLimits elasticloadbalancing:DescribeListenerCertificates elasticloadbalancing:DescribeListeners
+        elasticloadbalancing:DescribeLoadBalancerAttributes elasticloadbalancing:DescribeLoadBalancers elasticloadbalancing:DescribeRules
+        elasticloadbalancing:DescribeSSLPolicies elasticloadbalancing:DescribeTags elasticloadbalancing:DescribeTargetGroupAttributes
+        elasticloadbalancing:DescribeTargetGroups elasticloadbalancing:DescribeTargetHealth
         """,
         ALL,
         why=NO_RESOURCES,
@@ -66,11 +66,12 @@ NETWORK = (
     Statement(
         "LoadBalancer",
         """
-        elasticloadbalancing:AddTags elasticloadbalancing:CreateListener elasticloadbalancing:CreateLoadBalancer elasticloadbalancing:CreateRule
-        elasticloadbalancing:CreateTargetGroup elasticloadbalancing:DeleteListener elasticloadbalancing:DeleteLoadBalancer
-        elasticloadbalancing:DeleteRule elasticloadbalancing:DeleteTargetGroup elasticloadbalancing:ModifyListener
-        elasticloadbalancing:ModifyLoadBalancerAttributes elasticloadbalancing:ModifyRule elasticloadbalancing:ModifyTargetGroup
-        elasticloadbalancing:ModifyTargetGroupAttributes elasticloadbalancing:RemoveTags elasticloadbalancing:SetIpAddressType
+        elasticloadbalancing:AddListenerCertificates elasticloadbalancing:AddTags elasticloadbalancing:CreateListener
+        elasticloadbalancing:CreateLoadBalancer elasticloadbalancing:CreateRule elasticloadbalancing:CreateTargetGroup
+        elasticloadbalancing:DeleteListener elasticloadbalancing:DeleteLoadBalancer elasticloadbalancing:DeleteRule
+        elasticloadbalancing:DeleteTargetGroup elasticloadbalancing:ModifyListener elasticloadbalancing:ModifyLoadBalancerAttributes
+        elasticloadbalancing:ModifyRule elasticloadbalancing:ModifyTargetGroup elasticloadbalancing:ModifyTargetGroupAttributes
+        elasticloadbalancing:RemoveListenerCertificates elasticloadbalancing:RemoveTags elasticloadbalancing:SetIpAddressType
         elasticloadbalancing:SetSecurityGroups elasticloadbalancing:SetSubnets
         """,
         (ELB + "loadbalancer/app/{prefix}*", ELB + "listener/app/{prefix}*", ELB + "listener-rule/app/{prefix}*", ELB + "targetgroup/{prefix}*"),
