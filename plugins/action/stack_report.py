@@ -67,6 +67,9 @@ def summary(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials:
     yield "             export MLFLOW_TRACKING_TOKEN=<access or ID token of the Cognito user pool>"
     yield "             files over 5 MB: export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=true"
     yield "             MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=5242880 MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=true"
+    if token_uri := outputs.get("token_uri"):
+        yield f"             or, from within the network, without limits of size and time: MLFLOW_TRACKING_URI={token_uri}"
+        yield "             with an access token, and none of the settings for files"
     yield ""
     for n, record in enumerate([] if manage_dns else outputs["dns_records"]):
         yield f"  {'' if n else 'DNS':<9}  {record['name']} has to lead to {record['alias_dns_name']}"

@@ -21,7 +21,7 @@ from support.account import listing
 from support.cloudformation import findings
 from support.keys import key_policy
 from support.plans import deviations
-from support.stack import Inputs, Stack, give_ipv6, logs_bucket, prerequisites, public_subnets, web_acl
+from support.stack import Inputs, Stack, certificate, give_ipv6, logs_bucket, prerequisites, public_subnets, web_acl
 
 
 class Given(t.NamedTuple):
@@ -498,6 +498,28 @@ CASES = [
     ),
     Case("session timeout", lambda g: {"mlflow_load_balancer_session_timeout": 3600}, "update elbv2_listener_rule", "elbv2:ModifyRule"),
     Case(
+        "token access",
+        lambda g: {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"},
+        f"create elbv2_listener_certificates, create elbv2_listener_rule*2, create route53_record, {NEW_REVISION}",
+        f"elbv2:AddListenerCertificates, elbv2:AddTags*2, elbv2:CreateRule*2, route53:ChangeResourceRecordSets, {DEPLOY}",
+        revised=f"{ENV}MLFLOW_SERVER_ALLOWED_HOSTS",
+    ),
+    Case(
+        "tokens with a group and a scope",
+        lambda g: {"mlflow_api_groups": ["ml"], "mlflow_api_scopes": ["mlflow/write"]},
+        "update elbv2_listener_rule*2, update lambda_function",
+        "elbv2:ModifyRule*2, lambda:UpdateFunctionConfiguration",
+    ),
+    Case(
+        "no token access",
+        lambda g: {"mlflow_load_balancer_token_access": None, "mlflow_api_groups": None, "mlflow_api_scopes": None},
+        f"delete elbv2_listener_certificates, delete elbv2_listener_rule*2, delete route53_record, update lambda_function, {NEW_REVISION}",
+        f"elbv2:RemoveListenerCertificates, elbv2:RemoveTags, elbv2:DeleteRule*2, elbv2:AddTags, route53:ChangeResourceRecordSets, "
+        f"lambda:UpdateFunctionConfiguration, {DEPLOY}",
+        ("clients that ask for another name",),
+        revised=f"{ENV}MLFLOW_SERVER_ALLOWED_HOSTS",
+    ),
+    Case(
         "deletion protection of the load balancer",
         lambda g: {"mlflow_load_balancer_deletion_protection": True},
         "update elbv2_load_balancer",
@@ -685,6 +707,8 @@ CASES = [
 def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stack, Given]:
     aws_server.reset()
     inputs = prerequisites(aws_server)
+    zone = inputs["mlflow_api_zone_name"]
+    inputs["mlflow_api_cert_arn"] = certificate(aws_server, f"mlflow.{zone}", inputs["mlflow_api_zone_id"], f"mlflow-token.{zone}")
     ec2 = aws_server.client("ec2")
     subnets = [
         ec2.create_subnet(VpcId=inputs["mlflow_vpc_id"], CidrBlock=cidr, AvailabilityZone="eu-west-1b")["Subnet"]["SubnetId"]

@@ -442,6 +442,7 @@ def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> N
         "service_task_role_id": f"{NAME}-ecs-task",
         "tracking_uri": f"https://{HOST}",
         "api_uri": f"https://{API_HOST}",
+        "token_uri": "",
         "api_id": deployed.one("api")["ApiId"],
         "database_cluster_id": NAME,
         "database_endpoint": deployed.one("db_cluster")["Endpoint"],

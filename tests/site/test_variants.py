@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import typing as t
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -534,3 +535,41 @@ def test_nothing_is_left_of_the_names_and_zones_of_before(team: Stack) -> None:
     team.destroy(**before)  # by a team file that says what it said once
     assert set().union(*names().values()) == set()
     assert team.aws.client("apigatewayv2").get_domain_names()["Items"] == []
+
+
+def test_programs_with_tokens_come_by_the_load_balancer(aws_server: EmbeddedAWS, tmp_path: Path) -> None:
+    """On a host name of their own, which other stacks do not have, and which goes with the stack, whatever the team file says then."""
+    aws_server.reset()
+    team = Stack(aws_server, tmp_path, prerequisites(aws_server))
+    zone, zone_id = team.inputs["mlflow_api_zone_name"], team.inputs["mlflow_api_zone_id"]
+    host, pool = f"mlflow-token.{zone}", team.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    tokens = {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"}
+    refused = team.run("site", **tokens)
+    assert refused.status != 0 and refused.mutating == []
+    assert f"not {host}: request one for mlflow.{zone} and {host}" in refused.messages[0]
+
+    covered = certificate(aws_server, f"mlflow.{zone}", zone_id, host)
+    planned, run = team.plan_and_apply(**tokens, mlflow_api_cert_arn=covered)
+    assert deviations(planned, run.changes) == []
+    assert team.outputs["token_uri"] == f"https://{host}"
+    assert [record["name"] for record in team.outputs["dns_records"]] == [f"mlflow.{team.inputs['mlflow_zone_name']}", host, f"mlflow.{zone}"]
+    assert f"MLFLOW_TRACKING_URI=https://{host}" in run.text
+    again = team.run("site")
+    assert (again.status, again.changes, again.mutating) == (0, [], [])
+    assert findings(listing(aws_server)) == []
+
+    given = _tokens(aws_server, pool, team.inputs["mlflow_aws_cognito_user_pool_client_id"])
+
+    def ends(token: str | None, path: str = "/api/2.0/mlflow/runs/search", address: str = "192.0.2.10") -> str:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return Doors(aws_server).decide(Request(Source(address), f"https://{host}{path}", headers)).label
+
+    assert [ends(given["AccessToken"]), ends(given["IdToken"]), ends(None), ends(given["AccessToken"], "/")] == ["MLflow", "401", "401", "403"]
+    assert ends(given["AccessToken"], address="203.0.113.5") == "no route"
+    team.apply(mlflow_api_groups=["ml"])
+    assert ends(given["AccessToken"]) == "401"
+    team.apply(mlflow_api_groups=None)
+
+    team.destroy(mlflow_load_balancer_token_access=None, mlflow_load_balancer_token_record_name=None)
+    names = {record["Name"] for record in pages(aws_server.client("route53"), "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone_id)}
+    assert not names & {f"{host}.", f"_mlflow-stack-a.{host}."}

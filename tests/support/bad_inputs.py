@@ -57,6 +57,10 @@ HOSTILE = {
 }
 """Strings that no grammar takes, but for a few inputs that take some of them."""
 
+TOKEN_RECORD = "mlflow_load_balancer_token_record_name"
+TOKENS = {"mlflow_load_balancer_token_access": True, TOKEN_RECORD: "mlflow-token"}
+BAD_TOKEN_RECORDS = (("at the host name of the API", "mlflow"), ("at a host name of 129 characters", ".".join(["a" * 63] * 2)))
+
 FREE = {
     "mlflow_confirm_destroy",
     "mlflow_confirm_restore",
@@ -169,7 +173,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
             ["10.0.0.0/٨"],
         ),
     ),
-    ("mlflow_record_name", ("a_b", "-a", "a..b", "A", "a" * 64, "*", "a.", ".a")),
+    *((name, ("a_b", "-a", "a..b", "A", "a" * 64, "*", "a.", ".a")) for name in ("mlflow_record_name", TOKEN_RECORD)),
     *(
         (f"mlflow_{of}zone_name", ("example", "Example.com", "ex ample.com", ".example.com", "https://example.com", "a." * 127 + "com", "exämple.com"))
         for of in ("", "api_")
@@ -612,6 +616,17 @@ CONTRADICTORY = (
     Broken("a tag that is ignored", {"mlflow_tags": {"corp:owner": "x"}, "mlflow_ignore_tags": ["a", "corp:"]}, ("mlflow_ignore_tags",)),
     Broken("one host name for people and programs", {"mlflow_api_zone_name": "{zone}."}, ("mlflow_api_zone_name",)),
     Broken("a host name of 129 characters", {"mlflow_record_name": ".".join(["a" * 63] * 2)}, ("mlflow_record_name",)),
+    Broken("token access without a host name", {**TOKENS, TOKEN_RECORD: LEFT_OUT}, (TOKEN_RECORD,)),
+    *(Broken(f"token access {what}", {**TOKENS, TOKEN_RECORD: record}, (TOKEN_RECORD,)) for what, record in BAD_TOKEN_RECORDS),
+    Broken(
+        "token access with longer names than a tag lists",
+        {**TOKENS, TOKEN_RECORD: f"{'a' * 63}.{'b' * 40}", "mlflow_load_balancer_ip_address_type": "dualstack"},
+        (TOKEN_RECORD,),
+    ),
+    Broken("token access of two app clients", {**TOKENS, "mlflow_api_client_ids": ["other"]}, ("mlflow_api_client_ids",)),
+    Broken("token access of two groups", {**TOKENS, "mlflow_api_groups": ["a", "b"]}, ("mlflow_api_groups",)),
+    Broken("token access with two scopes", {**TOKENS, "mlflow_api_scopes": ["a/b", "a/c"]}, ("mlflow_api_scopes",)),
+    Broken("token access with a long scope", {**TOKENS, "mlflow_api_scopes": ["a" * 257]}, ("mlflow_api_scopes",)),
     Broken("a version of no engine", {"mlflow_rds_cluster_engine_version": "8.0"}, ("mlflow_rds_cluster_engine_version",)),
     Broken("a version of the other engine", {"mlflow_rds_cluster_engine_version": "17.7"}, ("mlflow_rds_cluster_engine_version",)),
     *(

@@ -195,10 +195,11 @@ class Deployment(Resources):
     def records(self) -> t.Iterator[Record]:
         if not self.manage_dns:
             return
-        of = {"mlflow_load_balancer": (self.names.host, self.inputs["mlflow_zone_id"]), "mlflow_api": (self.names.api_host, self.inputs["mlflow_api_zone_id"])}
-        for prefix, where in of.items():
+        names, zone, api_zone = self.names, self.inputs["mlflow_zone_id"], self.inputs["mlflow_api_zone_id"]
+        of = {"mlflow_load_balancer": {names.host: zone, names.token_host: api_zone}, "mlflow_api": {names.api_host: api_zone}}
+        for prefix, hosts in of.items():
             kinds = ("A",) if self.inputs.get(f"{prefix}_ip_address_type", "ipv4") == "ipv4" else ("A", "AAAA")
-            yield from (self._record(*where, kind) for kind in kinds)
+            yield from (self._record(host, zone_id, kind) for host, zone_id in hosts.items() for kind in kinds if host)
 
 
 class Removal(Resources):
@@ -232,8 +233,13 @@ class Removal(Resources):
             self._mirror,
             lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),
             lambda: self._api(where["api_host"], {}),
-            lambda: (self._record(where[f"{of}host"], where[f"{of}zone_id"]) for of in ("", "api_") if where[f"{of}zone_id"]),
+            self.records,
         )
+
+    def records(self) -> t.Iterator[Record]:
+        where = self.where
+        of = {where["host"]: where["zone_id"], where["api_host"]: where["api_zone_id"], where["token_host"]: where["api_zone_id"]}
+        yield from (self._record(host, zone_id) for host, zone_id in of.items() if host and zone_id)
 
     def account(self) -> t.Iterator[Resource]:
         """No resource; but many modules ask whose account it is."""

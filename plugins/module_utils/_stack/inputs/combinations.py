@@ -12,6 +12,7 @@ from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import CACHE_PREFIX, upstream, upstream_registry
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import entry
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import (
     LOG,
@@ -54,6 +55,10 @@ _RESERVED_USERS = {
 
 _CERTIFICATE_NAME = 64
 """Characters of the first name of a certificate (ACM)."""
+_TAG_VALUE = 256
+"""Characters of the value of a tag."""
+_CLAIM_VALUE = 256
+"""Characters of a value that a load balancer compares a claim of a token with."""
 _RULE_HOST_NAME = 128
 """Characters of a host name in a rule of a load balancer."""
 _IMAGE = 255
@@ -131,6 +136,53 @@ def _certificate_names(v: Inputs) -> t.Iterator[Problem]:
                 "give a shorter one, or make the prerequisites without bootstrap"
             )
             yield Problem("mlflow_record_name", v["mlflow_record_name"], reason)
+
+
+def _token_access(v: Inputs) -> t.Iterator[Problem]:
+    """Programs that come by the load balancer itself."""
+    access, record, zone = "mlflow_load_balancer_token_access", "mlflow_load_balancer_token_record_name", "mlflow_api_zone_name"
+    if not v[access]:
+        return
+    if not _has(v, record):
+        yield Problem(record, None, f"is missing: {access} is true: give the first part of a host name of its own, such as mlflow-token")
+    elif _has(v, zone):
+        yield from _token_host(record, host_name(v[record], v[zone]), v)
+    yield from _token_claims(access, v)
+
+
+def _token_host(record: str, host: str, v: Inputs) -> t.Iterator[Problem]:
+    others = [_stack_host(v, zone) for zone in ("mlflow_zone_name", "mlflow_api_zone_name")]
+    if host in others:
+        yield Problem(record, v[record], f"{host} is a host name of the stack already: give another one, such as mlflow-token")
+    if len(host) > _RULE_HOST_NAME:
+        yield Problem(record, v[record], f"{host[:20]}... is longer than {_RULE_HOST_NAME} characters, the most that a load balancer's rule takes")
+    kinds = ("A",) if v.get("mlflow_load_balancer_ip_address_type", "ipv4") == "ipv4" else ("A", "AAAA")
+    names = {others[0]: v.get("mlflow_zone_id") or "", host: v.get("mlflow_api_zone_id") or ""}
+    listed = " ".join(entry({"type": kind, "zone_id": zone, "name": name}) for name, zone in names.items() for kind in kinds)
+    if manages_dns(v) and len(host) <= _RULE_HOST_NAME and len(listed) > _TAG_VALUE:
+        reason = f"a tag of the load balancer lists its DNS records, which are {len(listed)} characters, and AWS takes {_TAG_VALUE}: give a shorter one"
+        yield Problem(record, v[record], reason)
+
+
+def _stack_host(v: Inputs, zone: str) -> str:
+    return host_name(v["mlflow_record_name"], v[zone]) if _has(v, zone) and _has(v, "mlflow_record_name") else ""
+
+
+def _token_claims(access: str, v: Inputs) -> t.Iterator[Problem]:
+    """What the load balancer, which alone checks these tokens, can hold them to: of a claim with several values AWS does not say whether one is enough."""
+    ids, groups, scopes = "mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes"
+    others = [each for each in v.get(ids) or [] if each != v.get("mlflow_aws_cognito_user_pool_client_id")]
+    if others:
+        remedy = f"{access} is true, and the load balancer can hold tokens to one app client, mlflow_aws_cognito_user_pool_client_id: leave one of the two out"
+        yield Problem(ids, others, remedy)
+    for name in (groups, scopes):
+        if len(v.get(name) or []) > 1:
+            yield Problem(name, v[name], f"{access} is true, and the load balancer can hold tokens to one of them only: give one, or leave that out")
+    for scope in v.get(scopes) or []:
+        if len(scope) > _CLAIM_VALUE:
+            yield Problem(
+                scopes, scope, f"{access} is true, and a load balancer takes values of a claim of at most {_CLAIM_VALUE} characters: give a shorter one"
+            )
 
 
 def _memory(v: Inputs) -> t.Iterator[Problem]:
@@ -423,6 +475,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_ignored_tags, ("mlflow_ignore_tags", "mlflow_tags")),
     (_dns_role, ("mlflow_dns_assume_role_arn",)),
     (_host_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
+    (_token_access, ("mlflow_load_balancer_token_access",)),
     (_memory, ("mlflow_service_cpu", "mlflow_service_memory")),
     (partial(_capacity, "database"), ("mlflow_database_min_capacity", "mlflow_database_max_capacity")),
     (partial(_capacity, "service"), ("mlflow_service_min_capacity", "mlflow_service_max_capacity")),

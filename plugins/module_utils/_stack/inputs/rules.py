@@ -65,6 +65,7 @@ _PREFIX_LIST = matches(rf"pl-{_ID}")
 _ZONE_ID = (matches(r"[A-Z0-9]{1,32}"), "give the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/")
 _ROLE = (is_role_arn, "give the ARN of an IAM role")
 _EXTERNAL_ID = (matches(r"[\w+=,.@:/-]{2,1224}"), "give the external ID that the trust policy of the role asks for")
+_RECORD_NAME = matches(rf"({LABEL}\.)*{LABEL}")
 _ZONE_NAME = (matches(_DOMAIN, 254), "give the name of the hosted zone, in lower case, such as ml.example.com")
 _URL = (matches(r"https://[\w.~:/?#\[\]@!$&()*+,;=%-]+"), "give a URL that begins with https://, without quotes, spaces and braces")
 _CLIENT_ID = (matches(r"[\w+]{1,128}"), "give the ID of an app client of the Cognito user pool")
@@ -133,7 +134,8 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_load_balancer_subnet_ids": _SUBNETS,
     "mlflow_service_subnet_ids": _SUBNETS,
     "mlflow_database_subnet_ids": _SUBNETS,
-    "mlflow_record_name": (matches(rf"({LABEL}\.)*{LABEL}"), "give the first part of the host name, in lower case, such as mlflow"),
+    "mlflow_record_name": (_RECORD_NAME, "give the first part of the host name, in lower case, such as mlflow"),
+    "mlflow_load_balancer_token_record_name": (_RECORD_NAME, "give the first part of the host name, in lower case, such as mlflow-token"),
     "mlflow_zone_id": _ZONE_ID,
     "mlflow_api_zone_id": _ZONE_ID,
     "mlflow_zone_name": _ZONE_NAME,
