@@ -27,6 +27,11 @@ options:
     description: File that the outputs are written to.
     type: path
     required: true
+  authorizer:
+    description: Authorizer of the API, which decides what programs prove who they are with.
+    type: str
+    choices: [lambda, jwt, iam]
+    default: lambda
   basic_credentials:
     description: Whether programs may use HTTP Basic.
     type: bool

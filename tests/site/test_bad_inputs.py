@@ -197,6 +197,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_load_balancer_is_internal": False,
         "mlflow_load_balancer_deletion_protection": False,
         "mlflow_load_balancer_token_access": False,
+        "mlflow_api_iam_trust_sidecars": False,
         "mlflow_load_balancer_idle_timeout": 100,
         "mlflow_load_balancer_deregistration_delay": 0,
         "mlflow_database_auto_pause": False,

@@ -678,6 +678,16 @@ CONTRADICTORY = (
         {"mlflow_api_authorizer": "jwt", "mlflow_api_credentials_secret_arn": ARN.format("secretsmanager", "secret:x-abcdef")},
         ("mlflow_api_credentials_secret_arn",),
     ),
+    Broken(
+        "credentials with the iam authorizer",
+        {"mlflow_api_authorizer": "iam", "mlflow_api_credentials_secret_arn": ARN.format("secretsmanager", "secret:x-abcdef")},
+        ("mlflow_api_credentials_secret_arn",),
+    ),
+    *(
+        Broken(f"{name} with the iam authorizer", {"mlflow_api_authorizer": "iam", name: ["a"]}, (name,))
+        for name in ("mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes")
+    ),
+    Broken("a sidecar with the iam authorizer", {"mlflow_api_authorizer": "iam", SIDECAR: [{"name": "s", "image": "i"}]}, (SIDECAR,)),
     Broken("groups with the jwt authorizer", {"mlflow_api_authorizer": "jwt", "mlflow_api_groups": ["ml"]}, ("mlflow_api_groups",)),
     Broken("a scope that API Gateway does not take", {"mlflow_api_scopes": ["a/" + "b" * 63], "mlflow_api_authorizer": "jwt"}, ("mlflow_api_scopes",)),
     Broken("more groups than a function's environment holds", {"mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(50)]}, ("mlflow_api_groups",)),

@@ -58,6 +58,13 @@ def test_callers_by_ipv6_with_ipv6() -> None:
     assert problems(mlflow_load_balancer_ip_address_type="dualstack", mlflow_load_balancer_ingress_cidr_blocks=blocks) == []
 
 
+def test_signed_callers_beside_tokens_and_trusted_sidecars() -> None:
+    tokens = {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token", "mlflow_api_groups": ["ml"]}
+    assert problems(mlflow_api_authorizer="iam", **tokens) == []
+    sidecars = [{"name": "s", "image": "i"}]
+    assert problems(mlflow_api_authorizer="iam", mlflow_service_sidecar_container_definitions=sidecars, mlflow_api_iam_trust_sidecars=True) == []
+
+
 def test_every_rule_and_every_default_is_of_an_input() -> None:
     assert set(RULES) <= set(SPEC)
     assert set(DEFAULTS) <= set(SPEC)

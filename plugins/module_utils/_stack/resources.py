@@ -132,7 +132,7 @@ class Deployment(Resources):
         super().__init__(aws, names_of(inputs, aws.account_id, aws.region))
         self.whole = whole
         self.inputs = inputs
-        self.jwt = inputs.get("mlflow_api_authorizer") == "jwt"
+        self.authorizer = inputs.get("mlflow_api_authorizer") or "lambda"
         self.manage_dns = manages_dns(inputs)
         self.web_acl_arn = inputs.get("mlflow_load_balancer_web_acl_arn")
 
@@ -144,7 +144,7 @@ class Deployment(Resources):
             lambda: self._load_balancers(self.names.load_balancers),
             lambda: self._target_groups(filter(None, self.names.target_groups)),  # preflight tells of one that has no name
             self._task_roles,
-            lambda: self._authorizer(absent=self.jwt),
+            lambda: self._authorizer(absent=self.authorizer != "lambda"),
             self.log_groups,
             self._secrets,
             self._ecs,
@@ -180,7 +180,7 @@ class Deployment(Resources):
         account = {"account_id": self.aws.account_id}
         for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
-        yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.jwt)
+        yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.authorizer != "lambda")
 
     def mirror(self) -> t.Iterator[Resource]:
         if self.inputs.get("mlflow_service_image_mirror_secret_arn"):  # its rule and its image have no tags that would tell whose they are
@@ -189,8 +189,12 @@ class Deployment(Resources):
             yield from self._mirror()
 
     def api(self) -> t.Iterator[Resource]:
-        types = ("JWT", self.names.jwt_authorizer) if self.jwt else ("REQUEST", self.names.lambda_authorizer)
-        yield from self._api(self.names.api_host, {"type": types[0], "name": types[1], "function_name": self.names.authorizer}, manage_dns=self.manage_dns)
+        spec = {
+            "lambda": {"type": "REQUEST", "name": self.names.lambda_authorizer, "function_name": self.names.authorizer},
+            "jwt": {"type": "JWT", "name": self.names.jwt_authorizer},
+            "iam": {"type": "AWS_IAM"},
+        }[self.authorizer]
+        yield from self._api(self.names.api_host, spec, manage_dns=self.manage_dns)
 
     def records(self) -> t.Iterator[Record]:
         if not self.manage_dns:

@@ -61,9 +61,13 @@ class Integration(Part):
             "payload_format_version": "1.0",
             "timeout_ms": spec["timeout_ms"],
             "server_name": spec["server_name"] or "",
-            "request_parameters": {"overwrite:header.Host": spec["host"]} if spec["host"] else {},
+            "request_parameters": {f"overwrite:header.{name}": value for name, value in self._headers().items()},
             **self.empty(),
         }
+
+    def _headers(self) -> dict[str, str]:
+        spec = self.api.spec["integration"]
+        return {**({"Host": spec["host"]} if spec["host"] else {}), **spec["headers"]}
 
     def create(self, desired: State) -> State:
         integration = self.call("create_integration", ApiId=self.api_id, **self._arguments({}))

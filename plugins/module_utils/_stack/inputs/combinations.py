@@ -237,7 +237,7 @@ def _bucket_logs(v: Inputs) -> t.Iterator[Problem]:
 
 def _basic_credentials(v: Inputs) -> t.Iterator[Problem]:
     secret = "mlflow_api_credentials_secret_arn"
-    if v["mlflow_api_authorizer"] == "jwt":
+    if v["mlflow_api_authorizer"] != "lambda":
         yield Problem(secret, v[secret], "HTTP Basic needs mlflow_api_authorizer lambda: leave this input out, or choose lambda")
 
 
@@ -356,7 +356,11 @@ def _cognito_domain(v: Inputs) -> t.Iterator[Problem]:
 
 def _callers(v: Inputs) -> t.Iterator[Problem]:
     """Which users of the pool may use the API."""
-    jwt, groups, scopes = v.get("mlflow_api_authorizer") == "jwt", v.get("mlflow_api_groups") or [], v.get("mlflow_api_scopes") or []
+    authorizer, groups, scopes = v.get("mlflow_api_authorizer"), v.get("mlflow_api_groups") or [], v.get("mlflow_api_scopes") or []
+    if authorizer == "iam":
+        yield from _signed_callers(v)
+        return
+    jwt = authorizer == "jwt"
     if jwt and groups:
         yield Problem(
             "mlflow_api_groups", groups, "mlflow_api_authorizer jwt is API Gateway itself, which checks no groups: leave this input out, or choose lambda"
@@ -380,6 +384,21 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
             lists[largest],
             f"app clients, groups and scopes take {size} bytes of the authorizer's environment, and AWS Lambda takes "
             f"{_FUNCTION_ENVIRONMENT}: give fewer, or shorter ones",
+        )
+
+
+def _signed_callers(v: Inputs) -> t.Iterator[Problem]:
+    """With signatures in place of tokens, IAM says who may use the API."""
+    for name in ("mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes"):
+        if v.get(name) and not v.get("mlflow_load_balancer_token_access"):
+            yield Problem(name, v[name], "mlflow_api_authorizer iam takes no tokens: leave this input out, and let IAM policies say who may execute-api:Invoke")
+    trusted = "mlflow_api_iam_trust_sidecars"
+    if v.get(SIDECARS) and not v.get(trusted):
+        yield Problem(
+            SIDECARS,
+            ", ".join(str(each.get("name")) for each in v[SIDECARS] if isinstance(each, dict)),
+            f"with mlflow_api_authorizer iam API Gateway names the caller in a header, and sidecars, which reach MLflow without it, can name anybody: "
+            f"leave them out, or say {trusted}: true if they are trusted with that",
         )
 
 
