@@ -12,6 +12,7 @@ import typing as t
 
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from runtime.doors.request import Answer, Request
+from runtime.doors.signatures import Signer, may_invoke, signed_by
 from runtime.doors.tokens import claims_of
 
 Document = dict[str, t.Any]
@@ -21,17 +22,18 @@ INTERNAL_ERROR = Answer(500, {"content-type": "application/json"}, b'{"message":
 
 
 class Verdict(t.NamedTuple):
-    """Of an authorizer: the answer to a request that is refused, or None, and what C($context.authorizer) has of it in the access log."""
+    """The answer to a request that is refused, or None, and what C($context.authorizer) and C($context.identity) have of it."""
 
     refused: Answer | None
     context: dict[str, t.Any] = {}
+    identity: dict[str, str] = {}
 
 
 class Authorizers:
     """The authorizers of an API."""
 
-    def __init__(self, aws: EmbeddedAWS, api_id: str) -> None:
-        self._aws, self._api_id = aws, api_id
+    def __init__(self, aws: EmbeddedAWS, api_id: str, signers: t.Sequence[Signer]) -> None:
+        self._aws, self._api_id, self._signers = aws, api_id, signers
         found = aws.client("apigatewayv2").get_authorizers(ApiId=api_id)["Items"]
         self._by_id = {authorizer["AuthorizerId"]: authorizer for authorizer in found}
         self._remembered: dict[tuple[str, ...], tuple[float, Verdict]] = {}
@@ -39,6 +41,8 @@ class Authorizers:
     def check(self, route: Document, request: Request) -> Verdict:
         if route["AuthorizationType"] == "NONE":
             return Verdict(None)
+        if route["AuthorizationType"] == "AWS_IAM":
+            return self._check_signature(request)
         authorizer = self._by_id[route["AuthorizerId"]]
         sources = [self._value(source, request) for source in authorizer["IdentitySource"]]
         if not all(sources):
@@ -97,6 +101,12 @@ class Authorizers:
             and statement["Condition"]["ArnLike"]["AWS:SourceArn"] == source
             for statement in policy["Statement"]
         )
+
+    def _check_signature(self, request: Request) -> Verdict:
+        who = signed_by(self._signers, request)
+        if who is None or not may_invoke(self._aws, who, self._api_id, request):
+            return Verdict(FORBIDDEN)
+        return Verdict(None, identity={"userArn": who.arn, "accountId": ACCOUNT})
 
     def _check_token(self, authorizer: Document, route: Document, value: str) -> Verdict:
         config = authorizer["JwtConfiguration"]
