@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
+import urllib.request
+
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import NO_CREDENTIALS, authorization, opener, probe
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import NO_CREDENTIALS, authorization, opener, probe, signature
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,24 @@ def test_a_host_is_reached_at_another_address_and_proves_its_own_name(monkeypatc
     with pytest.raises(OSError, match="enough"):
         way.open("https://mlflow.example.com/health", timeout=1)
     assert (reached, proven) == ([("x.elb.amazonaws.com", 443)], [("plain", "mlflow.example.com")])
+
+
+def test_requests_are_signed_as_mlflows_client_signs_them(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session")
+    assert signature({}, "eu-west-1") is None and signature({"MLFLOW_TRACKING_AWS_SIGV4": "false"}, "eu-west-1") is None
+    signing = signature({"MLFLOW_TRACKING_AWS_SIGV4": "true"}, "eu-west-1")
+    sent = []
+
+    class Answering(urllib.request.HTTPSHandler):
+        def https_open(self, request):
+            sent.append(request)
+            raise OSError("enough")
+
+    way = urllib.request.build_opener(Answering, signing)
+    (name, (status, _detail)), *_others = probe("https://mlflow.api.example.com", "", way)
+    assert (name, status) == ("API: /health", "skipped")
+    headers = {key.lower(): value for key, value in sent[0].header_items()}
+    assert re.match(r"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/\d{8}/eu-west-1/execute-api/aws4_request, SignedHeaders=host;x-amz-", headers["authorization"])
+    assert headers["x-amz-security-token"] == "session" and "x-amz-date" in headers

@@ -17,13 +17,23 @@ import urllib.request
 import uuid
 from urllib.parse import quote, urlencode
 
+try:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.session import Session
+except ImportError:  # AnsibleAWSModule reports the missing library
+    pass
+
 EXPERIMENT = "mlplatform.mlflow_aws verify"
 """The experiment that is used, and deleted again. MLflow keeps what is deleted until ``mlflow gc``, so it is always the same."""
 
 TIMEOUT = 30
 """Seconds, as API Gateway gives the server. A database that was paused takes most of them."""
 
-NO_CREDENTIALS = "no credentials: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+NO_CREDENTIALS = (
+    "no credentials: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or, with mlflow_api_authorizer iam, "
+    "MLFLOW_TRACKING_AWS_SIGV4"
+)
 
 Outcome = tuple[str, str]
 """Status (``ok``, ``failed`` or ``skipped``) and detail of a check."""
@@ -39,10 +49,26 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(NoRedirect)
 
 
-def opener(addresses: t.Mapping[str, str]) -> urllib.request.OpenerDirector:
+class Signing(urllib.request.BaseHandler):
+    """Signs requests with the caller's AWS credentials, as MLflow's own client does with MLFLOW_TRACKING_AWS_SIGV4."""
+
+    handler_order = 900  # after what completes the request
+
+    def __init__(self, credentials: t.Any, region: str) -> None:
+        self._auth = SigV4Auth(credentials, "execute-api", region)
+
+    def https_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        signed = AWSRequest(request.get_method(), request.full_url, data=request.data)
+        self._auth.add_auth(signed)
+        for name, value in signed.headers.items():
+            request.add_unredirected_header(name, value)
+        return request
+
+
+def opener(addresses: t.Mapping[str, str], *handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
     """What opens addresses, those whose host is a key of ``addresses`` where its value is reached. The certificate has to be the host's."""
     if not addresses:
-        return OPENER
+        return urllib.request.build_opener(NoRedirect, *handlers) if handlers else OPENER
     tls = ssl.create_default_context()
 
     class Connection(http.client.HTTPSConnection):
@@ -57,7 +83,7 @@ def opener(addresses: t.Mapping[str, str]) -> urllib.request.OpenerDirector:
         def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
             return self.do_open(Connection, req, context=tls)
 
-    return urllib.request.build_opener(NoRedirect, Handler)
+    return urllib.request.build_opener(NoRedirect, Handler, *handlers)
 
 
 class Refused(Exception):
@@ -73,6 +99,13 @@ def authorization(environment: t.Mapping[str, str]) -> str | None:
     return f"Bearer {token}" if token else None
 
 
+def signature(environment: t.Mapping[str, str], region: str) -> Signing | None:
+    """What signs as MLflow's own client would, if it would, with the credentials that boto3 finds."""
+    asked = environment.get("MLFLOW_TRACKING_AWS_SIGV4", "").lower() in ("true", "1")
+    credentials = Session().get_credentials() if asked else None
+    return Signing(credentials, region) if credentials else None
+
+
 def unreachable(error: OSError) -> Outcome:
     """An address that cannot be reached from here says nothing about what is there: it may be private."""
     return "skipped", f"cannot be reached from here ({getattr(error, 'reason', error)})"
@@ -85,7 +118,7 @@ class Server:
         self.uri, self._header, self._way = uri.rstrip("/"), header, way
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/octet-stream") -> bytes:
-        headers = {"Authorization": self._header} | ({"Content-Type": kind} if body is not None else {})
+        headers = ({"Authorization": self._header} if self._header else {}) | ({"Content-Type": kind} if body is not None else {})
         request = urllib.request.Request(self.uri + path, data=body, headers=headers, method=method)
         try:
             with self._way.open(request, timeout=TIMEOUT) as answer:
@@ -103,7 +136,7 @@ class Server:
 
 
 def probe(uri: str, header: str | None, way: urllib.request.OpenerDirector = OPENER) -> list[tuple[str, Outcome]]:
-    """What became of each check, by its name."""
+    """What became of each check, by its name. The ``header`` is empty where the ``way`` signs."""
     names = ("API: /health", "API: /version", "API: a run", "API: an artifact")
     if header is None:
         return [(name, ("skipped", NO_CREDENTIALS)) for name in names]
