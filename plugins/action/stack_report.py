@@ -30,6 +30,8 @@ class ActionModule(ActionBase):
                 "authorizer": {"type": "str", "choices": ["lambda", "jwt", "iam"], "default": "lambda"},
                 "basic_credentials": {"type": "bool", "default": False},
                 "manage_dns": {"type": "bool", "default": True},
+                "artifact_access": {"type": "str", "choices": ["proxied", "presigned", "direct"], "default": "proxied"},
+                "artifact_multipart": {"type": "bool", "default": False},
                 "changes": {"type": "list", "elements": "dict", "required": True},
                 "plan_path": {"type": "path"},
                 "detailed_exitcode": {"type": "bool", "default": False},
@@ -38,7 +40,9 @@ class ActionModule(ActionBase):
         stack, outputs = arguments["stack"], arguments["outputs"]
         if self._task.check_mode:
             return {**result, **report_plan(stack, arguments["changes"], arguments["plan_path"], arguments["detailed_exitcode"])}
-        lines = summary(stack, outputs, arguments["path"], credentials(arguments["authorizer"], arguments["basic_credentials"]), arguments["manage_dns"])
+        programs = credentials(arguments["authorizer"], arguments["basic_credentials"])
+        artifacts = artifact_lines(arguments["artifact_access"], arguments["artifact_multipart"], outputs["artifact_bucket_id"])
+        lines = summary(stack, outputs, arguments["path"], programs, artifacts, arguments["manage_dns"])
         return {**result, **report_outputs(lines, outputs, arguments["path"])}
 
 
@@ -63,7 +67,26 @@ def credentials(authorizer: str, basic_credentials: bool) -> list[str]:
     return [basic, "or", token] if basic_credentials else [token]
 
 
-def summary(stack: str, outputs: dict[str, t.Any], path: str, credentials: list[str], manage_dns: bool = True) -> t.Iterator[str]:
+def artifact_lines(access: str, multipart: bool, bucket: str) -> tuple[str, ...]:
+    """What the way of artifacts asks of programs: docs/artifacts.md has the table."""
+    if access == "presigned":
+        return "artifacts: directly to and from Amazon S3, which programs and browsers have to reach;", "MLflow 3.18 or newer, with no further settings"
+    if access == "direct":
+        return (f"artifacts: AWS credentials that may read and write s3://{bucket}",)
+    if multipart:
+        return (
+            "artifacts: programs and browsers have to reach Amazon S3; for uploads of 5 to 500 MB:",
+            "export MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=5242880",
+        )
+    return (
+        "files over 5 MB: export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=true",
+        "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=5242880 MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=true",
+    )
+
+
+def summary(
+    stack: str, outputs: dict[str, t.Any], path: str, credentials: t.Iterable[str], artifacts: t.Iterable[str], manage_dns: bool = True
+) -> t.Iterator[str]:
     """What a person wants to know after a deployment, line by line. No line holds a secret."""
     yield ""
     yield f"MLflow {stack} is deployed."
@@ -72,9 +95,7 @@ def summary(stack: str, outputs: dict[str, t.Any], path: str, credentials: list[
     yield "             sign in with an account of the identity provider"
     yield f"  Programs   {outputs['api_uri']}"
     yield f"             export MLFLOW_TRACKING_URI={outputs['api_uri']}"
-    yield from (f"             {line}" for line in credentials)
-    yield "             files over 5 MB: export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=true"
-    yield "             MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=5242880 MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=true"
+    yield from (f"             {line}" for line in (*credentials, *artifacts))
     if token_uri := outputs.get("token_uri"):
         yield f"             or {token_uri}"
         yield "             from within the network, with an access token: without limits of size and time, and without the settings for files"

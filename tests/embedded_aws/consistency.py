@@ -146,7 +146,8 @@ TABLE = (
             # AWS's list of error responses of S3
             Refusal(
                 "s3",
-                "PutPublicAccessBlock PutBucketOwnershipControls PutBucketVersioning PutBucketEncryption PutBucketLifecycleConfiguration PutBucketPolicy",
+                "PutPublicAccessBlock PutBucketOwnershipControls PutBucketVersioning PutBucketEncryption PutBucketLifecycleConfiguration PutBucketPolicy "
+                "PutBucketCors",
                 "NoSuchBucket",
                 "The specified bucket does not exist",
             ),

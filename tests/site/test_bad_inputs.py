@@ -222,6 +222,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_manage_dns": False,
         "mlflow_database_read_from_readers": False,
         "mlflow_service_image_mirror": False,
+        "mlflow_artifact_multipart": False,
     }
     assert {name for name, option in SPEC.items() if option.get("type") == "bool"} - set(values) == {
         "mlflow_run_in_worker",

@@ -73,6 +73,11 @@ DEPLOYING = set(DEPLOY.split(", "))
 PAUSE = ", ".join(
     f"{ENV}MLFLOW_{name}" for name in ("SERVER_ALLOWED_HOSTS", "SERVER_ENABLE_JOB_EXECUTION", "SERVER_JOB_ENABLE_PERIODIC_TASKS", "SQLALCHEMYSTORE_POOLCLASS")
 )
+PRESIGNED = f"{ENV}MLFLOW_ARTIFACTS_PRESIGNED_ONLY"
+SIGNED_URLS = ", ".join(
+    f"{ENV}{name}"
+    for name in ("AWS_DEFAULT_REGION", "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD")
+)
 URIS = ", ".join(
     f"{container}.secrets.MLFLOW_{uri}_URI"
     for container, uri in (
@@ -625,6 +630,23 @@ CASES = [
         DEPLOY,
         ("can no longer be reached through the server, which no longer passes any on",),
         revised=f"{ENV}MLFLOW_ARTIFACTS_DESTINATION, {ENV}MLFLOW_DEFAULT_ARTIFACT_ROOT, {ENV}MLFLOW_SERVE_ARTIFACTS",
+    ),
+    Case(
+        "presigned artifacts",
+        lambda g: {"mlflow_artifact_access": "presigned"},
+        f"update s3_bucket, {NEW_REVISION}",
+        f"s3:PutBucketCors, s3:PutBucketTagging, {DEPLOY}",
+        ("clients older than MLflow 3.18 can no longer log artifacts",),
+        revised=f"{ENV}MLFLOW_ARTIFACTS_DESTINATION, {ENV}MLFLOW_DEFAULT_ARTIFACT_ROOT, {ENV}MLFLOW_SERVE_ARTIFACTS, {PRESIGNED}, {SIGNED_URLS}",
+    ),
+    Case("proxied artifacts in parts", lambda g: {"mlflow_artifact_access": None, "mlflow_artifact_multipart": True}, NEW_REVISION, DEPLOY, revised=PRESIGNED),
+    Case(
+        "artifacts through the server",
+        lambda g: {"mlflow_artifact_multipart": None},
+        f"update s3_bucket, {NEW_REVISION}",
+        f"s3:DeleteBucketCors, s3:PutBucketTagging, {DEPLOY}",
+        ("pages of the UI can no longer reach it",),
+        revised=SIGNED_URLS,
     ),
     Case("options of uvicorn", lambda g: {"mlflow_uvicorn_opts": "--timeout-keep-alive=500"}, NEW_REVISION, DEPLOY, revised=f"{ENV}MLFLOW_UVICORN_OPTS"),
     Case(

@@ -121,7 +121,7 @@ def _s3(aws: EmbeddedAWS) -> Found:
     s3 = aws.client("s3")
     for bucket in s3.list_buckets()["Buckets"]:
         name, state = bucket["Name"], {"tags": {}}
-        for part in ("versioning", "encryption", "lifecycle_configuration", "policy", "ownership_controls", "logging", "tagging"):
+        for part in ("versioning", "encryption", "lifecycle_configuration", "policy", "ownership_controls", "logging", "cors", "tagging"):
             state[part] = _or_none(getattr(s3, f"get_bucket_{part}"), Bucket=name)
         state["public_access_block"] = _or_none(s3.get_public_access_block, Bucket=name)
         state["tags"] = tags((state.pop("tagging") or {"TagSet": []})["TagSet"])

@@ -447,6 +447,7 @@ DAILY = {"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}
 REFUSED_VARIABLES = (
     *("HOME", "MLFLOW_HOST", "MLFLOW_PORT", "MLFLOW_WORKERS", "SCRIPT_NAME", "GUNICORN_CMD_ARGS", "UVICORN_ROOT_PATH", "MLFLOW_GUNICORN_OPTS"),
     *("MLFLOW_UVICORN_OPTS", "MLFLOW_SERVE_ARTIFACTS", "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT", "MLFLOW_ARTIFACTS_ONLY"),
+    "MLFLOW_ARTIFACTS_PRESIGNED_ONLY",
     *("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI", "MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "MLFLOW_CRYPTO_KEK_PASSPHRASE"),
     *("MLFLOW_MYSQL_SSL_CA", "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "MLFLOW_WORKSPACE", "MLFLOW_APP_NAME", "MLFLOW_AUTH_CONFIG_PATH"),
     *("MLFLOW_BASIC_AUTH_FAIL_CLOSED", "MLFLOW_WAITRESS_OPTS", "_MLFLOW_STATIC_PREFIX", "_MLFLOW_SERVER_ARTIFACTS_ONLY"),
@@ -671,6 +672,10 @@ CONTRADICTORY = (
         "access logs of a bucket that is not the stack's",
         {"mlflow_artifact_bucket_id": "my-bucket", "mlflow_artifact_bucket_access_logs_bucket": "logs"},
         ("mlflow_artifact_bucket_access_logs_bucket",),
+    ),
+    *(
+        Broken(f"multipart with {access}", {"mlflow_artifact_access": access, "mlflow_artifact_multipart": True}, ("mlflow_artifact_multipart",))
+        for access in ("presigned", "direct")
     ),
     Broken("KMS without a key", {"mlflow_artifact_bucket_encryption_algorithm": "aws:kms"}, ("mlflow_artifact_bucket_encryption_key_arn",)),
     Broken(

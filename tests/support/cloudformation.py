@@ -90,8 +90,13 @@ def _bucket(name: str, state: State) -> State:
     for rule in rules:
         for transition in rule.get("Transitions", []):
             transition["TransitionInDays"] = transition.pop("Days")
+    cors = [
+        {{"ID": "Id", "ExposeHeaders": "ExposedHeaders", "MaxAgeSeconds": "MaxAge"}.get(key, key): value for key, value in rule.items()}
+        for rule in (state.get("cors") or {"CORSRules": []})["CORSRules"]
+    ]
     found = {
         "BucketName": name,
+        "CorsConfiguration": cors and {"CorsRules": cors},
         "VersioningConfiguration": state["versioning"],
         "BucketEncryption": encryption and {"ServerSideEncryptionConfiguration": encryption["ServerSideEncryptionConfiguration"]["Rules"]},
         "LifecycleConfiguration": lifecycle and {"Rules": rules, "TransitionDefaultMinimumObjectSize": lifecycle.get("TransitionDefaultMinimumObjectSize")},

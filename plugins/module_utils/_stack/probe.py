@@ -27,6 +27,10 @@ except ImportError:  # AnsibleAWSModule reports the missing library
 EXPERIMENT = "mlplatform.mlflow_aws verify"
 """The experiment that is used, and deleted again. MLflow keeps what is deleted until ``mlflow gc``, so it is always the same."""
 
+ARTIFACTS = "/api/2.0/mlflow-artifacts"
+SIGNED = "S3 by a signed URL"
+"""What a refusal calls it: who has the URL may do what it is for."""
+
 TIMEOUT = 30
 """Seconds, as API Gateway gives the server. A database that was paused takes most of them."""
 
@@ -111,6 +115,27 @@ def unreachable(error: OSError) -> Outcome:
     return "skipped", f"cannot be reached from here ({getattr(error, 'reason', error)})"
 
 
+def exchange(
+    way: urllib.request.OpenerDirector, method: str, url: str, headers: dict[str, str], body: bytes | None, name: str
+) -> tuple[bytes, t.Mapping[str, str]]:
+    """The body and the headers of an answer. ``name``: what a refusal calls the address."""
+    request = urllib.request.Request(url, data=body, headers=headers, method=method)
+    try:
+        with way.open(request, timeout=TIMEOUT) as answer:
+            return answer.read(), answer.headers
+    except urllib.error.HTTPError as error:
+        text = error.read().decode(errors="replace").strip()[:200]
+        raise Refused(f"HTTP {error.code} to {method} {name}{': ' + text if text else ''}") from None
+
+
+def use_signed(method: str, signed: dict[str, t.Any], body: bytes | None = None) -> tuple[bytes, t.Mapping[str, str]]:
+    """Do in S3 what the server has signed an URL for."""
+    try:
+        return exchange(OPENER, method, signed["url"], signed.get("headers", {}), body, SIGNED)
+    except OSError as error:
+        raise OSError(f"{SIGNED}: {getattr(error, 'reason', error)}") from None
+
+
 class Server:
     """A server, as a program reaches it."""
 
@@ -119,17 +144,14 @@ class Server:
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/octet-stream") -> bytes:
         headers = ({"Authorization": self._header} if self._header else {}) | ({"Content-Type": kind} if body is not None else {})
-        request = urllib.request.Request(self.uri + path, data=body, headers=headers, method=method)
-        try:
-            with self._way.open(request, timeout=TIMEOUT) as answer:
-                return answer.read()
-        except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace").strip()[:200]
-            raise Refused(f"HTTP {error.code} to {method} {path.partition('?')[0]}{': ' + text if text else ''}") from None
+        return exchange(self._way, method, self.uri + path, headers, body, path.partition("?")[0])[0]
+
+    def post(self, path: str, /, **fields: t.Any) -> dict[str, t.Any]:
+        return json.loads(self.ask("POST", path, json.dumps(fields).encode(), "application/json") or b"{}")
 
     def call(self, operation: str, **fields: t.Any) -> dict[str, t.Any]:
         """An operation of MLflow's REST API that changes something."""
-        return json.loads(self.ask("POST", f"/api/2.0/mlflow/{operation}", json.dumps(fields).encode(), "application/json") or b"{}")
+        return self.post(f"/api/2.0/mlflow/{operation}", **fields)
 
     def get(self, operation: str, **fields: str) -> dict[str, t.Any]:
         return json.loads(self.ask("GET", f"/api/2.0/mlflow/{operation}?{urlencode(fields)}"))
@@ -203,12 +225,32 @@ class Run:
         scheme, _colon, path = self.artifacts.partition(":")
         if scheme != "mlflow-artifacts":
             return "skipped", f"programs write to {scheme} themselves"
-        content = uuid.uuid4().bytes
-        self.path = f"/api/2.0/mlflow-artifacts/artifacts/{quote(path.lstrip('/'))}/verify"
-        self.server.ask("PUT", self.path, content)
-        if self.server.ask("GET", self.path) != content:
+        content, folder = uuid.uuid4().bytes, quote(path.lstrip("/"))
+        self.path = f"{ARTIFACTS}/artifacts/{folder}/verify"
+        if json.loads(self.server.ask("GET", "/api/3.0/mlflow/server-info")).get("artifacts_presigned_only"):
+            self._upload_by_signed_url(folder, content)
+            found = self._download_by_signed_url(folder)
+        else:
+            self.server.ask("PUT", self.path, content)
+            found = self.server.ask("GET", self.path)
+        if found != content:
             return "failed", "what was read is not what was written"
         return "ok", "written and read back"
+
+    def _upload_by_signed_url(self, folder: str, content: bytes) -> None:
+        begun = self.server.post(f"{ARTIFACTS}/mpu/create/{folder}", path="verify", num_parts=1)
+        (part,) = begun["credentials"]
+        try:
+            _body, headers = use_signed("PUT", part, content)
+            done = {"part_number": part["part_number"], "etag": headers["ETag"], "url": part["url"]}
+            self.server.post(f"{ARTIFACTS}/mpu/complete/{folder}", path="verify", upload_id=begun["upload_id"], parts=[done])
+        except (Refused, OSError):
+            self.server.post(f"{ARTIFACTS}/mpu/abort/{folder}", path="verify", upload_id=begun["upload_id"])
+            raise
+
+    def _download_by_signed_url(self, folder: str) -> bytes:
+        signed = json.loads(self.server.ask("GET", f"{ARTIFACTS}/presigned/{folder}/verify"))
+        return use_signed("GET", signed)[0]
 
     def remove(self) -> None:
         """Delete whatever was made."""

@@ -39,7 +39,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns, signs_urls
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, Names, names_of, owner
 
 AUTHORIZER_POLICY = "authorizer"
@@ -174,6 +174,8 @@ class Deployment(Resources):
             settings: State = dict.fromkeys(Bucket.settings, {} if self.whole else None)
             if not self.inputs.get("mlflow_artifact_bucket_access_logs_bucket"):
                 settings["access_logs"] = None
+            if not signs_urls(self.inputs):
+                settings["cors_rule"] = None
             yield Bucket(self.aws, self.names.bucket, {**settings, "expected_bucket_owner": self.aws.account_id}, **self.common)
 
     def log_groups(self) -> t.Iterator[Resource]:

@@ -235,6 +235,13 @@ def _bucket_logs(v: Inputs) -> t.Iterator[Problem]:
     yield Problem(name, v[name], "mlflow_artifact_bucket_id is a bucket of yours: leave this input out, and turn its access logs on yourself")
 
 
+def _multipart(v: Inputs) -> t.Iterator[Problem]:
+    access, given = v["mlflow_artifact_access"], "mlflow_artifact_multipart"
+    if v[given] and access != "proxied":
+        reason = "every artifact goes to S3 by a signed URL already" if access == "presigned" else "clients transfer artifacts to S3 by themselves"
+        yield Problem(given, v[given], f"mlflow_artifact_access is {access}, so {reason}: leave one of the two out")
+
+
 def _basic_credentials(v: Inputs) -> t.Iterator[Problem]:
     secret = "mlflow_api_credentials_secret_arn"
     if v["mlflow_api_authorizer"] != "lambda":
@@ -504,6 +511,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_backtrack, ("mlflow_database_engine", "mlflow_database_backtrack_window")),
     (_bucket_key, ("mlflow_artifact_bucket_encryption_algorithm",)),
     (_bucket_logs, ("mlflow_artifact_bucket_id", "mlflow_artifact_bucket_access_logs_bucket")),
+    (_multipart, ("mlflow_artifact_access", "mlflow_artifact_multipart")),
     (_basic_credentials, ("mlflow_api_authorizer", "mlflow_api_credentials_secret_arn")),
     (_callers, ()),
     (_address_type, ("mlflow_load_balancer_ip_address_type",)),

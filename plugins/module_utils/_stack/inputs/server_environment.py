@@ -38,6 +38,7 @@ _REFUSED: dict[str, str] = {
     "MLFLOW_UVICORN_OPTS|UVICORN_.*": "use mlflow_uvicorn_opts",
     "SCRIPT_NAME": f"gunicorn would serve below this path, which the health checks do not follow: use {STATIC_PREFIX}",
     "MLFLOW_SERVE_ARTIFACTS|MLFLOW_ARTIFACTS_DESTINATION|MLFLOW_DEFAULT_ARTIFACT_ROOT": _ARTIFACTS,
+    "MLFLOW_ARTIFACTS_PRESIGNED_ONLY": "use mlflow_artifact_access: presigned, which also lets the pages of the UI reach the bucket",
     "MLFLOW_ARTIFACTS_ONLY": "the server would have no tracking API: leave it out",
     "MLFLOW_BACKEND_STORE_URI|MLFLOW_REGISTRY_STORE_URI": _ONE_DATABASE,
     "MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "use mlflow_database_reader_count and mlflow_database_read_from_readers",

@@ -188,18 +188,18 @@ STORAGE = (
     Statement(
         "Bucket",
         """
-        s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucketLogging s3:GetBucketOwnershipControls s3:GetBucketPolicy
+        s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucketCORS s3:GetBucketLogging s3:GetBucketOwnershipControls s3:GetBucketPolicy
         s3:GetBucketPublicAccessBlock s3:GetBucketTagging s3:GetBucketVersioning s3:GetEncryptionConfiguration s3:GetLifecycleConfiguration
-        s3:ListBucket s3:ListBucketMultipartUploads s3:ListBucketVersions s3:ListTagsForResource s3:PutBucketLogging s3:PutBucketOwnershipControls
-        s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning s3:PutEncryptionConfiguration
-        s3:PutLifecycleConfiguration s3:TagResource s3:UntagResource
+        s3:ListBucket s3:ListBucketMultipartUploads s3:ListBucketVersions s3:ListTagsForResource s3:PutBucketCORS s3:PutBucketLogging
+        s3:PutBucketOwnershipControls s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning
+        s3:PutEncryptionConfiguration s3:PutLifecycleConfiguration s3:TagResource s3:UntagResource
         """,
         ("arn:{partition}:s3:::{prefix}*",),
     ),
     Statement("Objects", "s3:AbortMultipartUpload s3:DeleteObject s3:DeleteObjectVersion", ("arn:{partition}:s3:::{prefix}*/*",)),
     Statement(
         "OtherBuckets",
-        "s3:GetBucketPolicy s3:GetEncryptionConfiguration s3:ListBucket",
+        "s3:GetBucketCORS s3:GetBucketPolicy s3:GetEncryptionConfiguration s3:ListBucket",
         ("arn:{partition}:s3:::*",),
         why="inputs name buckets for artifacts and access logs; their objects cannot be read",
     ),
