@@ -131,7 +131,8 @@ def exchange(
 def use_signed(method: str, signed: dict[str, t.Any], body: bytes | None = None) -> tuple[bytes, t.Mapping[str, str]]:
     """Do in S3 what the server has signed an URL for."""
     try:
-        return exchange(OPENER, method, signed["url"], signed.get("headers", {}), body, SIGNED)
+        headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
+        return exchange(OPENER, method, signed["url"], headers | signed.get("headers", {}), body, SIGNED)
     except OSError as error:
         raise OSError(f"{SIGNED}: {getattr(error, 'reason', error)}") from None
 
