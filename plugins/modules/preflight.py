@@ -22,10 +22,10 @@ options:
   scope:
     description:
       - What the inputs are checked for. With V(site) and V(restore) also the resources that they name, with V(bootstrap) resources of the same
-        names, with V(policy) nothing in AWS, with the others only that the account is the expected one.
+        names, with V(policy) and V(token) nothing in AWS, with the others only that the account is the expected one.
       - V(backup) and V(restore) also return what there is to save, and what a restore has to do.
     type: str
-    choices: [site, backup, restore, destroy, bootstrap, policy]
+    choices: [site, backup, restore, destroy, bootstrap, policy, token]
     default: site
   inputs:
     description: The inputs that are valid by themselves. Filled in by the action plugin.
@@ -154,7 +154,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap", "policy"], "default": "site"},
+            "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap", "policy", "token"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
             "prefetch": {"type": "bool", "default": False},
         },

@@ -67,6 +67,7 @@ FREE = {
     "mlflow_outputs_path",
     "mlflow_plan_path",
     "mlflow_bootstrap_team_file",
+    "mlflow_token_path",
     "mlflow_gunicorn_opts",
     "mlflow_uvicorn_opts",
     "mlflow_aws_profile",
@@ -428,6 +429,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_bootstrap_mfa", ("on", "OPTIONAL")),
     ("mlflow_bootstrap_threat_protection", ("full",)),
     *((name, ("x", "ml.example.com", "Z-1", "/hostedzone/Z0123456789ABCDEFGHIJ")) for name in ("mlflow_bootstrap_zone_id", "mlflow_bootstrap_api_zone_id")),
+    ("mlflow_first_admin_email", ("anna", "@example.com", "anna@", "anna@example", "a b@example.com", "Anna <anna@example.com>", "a@b@example.com")),
     ("mlflow_bootstrap_cognito_domain", ("my-aws", "amazon1", "cognito", "A", "a" * 64, "a.b")),
     ("mlflow_bootstrap_api_users", ([""], ["a:b"], ["a b"], ["a", "a"], ["a\n"])),
 )

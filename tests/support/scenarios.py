@@ -161,7 +161,11 @@ def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
         Scenario(
             "cognito_user_pool",
             {"name": "x", "domain": "x-pool", "clients": [{"name": "c"}]},
-            {"deletion_protection": False, "clients": [{"name": "c", "callback_urls": ["https://x.example.com"]}, {"name": "d"}]},
+            {
+                "deletion_protection": False,
+                "invited": ["anna@example.com"],
+                "clients": [{"name": "c", "callback_urls": ["https://x.example.com"], "logout_urls": ["https://x.example.com/"]}, {"name": "d"}],
+            },
         ),
     ]
 

@@ -336,7 +336,7 @@ def _image_cache(v: Inputs) -> t.Iterator[Problem]:
 
 
 def _paths(v: Inputs) -> t.Iterator[Problem]:
-    paths = [name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file") if _has(v, name)]
+    paths = [name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file", "mlflow_token_path") if _has(v, name)]
     for index, name in enumerate(paths):
         same = [other for other in paths[:index] if v[other] == v[name]]
         if same:

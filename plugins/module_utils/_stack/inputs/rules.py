@@ -277,6 +277,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_bootstrap_password_minimum_length": (lambda v: v == 0 or 6 <= v <= 99, "give 6 to 99, or 0 for 14 in a new pool"),
     "mlflow_bootstrap_zone_id": _ZONE_ID,
     "mlflow_bootstrap_api_zone_id": _ZONE_ID,
+    "mlflow_first_admin_email": (
+        matches(rf"[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@{_DOMAIN}", 128),
+        "give an e-mail address of at most 128 characters, such as anna@example.com",
+    ),
     "mlflow_bootstrap_cognito_domain": (
         lambda v: re.fullmatch(LABEL, v) is not None and not is_reserved_by_cognito(v),
         "give 1 to 63 lower-case letters, digits and hyphens, without the words aws, amazon and cognito",
