@@ -62,7 +62,7 @@ def credentials(authorizer: str, basic_credentials: bool) -> list[str]:
     """What programs set to prove who they are, by the authorizer of the API."""
     if authorizer == "iam":
         return ["export MLFLOW_TRACKING_AWS_SIGV4=true", "with AWS credentials that may execute-api:Invoke on the API"]
-    token = "export MLFLOW_TRACKING_TOKEN=<access or ID token of the Cognito user pool>"
+    token = "export MLFLOW_TRACKING_TOKEN=<access or ID token of the Cognito user pool, which the playbook token gets>"
     basic = "export MLFLOW_TRACKING_USERNAME=<user> MLFLOW_TRACKING_PASSWORD=<password of the credentials secret>"
     return [basic, "or", token] if basic_credentials else [token]
 
