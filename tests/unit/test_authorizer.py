@@ -168,7 +168,7 @@ class World:
             user, method = self.authorizer.authorize(request(header))
         except (Denied, Unavailable) as reason:
             return reason.reason
-        return f"{method} {user}"
+        return f"{method} {user.name}"
 
 
 @pytest.fixture
@@ -355,7 +355,7 @@ def test_claims_of_any_type_are_a_user_or_a_denial(changes: dict[str, Any]) -> N
         user = cognito_jwt.check_claims({**claims(), **changes}, ISSUER, {CLIENT}, NOW)
     except Denied:
         return
-    assert isinstance(user, str)
+    assert isinstance(user.name, str) and all(isinstance(group, str) for group in user.groups)
 
 
 # --- Basic -----------------------------------------------------------------------------------------------------------
@@ -889,7 +889,7 @@ def test_load_object_refuses(text: str | bytes) -> None:
     ],
 )
 def test_keys_url(endpoint: str | None, url: str) -> None:
-    assert authorizer.keys_url(POOL, endpoint) == url
+    assert cognito_jwt.keys_url(POOL, endpoint) == url
 
 
 @pytest.fixture
@@ -915,7 +915,8 @@ def keys_server(key: rsa.RSAPrivateKey) -> Iterator[str]:
 
 def from_environment(environment: dict[str, str], header: str) -> str:
     try:
-        return " ".join(reversed(Authorizer.from_environment(environment).authorize(request(header))))
+        user, method = Authorizer.from_environment(environment).authorize(request(header))
+        return f"{method} {user.name}"
     except (Denied, Unavailable) as reason:
         return reason.reason
 

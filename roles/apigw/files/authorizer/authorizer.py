@@ -34,8 +34,9 @@ import urllib.request
 from typing import Any, Mapping
 
 from basic_credentials import BasicCredentials
-from cognito_jwt import CognitoTokens, issuer
+from cognito_jwt import CognitoTokens, keys_url
 from denied import Denied, Unavailable
+from user import User
 
 logger = logging.getLogger("authorizer")
 
@@ -68,7 +69,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         reason = f"internal error={type(error).__name__}"
     else:
         # As it stands in JSON: the access log has it between quotation marks, and a name may hold some.
-        return {"isAuthorized": True, "context": {"user": json.dumps(user, ensure_ascii=False)[1:-1], "method": method}}
+        return {"isAuthorized": True, "context": {"user": json.dumps(user.name, ensure_ascii=False)[1:-1], "method": method}}
     # Outside of the handling of the other error, so that nothing of that is shown.
     raise AuthorizerFailed(reason)
 
@@ -94,7 +95,7 @@ class Authorizer:
             credentials = BasicCredentials(functools.partial(_read_secret, secret_arn))
         return cls(tokens, credentials)
 
-    def authorize(self, event: Any) -> tuple[str, str]:
+    def authorize(self, event: Any) -> tuple[User, str]:
         """Return the user and the method (``basic`` or ``bearer``) of `event`, or raise Denied or Unavailable."""
         scheme, value = authorization(event)
         method = scheme.lower()
@@ -105,7 +106,7 @@ class Authorizer:
             raise Denied(f"{method}_not_configured")
         user = verifier.verify(value)
         # It goes into the access log; control characters and lone surrogates would spoil it.
-        if not user.isprintable():
+        if not user.name.isprintable():
             raise Denied("malformed")
         return user, method
 
@@ -126,12 +127,6 @@ def authorization(event: Any) -> tuple[str, str]:
     if match is None:
         raise Denied("malformed")
     return match[1], match[2]
-
-
-def keys_url(pool_id: str, endpoint_url: str | None) -> str:
-    """Return where the key set of the user pool `pool_id` is."""
-    base = f"{endpoint_url.rstrip('/')}/{pool_id}" if endpoint_url else issuer(pool_id)
-    return f"{base}/.well-known/jwks.json"
 
 
 @functools.cache

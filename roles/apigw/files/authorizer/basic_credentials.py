@@ -16,6 +16,7 @@ from typing import Callable
 from denied import Denied
 from refreshed import Refreshed
 from strict_json import load_object
+from user import User
 
 logger = logging.getLogger("authorizer")
 
@@ -34,8 +35,8 @@ class BasicCredentials:
     def __init__(self, fetch: Callable[[], str], clock: Callable[[], float] = time.time) -> None:
         self._users = Refreshed("credentials", lambda: parse_secret(fetch()), ttl=TTL, max_age=MAX_AGE, retry_after=RETRY_AFTER, clock=clock)
 
-    def verify(self, encoded: str) -> str:
-        """Return the user name of the credentials `encoded` (what follows ``Basic``), or raise Denied or Unavailable."""
+    def verify(self, encoded: str) -> User:
+        """Return the user of the credentials `encoded` (what follows ``Basic``), or raise Denied or Unavailable."""
         user, password = decode(encoded)
         user_digest, password_digest = _digest(user), _digest(password)
         found = False
@@ -48,7 +49,7 @@ class BasicCredentials:
         if not found:
             self._users.confirm()
             raise Denied("credentials")
-        return user
+        return User(user)
 
 
 def decode(encoded: str) -> tuple[str, str]:
