@@ -59,8 +59,9 @@ options:
         type: str
       headers:
         description:
-          - Further headers that the listener gets, in place of those of the request, by name.
-          - A value may be a variable, such as C($context.identity.userArn).
+          - Further headers that the listener gets, each in place of whatever the caller has given it.
+          - A value may be a variable, such as C($context.identity.userArn), or C($context.authorizer.name) for C(name) of the context that a Lambda
+            authorizer returns.
         type: dict
         default: {}
       timeout_ms:

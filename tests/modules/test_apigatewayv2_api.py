@@ -147,6 +147,7 @@ def changed(params, path, value):
         ("integration.timeout_ms", 5000, "integration", ["timeout_ms"], "UpdateIntegration"),
         ("integration.server_name", "other.example.com", "integration", ["server_name"], "UpdateIntegration"),
         ("integration.host", "o.example.com", "integration", ["request_parameters.overwrite:header.Host"], "UpdateIntegration"),
+        ("integration.headers", {"x-user": "$context.authorizer.user"}, "integration", ["request_parameters.overwrite:header.x-user"], "UpdateIntegration"),
         ("authorizer.ttl", 0, "authorizer", ["ttl"], "UpdateAuthorizer"),
         ("authorizer.uri", "arn:other", "authorizer", ["uri"], "UpdateAuthorizer"),
         ("authorizer.identity_source", "$request.header.X", "authorizer", ["identity_source"], "UpdateAuthorizer"),

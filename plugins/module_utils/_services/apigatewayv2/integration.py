@@ -52,6 +52,7 @@ class Integration(Part):
 
     def desired(self) -> State:
         spec = self.api.spec["integration"]
+        headers = {**({"Host": spec["host"]} if spec["host"] else {}), **spec["headers"]}
         return {
             "integration_type": "HTTP_PROXY",
             "integration_method": "ANY",
@@ -61,13 +62,9 @@ class Integration(Part):
             "payload_format_version": "1.0",
             "timeout_ms": spec["timeout_ms"],
             "server_name": spec["server_name"] or "",
-            "request_parameters": {f"overwrite:header.{name}": value for name, value in self._headers().items()},
+            "request_parameters": {f"overwrite:header.{name}": value for name, value in headers.items()},
             **self.empty(),
         }
-
-    def _headers(self) -> dict[str, str]:
-        spec = self.api.spec["integration"]
-        return {**({"Host": spec["host"]} if spec["host"] else {}), **spec["headers"]}
 
     def create(self, desired: State) -> State:
         integration = self.call("create_integration", ApiId=self.api_id, **self._arguments({}))
