@@ -80,6 +80,8 @@ def table() -> str:
 def question(name: str, option: dict[str, t.Any], default: t.Any) -> dict[str, t.Any]:
     """What AWX asks for one input. The default is the input's own, because what nobody answers is given as well."""
     choices = option.get("choices") or (["true", "false"] if option["type"] == "bool" else [])
+    if option.get("choices") and default == "":  # none of them is one too, which AWX has no choice for
+        choices = []
     kind = "multiplechoice" if choices else QUESTIONS.get(option["type"], "text")
     asked = {
         "question_name": name,

@@ -744,7 +744,7 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     aws_server.client("s3").put_object(Bucket="logs-bucket", Key="mlflow.env", Body=b"# of the team\nA_FILE=1\n")
     aws_server.client("ssm").put_parameter(Name=PARAMETER, Value="s", Type="SecureString", KeyId=inputs["mlflow_key_arn"])
     log_key = aws_server.client("kms").create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
-    stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
+    stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), {**inputs, "mlflow_identity": "off"})
     stack.apply()
     public = public_subnets(aws_server, inputs["mlflow_vpc_id"])
     give_ipv6(aws_server, inputs["mlflow_vpc_id"], [*inputs["mlflow_load_balancer_subnet_ids"], *public])

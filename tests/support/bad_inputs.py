@@ -78,7 +78,9 @@ FREE = {
 }
 """Strings without a grammar, or with one that takes some of the hostile ones."""
 
+_GROUPS = ("mlflow_admin_groups", "mlflow_editor_groups", "mlflow_reader_groups")
 TAKEN = {
+    **dict.fromkeys(_GROUPS, {"quotes", "shell", "flag", "traversal", "unicode", "digits", "emoji", "yaml", "arn"}),
     "mlflow_api_groups": {"quotes", "flag", "traversal", "unicode", "digits", "emoji", "arn"},
     "mlflow_api_scopes": {"flag", "traversal", "arn"},
     "mlflow_ignore_tags": {"flag", "traversal", "unicode", "digits", "space", "spaces at its ends"},
@@ -236,6 +238,9 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_api_authorizer", ("none", "basic", "Lambda")),
     ("mlflow_api_client_ids", ([""], ["a", "a"], ["a b"], [f"a{n}" for n in range(50)])),
     ("mlflow_api_groups", ([""], ["a", "a"], ["a b"], ["a" * 129], ["a\u0301 b"], [f"a{n}" for n in range(101)])),
+    *((name, ([""], ["a", "a"], ["a\nb"], ["a" * 129], [" a"], [f"a{n}" for n in range(101)])) for name in _GROUPS),
+    ("mlflow_identity", ("on", "Edge", "mlflow", "no", True)),
+    ("mlflow_default_right", ("", "owner", "Editor", "READER")),
     ("mlflow_api_scopes", ([""], ["a", "a"], ["a b"], ["a/b c/d"], ["a/ä"], ["a" * 514], [f"a/{n}" for n in range(11)])),
     ("mlflow_api_throttling_rate_limit", (0, 10001, -1)),
     ("mlflow_api_throttling_burst_limit", (0, 5001)),
@@ -696,6 +701,8 @@ CONTRADICTORY = (
     ),
     Broken("a sidecar with the iam authorizer", {"mlflow_api_authorizer": "iam", SIDECAR: [{"name": "s", "image": "i"}]}, (SIDECAR,)),
     Broken("groups with the jwt authorizer", {"mlflow_api_authorizer": "jwt", "mlflow_api_groups": ["ml"]}, ("mlflow_api_groups",)),
+    *(Broken(f"{name} that nobody looks at", {name: ["ml"], "mlflow_identity": "off"}, (name,)) for name in _GROUPS),
+    Broken("a right of nobody", {"mlflow_default_right": "none"}, ("mlflow_default_right",)),
     Broken("a scope that API Gateway does not take", {"mlflow_api_scopes": ["a/" + "b" * 63], "mlflow_api_authorizer": "jwt"}, ("mlflow_api_scopes",)),
     Broken("more groups than a function's environment holds", {"mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(50)]}, ("mlflow_api_groups",)),
     Broken(

@@ -805,8 +805,7 @@ SETTINGS = {
     "load_balancer_arn": ALB,
     "sign_in": {"cognito": True, "client_id": SIGN_IN, "issuer": ISSUER},
     "user_pool_id": POOL,
-    "client_ids": [SIGN_IN, PROGRAM],
-    "scopes": ["openid"],
+    "programs": {"client_ids": [SIGN_IN, PROGRAM], "scopes": ["openid"]},
     "groups": GROUPS,
     "default_right": "none",
 }
@@ -826,7 +825,8 @@ def test_the_environment_says_who_may_call(signers: Signers, monkeypatch: pytest
     programs = {"authorization": f"Bearer {signers.token('jo', client_id=PROGRAM, exp=now + 60)}", "x-mlflow-identity": signed("jo", now=now)}
     for endpoint in ({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566/"}):
         asked.clear()
-        environment = {"MLFLOW_IDENTITY": json.dumps(SETTINGS), identity_app.JOB_TOKEN: JOB_TOKEN, **key, **endpoint}
+        settings = {**SETTINGS, **({"programs": {}} if key else {})}
+        environment = {"MLFLOW_IDENTITY": json.dumps(settings), identity_app.JOB_TOKEN: JOB_TOKEN, **key, **endpoint}
         identifies = identity_app.callers_from(environment)
         assert identifies.identify({"host": PEOPLE, **people}, SEARCH, "")[:2] == ("ada", "editor")
         assert identifies.identify({"host": PROGRAMS, **programs}, SEARCH, "")[:2] == ("jo", "editor")
@@ -840,16 +840,17 @@ def test_the_environment_says_who_may_call(signers: Signers, monkeypatch: pytest
 
 def test_scopes_are_asked_for_behind_a_jwt_authorizer_too(signers: Signers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity_app, "_read_url", lambda _url: signers.jwks().encode())
-    settings = {**SETTINGS, "scopes": ["mlflow/write"]}
+    settings = {**SETTINGS, "programs": {"client_ids": [PROGRAM], "scopes": ["mlflow/write"]}}
     identifies = identity_app.callers_from({"MLFLOW_IDENTITY": json.dumps(settings), identity_app.JOB_TOKEN: JOB_TOKEN})
     token = signers.token(client_id=PROGRAM, exp=int(time.time()) + 60)
     with pytest.raises(Denied, match="scope"):
         identifies.identify({"host": PROGRAMS, "authorization": f"Bearer {token}"}, SEARCH, "")
 
 
-@pytest.mark.parametrize("missing", ["MLFLOW_IDENTITY", identity_app.JOB_TOKEN])
+@pytest.mark.parametrize("missing", ["MLFLOW_IDENTITY", "MLFLOW_IDENTITY_KEY", identity_app.JOB_TOKEN])
 def test_without_its_settings_it_does_not_start(missing: str) -> None:
-    environment = {"MLFLOW_IDENTITY": json.dumps(SETTINGS), identity_app.JOB_TOKEN: JOB_TOKEN}
+    environment = {"MLFLOW_IDENTITY": json.dumps({**SETTINGS, "programs": {}}), "MLFLOW_IDENTITY_KEY": KEY.decode(), identity_app.JOB_TOKEN: JOB_TOKEN}
+    identity_app.callers_from(environment)
     with pytest.raises(KeyError):
         identity_app.callers_from({name: value for name, value in environment.items() if name != missing})
 

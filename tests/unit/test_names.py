@@ -59,6 +59,7 @@ def test_the_names_of_a_stack() -> None:
         "monitoring_role": "mlflow-team-x-rds-monitoring",
         "backend_store_secret": "mlflow-team-x-backend-store-uri",
         "server_keys_secret": "mlflow-team-x-server-keys",
+        "identity_key_secret": "mlflow-team-x-identity-key",
         "service_log_group": "/ecs/mlflow-team-x",
         "authorizer": "mlflow-team-x-authorizer",
         "lambda_authorizer": "mlflow-team-x-lambda",

@@ -92,6 +92,8 @@ class Names(t.NamedTuple):
     """Of Enhanced Monitoring of the database."""
     backend_store_secret: str
     server_keys_secret: str
+    identity_key_secret: str
+    """Of the key with which the Lambda authorizer signs for the servers who calls."""
     service_log_group: str
     authorizer: str
     """Of the function and its role."""
@@ -185,6 +187,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         monitoring_role=f"{name}-rds-monitoring",
         backend_store_secret=f"{name}-backend-store-uri",
         server_keys_secret=f"{name}-server-keys",
+        identity_key_secret=f"{name}-identity-key",
         service_log_group=f"/ecs/{name}",
         authorizer=authorizer,
         lambda_authorizer=f"{name}-lambda",

@@ -91,8 +91,8 @@ class Resources:
         yield self._role(self.names.authorizer, AUTHORIZER_POLICY, absent=absent)
         yield Function(self.aws, self.names.authorizer, tags=self.common["tags"], absent=absent)
 
-    def _secrets(self) -> t.Iterator[Resource]:
-        for name in self.names.secrets:  # their values no module takes from another's response
+    def _secrets(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
+        for name in names:  # their values no module takes from another's response
             yield Secret(self.aws, name, {"value": None}, **self.common)
 
     def _ecs(self) -> t.Iterator[Resource]:
@@ -146,7 +146,7 @@ class Deployment(Resources):
             self._task_roles,
             lambda: self._authorizer(absent=self.authorizer != "lambda"),
             self.log_groups,
-            self._secrets,
+            self.secrets,
             self._ecs,
             self.mirror,
             self.api,
@@ -183,6 +183,10 @@ class Deployment(Resources):
         for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.authorizer != "lambda")
+
+    def secrets(self) -> t.Iterator[Resource]:
+        signs = not self.jwt and self.inputs.get("mlflow_identity") != "off"
+        yield from self._secrets([*self.names.secrets, *([self.names.identity_key_secret] if signs else [])])
 
     def mirror(self) -> t.Iterator[Resource]:
         if self.inputs.get("mlflow_service_image_mirror_secret_arn"):  # its rule and its image have no tags that would tell whose they are
@@ -234,7 +238,7 @@ class Removal(Resources):
             lambda: self._target_groups([*balancers, *filter(None, names.tls_target_groups.values())]),
             self._task_roles,
             lambda: self._authorizer(absent=True),
-            self._secrets,
+            lambda: self._secrets([*names.secrets, names.identity_key_secret]),
             self._ecs,
             self._mirror,
             lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),

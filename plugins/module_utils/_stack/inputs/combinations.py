@@ -13,13 +13,11 @@ from functools import partial
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import CACHE_PREFIX, upstream, upstream_registry
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import entry
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name, names_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import (
-    LOG,
-    MOUNTS,
     SIDECARS,
-    VOLUMES,
     container_problems,
+    task_definition_problems,
     writable_directories,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, manages_dns, secret_arn
@@ -75,7 +73,7 @@ _STATEMENTS_IN_POLICY = 7 * 1024
 """Characters of statements that an input may add to the policy of the servers' role, which then has room for the stack's own."""
 _STATEMENTS = "mlflow_service_task_policy_statements"
 _TASK_DEFINITION = 48 * 1024
-"""Characters of the inputs in a task definition, of which ECS takes 64 KiB in all."""
+"""Characters of the inputs in a task definition, of which ECS takes 64 KiB in all; with ``mlflow_identity`` see ``preflight/identity.py``."""
 
 
 Combination = tuple[t.Callable[[Inputs], t.Iterator[Problem]], tuple[str, ...]]
@@ -382,6 +380,7 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
         "API_GROUPS": json.dumps(groups),
         "API_SCOPES": json.dumps(scopes),
         "API_CREDENTIALS_SECRET_ARN": v.get("mlflow_api_credentials_secret_arn", ""),
+        "IDENTITY_KEY_SECRET": names_of(v).identity_key_secret,
     }
     size = len(json.dumps(environment))
     if not jwt and size > _FUNCTION_ENVIRONMENT:
@@ -409,19 +408,19 @@ def _signed_callers(v: Inputs) -> t.Iterator[Problem]:
         )
 
 
+def _identity(v: Inputs) -> t.Iterator[Problem]:
+    """Who may do what, which nobody asks where MLflow is not told who calls."""
+    groups = [name for name in (f"mlflow_{right}_groups" for right in ("admin", "editor", "reader")) if v.get(name)]
+    if v.get("mlflow_identity") == "off":
+        for name in groups:
+            yield Problem(name, v[name], "mlflow_identity is off, so that everybody may do everything: leave one of the two out")
+    elif v.get("mlflow_default_right") == "none" and not groups:
+        yield Problem("mlflow_default_right", "none", "nobody may do anything: name groups in mlflow_admin_groups, or give another right")
+
+
 def _containers(v: Inputs) -> t.Iterator[Problem]:
     yield from container_problems(v)
-    parts = ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS, VOLUMES, MOUNTS, LOG)
-    inside = [v.get(part) or {} for part in parts]
-    size = len(json.dumps(inside, default=str))
-    if size > _TASK_DEFINITION:
-        largest = max(zip(map(len, map(str, inside)), parts))[1]
-        yield Problem(
-            largest,
-            None,
-            f"environment, secrets and sidecars are {size} characters together, and ECS takes {_TASK_DEFINITION}: "
-            "keep what is long in S3 or in Parameter Store",
-        )
+    yield from task_definition_problems(v, _TASK_DEFINITION)
 
 
 def _policies(v: Inputs) -> t.Iterator[Problem]:
@@ -525,6 +524,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_image_cache, ("mlflow_unique_name", "mlflow_service_image", "mlflow_service_image_tag", "mlflow_service_image_mirror_secret_arn")),
     (_paths, ()),
     (_containers, ()),
+    (_identity, ()),
     (_policies, ()),
     (_task_policy_statements, ()),
     (_scheduled_actions, ()),

@@ -70,6 +70,10 @@ _ZONE_NAME = (matches(_DOMAIN, 254), "give the name of the hosted zone, in lower
 _URL = (matches(r"https://[\w.~:/?#\[\]@!$&()*+,;=%-]+"), "give a URL that begins with https://, without quotes, spaces and braces")
 _CLIENT_ID = (matches(r"[\w+]{1,128}"), "give the ID of an app client of the Cognito user pool")
 _SCOPE = matches(r"[!#-\[\]-~]{1,513}")
+_GROUPS = (
+    distinct(lambda v: 0 < len(v) <= 128 and v.isprintable() and v == v.strip() and not set(v) & {"{", "}"}, maximum=100),
+    "give different names of groups, at most 100, without braces, as the tokens of the identity provider or the secret of HTTP Basic have them",
+)
 _BUCKET = (is_bucket_name, "give the name of a bucket, not an ARN or a URL")
 _SNAPSHOT = (matches(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"), "give 1 to 63 lower-case letters, digits and single hyphens, beginning with a letter")
 _PATH = r"(?!\.\.?(/|$))[\w!.'()-]+(/(?!\.\.?(/|$))[\w!.'()-]+)*"
@@ -189,6 +193,9 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give different scopes, at most 10, which API Gateway takes, as <resource server>/<scope>, such as mlflow/write",
     ),
     "mlflow_api_credentials_secret_arn": SECRET,
+    "mlflow_admin_groups": _GROUPS,
+    "mlflow_editor_groups": _GROUPS,
+    "mlflow_reader_groups": _GROUPS,
     "mlflow_api_throttling_rate_limit": (between(1, 10000), "give 1 to 10000 requests a second"),
     "mlflow_api_throttling_burst_limit": (between(1, 5000), "give 1 to 5000 requests"),
     "mlflow_rds_cluster_engine_version": (

@@ -46,6 +46,7 @@ _REFUSED: dict[str, str] = {
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "it would take requests of any page and for any host: add yours to " + " and ".join(MERGED),
     "MLFLOW_WORKSPACE": "MLflow's server does not start with it, which is for clients: leave it out",
     "MLFLOW_APP_NAME|MLFLOW_AUTH_.*|MLFLOW_BASIC_AUTH_.*|MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH|MLFLOW_RBAC_.*": _NO_AUTH_APP,
+    "MLFLOW_IDENTITY|MLFLOW_IDENTITY_KEY": "use mlflow_identity and the groups of each right, such as mlflow_admin_groups",
     "MLFLOW_WAITRESS_OPTS|MLFLOW_DEV|MLFLOW_SECRETS_CACHE_.*": _NO_VARIABLE,
     "_MLFLOW_(?!WEBHOOK_).*|prometheus_multiproc_dir": "MLflow sets it itself: leave it out, or use the variable of mlflow server (mlflow server --help)",
 }

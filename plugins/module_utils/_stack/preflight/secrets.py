@@ -59,7 +59,7 @@ def credentials_reason(value: str) -> str | None:
         users = None
     if not isinstance(users, dict) or not users:
         return 'give the secret a JSON object of user name to password, such as {"ci": "..."}'
-    passwords = {user: given.get("password") if isinstance(given, dict) else given for user, given in users.items()}
+    passwords: dict[str, t.Any] = {user: given.get("password") if isinstance(given, dict) else given for user, given in users.items()}
     numbers = [user for user, password in passwords.items() if isinstance(password, (int, float))]
     if numbers:
         return f"the password of {_named(numbers)} is no text but a number, true or false: put it in quotes in a JSON object of user name to password"

@@ -176,10 +176,10 @@ def callers_from(environment: Mapping[str, str]) -> Callers:
     tokens = LoadBalancerTokens(settings["load_balancer_arn"], sign_in["client_id"], sign_in["issuer"], lambda key_id: _read_url(f"{keys}/{key_id}"))
     people = People(tokens, pool([sign_in["client_id"]]) if sign_in["cognito"] else None)
     programs: EntryPoint
-    if "MLFLOW_IDENTITY_KEY" in environment:
-        programs = SignedPrograms(environment["MLFLOW_IDENTITY_KEY"].encode())
+    if settings["programs"]:
+        programs = BearerPrograms(pool(settings["programs"]["client_ids"], scopes=settings["programs"]["scopes"]))
     else:
-        programs = BearerPrograms(pool(settings["client_ids"], scopes=settings["scopes"]))
+        programs = SignedPrograms(environment["MLFLOW_IDENTITY_KEY"].encode())
     rights = Rights(settings["groups"], settings["default_right"])
     return Callers({settings["host"]: people, settings["api_host"]: programs}, rights, environment[JOB_TOKEN])
 
