@@ -24,6 +24,8 @@ def of(engine: str, stack: Stack) -> Inputs:
     )["UserPoolClient"]["ClientId"]
     either = {
         "mlflow_database_engine": engine,
+        "mlflow_admin_groups": ["ml-admins"],
+        "mlflow_reader_groups": ["auditors"],
         "mlflow_service_workers": 1,  # each takes this machine as long to start as all the others
     }
     if engine == "aurora-mysql":

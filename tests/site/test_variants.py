@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
+from runtime.doors.authorizers import Verdict
 from runtime.doors.doors import Doors
 from runtime.doors.request import Answer, Forward, Request, Source
 from runtime.doors.signatures import signer
@@ -218,9 +219,9 @@ def test_programs_have_an_internal_load_balancer_beside_an_internet_facing_one(p
     doors, host = Doors(aws_server), f"mlflow.{postgres.stack.inputs['mlflow_api_zone_name']}"
     request = Request(Source("203.0.113.5"), f"https://{host}/api/2.0/mlflow/runs/search", {"host": host})
     integration = postgres.one("api_integration")
-    assert isinstance(doors.gateway.integrate(integration, request), Forward)
+    assert isinstance(doors.gateway.integrate(integration, request, Verdict(None)), Forward)
     to_people = next(s["ListenerArn"] for s in found["listener"] if s["Port"] == 443)
-    unreached = doors.gateway.integrate({**integration, "IntegrationUri": to_people}, request)
+    unreached = doors.gateway.integrate({**integration, "IntegrationUri": to_people}, request, Verdict(None))
     assert isinstance(unreached, Answer) and unreached.status == 503
 
 

@@ -13,7 +13,6 @@ import ipaddress
 import re
 import typing as t
 import uuid
-from types import MappingProxyType
 
 from embedded_aws.client import EmbeddedAWS
 from runtime.doors.authorizers import FORBIDDEN, Authorizers, Verdict
@@ -70,8 +69,7 @@ class ApiGateway:
         if route is None:
             return NOT_FOUND
         verdict = self._authorizers[api_id].check(route, request)
-        integration = parts["integrations"][route["Target"].removeprefix("integrations/")]
-        outcome = verdict.refused or self.integrate(integration, request, verdict.identity)
+        outcome = verdict.refused or self.integrate(parts["integrations"][route["Target"].removeprefix("integrations/")], request, verdict)
         for stage in parts["stages"].values():
             self._log(stage.get("AccessLogSettings", {}), route, request, verdict, outcome)
         return outcome
@@ -102,7 +100,7 @@ class ApiGateway:
             return NOT_FOUND
         return mapping["ApiId"]
 
-    def integrate(self, integration: Document, request: Request, identity: t.Mapping[str, str] = MappingProxyType({})) -> Outcome:
+    def integrate(self, integration: Document, request: Request, verdict: Verdict) -> Outcome:
         """Send it through the VPC link to the listener that the integration names."""
         assert (integration["IntegrationType"], integration["ConnectionType"]) == ("HTTP_PROXY", "VPC_LINK")
         link = self._aws.client("apigatewayv2").get_vpc_link(VpcLinkId=integration["ConnectionId"])
@@ -121,8 +119,10 @@ class ApiGateway:
         for parameter, value in integration.get("RequestParameters", {}).items():
             action, _colon, name = parameter.partition(":header.")
             assert action == "overwrite", parameter
-            variable = value.removeprefix("$context.identity.")
-            headers[name.lower()] = value if variable == value else identity[variable]
+            if value.startswith("$"):
+                source, variable = value.removeprefix("$context.").split(".")
+                value = str({"authorizer": verdict.context, "identity": verdict.identity}[source].get(variable, ""))
+            headers[name.lower()] = value
         forwarded = Request(
             source=Source(self._address_in(link["SubnetIds"][0]), frozenset(link["SecurityGroupIds"])),
             url=f"{'https' if verified else 'http'}://{balancer.dns_name}:{port}{request.target}",

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from embedded_aws.client import REGION, EmbeddedAWS
 from runtime.doors.network import SecurityGroups
 from runtime.doors.request import Answer, Forward, NoRoute, Outcome, Request, Source
+from runtime.doors.sign_in import Signer, access_token, subject
 from runtime.doors.tokens import claims_of
 from support.account import pages, tags
 
@@ -32,7 +33,8 @@ class LoadBalancer:
         self.attributes = tags(elb.describe_load_balancer_attributes(LoadBalancerArn=self.arn)["Attributes"])
         self.listeners = {listener["Port"]: listener for listener in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=self.arn)}
         self._rules = {port: pages(elb, "describe_rules", "Rules", ListenerArn=listener["ListenerArn"]) for port, listener in self.listeners.items()}
-        self._sessions: dict[str, str] = {}
+        self._sessions: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self.signer = Signer(aws)
 
     # The node's own address matters to groups with CIDR blocks only, and those name no load balancer.
     address = "10.255.255.1"
@@ -49,10 +51,10 @@ class LoadBalancer:
         names = {each for certificate in certificates for each in certificate["SubjectAlternativeNames"]}
         return name in names or f"*.{name.partition('.')[2]}" in names
 
-    def sign_in(self, user: str) -> str:
-        """The cookie that a browser has after C(user) has signed in."""
+    def sign_in(self, user: str, *groups: str) -> str:
+        """The cookie that a browser has after C(user), who is in these groups, has signed in."""
         session = secrets.token_urlsafe()
-        self._sessions[session] = user
+        self._sessions[session] = (user, groups)
         return f"{SESSION_COOKIE}={session}"
 
     def decide(self, request: Request, port: int) -> Outcome:
@@ -99,17 +101,30 @@ class LoadBalancer:
 
     def _authenticate_cognito(self, action: Document, request: Request, _port: int) -> Outcome | Request:
         config = action["AuthenticateCognitoConfig"]
-        host = f"{config['UserPoolDomain']}.auth.{REGION}.amazoncognito.com"
-        return self._authenticate(config, request, f"https://{host}/oauth2/authorize", config["UserPoolClientId"])
+        host, pool, client = f"{config['UserPoolDomain']}.auth.{REGION}.amazoncognito.com", config["UserPoolArn"].rpartition("/")[2], config["UserPoolClientId"]
+        if signed_in := self._signed_in(request):
+            user, groups = signed_in  # the groups are in the access token alone
+            token, issuer = access_token(self._aws, pool, client, user, groups), f"https://cognito-idp.{REGION}.amazonaws.com/{pool}"
+            return self._with_user(request, {"sub": subject(token), "username": user}, client, issuer, token)
+        return self._authenticate(config, request, f"https://{host}/oauth2/authorize", client)
 
     def _authenticate_oidc(self, action: Document, request: Request, _port: int) -> Outcome | Request:
         config = action["AuthenticateOidcConfig"]
+        if signed_in := self._signed_in(request):
+            user, groups = signed_in
+            claims = {"sub": f"sub-{user}", "email": user, "groups": list(groups)}
+            return self._with_user(request, claims, config["ClientId"], config["Issuer"], "opaque")
         return self._authenticate(config, request, config["AuthorizationEndpoint"], config["ClientId"])
 
-    def _authenticate(self, config: Document, request: Request, endpoint: str, client_id: str) -> Outcome | Request:
+    def _signed_in(self, request: Request) -> tuple[str, tuple[str, ...]] | None:
         cookies = dict(each.strip().partition("=")[::2] for each in request.headers.get("cookie", "").split(";"))
-        if user := self._sessions.get(cookies.get(SESSION_COOKIE, "")):
-            return request.with_headers(x_amzn_oidc_identity=user)
+        return self._sessions.get(cookies.get(SESSION_COOKIE, ""))
+
+    def _with_user(self, request: Request, claims: Document, client_id: str, issuer: str, token: str) -> Request:
+        data = self.signer.token(self.arn, client_id, issuer, claims)
+        return request.with_headers(x_amzn_oidc_identity=claims["sub"], x_amzn_oidc_data=data, x_amzn_oidc_accesstoken=token)
+
+    def _authenticate(self, config: Document, request: Request, endpoint: str, client_id: str) -> Outcome | Request:
         unauthenticated = config["OnUnauthenticatedRequest"]
         if unauthenticated == "allow":
             return request
