@@ -185,7 +185,7 @@ class Deployment(Resources):
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.authorizer != "lambda")
 
     def secrets(self) -> t.Iterator[Resource]:
-        signs = not self.jwt and self.inputs.get("mlflow_identity") != "off"
+        signs = self.authorizer == "lambda" and self.inputs.get("mlflow_identity") != "off"
         yield from self._secrets([*self.names.secrets, *([self.names.identity_key_secret] if signs else [])])
 
     def mirror(self) -> t.Iterator[Resource]:
