@@ -1,1 +1,0 @@
-../../../apigw/files/authorizer/cognito_jwt.py

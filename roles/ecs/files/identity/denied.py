@@ -1,1 +1,0 @@
-../../../apigw/files/authorizer/denied.py

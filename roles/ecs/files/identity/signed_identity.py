@@ -1,1 +1,0 @@
-../../../apigw/files/authorizer/signed_identity.py
