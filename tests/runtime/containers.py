@@ -113,14 +113,22 @@ class Server(Process):
         super().__init__(container, directory, addresses, MLFLOW_PORT=str(port))
         self.port = port
 
-    def status(self, path: str, method: str = "GET", body: bytes | None = None, timeout: float = 60, **headers: str) -> int:
-        """The status of a request straight to the server, with these headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+    def connect(self, timeout: float) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def ask(self, path: str, method: str = "GET", body: bytes | None = None, timeout: float = 60, **headers: str) -> tuple[int, bytes]:
+        """The status and the body of the answer to a request straight to the server, with these headers."""
+        connection = self.connect(timeout)
         try:
             connection.request(method, path, body, headers)
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         finally:
             connection.close()
+
+    def status(self, path: str, method: str = "GET", body: bytes | None = None, timeout: float = 60, **headers: str) -> int:
+        """The status alone."""
+        return self.ask(path, method, body, timeout, **headers)[0]
 
     def is_healthy(self) -> bool:
         """Whether it passes the load balancer's health check, by address."""
@@ -139,6 +147,6 @@ class Server(Process):
         """Whether the container's health check succeeds, which ECS runs in the container."""
         kind, *command = self.container.definition["healthCheck"]["command"]
         assert kind == "CMD"
-        port = self.container.environment["MLFLOW_PORT"]
+        port = self.container.definition["portMappings"][0]["containerPort"]
         command = [word.replace(f" {port},", f" {self.port},") for word in command]
         return subprocess.run(command, env=self.environment, check=False).returncode == 0

@@ -10,10 +10,9 @@ import json
 import os
 import signal
 import ssl
-import subprocess
 import time
-import typing as t
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from embedded_aws.client import EmbeddedAWS
@@ -31,26 +30,15 @@ ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 class TLSServer(Server):
     """The port of the task is that of the front, which is in its command; MLflow's own is another."""
 
-    def __init__(self, mlflow: Container, *arguments: t.Any) -> None:
+    def __init__(self, mlflow: Container, directory: Path) -> None:
         *command, port, processes = mlflow.command
-        self.task_port = free_port()
+        task_port = free_port()
         assert port == "5000"
-        super().__init__(mlflow._replace(definition={**mlflow.definition, "command": [*command, str(self.task_port), processes]}), *arguments)
+        super().__init__(mlflow._replace(definition={**mlflow.definition, "command": [*command, str(task_port), processes]}), directory, {}, free_port())
+        self.port = task_port
 
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPSConnection("127.0.0.1", self.task_port, timeout=60, context=UNVERIFIED)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def is_healthy(self) -> bool:
-        try:
-            return self.ask("GET", "/health", Host="10.255.0.1:5000")[0] == 200
-        except OSError:
-            return False
+    def connect(self, timeout: float) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=UNVERIFIED)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +56,7 @@ def server(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp("server")
     mlflow = container(stack.aws, stack.inputs["mlflow_unique_name"], "mlflow")
     environment = mlflow.environment | {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/db"}
-    process = TLSServer(mlflow._replace(environment=environment), folder, {}, free_port())
+    process = TLSServer(mlflow._replace(environment=environment), folder)
     try:
         process.wait_until_healthy()
         yield process
@@ -79,18 +67,16 @@ def server(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytes
 def test_both_health_checks_pass(stack: Stack, server: TLSServer) -> None:
     arn = stack.outputs["load_balancer_target_group_id"]
     (group,) = stack.aws.client("elbv2").describe_target_groups(TargetGroupArns=[arn])["TargetGroups"]
-    assert (group["HealthCheckProtocol"], server.ask("GET", group["HealthCheckPath"], Host="10.255.0.1:5000")[0]) == ("HTTPS", 200)
-    kind, *command = server.container.definition["healthCheck"]["command"]
-    command = [word.replace(" 5000,", f" {server.task_port},") for word in command]
-    assert kind == "CMD" and subprocess.run(command, env=server.environment, check=False).returncode == 0
+    assert (group["HealthCheckProtocol"], server.status(group["HealthCheckPath"], Host="10.255.0.1:5000")) == ("HTTPS", 200)
+    assert server.passes_its_own_health_check()
 
 
 def test_a_run_and_a_large_file_go_there_and_back(stack: Stack, server: TLSServer) -> None:
     host = {"Host": stack.outputs["api_uri"].removeprefix("https://")}
-    made = json.loads(server.ask("POST", "/api/2.0/mlflow/runs/create", b'{"experiment_id": "0"}', **{"Content-Type": "application/json"}, **host)[1])
+    made = json.loads(server.ask("/api/2.0/mlflow/runs/create", "POST", b'{"experiment_id": "0"}', **{"Content-Type": "application/json"}, **host)[1])
     path = f"{ARTIFACTS}/0/{made['run']['info']['run_id']}/artifacts/file"
-    assert server.ask("PUT", path, FILE, **host)[0] == 200
-    assert server.ask("GET", path, **host) == (200, FILE)
+    assert server.status(path, "PUT", FILE, **host) == 200
+    assert server.ask(path, **host) == (200, FILE)
 
 
 def test_it_ends_when_the_task_is_stopped(server: TLSServer) -> None:
