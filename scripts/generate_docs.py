@@ -27,7 +27,16 @@ SECURITY = DOCS / "security.md"
 SURVEY = DOCS / "awx-survey.json"
 ROLE = ROOT / "roles" / "mlflow"
 BEGIN, END = "<!-- inputs: written by scripts/generate_docs.py -->", "<!-- end of inputs -->"
-NOT_ASKED = ("mlflow_backup_", "mlflow_bootstrap_", "mlflow_confirm_", "mlflow_policy_", "mlflow_restore_", "mlflow_run_in_worker")
+NOT_ASKED = (
+    "mlflow_backup_",
+    "mlflow_bootstrap_",
+    "mlflow_confirm_",
+    "mlflow_first_",
+    "mlflow_policy_",
+    "mlflow_restore_",
+    "mlflow_run_in_worker",
+    "mlflow_token_",
+)
 """How inputs begin that have no part in a deployment."""
 QUESTIONS = {"int": "integer", "float": "float", "list": "textarea", "dict": "textarea"}
 """The type of a question by that of its input. Any other is text, or a choice. No input is a password: secrets are given by their ARNs."""
@@ -71,6 +80,8 @@ def table() -> str:
 def question(name: str, option: dict[str, t.Any], default: t.Any) -> dict[str, t.Any]:
     """What AWX asks for one input. The default is the input's own, because what nobody answers is given as well."""
     choices = option.get("choices") or (["true", "false"] if option["type"] == "bool" else [])
+    if option.get("choices") and default == "":  # none of them is one too, which AWX has no choice for
+        choices = []
     kind = "multiplechoice" if choices else QUESTIONS.get(option["type"], "text")
     asked = {
         "question_name": name,

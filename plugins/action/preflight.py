@@ -17,7 +17,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, check_token, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import validate_request
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
@@ -70,8 +70,9 @@ class ActionModule(InWorker):
         scope = self._task.args.get("scope", "site")
         problems = unknown_names(variables.keys() - _not_inputs(variables), spec)
         given, unrendered = self._given(variables, spec)
-        if scope == "policy":  # it asks AWS nothing, and changes nothing there
-            problems += [*unrendered, *check_policy(given, spec), *_no_directory(given)]
+        if scope in ("policy", "token"):  # which ask AWS for nothing, and change nothing there
+            found = [*check_policy(given, spec), *_no_directory(given)] if scope == "policy" else [*check_token(given, spec), *_unwritable(given, scope)]
+            problems += [*unrendered, *found]
             return self._failed(result, problems) if problems else {**result, "failed": False, "changed": False}
         _remove_plan(given)
         inputs, more = check(given, spec, bootstrap=scope == "bootstrap")
@@ -165,7 +166,8 @@ def _absolute(path: str) -> str:
 
 def _unwritable(inputs: Inputs, scope: str) -> t.Iterator[Problem]:
     """A run must not find out at its end, after the deployment, that it cannot write its files."""
-    for name in ("mlflow_plan_path", "mlflow_bootstrap_team_file" if scope == "bootstrap" else "mlflow_outputs_path"):
+    written = {"bootstrap": "mlflow_bootstrap_team_file", "token": "mlflow_token_path"}
+    for name in ("mlflow_plan_path", written.get(scope, "mlflow_outputs_path")):
         if not inputs.get(name):
             continue
         path = _absolute(inputs[name])

@@ -27,8 +27,11 @@ class ActionModule(ActionBase):
                 "stack": {"type": "str", "required": True},
                 "outputs": {"type": "dict", "required": True},
                 "path": {"type": "path", "required": True},
+                "authorizer": {"type": "str", "choices": ["lambda", "jwt", "iam"], "default": "lambda"},
                 "basic_credentials": {"type": "bool", "default": False},
                 "manage_dns": {"type": "bool", "default": True},
+                "artifact_access": {"type": "str", "choices": ["proxied", "presigned", "direct"], "default": "proxied"},
+                "artifact_multipart": {"type": "bool", "default": False},
                 "changes": {"type": "list", "elements": "dict", "required": True},
                 "plan_path": {"type": "path"},
                 "detailed_exitcode": {"type": "bool", "default": False},
@@ -37,13 +40,16 @@ class ActionModule(ActionBase):
         stack, outputs = arguments["stack"], arguments["outputs"]
         if self._task.check_mode:
             return {**result, **report_plan(stack, arguments["changes"], arguments["plan_path"], arguments["detailed_exitcode"])}
-        return {**result, **report_outputs(stack, outputs, arguments["path"], arguments["basic_credentials"], arguments["manage_dns"])}
+        programs = credentials(arguments["authorizer"], arguments["basic_credentials"])
+        artifacts = artifact_lines(arguments["artifact_access"], arguments["artifact_multipart"], outputs["artifact_bucket_id"])
+        lines = summary(stack, outputs, arguments["path"], programs, artifacts, arguments["manage_dns"])
+        return {**result, **report_outputs(lines, outputs, arguments["path"])}
 
 
-def report_outputs(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials: bool, manage_dns: bool) -> dict[str, t.Any]:
-    """Show how to use the stack, write its outputs as JSON to ``path``, and return the task's result."""
+def report_outputs(lines: t.Iterable[str], outputs: dict[str, t.Any], path: str) -> dict[str, t.Any]:
+    """Show ``lines``, write the outputs of the stack as JSON to ``path``, and return the task's result."""
     display = Display()
-    for line in summary(stack, outputs, path, basic_credentials, manage_dns):
+    for line in lines:
         display.display(line)
     text = json.dumps(outputs, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     try:
@@ -52,7 +58,35 @@ def report_outputs(stack: str, outputs: dict[str, t.Any], path: str, basic_crede
         return {"failed": True, "msg": f"mlflow_outputs_path: {path}: the outputs cannot be written: {error.strerror}"}
 
 
-def summary(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials: bool, manage_dns: bool = True) -> t.Iterator[str]:
+def credentials(authorizer: str, basic_credentials: bool) -> list[str]:
+    """What programs set to prove who they are, by the authorizer of the API."""
+    if authorizer == "iam":
+        return ["export MLFLOW_TRACKING_AWS_SIGV4=true", "with AWS credentials that may execute-api:Invoke on the API"]
+    token = "export MLFLOW_TRACKING_TOKEN=<access or ID token of the Cognito user pool, which the playbook token gets>"
+    basic = "export MLFLOW_TRACKING_USERNAME=<user> MLFLOW_TRACKING_PASSWORD=<password of the credentials secret>"
+    return [basic, "or", token] if basic_credentials else [token]
+
+
+def artifact_lines(access: str, multipart: bool, bucket: str) -> tuple[str, ...]:
+    """What the way of artifacts asks of programs: docs/artifacts.md has the table."""
+    if access == "presigned":
+        return "artifacts: directly to and from Amazon S3, which programs and browsers have to reach;", "MLflow 3.18 or newer, with no further settings"
+    if access == "direct":
+        return (f"artifacts: AWS credentials that may read and write s3://{bucket}",)
+    if multipart:
+        return (
+            "artifacts: programs and browsers have to reach Amazon S3; for uploads of 5 to 500 MB:",
+            "export MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=5242880",
+        )
+    return (
+        "files over 5 MB: export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=true",
+        "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=5242880 MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=true",
+    )
+
+
+def summary(
+    stack: str, outputs: dict[str, t.Any], path: str, credentials: t.Iterable[str], artifacts: t.Iterable[str], manage_dns: bool = True
+) -> t.Iterator[str]:
     """What a person wants to know after a deployment, line by line. No line holds a secret."""
     yield ""
     yield f"MLflow {stack} is deployed."
@@ -61,12 +95,10 @@ def summary(stack: str, outputs: dict[str, t.Any], path: str, basic_credentials:
     yield "             sign in with an account of the identity provider"
     yield f"  Programs   {outputs['api_uri']}"
     yield f"             export MLFLOW_TRACKING_URI={outputs['api_uri']}"
-    if basic_credentials:
-        yield "             export MLFLOW_TRACKING_USERNAME=<user> MLFLOW_TRACKING_PASSWORD=<password of the credentials secret>"
-        yield "             or"
-    yield "             export MLFLOW_TRACKING_TOKEN=<access or ID token of the Cognito user pool>"
-    yield "             files over 5 MB: export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=true"
-    yield "             MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=5242880 MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=true"
+    yield from (f"             {line}" for line in (*credentials, *artifacts))
+    if token_uri := outputs.get("token_uri"):
+        yield f"             or {token_uri}"
+        yield "             from within the network, with an access token: without limits of size and time, and without the settings for files"
     yield ""
     for n, record in enumerate([] if manage_dns else outputs["dns_records"]):
         yield f"  {'' if n else 'DNS':<9}  {record['name']} has to lead to {record['alias_dns_name']}"

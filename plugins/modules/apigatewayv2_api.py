@@ -16,7 +16,7 @@ description:
   - With it come its custom domain name and the DNS records that lead there, its VPC link and the log group of its access log. What the API
     used before, such as a VPC link with other subnets, is removed once nothing leads to it any more.
   - Other parts of the API are removed, and so are settings for which the module has no option, such as stage variables or limits of
-    a single route. Each route needs the authorizer; there is no route without.
+    a single route. Each route needs the authorizer, or a signature with AWS credentials; there is no route without.
   - A change of the type of the authorizer creates the new one, moves the routes to it, and only then removes the old one, so
     that no request is let through in between.
   - A Lambda authorizer's function gets the resource policy that lets this one authorizer call it, and nobody else.
@@ -57,6 +57,13 @@ options:
           - Host header that the listener gets, in place of the load balancer's own name.
           - A constant, as API Gateway takes no variable there.
         type: str
+      headers:
+        description:
+          - Further headers that the listener gets, each in place of whatever the caller has given it.
+          - A value may be a variable, such as C($context.identity.userArn), or C($context.authorizer.name) for C(name) of the context that a Lambda
+            authorizer returns.
+        type: dict
+        default: {}
       timeout_ms:
         description: Milliseconds that a response may take, 50 to 30000.
         type: int
@@ -66,13 +73,15 @@ options:
     type: dict
     suboptions:
       name:
-        description: Name of the authorizer. The type of an authorizer cannot be changed.
+        description: Name of the authorizer, whose type cannot be changed. Needed unless O(authorizer.type=AWS_IAM).
         type: str
-        required: true
       type:
-        description: V(REQUEST) is a Lambda function, V(JWT) API Gateway's own check of a token.
+        description:
+          - V(REQUEST) is a Lambda function, V(JWT) API Gateway's own check of a token.
+          - V(AWS_IAM) is its own check of a signature (Signature Version 4) with AWS credentials that IAM allows C(execute-api:Invoke). There is no
+            authorizer then, and the other options do not apply.
         type: str
-        choices: [REQUEST, JWT]
+        choices: [REQUEST, JWT, AWS_IAM]
         required: true
       identity_source:
         description: Where the credentials are. A request without them is refused at once.
@@ -422,14 +431,15 @@ def main() -> None:
                     "listener_arn": {"type": "str", "required": True},
                     "server_name": {"type": "str"},
                     "host": {"type": "str"},
+                    "headers": {"type": "dict", "default": {}},
                     "timeout_ms": {"type": "int", "default": 30000},
                 },
             },
             "authorizer": {
                 "type": "dict",
                 "options": {
-                    "name": {"type": "str", "required": True},
-                    "type": {"type": "str", "choices": ["REQUEST", "JWT"], "required": True},
+                    "name": {"type": "str"},
+                    "type": {"type": "str", "choices": ["REQUEST", "JWT", "AWS_IAM"], "required": True},
                     "identity_source": {"type": "str", "default": "$request.header.Authorization"},
                     "function_name": {"type": "str"},
                     "uri": {"type": "str"},
@@ -438,7 +448,7 @@ def main() -> None:
                     "audience": {"type": "list", "elements": "str", "default": []},
                     "scopes": {"type": "list", "elements": "str", "default": []},
                 },
-                "required_if": [("type", "REQUEST", ["function_name", "uri"]), ("type", "JWT", ["issuer"])],
+                "required_if": [("type", "REQUEST", ["name", "function_name", "uri"]), ("type", "JWT", ["name", "issuer"])],
             },
             "route_keys": {"type": "list", "elements": "str", "default": ["$default"], "no_log": False},
             "stage": {

@@ -45,6 +45,14 @@ options:
   domain:
     description: Prefix of the pool's domain. No domain is managed where omitted.
     type: str
+  invited:
+    description:
+      - E-mail addresses of people who get an account, with the address as its name. Cognito sends them a temporary password.
+      - An account of that name that is there already is left alone, and none is removed but with the pool.
+    type: list
+    elements: str
+    default: []
+    version_added: 1.2.0
   clients:
     description: The app clients.
     type: list
@@ -64,6 +72,12 @@ options:
         type: list
         elements: str
         default: []
+      logout_urls:
+        description: Where Cognito may send people to after they have signed out. Other URLs that it may send them to stay.
+        type: list
+        elements: str
+        default: []
+        version_added: 1.2.0
       allowed_oauth_flows:
         description: OAuth grants it may use, such as V(code).
         type: list
@@ -181,6 +195,7 @@ def main() -> None:
             "mfa": {"type": "str", "choices": ["disabled", "optional", "required"]},
             "threat_protection": {"type": "str", "choices": ["disabled", "audit", "enforced"]},
             "domain": {"type": "str"},
+            "invited": strings,
             "clients": {
                 "type": "list",
                 "elements": "dict",
@@ -189,6 +204,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "generate_secret": {"type": "bool", "default": False, "no_log": False},
                     "callback_urls": strings,
+                    "logout_urls": strings,
                     "allowed_oauth_flows": strings,
                     "allowed_oauth_scopes": strings,
                     "explicit_auth_flows": strings,

@@ -16,9 +16,8 @@ description:
   - Listeners are identified by their port and rules by their priority. Those that are not given here are removed.
   - Transforms of rules, which rewrite the host or the path after a rule has matched, and the verification of client certificates by a
     listener are removed.
-  - The attributes of listeners (C(routing.http.response.*) and C(routing.http.request.*)) and further certificates of a listener are
-    not managed, because they take further calls for each listener on every run. AWS cannot change the kind
-    of addresses, or the protocol version, of a target group.
+  - The attributes of listeners (C(routing.http.response.*) and C(routing.http.request.*)) are not managed, because they take a further call for
+    each listener on every run. AWS cannot change the kind of addresses, or the protocol version, of a target group.
   - Used in place of M(amazon.aws.elb_application_lb) and M(community.aws.elb_target_group). The first reports defaults that AWS
     fills in as changes, fails with C(PriorityInUse) where rules change places, and cannot tag listeners; the second has no check
     mode, so that nothing that refers to the target group can be planned.
@@ -146,6 +145,14 @@ options:
       certificate_arn:
         description: ARN of the default certificate of an HTTPS listener. Not managed where omitted.
         type: str
+      additional_certificate_arns:
+        description:
+          - ARNs of further certificates of an HTTPS listener, for clients that ask for a name of theirs (SNI).
+          - The listener lists those that this module has added in its tag C(mlflow-certificates). They are removed when they are not given here any
+            more, and those that others have added stay.
+        type: list
+        elements: str
+        default: []
       default_actions:
         description:
           - What happens to requests that no rule matches, as the API spells it.
@@ -449,6 +456,7 @@ def main() -> None:
                     "protocol": {"type": "str", "choices": ["HTTP", "HTTPS"], "required": True},
                     "ssl_policy": {"type": "str"},
                     "certificate_arn": {"type": "str"},
+                    "additional_certificate_arns": {"type": "list", "elements": "str", "default": []},
                     "default_actions": {"type": "list", "elements": "dict", "required": True},
                     "rules": {
                         "type": "list",

@@ -22,10 +22,10 @@ options:
   scope:
     description:
       - What the inputs are checked for. With V(site) and V(restore) also the resources that they name, with V(bootstrap) resources of the same
-        names, with V(policy) nothing in AWS, with the others only that the account is the expected one.
+        names, with V(policy) and V(token) nothing in AWS, with the others only that the account is the expected one.
       - V(backup) and V(restore) also return what there is to save, and what a restore has to do.
     type: str
-    choices: [site, backup, restore, destroy, bootstrap, policy]
+    choices: [site, backup, restore, destroy, bootstrap, policy, token]
     default: site
   inputs:
     description: The inputs that are valid by themselves. Filled in by the action plugin.
@@ -85,6 +85,13 @@ mlflow:
   type: dict
   returned: success and O(scope=backup)
   sample: {version: v3.18.0-full, schema: 1bd49d398cd23}
+identity:
+  description:
+    - Whether MLflow's servers check who calls. C(mode) is O(ignore:mlflow_identity), or what follows from the stack where that is not given.
+      C(begins) says that they are about to need of the API who calls, and do not yet, C(ends) that they do, and are about not to.
+  type: dict
+  returned: success and O(scope=site) or O(scope=restore)
+  sample: {mode: edge, begins: false, ends: false}
 kms_keys:
   description:
     - The customer managed KMS keys of the secrets, the parameters and the buckets that inputs name, each by the ARN of the secret or the
@@ -147,6 +154,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import recorded_responses
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import recording
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.checks import Preflight, operation_facts, problems_with
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.identity import Identity
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
 
@@ -154,7 +162,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap", "policy"], "default": "site"},
+            "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap", "policy", "token"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
             "prefetch": {"type": "bool", "default": False},
         },
@@ -172,6 +180,7 @@ def main() -> None:
         if not problems and scope in ("site", "restore"):
             facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
             facts["kms_keys"] = Keys(aws, inputs).keys()
+            facts["identity"] = Identity(aws, inputs).decision()._asdict()
         if not problems:
             if module.params["prefetch"]:
                 recorder.save()

@@ -72,6 +72,13 @@ options:
         description: Beginning of the keys of the logs.
         type: str
         default: ""
+  cors_rule:
+    description:
+      - The rule by which pages of other origins may use the bucket, such as those of MLflow's UI (CORS), spelled as the S3 API spells it, without C(ID).
+      - The rule gets the ID C(mlplatform.mlflow_aws), and the bucket the tag C(mlflow-cors-rule). Rules with other IDs, or with none, are of others
+        and stay. Where omitted, the rule that this module has made is removed.
+    type: dict
+    version_added: 1.2.0
   expected_bucket_owner:
     description: The account that must be the owner of the bucket. Default is the caller's, which takes one more call.
     type: str
@@ -199,6 +206,7 @@ def main() -> None:
             "policy": {"type": "dict"},
             "lifecycle_rules": {"type": "list", "elements": "dict"},
             "access_logs": {"type": "dict", "options": {"bucket": {"type": "str", "required": True}, "prefix": {"type": "str", "default": ""}}},
+            "cors_rule": {"type": "dict"},
             "expected_bucket_owner": {"type": "str"},
             "force_empty": {"type": "bool", "default": False},
             **STATE,

@@ -59,6 +59,10 @@ options:
         description: The hosted zone of that record.
         type: str
         required: true
+      token_host:
+        description: Full name of the DNS record for programs that come by the load balancer itself, in the same hosted zone. Empty where there is none.
+        type: str
+        default: ""
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -140,7 +144,10 @@ def main() -> None:
             "state": {"type": "str", "choices": ["acquired", "released", "absent", "acquired_if_exists"], "default": "acquired"},
             "prefetch": {
                 "type": "dict",
-                "options": {name: {"type": "str", "required": True} for name in ("vpc_id", "host", "zone_id", "api_host", "api_zone_id")},
+                "options": {
+                    **{name: {"type": "str", "required": True} for name in ("vpc_id", "host", "zone_id", "api_host", "api_zone_id")},
+                    "token_host": {"type": "str", "default": ""},
+                },
             },
         },
         supports_check_mode=True,

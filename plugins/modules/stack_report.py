@@ -27,6 +27,11 @@ options:
     description: File that the outputs are written to.
     type: path
     required: true
+  authorizer:
+    description: Authorizer of the API, which decides what programs prove who they are with.
+    type: str
+    choices: [lambda, jwt, iam]
+    default: lambda
   basic_credentials:
     description: Whether programs may use HTTP Basic.
     type: bool
@@ -35,6 +40,17 @@ options:
     description: Whether the DNS records are managed. If not, it is said which have to be created.
     type: bool
     default: true
+  artifact_access:
+    description: How programs transfer artifacts, the input C(mlflow_artifact_access).
+    type: str
+    choices: [proxied, presigned, direct]
+    default: proxied
+    version_added: 1.2.0
+  artifact_multipart:
+    description: Whether the server tells programs to transfer large artifacts in parts, the input C(mlflow_artifact_multipart).
+    type: bool
+    default: false
+    version_added: 1.2.0
   changes:
     description: What the modules returned as C(changes), in order.
     type: list

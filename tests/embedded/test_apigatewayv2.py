@@ -179,7 +179,9 @@ def test_api_update_and_references(aws: EmbeddedAWS) -> None:
     }
     apigw.update_route(ApiId=api, RouteId=route, AuthorizationType="JWT", AuthorizerId=authorizer["AuthorizerId"])
     refused("ConflictException", apigw.delete_authorizer, **authorizer)
-    has(apigw.update_route(ApiId=api, RouteId=route, AuthorizationType="NONE"), AuthorizerId=None)
+    for without in ("NONE", "AWS_IAM"):
+        apigw.update_route(ApiId=api, RouteId=route, AuthorizationType="JWT", AuthorizerId=authorizer["AuthorizerId"])
+        has(apigw.update_route(ApiId=api, RouteId=route, AuthorizationType=without), AuthorizationType=without, AuthorizerId=None)
     apigw.delete_authorizer(**authorizer)
     refused("ConflictException", apigw.delete_integration, ApiId=api, IntegrationId=integration)
     apigw.delete_route(ApiId=api, RouteId=route)

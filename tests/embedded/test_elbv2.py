@@ -137,8 +137,88 @@ OIDC = {"Issuer": "https://i", "AuthorizationEndpoint": "https://a", "TokenEndpo
 AUTHENTICATE = {"OnUnauthenticatedRequest": "authenticate", "Scope": "openid", "SessionTimeout": 604800, "SessionCookieName": "AWSELBAuthSessionCookie"}
 
 
-def test_action_defaults(balancer: Balancer) -> None:
-    forward = balancer.forward
+ISSUER = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_0"
+
+
+def token_check(*claims: tuple[str, str, list[str]], **config: Any) -> dict[str, Any]:
+    """A jwt-validation action with further claims: name, format, values."""
+    further = {"AdditionalClaims": [{"Name": name, "Format": form, "Values": values} for name, form, values in claims]} if claims else {}
+    return {"Type": "jwt-validation", "JwtValidationConfig": {"JwksEndpoint": f"{ISSUER}/.well-known/jwks.json", "Issuer": ISSUER, **further, **config}}
+
+
+@pytest.fixture
+def secure(aws: EmbeddedAWS, balancer: Balancer) -> Balancer:
+    """The load balancer with an HTTPS listener, to which its rules go."""
+    certificate = [{"CertificateArn": import_certificate(aws, "a.example")}]
+    refuse = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}]
+    (listener,) = balancer.elb.create_listener(LoadBalancerArn=balancer.arn, Protocol="HTTPS", Port=443, Certificates=certificate, DefaultActions=refuse)[
+        "Listeners"
+    ]
+    balancer.listener = listener["ListenerArn"]
+    return balancer
+
+
+def test_tokens_are_validated_by_rules_of_https_listeners(secure: Balancer) -> None:
+    """API_JwtValidationActionConfig, API_JwtValidationActionAdditionalClaim; "Verify JWTs using an Application Load Balancer" of the User Guide."""
+    check = token_check(("token_use", "single-string", ["access"]), ("scope", "space-separated-values", ["a", "b"]))
+    made = secure.rule(1, check, secure.forward)
+    assert made["Actions"][0] == check
+    (changed,) = secure.elb.modify_rule(RuleArn=made["RuleArn"], Actions=[token_check(), secure.forward])["Rules"]
+    assert changed["Actions"][0] == token_check() and changed["Actions"][1]["TargetGroupArn"] == secure.group
+    wrong = (
+        token_check(JwksEndpoint="http://keys.example/jwks.json"),
+        token_check(JwksEndpoint="https://keys.example/" + "k" * 256),
+        token_check(Issuer="i" * 257),
+        token_check(*((f"claim-{n}", "single-string", ["v"]) for n in range(11))),
+        *(token_check((name, "single-string", ["v"])) for name in ("exp", "iss", "nbf", "iat")),
+        token_check(("scope", "a list", ["v"])),
+        token_check(("scope", "single-string", [])),
+        token_check(("scope", "single-string", [f"{n}" for n in range(11)])),
+        token_check(("scope", "single-string", ["v" * 257])),
+        token_check(("scope", "space-separated-values", ["a b"])),
+    )
+    for action in wrong:
+        with pytest.raises(ClientError, match="ValidationError"):
+            secure.rule(2, action, secure.forward)
+    sign_in = {"Type": "authenticate-cognito", "AuthenticateCognitoConfig": COGNITO}
+    for actions in ([token_check()], [token_check(), sign_in, secure.forward]):
+        with pytest.raises(ClientError, match="InvalidLoadBalancerAction"):
+            secure.rule(2, *actions)
+
+
+def test_nobody_is_asked_who_calls_over_plain_http(balancer: Balancer) -> None:
+    """API_Action: "[HTTPS listeners] ... Specify only when Type is jwt-validation"."""
+    made = balancer.rule(1, balancer.forward)
+    for action in (token_check(), {"Type": "authenticate-cognito", "AuthenticateCognitoConfig": COGNITO}):
+        with pytest.raises(ClientError, match="supported only on HTTPS listeners"):
+            balancer.rule(2, action, balancer.forward)
+        refused("InvalidLoadBalancerAction", balancer.elb.modify_rule, RuleArn=made["RuleArn"], Actions=[action, balancer.forward])
+
+
+def test_listeners_have_further_certificates(aws: EmbeddedAWS, balancer: Balancer, secure: Balancer) -> None:
+    """API_AddListenerCertificates and API_RemoveListenerCertificates."""
+    elb, arn = secure.elb, secure.listener
+
+    def certificates() -> list[tuple[str, bool]]:
+        return [(each["CertificateArn"], each["IsDefault"]) for each in elb.describe_listener_certificates(ListenerArn=arn)["Certificates"]]
+
+    ((default, _is_default),) = certificates()
+    other = import_certificate(aws, "other.example")
+    for _once_more in range(2):
+        elb.add_listener_certificates(ListenerArn=arn, Certificates=[{"CertificateArn": other}])
+    assert certificates() == [(default, True), (other, False)]
+    missing = [{"CertificateArn": f"{other[:-4]}0000"}]
+    refused("CertificateNotFound", elb.add_listener_certificates, ListenerArn=arn, Certificates=missing)
+    refused("OperationNotPermitted", elb.remove_listener_certificates, ListenerArn=arn, Certificates=[{"CertificateArn": default}])
+    elb.remove_listener_certificates(ListenerArn=arn, Certificates=[{"CertificateArn": other}])
+    assert certificates() == [(default, True)]
+    listeners = elb.describe_listeners(LoadBalancerArn=balancer.arn)["Listeners"]
+    plain = next(each["ListenerArn"] for each in listeners if each["Protocol"] == "HTTP")
+    refused("UnsupportedProtocol", elb.add_listener_certificates, ListenerArn=plain, Certificates=[{"CertificateArn": other}])
+
+
+def test_action_defaults(secure: Balancer) -> None:
+    balancer, forward = secure, secure.forward
     both_forms = {
         **forward,
         "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": balancer.group, "Weight": 1}], "TargetGroupStickinessConfig": {"Enabled": False}},

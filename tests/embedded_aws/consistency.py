@@ -146,7 +146,8 @@ TABLE = (
             # AWS's list of error responses of S3
             Refusal(
                 "s3",
-                "PutPublicAccessBlock PutBucketOwnershipControls PutBucketVersioning PutBucketEncryption PutBucketLifecycleConfiguration PutBucketPolicy",
+                "PutPublicAccessBlock PutBucketOwnershipControls PutBucketVersioning PutBucketEncryption PutBucketLifecycleConfiguration PutBucketPolicy "
+                "PutBucketCors",
                 "NoSuchBucket",
                 "The specified bucket does not exist",
             ),
@@ -224,7 +225,7 @@ TABLE = (
         "CreateListener",
         ARN.format("Listener"),
         (
-            Refusal("elbv2", "CreateRule", "ListenerNotFound", "One or more listeners not found"),
+            Refusal("elbv2", "AddListenerCertificates CreateRule", "ListenerNotFound", "One or more listeners not found"),
             # hashicorp/terraform-provider-aws#22590
             Refusal(
                 "apigatewayv2", "CreateIntegration", "BadRequestException", "Unable to retrieve listener port and load balancer DNS name from ELB listener"
@@ -236,7 +237,7 @@ TABLE = (
         r'"CertificateArn": ?"([^"]+)"',
         (
             # hashicorp/terraform-provider-aws#10294
-            Refusal("elbv2", "CreateListener", "CertificateNotFound", "Certificate '{0}' not found"),
+            Refusal("elbv2", "AddListenerCertificates CreateListener", "CertificateNotFound", "Certificate '{0}' not found"),
             # aws/aws-cdk#3612
             Refusal("apigatewayv2", "CreateDomainName", "BadRequestException", "The provided certificate does not exist."),
         ),

@@ -19,8 +19,8 @@ from embedded_aws.iam_requests import Question, Values, questions, request_of
 
 CODES = {"ec2": ("UnauthorizedOperation", 403), "query": ("AccessDenied", 403), "rest-xml": ("AccessDenied", 403), "rest-json": ("AccessDeniedException", 403)}
 """Code and status by the protocol of a service. All others: AccessDeniedException, 400."""
-ALWAYS = {"sts:GetCallerIdentity"}
-"""What needs no permission."""
+ALWAYS = {"sts:GetCallerIdentity", "s3:ObjectCORSPreflightCheck"}
+"""What needs no permission: a browser asks S3 by OPTIONS whether it may ask, which CORS rules alone decide."""
 
 Statement = dict[str, Any]
 

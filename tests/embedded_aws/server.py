@@ -23,6 +23,7 @@ from urllib.parse import parse_qs
 # moto reads these when it is imported.
 os.environ["MOTO_ACM_VALIDATION_WAIT"] = "0"
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # which allows all pages everything
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # nobody here runs instances, and the images take long to load
 
 from moto.core.base_backend import BackendDict, BaseBackend  # noqa: E402

@@ -17,6 +17,7 @@ TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME}
 INTEGRATION = {"listener_arn": "arn:listener", "server_name": DOMAIN, "host": DOMAIN}
 LAMBDA = {"name": "team-x-lambda", "type": "REQUEST", "function_name": FUNCTION, "uri": f"arn:aws:apigateway:{FUNCTION_ARN}"}
 JWT = {"name": "team-x-jwt", "type": "JWT", "issuer": "https://issuer.example.com", "audience": ["b", "a"]}
+IAM = {"type": "AWS_IAM"}
 STAGE = {"throttling_rate_limit": 100, "throttling_burst_limit": 200}
 ACCESS_LOG = {"log_group": "/aws/apigateway/team-x", "retention_in_days": 30, "format": {"requestId": "$context.requestId"}}
 LINK = {"name": NAME, "subnet_ids": ["subnet-a"]}
@@ -146,6 +147,7 @@ def changed(params, path, value):
         ("integration.timeout_ms", 5000, "integration", ["timeout_ms"], "UpdateIntegration"),
         ("integration.server_name", "other.example.com", "integration", ["server_name"], "UpdateIntegration"),
         ("integration.host", "o.example.com", "integration", ["request_parameters.overwrite:header.Host"], "UpdateIntegration"),
+        ("integration.headers", {"x-user": "$context.authorizer.user"}, "integration", ["request_parameters.overwrite:header.x-user"], "UpdateIntegration"),
         ("authorizer.ttl", 0, "authorizer", ["ttl"], "UpdateAuthorizer"),
         ("authorizer.uri", "arn:other", "authorizer", ["uri"], "UpdateAuthorizer"),
         ("authorizer.identity_source", "$request.header.X", "authorizer", ["identity_source"], "UpdateAuthorizer"),
@@ -181,6 +183,42 @@ def test_a_route_is_never_without_its_authorizer(aws, gateway, params, first, th
     api_id = after["api"]["id"]
     assert [a["Name"] for a in items(gateway.get_authorizers(ApiId=api_id))] == [then["name"]]
     assert not run(aws, {**params, "authorizer": then})["changed"]
+
+
+@pytest.mark.parametrize("other", [LAMBDA, JWT])
+def test_signatures_in_place_of_an_authorizer_and_back(aws, gateway, params, other):
+    """The header that names the caller is there before the route takes signatures."""
+    caller = {"X-Caller-Arn": "$context.identity.userArn"}
+    run(aws, {**params, "authorizer": other})
+    signed = {**params, "authorizer": IAM, "integration": {**INTEGRATION, "headers": caller}}
+    after = run(aws, signed)
+    assert after["operations"] == ["UpdateIntegration", "UpdateRoute", "DeleteAuthorizer"]
+    here = {"ApiId": after["api"]["id"]}
+    (route,) = items(gateway.get_routes(**here))
+    assert route["AuthorizationType"] == "AWS_IAM" and not route.get("AuthorizerId")
+    assert items(gateway.get_integrations(**here))[0]["RequestParameters"] == {
+        "overwrite:header.Host": DOMAIN,
+        "overwrite:header.X-Caller-Arn": caller["X-Caller-Arn"],
+    }
+    assert items(gateway.get_authorizers(**here)) == []
+    assert not run(aws, signed)["changed"]
+
+    gateway.update_route(**here, RouteId=route["RouteId"], AuthorizationType="NONE")
+    assert lines(run(aws, signed)) == [("update", "route", f"{NAME}/$default", ["authorization_type"])]
+    back = run(aws, {**params, "authorizer": other})
+    permission = ["RemovePermission", "AddPermission"] if other is LAMBDA else []  # that of before was the former authorizer's
+    assert sorted(back["operations"]) == sorted(["UpdateIntegration", "CreateAuthorizer", *permission, "UpdateRoute"])
+    assert items(gateway.get_integrations(**here))[0]["RequestParameters"] == {"overwrite:header.Host": DOMAIN}
+    assert not run(aws, {**params, "authorizer": other})["changed"]
+
+
+def test_an_api_of_signatures_from_the_start(aws, gateway, params):
+    created = run(aws, {**params, "authorizer": IAM})
+    assert "CreateAuthorizer" not in created["operations"] and "AddPermission" not in created["operations"]
+    assert items(gateway.get_routes(ApiId=created["api"]["id"]))[0]["AuthorizationType"] == "AWS_IAM"
+    assert not run(aws, {**params, "authorizer": IAM})["changed"]
+    run(aws, ABSENT)
+    assert items(gateway.get_apis()) == []
 
 
 def test_jwt(aws, gateway, params):

@@ -91,6 +91,40 @@ def test_a_change_of_an_app_client_keeps_all_that_somebody_set(aws: EmbeddedAWS)
     assert client["CallbackURLs"] == ["https://b.example.com"]
 
 
+def test_logout_urls_are_added_to_those_that_others_have_set(aws: EmbeddedAWS) -> None:
+    client, ours, theirs = POOL["clients"][0], "https://a.example.com/", "https://portal.example.com"
+    made = run_module("cognito_user_pool", POOL, aws)["user_pool"]
+    ids, cognito = {"UserPoolId": made["id"], "ClientId": made["clients"]["load-balancer"]}, aws.client("cognito-idp")
+    settings = cognito.describe_user_pool_client(**ids)["UserPoolClient"]
+    known = ("CallbackURLs", "AllowedOAuthFlows", "AllowedOAuthScopes", "AllowedOAuthFlowsUserPoolClient", "ClientName")
+    cognito.update_user_pool_client(**ids, **{name: settings[name] for name in known}, LogoutURLs=[theirs])
+    assert not run_module("cognito_user_pool", POOL, aws)["changed"]
+    wanted = {**POOL, "clients": [{**client, "logout_urls": [ours]}]}
+    (change,) = run_module("cognito_user_pool", wanted, aws)["changes"]
+    assert [field["name"] for field in change["fields"]] == ["logout_urls"]
+    assert sorted(cognito.describe_user_pool_client(**ids)["UserPoolClient"]["LogoutURLs"]) == [ours, theirs]
+    assert not run_module("cognito_user_pool", wanted, aws)["changed"]
+
+
+def test_somebody_is_invited_once(aws: EmbeddedAWS) -> None:
+    invited = {**POOL, "invited": ["anna@example.com"]}
+    plan = run_module("cognito_user_pool", invited, aws, check=True)
+    made = run_module("cognito_user_pool", invited, aws)
+    planned, done = ([(c["action"], c["kind"], c["name"]) for c in result["changes"]] for result in (plan, made))
+    assert planned == done and ("create", "cognito_user_pool_user", "anna@example.com") in done
+    (call,) = [call for call in aws.calls() if call["operation"] == "AdminCreateUser"]
+    assert call["params"]["DesiredDeliveryMediums"] == ["EMAIL"] and "TemporaryPassword" not in call["params"]
+    cognito, pool = aws.client("cognito-idp"), made["user_pool"]["id"]
+    user = cognito.admin_get_user(UserPoolId=pool, Username="anna@example.com")
+    assert user["UserStatus"] == "FORCE_CHANGE_PASSWORD"
+    assert {"email": "anna@example.com", "email_verified": "true"}.items() <= {a["Name"]: a["Value"] for a in user["UserAttributes"]}.items()
+    assert not run_module("cognito_user_pool", invited, aws)["changed"]
+    assert not run_module("cognito_user_pool", POOL, aws)["changed"]
+    assert cognito.list_users(UserPoolId=pool)["Users"]
+    assert run_module("cognito_user_pool", {**invited, "state": "absent"}, aws)["changed"]
+    assert cognito.list_user_pools(MaxResults=60)["UserPools"] == []
+
+
 def test_a_pool_goes_with_its_domain_and_leaves_that_of_others(aws: EmbeddedAWS) -> None:
     cognito = aws.client("cognito-idp")
     theirs = cognito.create_user_pool(PoolName="x")["UserPool"]["Id"]

@@ -31,6 +31,15 @@ OIDC = {
         "ClientId": "client",
     },
 }
+ISSUER = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_0"
+TOKEN = {
+    "Type": "jwt-validation",
+    "JwtValidationConfig": {
+        "JwksEndpoint": f"{ISSUER}/.well-known/jwks.json",
+        "Issuer": ISSUER,
+        "AdditionalClaims": [{"Name": "token_use", "Format": "single-string", "Values": ["access"]}],
+    },
+}
 HOST = {"Field": "host-header", "Values": ["mlflow.example.com"]}
 SECRET = "a-client-secret"
 
@@ -513,3 +522,77 @@ def test_a_web_acl_that_others_have_associated_stays(aws, given):
     unchanged(aws, params)
     assert associated(aws, result) == theirs
     run(aws, {**params, "web_acl_arn": theirs, "state": "absent"})
+
+
+def certificates(aws, result):
+    """Those of the HTTPS listener beside its default one, and what its tag says of them."""
+    elbv2, arn = aws.client("elbv2"), result["listeners"]["443"]
+    (tagged,) = elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
+    listed = {tag["Key"]: tag["Value"] for tag in tagged["Tags"]}.get("mlflow-certificates", "")
+    every = elbv2.describe_listener_certificates(ListenerArn=arn)["Certificates"]
+    return {each["CertificateArn"] for each in every if not each["IsDefault"]}, listed.split()
+
+
+def test_certificates_for_other_names(aws, given):
+    params, acm = given["params"], aws.client("acm")
+    theirs, one, other = (acm.request_certificate(DomainName=f"{n}.example.com")["CertificateArn"] for n in ("theirs", "one", "other"))
+
+    def adding(*arns):
+        return changed(params, lambda p: p["listeners"][1].update(additional_certificate_arns=list(arns)))
+
+    made = run(aws, adding(one))
+    assert ("create", "listener_certificates", f"{NAME}:443", ["certificate_arns"]) in lines(made)
+    assert certificates(aws, made) == ({one}, [one[-36:]])
+    assert "DescribeListenerCertificates" in unchanged(aws, adding(one))
+    aws.client("elbv2").add_listener_certificates(ListenerArn=made["listeners"]["443"], Certificates=[{"CertificateArn": theirs}])
+    mark = aws.mark()
+    assert lines(run(aws, adding(other))) == [("update", "listener_certificates", f"{NAME}:443", ["certificate_arns"])]
+    assert operations(aws, mark) == ["AddListenerCertificates", "AddTags", "AddTags", "RemoveListenerCertificates"]
+    assert certificates(aws, made) == ({theirs, other}, [other[-36:]])
+    unchanged(aws, adding(other))
+
+    aws.client("elbv2").remove_listener_certificates(ListenerArn=made["listeners"]["443"], Certificates=[{"CertificateArn": other}])
+    assert lines(run(aws, adding(other))) == [("update", "listener_certificates", f"{NAME}:443", ["certificate_arns"])]
+    assert certificates(aws, made) == ({theirs, other}, [other[-36:]])
+
+    moved = run(aws, {**adding(other), "scheme": "internet-facing"})
+    assert certificates(aws, moved) == ({other}, [other[-36:]])
+    unchanged(aws, {**adding(other), "scheme": "internet-facing"})
+    mark = aws.mark()
+    removed = run(aws, {**params, "scheme": "internet-facing"})
+    assert lines(removed) == [("delete", "listener_certificates", f"{NAME}:443", [])]
+    assert "clients that ask for another name" in removed["changes"][0]["warnings"][0]
+    assert operations(aws, mark) == ["RemoveListenerCertificates", "RemoveTags"]
+    assert certificates(aws, moved) == (set(), [])
+    assert "DescribeListenerCertificates" not in unchanged(aws, {**params, "scheme": "internet-facing"})
+
+
+def test_the_default_certificate_is_not_added_once_more(aws, given):
+    params = changed(given["params"], lambda p: p["listeners"][1].update(additional_certificate_arns=given["certificates"][:1]))
+    assert certificates(aws, run(aws, params)) == (set(), [])
+    unchanged(aws, params)
+
+
+def test_certificates_go_with_the_load_balancer(aws, given):
+    params = changed(given["params"], lambda p: p["listeners"][1].update(additional_certificate_arns=given["certificates"][1:]))
+    run(aws, params)
+    mark = aws.mark()
+    removed = run(aws, {"name": NAME, "target_group": {"name": NAME}, "state": "absent", "tags": TAGS})
+    assert ("delete", "listener_certificates", f"{NAME}:443", []) in lines(removed)
+    assert operations(aws, mark) == ["DeleteLoadBalancer", "DeleteTargetGroup"]
+
+
+def test_a_rule_that_validates_tokens(aws, given):
+    params = changed(given["params"], lambda p: p["listeners"][1]["rules"][1].update(actions=[TOKEN, {"Type": "forward"}]))
+    run(aws, params)
+    unchanged(aws, params)
+    (action, forward) = rule(aws, 2)["Actions"]
+    assert action == TOKEN | {"Order": 1} and forward["Type"] == "forward"
+
+    by_hand = {**TOKEN, "JwtValidationConfig": {**TOKEN["JwtValidationConfig"], "AdditionalClaims": []}}
+    aws.client("elbv2").modify_rule(RuleArn=rule(aws, 2)["RuleArn"], Actions=[by_hand | {"Order": 1}, forward])
+    assert lines(run(aws, params)) == [("update", "listener_rule", f"{NAME}:443/2", ["actions"])]
+    assert rule(aws, 2)["Actions"][0] == action
+
+    opened = changed(params, lambda p: p["listeners"][1]["rules"][1].update(actions=[{"Type": "forward"}]))
+    assert run(aws, opened)["changes"][0]["warnings"] == ["lets everybody in without a sign-in"]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import typing as t
 from collections import Counter
 
 import pytest
@@ -252,6 +253,56 @@ def test_an_artifact_bucket_of_another_region_is_refused(aws):
     bucket(aws, "far-away", region="eu-west-2")
     (line,) = problems(aws, mlflow_artifact_bucket_id="far-away")
     assert line.startswith("mlflow_artifact_bucket_id: 'far-away': it is in the region eu-west-2, but the stack is in eu-west-1")
+
+
+UI: dict[str, t.Any] = {
+    "mlflow_unique_name": "mlflow-team-x",
+    "mlflow_record_name": "mlflow",
+    "mlflow_zone_name": "team-x.example.com",
+    "mlflow_artifact_bucket_id": "theirs",
+}
+
+
+def warned_of_the_bucket(aws, **inputs):
+    return [warning for warning in preflight(aws, **UI, **inputs)[1] if "theirs:" in warning]
+
+
+def test_a_bucket_that_pages_of_the_ui_do_not_reach_is_warned_of(aws):
+    bucket(aws, "theirs")
+    assert warned_of_the_bucket(aws, mlflow_artifact_access="proxied") == []
+    assert warned_of_the_bucket(aws, mlflow_artifact_access="proxied", mlflow_artifact_multipart=True) == []  # the UI comes back to the server
+    (warning,) = warned_of_the_bucket(aws, mlflow_artifact_access="presigned")
+    assert "no CORS rule of it lets pages of https://mlflow.team-x.example.com GET and PUT" in warning and "docs/artifacts.md" in warning
+    rule = {"AllowedOrigins": ["https://*.example.com"], "AllowedMethods": ["GET", "PUT"], "ExposeHeaders": ["etag"]}
+    for rules, told in (
+        ([{**rule, "ExposeHeaders": []}], 1),
+        ([{**rule, "AllowedMethods": ["GET"]}], 1),
+        ([{**rule, "AllowedOrigins": ["https://other.example.org"]}], 1),
+        ([{"AllowedOrigins": ["*"], "AllowedMethods": ["PUT"]}, rule], 1),  # S3 takes the first
+        ([{"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}, rule], 0),
+    ):
+        aws.client("s3").put_bucket_cors(Bucket="theirs", CORSConfiguration={"CORSRules": rules})
+        assert len(warned_of_the_bucket(aws, mlflow_artifact_access="presigned")) == told
+    aws.client("s3").delete_bucket_cors(Bucket="theirs")
+    aws.faults({"service": "s3", "operation": "GetBucketCors", "error": denied("s3")})
+    assert warned_of_the_bucket(aws, mlflow_artifact_access="presigned") == []
+
+
+def test_a_policy_that_tells_clients_from_servers_is_warned_of(aws):
+    bucket(aws, "theirs")
+    rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET", "PUT"], "ExposeHeaders": ["ETag"]}
+    aws.client("s3").put_bucket_cors(Bucket="theirs", CORSConfiguration={"CORSRules": [rule]})
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::theirs/*"}
+    for condition, keys in (
+        ({"Bool": {"aws:SecureTransport": "false"}}, ""),
+        ({"StringNotEquals": {"aws:sourceVpce": "vpce-1"}, "NumericGreaterThan": {"s3:signatureAge": 600000}}, "aws:SourceVpce, s3:signatureAge"),
+    ):
+        policy = {"Version": "2012-10-17", "Statement": {**statement, "Condition": condition}}
+        aws.client("s3").put_bucket_policy(Bucket="theirs", Policy=json.dumps(policy))
+        for inputs in ({"mlflow_artifact_access": "presigned"}, {"mlflow_artifact_access": "proxied", "mlflow_artifact_multipart": True}):
+            warnings = warned_of_the_bucket(aws, **inputs)
+            assert len(warnings) == bool(keys) and all(f"denies requests by {keys}:" in warning for warning in warnings)
+    assert warned_of_the_bucket(aws, mlflow_artifact_access="proxied") == []
 
 
 def test_a_log_bucket_that_load_balancers_do_not_write_to_is_refused(aws, keyed):

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta, timezone
 import boto3
 import pytest
 from ansible.module_utils.common import warnings
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight import sign_in
 from modules.run_module import ModuleFailed, run_module
+from support.stack import certificate as issued
 from support.stack import give_ipv6, prerequisites, public_subnets, shared_network
 
 LOAD_BALANCER, SERVICE = "mlflow_load_balancer_subnet_ids", "mlflow_service_subnet_ids"
@@ -348,6 +350,35 @@ def test_a_cname_in_the_way_is_told(aws, inputs):
     first, second = problems.pop("mlflow_record_name")
     assert not problems and "(CNAME elsewhere.example.com)" in first and "(NS ns.example.com)" in second
     assert inputs["mlflow_zone_id"] in first and inputs["mlflow_api_zone_id"] in second
+
+
+TOKENS = {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"}
+
+
+def test_the_host_name_of_token_access_needs_a_certificate_and_a_free_name(aws, inputs):
+    names = ("mlflow_record_name", "mlflow_api_zone_id", "mlflow_api_zone_name", "mlflow_api_cert_arn")
+    given, zone = {name: inputs[name] for name in names}, inputs["mlflow_api_zone_name"]
+    assert told(aws, {**given, **TOKENS, "mlflow_load_balancer_token_access": False})[0] == {}
+    problems, _warned = told(aws, {**given, **TOKENS})
+    assert list(problems) == ["mlflow_api_cert_arn"]
+    assert f"it covers mlflow.{zone}, not mlflow-token.{zone}: request one for mlflow.{zone} and mlflow-token.{zone}" in problems["mlflow_api_cert_arn"][0]
+    for more in (f"mlflow-token.{zone}", f"*.{zone}"):
+        covered = {**given, **TOKENS, "mlflow_api_cert_arn": issued(aws, f"mlflow.{zone}", inputs["mlflow_api_zone_id"], more)}
+        assert told(aws, covered)[0] == {}
+    record = {"Name": f"mlflow-token.{zone}", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "elsewhere.example.com"}]}
+    batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    aws.client("route53").change_resource_record_sets(HostedZoneId=inputs["mlflow_api_zone_id"], ChangeBatch=batch)
+    problems, _warned = told(aws, covered)
+    assert list(problems) == ["mlflow_load_balancer_token_record_name"]
+    assert "(CNAME elsewhere.example.com)" in problems["mlflow_load_balancer_token_record_name"][0]
+
+
+def test_token_access_needs_a_boto3_that_knows_it(aws, inputs, monkeypatch):
+    given = {name: inputs[name] for name in ("mlflow_record_name", "mlflow_api_zone_name")} | TOKENS
+    assert told(aws, given)[0] == {}
+    monkeypatch.setattr(sign_in, "TOKEN_VALIDATION", "what no boto3 knows")
+    problems, _warned = told(aws, given)
+    assert list(problems) == ["mlflow_load_balancer_token_access"] and "boto3" in problems["mlflow_load_balancer_token_access"][0]
 
 
 def certificate(aws, name, issuer):

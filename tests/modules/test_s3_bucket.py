@@ -100,6 +100,66 @@ def test_access_logs_that_others_have_turned_on_stay(aws: EmbeddedAWS) -> None:
     assert aws.client("s3").get_bucket_logging(Bucket=NAME)["LoggingEnabled"]["TargetBucket"] == "theirs"
 
 
+CORS: dict[str, t.Any] = {
+    "AllowedOrigins": ["https://mlflow.example.com"],
+    "AllowedMethods": ["GET", "PUT"],
+    "AllowedHeaders": ["*"],
+    "ExposeHeaders": ["ETag"],
+    "MaxAgeSeconds": 3600,
+}
+THEIRS = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}
+
+
+def cors_rules(aws: EmbeddedAWS) -> list[dict[str, t.Any]]:
+    return aws.client("s3").get_bucket_cors(Bucket=NAME)["CORSRules"]
+
+
+def test_a_cors_rule_is_made_changed_and_removed(aws: EmbeddedAWS) -> None:
+    run_module("s3_bucket", PARAMS, aws)
+    other = {**CORS, "AllowedOrigins": ["https://other.example.com"]}
+    for rule, name in ((CORS, "cors_rule.AllowedOrigins"), (other, "cors_rule.AllowedOrigins")):
+        plan = run_module("s3_bucket", {**PARAMS, "cors_rule": rule}, aws, check=True)
+        made = run_module("s3_bucket", {**PARAMS, "cors_rule": rule}, aws)
+        assert made["changes"] == plan["changes"] and name in [field["name"] for field in made["changes"][0]["fields"]]
+        assert not run_module("s3_bucket", {**PARAMS, "cors_rule": {**rule, "AllowedMethods": ["PUT", "GET"]}}, aws)["changed"]
+        assert cors_rules(aws) == [{"ID": "mlplatform.mlflow_aws", **rule}]
+    mark = aws.mark()
+    (change,) = run_module("s3_bucket", PARAMS, aws)["changes"]
+    assert operations(aws, mark) == ["DeleteBucketCors", "PutBucketTagging"]
+    assert change["warnings"] == ["pages of the UI can no longer reach it: reload those that are open"]
+    mark = aws.mark()
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+    assert "GetBucketCors" not in [call["operation"] for call in aws.calls(mark)]
+
+
+def test_a_new_bucket_gets_its_cors_rule(aws: EmbeddedAWS) -> None:
+    run_module("s3_bucket", {**PARAMS, "cors_rule": CORS}, aws)
+    assert operations(aws, 0)[-1] == "PutBucketCors"
+    assert not run_module("s3_bucket", {**PARAMS, "cors_rule": CORS}, aws)["changed"]
+
+
+def test_cors_rules_of_others_stay(aws: EmbeddedAWS) -> None:
+    run_module("s3_bucket", PARAMS, aws)
+    aws.client("s3").put_bucket_cors(Bucket=NAME, CORSConfiguration={"CORSRules": [THEIRS, {"ID": "cdn", **THEIRS}]})
+    assert not run_module("s3_bucket", PARAMS, aws)["changed"]
+    run_module("s3_bucket", {**PARAMS, "cors_rule": CORS}, aws)
+    assert [rule.get("ID") for rule in cors_rules(aws)] == ["mlplatform.mlflow_aws", None, "cdn"]
+    assert run_module("s3_bucket", PARAMS, aws)["changed"]
+    assert cors_rules(aws) == [THEIRS, {"ID": "cdn", **THEIRS}]
+
+
+def test_a_cors_rule_that_was_removed_by_hand_is_made_again(aws: EmbeddedAWS) -> None:
+    run_module("s3_bucket", {**PARAMS, "cors_rule": CORS}, aws)
+    aws.client("s3").delete_bucket_cors(Bucket=NAME)
+    mark = aws.mark()
+    assert run_module("s3_bucket", {**PARAMS, "cors_rule": CORS}, aws)["changed"]
+    assert operations(aws, mark) == ["PutBucketCors"]
+    aws.client("s3").delete_bucket_cors(Bucket=NAME)
+    mark = aws.mark()
+    run_module("s3_bucket", PARAMS, aws)
+    assert operations(aws, mark) == ["PutBucketTagging"]
+
+
 def test_the_policy_is_sent_as_it_is_given_and_compared_by_its_meaning(aws: EmbeddedAWS) -> None:
     """Scanners look for single values: a list of one they take for another policy."""
     run_module("s3_bucket", PARAMS, aws)

@@ -12,6 +12,7 @@ import pytest
 from runtime.deployment import Deployment
 from runtime.doors.doors import Doors
 from runtime.doors.request import Answer, Forward, Request, Source
+from runtime.inputs import TOKEN_RECORD
 
 # Where requests come from. The office is in mlflow_load_balancer_ingress_cidr_blocks.
 SOURCES = {
@@ -25,7 +26,7 @@ class Row(t.NamedTuple):
     """A request, and where it ends with each authorizer: MLflow, sign-in, HTTPS, a status, no route, the inside."""
 
     source: str
-    url: str  # {ui}, {api}, {alb}, {execute_api}, {task}, {database} are names and addresses of the stack
+    url: str  # {ui}, {api}, {token}, {alb}, {execute_api}, {task}, {database} are names and addresses of the stack
     proof: str  # a key of proofs, or "signed in", "a forged session"
     ends: str
     ends_jwt: str = ""  # where that differs
@@ -130,6 +131,59 @@ ROWS = [
     Row("internet", "https://{api}" + RUNS, "wrong credentials", "403", "401"),
     Row("internet", "https://{api}" + RUNS, "no password", "403", "401"),
     Row("internet", "https://{api}" + RUNS, "another scheme", "403", "401"),
+    # Programs at the load balancer itself, which only one of the stacks lets in: with access tokens, and to what the API has.
+    *(
+        Row("office", "https://{token}" + path, "access token", "no route", "MLflow", method=method)
+        for path, method in (
+            (RUNS, "POST"),
+            ("/api/2.0/mlflow-artifacts/artifacts/0/x", "PUT"),
+            ("/v1/traces", "POST"),
+            ("/gateway/mlflow/v1/chat/completions", "POST"),
+            ("/version", "GET"),
+            ("/health", "GET"),
+        )
+    ),
+    *(
+        Row("office", "https://{token}" + path, "access token", "no route", "403")
+        for path in (
+            "/",
+            "/ajax-api/2.0/mlflow/experiments/search",
+            "/graphql",
+            "/static-files/index.html",
+            "/API/2.0/mlflow/runs/search",
+            "//api/x",
+            "/healthy",
+        )
+    ),
+    *(
+        Row("office", "https://{token}" + path, proof, "no route", "401", method="POST")
+        for path in (RUNS, "/health", "/gateway/x")
+        for proof in (
+            "none",
+            "signed in",
+            "ID token",
+            "expired access token",
+            "expired ID token",
+            "access token of another client",
+            "ID token of another client",
+            "access token of another pool",
+            "forged token",
+            "altered token",
+            "unsigned token",
+            "no token",
+            "credentials",
+            "another scheme",
+        )
+    ),
+    Row("office", "https://{token}" + RUNS, "access token", "no route", "403", host="{api}"),
+    Row("office", "https://{token}" + RUNS, "access token", "no route", "sign-in", host="{ui}"),
+    Row("office", "https://{ui}" + RUNS, "access token", "403", "MLflow", host="{token}"),
+    Row("office", "https://{ui}" + RUNS, "signed in", "403", "401", host="{token}"),
+    Row("office", "https://{token}:8443" + RUNS, "access token", "no route"),
+    Row("office", "http://{token}" + RUNS, "access token", "no route", "HTTPS"),
+    Row("internet", "https://{api}" + RUNS, "access token", "403", host="{token}"),
+    Row("internet", "https://{token}" + RUNS, "access token", "no route"),
+    Row("neighbour", "https://{token}" + RUNS, "access token", "no route"),
 ]
 
 
@@ -145,6 +199,7 @@ class Table:
         self.names = {
             "ui": deployment.people,
             "api": deployment.programs,
+            "token": f"{TOKEN_RECORD}.{deployment.stack.inputs['mlflow_api_zone_name']}",
             "alb": self.balancer.dns_name,
             "execute_api": execute_api,
             "task": "10.255.0.1",
@@ -281,6 +336,39 @@ def test_a_door_that_is_open_by_mistake_is_noticed(table: Table, change: Change)
     finally:
         getattr(client, change.operations[1])(**undo)
     assert Doors(table.deployment.aws).decide(request).label == change.row.ends
+
+
+def test_a_rule_for_tokens_that_asks_for_less_is_noticed(table: Table) -> None:
+    """Each claim keeps somebody out: without that of the token's use ID tokens get in, without that of the app client those of others."""
+    elb = table.deployment.aws.client("elbv2")
+    rules = elb.describe_rules(ListenerArn=table.balancer.listeners[443]["ListenerArn"])["Rules"]
+    checking = [rule for rule in rules if rule["Actions"][0]["Type"] == "jwt-validation"]
+    assert len(checking) == 2 * table.is_jwt
+    for rule in checking[:1]:
+        check, forward = rule["Actions"]
+        config = check["JwtValidationConfig"]
+        assert table.balancer.certificate_covers(443, table.names["token"])
+        for name, proof in (("token_use", "ID token"), ("client_id", "access token of another client")):
+            request = table.request(Row("office", "https://{token}" + RUNS, proof, "401", method="POST"))
+            fewer = [claim for claim in config["AdditionalClaims"] if claim["Name"] != name and (name, claim["Name"]) != ("token_use", "client_id")]
+            elb.modify_rule(RuleArn=rule["RuleArn"], Actions=[{**check, "JwtValidationConfig": {**config, "AdditionalClaims": fewer}}, forward])
+            try:
+                assert Doors(table.deployment.aws).decide(request).label == "MLflow", name
+            finally:
+                elb.modify_rule(RuleArn=rule["RuleArn"], Actions=rule["Actions"])
+            assert Doors(table.deployment.aws).decide(request).label == "401"
+
+
+def test_what_is_too_large_for_api_gateway_passes_the_load_balancer(table: Table) -> None:
+    """Any size, and an answer that takes longer than API Gateway's 30 seconds, as MLflow's AI gateway has them."""
+    row = Row("office", "https://{token}/api/2.0/mlflow-artifacts/artifacts/0/x", "access token", "no route", method="PUT")
+    outcome = table.doors.decide(table.request(row).replace(body=bytes(25 * 1024 * 1024)))
+    if table.is_jwt:
+        assert isinstance(outcome, Forward)
+        assert (outcome.timeout, outcome.longest_answer) == (300, None)
+        assert outcome.request.headers["authorization"] == table.proofs["access token"]  # as it is
+    else:
+        assert outcome.label == row.ends
 
 
 def test_the_identity_provider_takes_people_back_to_the_ui(table: Table) -> None:

@@ -13,6 +13,7 @@ import pytest
 from runtime.client import Client
 from runtime.deployment import Deployment, HealthChecks
 from runtime.doors.proxy import Proxy
+from runtime.doors.sign_in import as_program
 
 IDLE = timedelta(seconds=float(os.environ.get("MLFLOW_IDLE_SECONDS", "150")))
 RESUME_SECONDS = 30
@@ -47,12 +48,12 @@ def test_a_program_that_finds_the_database_paused_goes_on(
     assert all(server.passes_its_own_health_check() for server in deployment.servers)
 
 
-def test_without_auto_pause_there_is_a_pool_and_reads_may_go_to_the_readers(deployment: Deployment) -> None:
+def test_without_auto_pause_there_is_a_pool_and_reads_may_go_to_the_readers(deployment: Deployment, proofs: dict[str, str]) -> None:
     deployment.apply(mlflow_database_auto_pause=False, mlflow_database_reader_count=1, mlflow_database_read_from_readers=True)
     with deployment.started() as (server,):
         environment = server.environment
         assert "NullPool" not in environment.values() and "MLFLOW_SERVER_ENABLE_JOB_EXECUTION" not in environment
-        host = {"Host": deployment.programs, "Content-Type": "application/json"}
+        host = {"Host": deployment.programs, "Content-Type": "application/json", **as_program(environment, proofs["access token"])}
 
         def effect(path: str, method: str = "GET", body: bytes | None = None) -> tuple[bool, bool, bool]:
             """Whether, during a request, somebody spoke to the writer, to the readers, and connected to those anew."""
@@ -69,9 +70,9 @@ def test_without_auto_pause_there_is_a_pool_and_reads_may_go_to_the_readers(depl
         assert (False, True, False) in seen, seen
         time.sleep(3)
         assert deployment.database.connections("mlflow") > 0
-        # By this name the jobs that MLflow runs beside its servers call them.
+        # By this name the jobs that MLflow runs beside its servers call its gateway, and nobody gets in without their token.
         own = {"Host": f"0.0.0.0:{server.container.environment['MLFLOW_PORT']}"}
-        assert server.status("/api/2.0/mlflow/experiments/search?max_results=1", **own) == 200
+        assert server.status("/gateway/mlflow/v1/models", **own) == 401
 
 
 def test_servers_end_in_good_order_when_ecs_stops_them(deployment: Deployment) -> None:

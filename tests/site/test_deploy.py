@@ -278,7 +278,7 @@ def test_mlflow_runs_on_fargate_configured_by_environment_and_secrets(team: Stac
     assert (task["cpu"], task["memory"], task["networkMode"]) == ("2048", "4096", "awsvpc")
     mlflow = next(c for c in task["containerDefinitions"] if c["name"] == "mlflow")
     assert mlflow["image"] == "ghcr.io/mlflow/mlflow:v3.18.0-full"
-    assert mlflow["command"] == ["mlflow", "server"] and not mlflow.get("entryPoint")
+    assert mlflow["command"][:2] == ["python", "-c"] and len(mlflow["command"]) == 3 and not mlflow.get("entryPoint")
     environment = {e["name"]: e["value"] for e in mlflow["environment"]}
     assert environment["MLFLOW_SERVER_ALLOWED_HOSTS"] == f"{HOST},{API_HOST}"
     assert environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == f"https://{HOST}"
@@ -293,6 +293,11 @@ def test_mlflow_runs_on_fargate_configured_by_environment_and_secrets(team: Stac
     assert "MLFLOW_READ_REPLICA_BACKEND_STORE_URI" not in secrets
     assert all(value.startswith("arn:aws:secretsmanager:") for value in secrets.values())
     assert not set(secrets) & set(environment)
+    identity = json.loads(environment["MLFLOW_IDENTITY"])
+    assert (identity["host"], identity["api_host"], identity["load_balancer_arn"]) == (HOST, API_HOST, deployed.one("load_balancer")["LoadBalancerArn"])
+    assert (identity["default_right"], identity["programs"], identity["sign_in"]["cognito"]) == ("editor", {}, True)
+    key = deployed.of("secret")[f"{NAME}-identity-key"]
+    assert secrets["MLFLOW_IDENTITY_KEY"].startswith(f"{key['ARN']}:key::")
     options = mlflow["logConfiguration"]["options"]
     assert (options["awslogs-group"], options["awslogs-region"]) == (f"/ecs/{NAME}", REGION)
 
@@ -332,7 +337,7 @@ def test_the_roles_may_do_what_they_must_and_no_more(team: Stack, deployed: Step
         (["s3:ListBucketMultipartUploads"], [bucket]),
         ([f"s3:{action}" for action in objects], [f"{bucket}/*"]),
     ]
-    secrets = [f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{NAME}-{name}-??????" for name in ("backend-store-uri", "server-keys")]
+    secrets = [f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{NAME}-{name}-??????" for name in ("backend-store-uri", "server-keys", "identity-key")]
     assert all(fnmatch.fnmatchcase(deployed.of("secret")[secret[:-7].rpartition(":")[2]]["ARN"], secret) for secret in secrets)  # made after the roles
     password = team.inputs["mlflow_database_password_secret_arn"]
     for role, readable in (("ecs-execution", secrets), ("ecs-prepare-execution", [secrets[0], password])):
@@ -345,7 +350,11 @@ def test_the_roles_may_do_what_they_must_and_no_more(team: Stack, deployed: Step
         f"{NAME}-prepare-database": f"{NAME}-ecs-prepare-execution",
     }
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{NAME}-authorizer:*"
-    assert allowed("authorizer") == [(["logs:CreateLogStream", "logs:PutLogEvents"], [logs])]
+    assert allowed("authorizer") == [
+        (["logs:CreateLogStream", "logs:PutLogEvents"], [logs]),
+        (["secretsmanager:GetSecretValue"], [secrets[2]]),
+        (["kms:Decrypt"], [team.inputs["mlflow_key_arn"]]),
+    ]
     assert [role["attached"] for role in deployed.of("role").values()] == [[], [], [], []]
 
 
@@ -366,6 +375,8 @@ def test_the_api_lets_nobody_past_its_authorizer(team: Stack, deployed: Step) ->
     assert integration["IntegrationUri"] == listener["ListenerArn"]
     assert integration["ConnectionId"] == deployed.one("vpc_link")["VpcLinkId"]
     assert integration["TlsConfig"] == {"ServerNameToVerify": API_HOST}
+    parameters = {"overwrite:header.Host": API_HOST, "overwrite:header.x-mlflow-identity": "$context.authorizer.identity"}
+    assert integration["RequestParameters"] == parameters
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
     assert stage["AccessLogSettings"]["DestinationArn"].endswith(f":log-group:/aws/vendedlogs/apigateway/{NAME}")
     assert "$context.authorizer.user" in stage["AccessLogSettings"]["Format"]
@@ -442,6 +453,7 @@ def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> N
         "service_task_role_id": f"{NAME}-ecs-task",
         "tracking_uri": f"https://{HOST}",
         "api_uri": f"https://{API_HOST}",
+        "token_uri": "",
         "api_id": deployed.one("api")["ApiId"],
         "database_cluster_id": NAME,
         "database_endpoint": deployed.one("db_cluster")["Endpoint"],

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from embedded_aws.client import ACCOUNT
 from support.permissions import hired, needs_more
-from support.stack import Inputs, Stack
+from support.stack import Inputs, Stack, certificate
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -50,12 +50,16 @@ def test_the_documents_allow_a_stack_of_their_own(stack: Stack) -> None:
     documents = written(stack, mlflow_policy_secret_arns=secrets(stack.inputs), mlflow_policy_key_arns=[stack.inputs["mlflow_key_arn"]])
     environment = hired(stack.aws, [text for name, text in documents.items() if "bootstrap" not in name])
     confirmed = {"mlflow_confirm_restore": "mlflow-team-x"}
-    name = stack.inputs["mlflow_unique_name"]
+    name, zone, zone_id = (stack.inputs[f"mlflow_{each}"] for each in ("unique_name", "api_zone_name", "api_zone_id"))
+    tokens = {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"}
+    covered = certificate(stack.aws, f"mlflow.{zone}", zone_id, f"mlflow-token.{zone}")
     runs = [
         stack.run("plan", environment=environment),
         stack.run("site", environment=environment),
         stack.run("site", environment=environment, mlflow_api_authorizer="jwt"),
         stack.run("verify", environment=environment, mlflow_api_authorizer="jwt"),
+        stack.run("site", environment=environment, mlflow_api_authorizer="iam", mlflow_api_cert_arn=covered, **tokens),
+        stack.run("site", environment=environment, mlflow_api_authorizer="jwt", mlflow_api_cert_arn=covered),
         stack.run("backup", environment=environment, mlflow_backup_name="s"),
         stack.run("restore", environment=environment, **confirmed, mlflow_restore_snapshot="s"),
         stack.run("restore", environment=environment, **confirmed, mlflow_restore_time="latest"),

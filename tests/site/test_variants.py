@@ -8,12 +8,16 @@ from __future__ import annotations
 import base64
 import json
 import typing as t
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
+from runtime.doors.authorizers import Verdict
 from runtime.doors.doors import Doors
 from runtime.doors.request import Answer, Forward, Request, Source
+from runtime.doors.signatures import signer
 from support.account import Listing, listing, pages
 from support.cloudformation import findings
 from support.permissions import statements, strings
@@ -215,9 +219,9 @@ def test_programs_have_an_internal_load_balancer_beside_an_internet_facing_one(p
     doors, host = Doors(aws_server), f"mlflow.{postgres.stack.inputs['mlflow_api_zone_name']}"
     request = Request(Source("203.0.113.5"), f"https://{host}/api/2.0/mlflow/runs/search", {"host": host})
     integration = postgres.one("api_integration")
-    assert isinstance(doors.gateway.integrate(integration, request), Forward)
+    assert isinstance(doors.gateway.integrate(integration, request, Verdict(None)), Forward)
     to_people = next(s["ListenerArn"] for s in found["listener"] if s["Port"] == 443)
-    unreached = doors.gateway.integrate({**integration, "IntegrationUri": to_people}, request)
+    unreached = doors.gateway.integrate({**integration, "IntegrationUri": to_people}, request, Verdict(None))
     assert isinstance(unreached, Answer) and unreached.status == 503
 
 
@@ -534,3 +538,111 @@ def test_nothing_is_left_of_the_names_and_zones_of_before(team: Stack) -> None:
     team.destroy(**before)  # by a team file that says what it said once
     assert set().union(*names().values()) == set()
     assert team.aws.client("apigatewayv2").get_domain_names()["Items"] == []
+
+
+def test_programs_with_tokens_come_by_the_load_balancer(aws_server: EmbeddedAWS, tmp_path: Path) -> None:
+    """On a host name of their own, which other stacks do not have, and which goes with the stack, whatever the team file says then."""
+    aws_server.reset()
+    team = Stack(aws_server, tmp_path, prerequisites(aws_server))
+    zone, zone_id = team.inputs["mlflow_api_zone_name"], team.inputs["mlflow_api_zone_id"]
+    host, pool = f"mlflow-token.{zone}", team.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    tokens = {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"}
+    refused = team.run("site", **tokens)
+    assert refused.status != 0 and refused.mutating == []
+    assert f"not {host}: request one for mlflow.{zone} and {host}" in refused.messages[0]
+
+    covered = certificate(aws_server, f"mlflow.{zone}", zone_id, host)
+    planned, run = team.plan_and_apply(**tokens, mlflow_api_cert_arn=covered)
+    assert deviations(planned, run.changes) == []
+    assert team.outputs["token_uri"] == f"https://{host}"
+    assert [record["name"] for record in team.outputs["dns_records"]] == [f"mlflow.{team.inputs['mlflow_zone_name']}", host, f"mlflow.{zone}"]
+    assert f"or https://{host}\n" in run.text
+    again = team.run("site")
+    assert (again.status, again.changes, again.mutating) == (0, [], [])
+    assert findings(listing(aws_server)) == []
+
+    given = _tokens(aws_server, pool, team.inputs["mlflow_aws_cognito_user_pool_client_id"])
+
+    def ends(token: str | None, path: str = "/api/2.0/mlflow/runs/search", address: str = "192.0.2.10") -> str:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return Doors(aws_server).decide(Request(Source(address), f"https://{host}{path}", headers)).label
+
+    assert [ends(given["AccessToken"]), ends(given["IdToken"]), ends(None), ends(given["AccessToken"], "/")] == ["MLflow", "401", "401", "403"]
+    assert ends(given["AccessToken"], address="203.0.113.5") == "no route"
+    team.apply(mlflow_api_groups=["ml"])
+    assert ends(given["AccessToken"]) == "401"
+    team.apply(mlflow_api_groups=None)
+
+    team.destroy(mlflow_load_balancer_token_access=None, mlflow_load_balancer_token_record_name=None)
+    names = {record["Name"] for record in pages(aws_server.client("route53"), "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone_id)}
+    assert not names & {f"{host}.", f"_mlflow-stack-a.{host}."}
+
+
+def test_programs_with_aws_credentials_sign_their_requests(aws_server: EmbeddedAWS, tmp_path: Path) -> None:
+    """IAM says who may, and API Gateway who it is, whatever the program says; a change of the authorizer leaves nothing of the other."""
+    aws_server.reset()
+    team = Stack(aws_server, tmp_path, prerequisites(aws_server))
+    sidecar = {"mlflow_service_sidecar_container_definitions": [SIDECAR]}
+    refused = team.run("site", mlflow_api_authorizer="iam", **sidecar)
+    assert refused.status != 0 and refused.mutating == [] and "mlflow_api_iam_trust_sidecars: true" in refused.messages[0]
+
+    team.apply()
+    planned, run = team.plan_and_apply(mlflow_api_authorizer="iam")
+    assert deviations(planned, run.changes) == []
+    order = [call["operation"] for call in run.calls if call["mutating"] and call["service"] in ("apigatewayv2", "lambda")]
+    assert order == ["UpdateIntegration", "UpdateRoute", "UpdateStage", "DeleteAuthorizer", "DeleteFunction"]
+    assert "MLFLOW_TRACKING_AWS_SIGV4=true\n" in run.text
+    again = team.run("site")
+    assert (again.status, again.changes, again.mutating) == (0, [], [])
+    assert findings(listing(aws_server)) == []
+
+    api_id = team.outputs["api_id"]
+    arn = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:"
+    trainer, reader, stranger = (
+        signer(aws_server, role, {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": arn + resource})
+        for role, resource in (("trainer", f"{api_id}/*"), ("reader", f"{api_id}/*/GET/*"), ("stranger", "another/*"))
+    )
+    doors = Doors(aws_server, [trainer, reader, stranger])
+    unsigned = Request(
+        Source("203.0.113.5"), f"{team.outputs['api_uri']}/api/2.0/mlflow/runs/search?a=b%20c", {"x-caller-arn": "arn:aws:iam::1:root"}, "POST", b"{}"
+    )
+    let_in = doors.decide(trainer.sign(unsigned))
+    assert isinstance(let_in, Forward)
+    assert let_in.request.headers["x-caller-arn"] == trainer.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/trainer/session"
+    (line,) = doors.gateway.access_logs[f"/aws/vendedlogs/apigateway/{NAME}"]
+    assert (json.loads(line)["user"], json.loads(line)["accountId"]) == (trainer.arn, ACCOUNT)
+    assert doors.decide(reader.sign(unsigned.replace(method="GET", body=b""))).label == "MLflow"
+
+    signed, now = trainer.sign(unsigned), datetime.now(timezone.utc)
+    pool = team.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
+    token = _tokens(aws_server, pool, team.inputs["mlflow_aws_cognito_user_pool_client_id"])["AccessToken"]
+    forgeries = {
+        "no signature": unsigned,
+        "a token": unsigned.with_headers(authorization=f"Bearer {token}"),
+        "a role that may not": stranger.sign(unsigned),
+        "a role that may only read": reader.sign(unsigned),
+        "another body": signed.replace(body=b'{"a": 1}'),
+        "another method": signed.replace(method="DELETE"),
+        "another path": signed.replace(url=signed.url.replace("search", "delete")),
+        "another query": signed.replace(url=f"{signed.url}d"),
+        "another service": trainer.sign(unsigned, service="s3"),
+        "an old signature": trainer.sign(unsigned, at=now - timedelta(minutes=6)),
+        "one of the future": trainer.sign(unsigned, at=now + timedelta(minutes=6)),
+        "another's session": signed.with_headers(x_amz_security_token=reader.credentials.token),
+        "another's key": signed.with_headers(
+            authorization=signed.headers["authorization"].replace(trainer.credentials.access_key, reader.credentials.access_key)
+        ),
+        "no date": signed.replace(headers={name: value for name, value in signed.headers.items() if name != "x-amz-date"}),
+    }
+    assert {name: doors.decide(request).label for name, request in forgeries.items()} == dict.fromkeys(forgeries, "403")
+    lines = doors.gateway.access_logs[f"/aws/vendedlogs/apigateway/{NAME}"]
+    assert not any(secret in line for line in lines for secret in (trainer.credentials.token, trainer.credentials.access_key, "Signature"))
+
+    planned, run = team.plan_and_apply(mlflow_api_authorizer="lambda")
+    assert deviations(planned, run.changes) == []
+    doors = Doors(aws_server, [trainer])
+    assert doors.decide(trainer.sign(unsigned)).label == "403"
+    (integration,) = aws_server.client("apigatewayv2").get_integrations(ApiId=api_id)["Items"]
+    assert integration["RequestParameters"] == {"overwrite:header.Host": team.outputs["api_uri"].removeprefix("https://")}
+    trusted = team.run("plan", mlflow_api_authorizer="iam", mlflow_api_iam_trust_sidecars=True, **sidecar)
+    assert trusted.status == 0, trusted.messages

@@ -121,7 +121,7 @@ def _s3(aws: EmbeddedAWS) -> Found:
     s3 = aws.client("s3")
     for bucket in s3.list_buckets()["Buckets"]:
         name, state = bucket["Name"], {"tags": {}}
-        for part in ("versioning", "encryption", "lifecycle_configuration", "policy", "ownership_controls", "logging", "tagging"):
+        for part in ("versioning", "encryption", "lifecycle_configuration", "policy", "ownership_controls", "logging", "cors", "tagging"):
             state[part] = _or_none(getattr(s3, f"get_bucket_{part}"), Bucket=name)
         state["public_access_block"] = _or_none(s3.get_public_access_block, Bucket=name)
         state["tags"] = tags((state.pop("tagging") or {"TagSet": []})["TagSet"])
@@ -181,6 +181,9 @@ def _elbv2(aws: EmbeddedAWS) -> Found:
         for listener in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=arn):
             listener_arn = listener["ListenerArn"]
             yield "listener", listener_arn, state(listener, listener_arn)
+            certificates = pages(elb, "describe_listener_certificates", "Certificates", ListenerArn=listener_arn)
+            if further := [{"CertificateArn": each["CertificateArn"]} for each in certificates if not each["IsDefault"]]:
+                yield "listener_certificates", listener_arn, {"ListenerArn": listener_arn, "Certificates": further}
             for rule in pages(elb, "describe_rules", "Rules", ListenerArn=listener_arn):
                 if not rule["IsDefault"]:  # that one is the listener's default action
                     yield "listener_rule", rule["RuleArn"], state(rule, rule["RuleArn"], port=listener["Port"])

@@ -57,12 +57,17 @@ HOSTILE = {
 }
 """Strings that no grammar takes, but for a few inputs that take some of them."""
 
+TOKEN_RECORD = "mlflow_load_balancer_token_record_name"
+TOKENS = {"mlflow_load_balancer_token_access": True, TOKEN_RECORD: "mlflow-token"}
+BAD_TOKEN_RECORDS = (("at the host name of the API", "mlflow"), ("at a host name of 129 characters", ".".join(["a" * 63] * 2)))
+
 FREE = {
     "mlflow_confirm_destroy",
     "mlflow_confirm_restore",
     "mlflow_outputs_path",
     "mlflow_plan_path",
     "mlflow_bootstrap_team_file",
+    "mlflow_token_path",
     "mlflow_gunicorn_opts",
     "mlflow_uvicorn_opts",
     "mlflow_aws_profile",
@@ -73,7 +78,9 @@ FREE = {
 }
 """Strings without a grammar, or with one that takes some of the hostile ones."""
 
+_GROUPS = ("mlflow_admin_groups", "mlflow_editor_groups", "mlflow_reader_groups")
 TAKEN = {
+    **dict.fromkeys(_GROUPS, {"quotes", "shell", "flag", "traversal", "unicode", "digits", "emoji", "yaml", "arn"}),
     "mlflow_api_groups": {"quotes", "flag", "traversal", "unicode", "digits", "emoji", "arn"},
     "mlflow_api_scopes": {"flag", "traversal", "arn"},
     "mlflow_ignore_tags": {"flag", "traversal", "unicode", "digits", "space", "spaces at its ends"},
@@ -169,7 +176,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
             ["10.0.0.0/٨"],
         ),
     ),
-    ("mlflow_record_name", ("a_b", "-a", "a..b", "A", "a" * 64, "*", "a.", ".a")),
+    *((name, ("a_b", "-a", "a..b", "A", "a" * 64, "*", "a.", ".a")) for name in ("mlflow_record_name", TOKEN_RECORD)),
     *(
         (f"mlflow_{of}zone_name", ("example", "Example.com", "ex ample.com", ".example.com", "https://example.com", "a." * 127 + "com", "exämple.com"))
         for of in ("", "api_")
@@ -231,6 +238,9 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_api_authorizer", ("none", "basic", "Lambda")),
     ("mlflow_api_client_ids", ([""], ["a", "a"], ["a b"], [f"a{n}" for n in range(50)])),
     ("mlflow_api_groups", ([""], ["a", "a"], ["a b"], ["a" * 129], ["a\u0301 b"], [f"a{n}" for n in range(101)])),
+    *((name, ([""], ["a", "a"], ["a\nb"], ["a" * 129], [" a"], [f"a{n}" for n in range(101)])) for name in _GROUPS),
+    ("mlflow_identity", ("on", "Edge", "mlflow", "no", True)),
+    ("mlflow_default_right", ("", "owner", "Editor", "READER")),
     ("mlflow_api_scopes", ([""], ["a", "a"], ["a b"], ["a/b c/d"], ["a/ä"], ["a" * 514], [f"a/{n}" for n in range(11)])),
     ("mlflow_api_throttling_rate_limit", (0, 10001, -1)),
     ("mlflow_api_throttling_burst_limit", (0, 5001)),
@@ -424,6 +434,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_bootstrap_mfa", ("on", "OPTIONAL")),
     ("mlflow_bootstrap_threat_protection", ("full",)),
     *((name, ("x", "ml.example.com", "Z-1", "/hostedzone/Z0123456789ABCDEFGHIJ")) for name in ("mlflow_bootstrap_zone_id", "mlflow_bootstrap_api_zone_id")),
+    ("mlflow_first_admin_email", ("anna", "@example.com", "anna@", "anna@example", "a b@example.com", "Anna <anna@example.com>", "a@b@example.com")),
     ("mlflow_bootstrap_cognito_domain", ("my-aws", "amazon1", "cognito", "A", "a" * 64, "a.b")),
     ("mlflow_bootstrap_api_users", ([""], ["a:b"], ["a b"], ["a", "a"], ["a\n"])),
 )
@@ -443,6 +454,7 @@ DAILY = {"name": "x", "schedule": "rate(1 day)", "min_capacity": 1}
 REFUSED_VARIABLES = (
     *("HOME", "MLFLOW_HOST", "MLFLOW_PORT", "MLFLOW_WORKERS", "SCRIPT_NAME", "GUNICORN_CMD_ARGS", "UVICORN_ROOT_PATH", "MLFLOW_GUNICORN_OPTS"),
     *("MLFLOW_UVICORN_OPTS", "MLFLOW_SERVE_ARTIFACTS", "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT", "MLFLOW_ARTIFACTS_ONLY"),
+    "MLFLOW_ARTIFACTS_PRESIGNED_ONLY",
     *("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI", "MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "MLFLOW_CRYPTO_KEK_PASSPHRASE"),
     *("MLFLOW_MYSQL_SSL_CA", "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "MLFLOW_WORKSPACE", "MLFLOW_APP_NAME", "MLFLOW_AUTH_CONFIG_PATH"),
     *("MLFLOW_BASIC_AUTH_FAIL_CLOSED", "MLFLOW_WAITRESS_OPTS", "_MLFLOW_STATIC_PREFIX", "_MLFLOW_SERVER_ARTIFACTS_ONLY"),
@@ -612,6 +624,17 @@ CONTRADICTORY = (
     Broken("a tag that is ignored", {"mlflow_tags": {"corp:owner": "x"}, "mlflow_ignore_tags": ["a", "corp:"]}, ("mlflow_ignore_tags",)),
     Broken("one host name for people and programs", {"mlflow_api_zone_name": "{zone}."}, ("mlflow_api_zone_name",)),
     Broken("a host name of 129 characters", {"mlflow_record_name": ".".join(["a" * 63] * 2)}, ("mlflow_record_name",)),
+    Broken("token access without a host name", {**TOKENS, TOKEN_RECORD: LEFT_OUT}, (TOKEN_RECORD,)),
+    *(Broken(f"token access {what}", {**TOKENS, TOKEN_RECORD: record}, (TOKEN_RECORD,)) for what, record in BAD_TOKEN_RECORDS),
+    Broken(
+        "token access with longer names than a tag lists",
+        {**TOKENS, TOKEN_RECORD: f"{'a' * 63}.{'b' * 40}", "mlflow_load_balancer_ip_address_type": "dualstack"},
+        (TOKEN_RECORD,),
+    ),
+    Broken("token access of two app clients", {**TOKENS, "mlflow_api_client_ids": ["other"]}, ("mlflow_api_client_ids",)),
+    Broken("token access of two groups", {**TOKENS, "mlflow_api_groups": ["a", "b"]}, ("mlflow_api_groups",)),
+    Broken("token access with two scopes", {**TOKENS, "mlflow_api_scopes": ["a/b", "a/c"]}, ("mlflow_api_scopes",)),
+    Broken("token access with a long scope", {**TOKENS, "mlflow_api_scopes": ["a" * 257]}, ("mlflow_api_scopes",)),
     Broken("a version of no engine", {"mlflow_rds_cluster_engine_version": "8.0"}, ("mlflow_rds_cluster_engine_version",)),
     Broken("a version of the other engine", {"mlflow_rds_cluster_engine_version": "17.7"}, ("mlflow_rds_cluster_engine_version",)),
     *(
@@ -657,13 +680,29 @@ CONTRADICTORY = (
         {"mlflow_artifact_bucket_id": "my-bucket", "mlflow_artifact_bucket_access_logs_bucket": "logs"},
         ("mlflow_artifact_bucket_access_logs_bucket",),
     ),
+    *(
+        Broken(f"multipart with {access}", {"mlflow_artifact_access": access, "mlflow_artifact_multipart": True}, ("mlflow_artifact_multipart",))
+        for access in ("presigned", "direct")
+    ),
     Broken("KMS without a key", {"mlflow_artifact_bucket_encryption_algorithm": "aws:kms"}, ("mlflow_artifact_bucket_encryption_key_arn",)),
     Broken(
         "Basic with the jwt authorizer",
         {"mlflow_api_authorizer": "jwt", "mlflow_api_credentials_secret_arn": ARN.format("secretsmanager", "secret:x-abcdef")},
         ("mlflow_api_credentials_secret_arn",),
     ),
+    Broken(
+        "credentials with the iam authorizer",
+        {"mlflow_api_authorizer": "iam", "mlflow_api_credentials_secret_arn": ARN.format("secretsmanager", "secret:x-abcdef")},
+        ("mlflow_api_credentials_secret_arn",),
+    ),
+    *(
+        Broken(f"{name} with the iam authorizer", {"mlflow_api_authorizer": "iam", name: ["a"]}, (name,))
+        for name in ("mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes")
+    ),
+    Broken("a sidecar with the iam authorizer", {"mlflow_api_authorizer": "iam", SIDECAR: [{"name": "s", "image": "i"}]}, (SIDECAR,)),
     Broken("groups with the jwt authorizer", {"mlflow_api_authorizer": "jwt", "mlflow_api_groups": ["ml"]}, ("mlflow_api_groups",)),
+    *(Broken(f"{name} that nobody looks at", {name: ["ml"], "mlflow_identity": "off"}, (name,)) for name in _GROUPS),
+    Broken("a right of nobody", {"mlflow_default_right": "none"}, ("mlflow_default_right",)),
     Broken("a scope that API Gateway does not take", {"mlflow_api_scopes": ["a/" + "b" * 63], "mlflow_api_authorizer": "jwt"}, ("mlflow_api_scopes",)),
     Broken("more groups than a function's environment holds", {"mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(50)]}, ("mlflow_api_groups",)),
     Broken(

@@ -90,8 +90,13 @@ def _bucket(name: str, state: State) -> State:
     for rule in rules:
         for transition in rule.get("Transitions", []):
             transition["TransitionInDays"] = transition.pop("Days")
+    cors = [
+        {{"ID": "Id", "ExposeHeaders": "ExposedHeaders", "MaxAgeSeconds": "MaxAge"}.get(key, key): value for key, value in rule.items()}
+        for rule in (state.get("cors") or {"CORSRules": []})["CORSRules"]
+    ]
     found = {
         "BucketName": name,
+        "CorsConfiguration": cors and {"CorsRules": cors},
         "VersioningConfiguration": state["versioning"],
         "BucketEncryption": encryption and {"ServerSideEncryptionConfiguration": encryption["ServerSideEncryptionConfiguration"]["Rules"]},
         "LifecycleConfiguration": lifecycle and {"Rules": rules, "TransitionDefaultMinimumObjectSize": lifecycle.get("TransitionDefaultMinimumObjectSize")},
@@ -257,6 +262,7 @@ KINDS: dict[str, Kind] = {
         _load_balancer,
     ),
     "listener": Kind("AWS::ElasticLoadBalancingV2::Listener", _nothing("ListenerArn"), _listener),
+    "listener_certificates": Kind("AWS::ElasticLoadBalancingV2::ListenerCertificate"),
     "listener_rule": Kind("AWS::ElasticLoadBalancingV2::ListenerRule", _nothing("RuleArn", "IsDefault", "Port"), _rule),
     "target_group": Kind(
         "AWS::ElasticLoadBalancingV2::TargetGroup",

@@ -100,7 +100,7 @@ def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
         Scenario(
             "s3_bucket",
             {"name": "x-bucket", "versioning": True, "policy": {}, "lifecycle_rules": [], "force_empty": True},
-            {"versioning": False, "public_access_block": True},
+            {"versioning": False, "public_access_block": True, "cors_rule": {"AllowedOrigins": ["https://x.example.com"], "AllowedMethods": ["GET"]}},
         ),
         Scenario("secretsmanager_secret", {"name": "x", "value": "first-value"}, {"value": "second-value"}),
         Scenario("mlflow_backend_store", {"name": "x-store", "server_keys_name": "x-keys", **store}, {"host": "other", "prepared": True}),
@@ -161,7 +161,11 @@ def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
         Scenario(
             "cognito_user_pool",
             {"name": "x", "domain": "x-pool", "clients": [{"name": "c"}]},
-            {"deletion_protection": False, "clients": [{"name": "c", "callback_urls": ["https://x.example.com"]}, {"name": "d"}]},
+            {
+                "deletion_protection": False,
+                "invited": ["anna@example.com"],
+                "clients": [{"name": "c", "callback_urls": ["https://x.example.com"], "logout_urls": ["https://x.example.com/"]}, {"name": "d"}],
+            },
         ),
     ]
 

@@ -176,14 +176,15 @@ def zone(aws: EmbeddedAWS, domain: str, reference: str = "") -> str:
     return made.removeprefix("/hostedzone/")
 
 
-def certificate(aws: EmbeddedAWS, domain: str, zone_id: str) -> str:
-    """The ARN of a new certificate, validated in a hosted zone."""
-    acm = aws.client("acm")
-    arn = acm.request_certificate(DomainName=domain, ValidationMethod="DNS")["CertificateArn"]
-    option = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
-    record = {"Name": option["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": option["Value"]}]}
-    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
-    aws.client("route53").change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
+def certificate(aws: EmbeddedAWS, domain: str, zone_id: str, *others: str) -> str:
+    """The ARN of a new certificate for one domain or more, validated in a hosted zone."""
+    acm, names = aws.client("acm"), {"SubjectAlternativeNames": [domain, *others]} if others else {}
+    arn = acm.request_certificate(DomainName=domain, ValidationMethod="DNS", **names)["CertificateArn"]
+    for option in acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"]:
+        name, value = option["ResourceRecord"]["Name"], option["ResourceRecord"]["Value"]
+        record = {"Name": name, "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": value}]}
+        batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+        aws.client("route53").change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
     return arn
 
 

@@ -29,12 +29,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "roles/apigw/files/authorizer
 
 import authorizer  # noqa: E402
 import cognito_jwt  # noqa: E402
+import signed_identity  # noqa: E402
 from authorizer import Authorizer  # noqa: E402
 from basic_credentials import BasicCredentials, parse_secret  # noqa: E402
 from cognito_jwt import CognitoTokens  # noqa: E402
 from denied import Denied, Unavailable  # noqa: E402
 from refreshed import Refreshed  # noqa: E402
 from strict_json import load_object  # noqa: E402
+from user import User  # noqa: E402
 
 NOW = 1_800_000_000
 POOL = "eu-west-1_Abc123DEF"
@@ -168,7 +170,7 @@ class World:
             user, method = self.authorizer.authorize(request(header))
         except (Denied, Unavailable) as reason:
             return reason.reason
-        return f"{method} {user}"
+        return f"{method} {user.name}"
 
 
 @pytest.fixture
@@ -355,7 +357,7 @@ def test_claims_of_any_type_are_a_user_or_a_denial(changes: dict[str, Any]) -> N
         user = cognito_jwt.check_claims({**claims(), **changes}, ISSUER, {CLIENT}, NOW)
     except Denied:
         return
-    assert isinstance(user, str)
+    assert isinstance(user.name, str) and all(isinstance(group, str) for group in user.groups)
 
 
 # --- Basic -----------------------------------------------------------------------------------------------------------
@@ -407,6 +409,11 @@ def test_a_user_name_that_would_spoil_the_access_log_is_denied(world: World, con
         '{"ci": 1}',
         '{"ci": null}',
         '{"ci": {"a": "b"}}',
+        '{"ci": {"groups": ["a"]}}',
+        '{"ci": {"password": "xxxxxxxxxxxxxxxxxxxx", "groups": "a"}}',
+        '{"ci": {"password": "xxxxxxxxxxxxxxxxxxxx", "groups": [1]}}',
+        '{"ci": {"password": "xxxxxxxxxxxxxxxxxxxx", "group": ["a"]}}',
+        '{"ci": {"password": {"password": "xxxxxxxxxxxxxxxxxxxx"}}}',
         '{"ci": "a", "ci": "b"}',
         '{"ci": "\\ud800 and enough of other characters"}',
         '{"ci": NaN}',
@@ -419,6 +426,51 @@ def test_a_secret_of_another_form_lets_nobody_in(world: World, secret: str) -> N
     world.secret.text = secret
     for password in ("a", "b", "1", "None"):
         assert world.decide(basic("ci", password)) == "credentials_unavailable"
+
+
+def test_a_user_of_the_secret_may_have_groups(world: World) -> None:
+    world.secret.text = json.dumps(
+        {"ci": {"password": LONG, "groups": ["ml-users", "ml"]}, "old": LONG, "none": {"password": LONG}, "short": {"password": "x"}}
+    )
+    assert [world.decide(basic(user, LONG)) for user in ("ci", "old", "none", "short")] == ["basic ci", "basic old", "basic none", "credentials"]
+    groups = [world.authorizer.authorize(request(basic(user, LONG)))[0].groups for user in ("ci", "old", "none")]
+    assert groups == [("ml-users", "ml"), (), ()]
+    assert world.decide(basic("short", "x")) == "credentials"
+
+
+# --- who calls, for MLflow's servers ---------------------------------------------------------------------------------
+
+IDENTITY_KEY = "k" * 64
+
+
+def test_who_calls_is_signed_for_mlflows_servers(world: World, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = Source(json.dumps({"key": IDENTITY_KEY}))
+    signing = Authorizer(world.authorizer._methods["bearer"], world.authorizer._methods["basic"], secret, world.clock)
+    monkeypatch.setattr(authorizer, "_authorizer", lambda: signing)
+    bearer = "Bearer " + token(rs256(key), claims(**{"cognito:groups": ["ml, a", "b"]}))
+    for header, user in ((bearer, User("ada", ("ml, a", "b"))), (basic("jürgen", USERS["jürgen"]), User("jürgen"))):
+        identity = authorizer.handler(request(header), None)["context"]["identity"]
+        assert identity.isascii() and IDENTITY_KEY not in identity
+        assert signed_identity.verify(identity, IDENTITY_KEY.encode(), NOW + signed_identity.LIFETIME) == user
+        for wrong, now in ((b"x" * 64, NOW), (IDENTITY_KEY.encode(), NOW + 1000)):
+            with pytest.raises(Denied):
+                signed_identity.verify(identity, wrong, now)
+    assert secret.fetches == 1
+    world.clock.now += authorizer.KEY_TTL
+    secret.failing = True  # the last key is still good
+    assert authorizer.handler(request(basic("ci", PASSWORD)), None)["isAuthorized"]
+    world.clock.now += authorizer.KEY_MAX_AGE
+    with pytest.raises(authorizer.AuthorizerFailed, match="identity_key_unavailable"):
+        authorizer.handler(request(basic("ci", PASSWORD)), None)
+    assert authorizer.handler(request(basic("ci", "wrong " * 4)), None) == {"isAuthorized": False}
+
+
+@pytest.mark.parametrize("secret", ["", "{}", '{"key": ""}', '{"key": "short"}', '{"key": 7}', '["key"]'])
+def test_nobody_is_let_in_with_a_key_that_could_be_guessed(world: World, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    signing = Authorizer(None, world.authorizer._methods["basic"], Source(secret), world.clock)
+    monkeypatch.setattr(authorizer, "_authorizer", lambda: signing)
+    with pytest.raises(authorizer.AuthorizerFailed):
+        authorizer.handler(request(basic("ci", PASSWORD)), None)
 
 
 def test_every_user_is_compared_whoever_asks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -889,7 +941,7 @@ def test_load_object_refuses(text: str | bytes) -> None:
     ],
 )
 def test_keys_url(endpoint: str | None, url: str) -> None:
-    assert authorizer.keys_url(POOL, endpoint) == url
+    assert cognito_jwt.keys_url(POOL, endpoint) == url
 
 
 @pytest.fixture
@@ -915,7 +967,8 @@ def keys_server(key: rsa.RSAPrivateKey) -> Iterator[str]:
 
 def from_environment(environment: dict[str, str], header: str) -> str:
     try:
-        return " ".join(reversed(Authorizer.from_environment(environment).authorize(request(header))))
+        user, method = Authorizer.from_environment(environment).authorize(request(header))
+        return f"{method} {user.name}"
     except (Denied, Unavailable) as reason:
         return reason.reason
 
@@ -942,7 +995,7 @@ def test_environment(keys_server: str, key: rsa.RSAPrivateKey, monkeypatch: pyte
 
 
 def test_the_handler_without_configuration_denies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_IDS", "API_CREDENTIALS_SECRET_ARN"):
+    for name in ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_IDS", "API_CREDENTIALS_SECRET_ARN", "IDENTITY_KEY_SECRET"):
         monkeypatch.delenv(name, raising=False)
     authorizer._authorizer.cache_clear()
     try:

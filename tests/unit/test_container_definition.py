@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import differences, fields
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.containers import normalise_container
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.artifacts import artifact_warnings
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.artifacts import PRESIGNED_ONLY, artifact_warnings
 
 GIVEN = {
     "name": "mlflow",
@@ -104,6 +104,9 @@ PROXIED, DIRECT = "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"
         ({DIRECT: "s3://b"}, {DIRECT: "s3://c"}, "keep their artifacts below s3://b, which the server can no longer read"),
         ({DIRECT: "s3://b"}, {PROXIED: "s3://c"}, "keep their artifacts below s3://b, which the server can no longer read"),
         ({}, {PROXIED: "s3://b"}, ""),
+        ({PROXIED: "s3://b"}, {PROXIED: "s3://b", PRESIGNED_ONLY: "true"}, "clients older than MLflow 3.18"),
+        ({PROXIED: "s3://b", PRESIGNED_ONLY: "true"}, {PROXIED: "s3://b", PRESIGNED_ONLY: "true"}, ""),
+        ({PROXIED: "s3://b", PRESIGNED_ONLY: "true"}, {PROXIED: "s3://b"}, ""),
     ],
 )
 def test_artifacts_that_a_change_leaves_behind_are_warned_of(before: dict[str, str], after: dict[str, str], warning: str) -> None:

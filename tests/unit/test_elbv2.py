@@ -40,6 +40,14 @@ def cognito(**config):
     return {"Type": "authenticate-cognito", "AuthenticateCognitoConfig": {**POOL, **config}}
 
 
+def token(**config):
+    return {"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "e", **config}}
+
+
+def claim(name, *values):
+    return {"Name": name, "Format": "string-array", "Values": list(values)}
+
+
 def oidc(**config):
     return {"Type": "authenticate-oidc", "AuthenticateOidcConfig": {**OIDC, **config}}
 
@@ -66,6 +74,8 @@ def oidc(**config):
             [{"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "e"}}, FORWARD],
             [{"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "e"}, "Order": 1}, {**FORWARD, "Order": 2}],
         ),
+        ([token(), FORWARD], [token(AdditionalClaims=[]), FORWARD]),
+        ([token(AdditionalClaims=[claim("b", "2", "1"), claim("a", "1")])], [token(AdditionalClaims=[claim("a", "1"), claim("b", "1", "2")])]),
     ],
 )
 def test_same_actions(wanted, answered):
@@ -89,6 +99,10 @@ def test_same_actions(wanted, answered):
         ([cognito()], [cognito(UserPoolClientId="theirs")]),
         ([cognito()], [cognito(AuthenticationRequestExtraParams={"prompt": "login"})]),
         ([oidc()], [oidc(Scope="openid email")]),
+        ([token(), FORWARD], [FORWARD]),
+        ([token()], [token(Issuer="j")]),
+        ([token(AdditionalClaims=[claim("a", "1")])], [token()]),
+        ([token(AdditionalClaims=[claim("a", "1")])], [token(AdditionalClaims=[claim("a", "1", "2")])]),
     ],
 )
 def test_different_actions(one, other):

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import typing as t
 from importlib import import_module
 from pathlib import Path
@@ -56,3 +59,13 @@ def test_what_is_given_is_left_as_it_is() -> None:
     action = {"name": "night"}
     filters("prefix_names")["prefix_names"]([action], "x-")
     assert action == {"name": "night"}
+
+
+def test_a_program_of_several_files_runs_from_its_command(tmp_path: Path) -> None:
+    files = {"main.py": "import sys, part\nprint(part.TEXT, sys.argv[1:])\n", "part.py": 'TEXT = "Jörg {0}"\n'}
+    command = filters("python_command")["python_command"](files, main="main.py")
+    assert command == filters("python_command")["python_command"](dict(reversed(files.items())), main="main.py")
+    run = subprocess.run([sys.executable, *command[1:], "a", "b c"], env={**os.environ, "TMPDIR": str(tmp_path)}, check=True, capture_output=True, text=True)
+    assert run.stdout == "Jörg {0} ['a', 'b c']\n"
+    (folder,) = tmp_path.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, check_token, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import RULES
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import MAY_BE_SECRET, Problem, unusable
 from support.bad_inputs import ARN, CORPUS, SPEC, Broken, broken_team
@@ -56,6 +56,13 @@ def test_a_good_team_file_has_no_problem() -> None:
 def test_callers_by_ipv6_with_ipv6() -> None:
     blocks = ["192.0.2.0/24", "2001:db8::/32"]
     assert problems(mlflow_load_balancer_ip_address_type="dualstack", mlflow_load_balancer_ingress_cidr_blocks=blocks) == []
+
+
+def test_signed_callers_beside_tokens_and_trusted_sidecars() -> None:
+    tokens = {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token", "mlflow_api_groups": ["ml"]}
+    assert problems(mlflow_api_authorizer="iam", **tokens) == []
+    sidecars = [{"name": "s", "image": "i"}]
+    assert problems(mlflow_api_authorizer="iam", mlflow_service_sidecar_container_definitions=sidecars, mlflow_api_iam_trust_sidecars=True) == []
 
 
 def test_every_rule_and_every_default_is_of_an_input() -> None:
@@ -140,6 +147,8 @@ def test_what_may_be_a_secret_is_not_shown(name: str, wrap: t.Callable[[str], t.
         ("mlflow_api_groups", '["ml-team", "a,b"]', ["ml-team", "a,b"]),
         ("mlflow_api_groups", "- ml-team\n- données\n", ["ml-team", "données"]),
         ("mlflow_api_groups", "[]", []),
+        ("mlflow_identity", False, "off"),
+        ("mlflow_identity", "off", "off"),
         ("mlflow_tags", '{\n\t"team": "x",\n\t"cost": 7\n}', {"team": "x", "cost": 7}),
         ("mlflow_tags", "team: x", {"team": "x"}),
         (
@@ -277,3 +286,21 @@ def test_bootstrap_cannot_do_without_dns() -> None:
 def test_the_playbook_policy_needs_an_account_and_a_region_and_nothing_of_a_stack(given: dict[str, t.Any], told: list[str]) -> None:
     others = {"mlflow_dns_assume_role_arn": "arn:aws:iam::210987654321:role/dns", "mlflow_policy_name_prefix": "mlflow-"}
     assert list(map(str, check_policy({**others, **given}, SPEC))) == told
+
+
+POOL_ARN = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbCdEfGhI"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, []),
+        ({"mlflow_vpc_id": "not of interest"}, []),
+        ({"mlflow_api_client_ids": []}, ["mlflow_api_client_ids"]),
+        ({"mlflow_aws_cognito_user_pool_arn": ""}, ["mlflow_aws_cognito_user_pool_arn"]),
+        ({"mlflow_aws_cognito_user_pool_arn": "eu-west-1_AbCdEfGhI"}, ["mlflow_aws_cognito_user_pool_arn"]),
+    ],
+)
+def test_the_inputs_of_a_token(given: dict[str, t.Any], told: list[str]) -> None:
+    enough = {"mlflow_unique_name": "team-x", "mlflow_aws_cognito_user_pool_arn": POOL_ARN, "mlflow_api_client_ids": ["1h57kf5cpq17m0eml12"]}
+    assert [problem.variable for problem in check_token({**enough, **given}, SPEC)] == told

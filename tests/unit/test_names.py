@@ -20,6 +20,7 @@ INPUTS = {
     "mlflow_database_engine": "aurora-mysql",
     "mlflow_load_balancer_is_internal": True,
 }
+TOKENS = {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"}
 
 
 def test_the_names_of_a_stack() -> None:
@@ -27,6 +28,7 @@ def test_the_names_of_a_stack() -> None:
         "unique_name": "mlflow-team-x",
         "host": "mlflow.ml.example.com",
         "api_host": "mlflow.api.ml.example.com",
+        "token_host": "",
         "path_prefix": "",
         "ports": {"service": 5000, "loopback": 5001, "api_listener": 8443, "database": 3306},
         "load_balancer_security_group": "mlflow-team-x-load-balancer",
@@ -57,6 +59,7 @@ def test_the_names_of_a_stack() -> None:
         "monitoring_role": "mlflow-team-x-rds-monitoring",
         "backend_store_secret": "mlflow-team-x-backend-store-uri",
         "server_keys_secret": "mlflow-team-x-server-keys",
+        "identity_key_secret": "mlflow-team-x-identity-key",
         "service_log_group": "/ecs/mlflow-team-x",
         "authorizer": "mlflow-team-x-authorizer",
         "lambda_authorizer": "mlflow-team-x-lambda",
@@ -92,6 +95,9 @@ def test_the_names_of_a_stack() -> None:
         ({"mlflow_service_tls": True}, "target_groups", ["mlflow-team-x-tls"]),
         ({"mlflow_unique_name": "x" * 28}, "tls_target_groups", {"x" * 28: "x" * 28 + "-tls", "x" * 28 + "-api": ""}),
         ({"mlflow_api_zone_name": ""}, "api_host", ""),
+        (TOKENS, "token_host", "mlflow-token.api.ml.example.com"),
+        ({**TOKENS, "mlflow_load_balancer_token_access": False}, "token_host", ""),
+        ({**TOKENS, "mlflow_api_zone_name": ""}, "token_host", ""),
         ({"mlflow_service_environment": {"MLFLOW_STATIC_PREFIX": "/mlflow"}}, "path_prefix", "/mlflow"),
     ],
 )
@@ -104,7 +110,7 @@ def test_every_name_holds_the_name_of_its_stack() -> None:
     every = {
         field: value
         for field, value in names_of(INPUTS)._asdict().items()
-        if field not in ("host", "api_host", "path_prefix", "ports", "unique_name", "mirror_tag", "cached_repository", "cached_registry")
+        if field not in ("host", "api_host", "token_host", "path_prefix", "ports", "unique_name", "mirror_tag", "cached_repository", "cached_registry")
     }
     for field, value in every.items():
         names = [value] if isinstance(value, str) else list(value.values() if isinstance(value, dict) else value)

@@ -41,7 +41,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     mlflow.chmod(0o755)
     port = free_port()
     environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "MLFLOW_PORT": str(free_port()), "TMPDIR": str(folder / "tmp")}
-    command = [sys.executable, "-c", SCRIPT.read_text(encoding="utf-8"), str(port), "2"]
+    command = [sys.executable, "-c", SCRIPT.read_text(encoding="utf-8"), str(port), "2", "mlflow", "server"]
     process = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60

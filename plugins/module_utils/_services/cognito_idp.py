@@ -120,7 +120,8 @@ class UserPool(Resource):
         domain = self.spec["domain"]
         if self.absent:  # Cognito keeps a pool that has a domain, which may be another than the one given now
             domain = self.actual["described"].get("Domain")
-        return clients + ([Domain(self.aws, domain, parent=self, absent=self.absent)] if domain else [])
+        invited = [] if self.absent else [User(self.aws, address, parent=self) for address in self.spec["invited"]]
+        return clients + invited + ([Domain(self.aws, domain, parent=self, absent=self.absent)] if domain else [])
 
 
 def _settable(client: t.Any, operation: str) -> t.Container[str]:
@@ -168,6 +169,7 @@ class Client(Resource):
             "id": client["ClientId"],
             "generate_secret": "ClientSecret" in client,
             "callback_urls": sorted(client.get("CallbackURLs", [])),
+            "logout_urls": sorted({*client.get("LogoutURLs", [])} & {*self.spec["logout_urls"]}),  # others' stay
             "allowed_oauth_flows": sorted(client.get("AllowedOAuthFlows", [])),
             "allowed_oauth_scopes": sorted(client.get("AllowedOAuthScopes", [])),
             "explicit_auth_flows": sorted(client.get("ExplicitAuthFlows", [])),
@@ -175,7 +177,7 @@ class Client(Resource):
         }
 
     def desired(self) -> State:
-        lists = ("callback_urls", "allowed_oauth_flows", "allowed_oauth_scopes", "explicit_auth_flows")
+        lists = ("callback_urls", "logout_urls", "allowed_oauth_flows", "allowed_oauth_scopes", "explicit_auth_flows")
         return {"generate_secret": self.spec["generate_secret"], **{k: sorted(self.spec[k]) for k in lists}}
 
     def unknown(self) -> State:
@@ -187,6 +189,7 @@ class Client(Resource):
             "UserPoolId": self.parent.actual["id"],
             "ClientName": self.name,
             "CallbackURLs": wanted["callback_urls"],
+            "LogoutURLs": wanted["logout_urls"],
             "AllowedOAuthFlows": flows,
             "AllowedOAuthScopes": wanted["allowed_oauth_scopes"],
             "AllowedOAuthFlowsUserPoolClient": bool(flows),
@@ -204,6 +207,7 @@ class Client(Resource):
         cognito = self.aws.client("cognito-idp")
         kept = {k: v for k, v in before["described"].items() if k in _settable(cognito, "UpdateUserPoolClient")}
         wanted = self._arguments({**before, **changes})
+        wanted["LogoutURLs"] = sorted({*kept.get("LogoutURLs", ()), *wanted["LogoutURLs"]})
         if "callback_urls" in changes and kept.get("DefaultRedirectURI") not in wanted["CallbackURLs"]:
             kept.pop("DefaultRedirectURI", None)  # has to be one of them
         for fixed in ("PreventUserExistenceErrors", "SupportedIdentityProviders"):
@@ -213,6 +217,32 @@ class Client(Resource):
 
     def delete(self, before: State) -> None:
         self.aws.client("cognito-idp").delete_user_pool_client(UserPoolId=self.parent.actual["id"], ClientId=before["id"])
+
+
+class User(Resource):
+    """An account that Cognito invites, by an e-mail with a temporary password. One that is there is left alone, and goes with its pool."""
+
+    kind = "cognito_user_pool_user"
+    parent: UserPool
+
+    def describe(self) -> State | None:
+        pool_id = self.parent.actual["id"]
+        if has_unknown(pool_id):
+            return None
+        answer = none_if_missing(self.aws.client("cognito-idp").admin_get_user, "UserNotFoundException", UserPoolId=pool_id, Username=self.name)
+        return {"id": answer["Username"]} if answer else None
+
+    def desired(self) -> State:
+        return {}
+
+    def unknown(self) -> State:
+        return {"id": self.name}
+
+    def create(self, desired: State) -> None:
+        attributes = [{"Name": "email", "Value": self.name}, {"Name": "email_verified", "Value": "true"}]
+        self.aws.client("cognito-idp").admin_create_user(
+            UserPoolId=self.parent.actual["id"], Username=self.name, UserAttributes=attributes, DesiredDeliveryMediums=["EMAIL"]
+        )
 
 
 class Domain(Resource):

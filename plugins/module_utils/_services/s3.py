@@ -35,6 +35,12 @@ FOR_EVER = float("inf")
 ACCESS_LOGS_TAG = "mlflow-access-logs"
 """The tag of a bucket that names the bucket for its access logs which the stack has chosen: logging that others have turned on is theirs."""
 
+CORS_TAG = "mlflow-cors-rule"
+"""The tag of a bucket that names the CORS rule which the stack has made."""
+
+CORS_RULE = "mlplatform.mlflow_aws"
+"""The ID of that rule: rules with another one, or with none, are of others."""
+
 
 def normal_lifecycle(rules: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Lifecycle rules in the order of their ID, for comparison: S3 takes several spellings and returns any order."""
@@ -81,6 +87,11 @@ def _dates_as_text(value: t.Any) -> t.Any:
     return [_dates_as_text(v) for v in value] if isinstance(value, list) else value
 
 
+def normal_cors_rule(rule: State) -> State:
+    """A CORS rule less its ID, for comparison: the order in its lists says nothing."""
+    return {name: sorted(value) if isinstance(value, list) else value for name, value in rule.items() if name != "ID"}
+
+
 def begun_bucket(stack: str) -> str:
     """The parameter of SSM that names the bucket which a run of the stack has begun to make, and not tagged yet."""
     return f"/mlplatform/mlflow_aws/{stack}/bucket"
@@ -102,11 +113,11 @@ class Bucket(Resource):
 
     kind = "s3_bucket"
     tags: dict[str, str]
-    settings = ("public_access_block", "object_ownership", "versioning", "encryption", "lifecycle_rules", "policy", "access_logs")
+    settings = ("public_access_block", "object_ownership", "versioning", "encryption", "lifecycle_rules", "policy", "access_logs", "cors_rule")
     """In the order in which a new bucket gets them: closed before a policy says who may come in."""
 
-    logs_are_ours = False
-    """Whether access is logged because the stack was once told so, and is no longer."""
+    superseded: State = {}
+    """Settings that the stack was once told to make, and is no longer, as they are without that."""
 
     def describe(self) -> State | None:
         managed = [name for name in self.settings if self.spec[name] is not None]
@@ -114,9 +125,14 @@ class Bucket(Resource):
         if head is None:
             return None
         state = {"arn": self.arn, "tags": tags, **dict(zip(managed, values, strict=True))}
+        self.superseded = {}
         if ACCESS_LOGS_TAG in tags and self.spec["access_logs"] is None:
             state["access_logs"] = self._get_access_logs()
-            self.logs_are_ours = state["access_logs"].get("bucket") == tags[ACCESS_LOGS_TAG]
+            if state["access_logs"].get("bucket") == tags[ACCESS_LOGS_TAG]:
+                self.superseded["access_logs"] = {}
+        if CORS_TAG in tags and self.spec["cors_rule"] is None:
+            state["cors_rule"] = self._get_cors_rule()
+            self.superseded["cors_rule"] = {}
         if not owner_tags(tags) and self._was_begun():
             state["tags"] = {**tags, STACK: self.tags[STACK]}  # it is ours, and has to get its tags
         return state
@@ -184,12 +200,25 @@ class Bucket(Resource):
         answer = (self._ask("get_bucket_logging", "NoSuchBucket") or {}).get("LoggingEnabled")
         return {"bucket": answer["TargetBucket"], "prefix": answer.get("TargetPrefix", "")} if answer else {}
 
+    def _get_cors_rule(self) -> State:
+        """The stack's own rule; empty where there is none."""
+        return next((normal_cors_rule(rule) for rule in self._cors_rules() if rule.get("ID") == CORS_RULE), {})
+
+    def _cors_rules(self) -> list[State]:
+        answer = self._ask("get_bucket_cors", "NoSuchCORSConfiguration")
+        return answer["CORSRules"] if answer else []
+
     def desired(self) -> State:
-        wanted = {name: self.spec[name] for name in self.settings}
+        wanted: State = {name: self.spec[name] for name in self.settings}
+        wanted.update(self.superseded)
+        marks = {}
         if wanted["access_logs"]:
-            wanted["tags"] = {ACCESS_LOGS_TAG: wanted["access_logs"]["bucket"]}
-        elif self.logs_are_ours:
-            wanted["access_logs"] = {}
+            marks[ACCESS_LOGS_TAG] = wanted["access_logs"]["bucket"]
+        if wanted["cors_rule"]:
+            marks[CORS_TAG] = CORS_RULE
+            wanted["cors_rule"] = normal_cors_rule(wanted["cors_rule"])
+        if marks:
+            wanted["tags"] = marks
         if wanted["policy"]:
             wanted["policy"] = normal_policy(wanted["policy"])
         if wanted["lifecycle_rules"]:
@@ -278,6 +307,15 @@ class Bucket(Resource):
         enabled = {"LoggingEnabled": {"TargetBucket": target["bucket"], "TargetPrefix": target["prefix"]}} if target else {}
         self._call("put_bucket_logging", BucketLoggingStatus=enabled)
 
+    def _put_cors_rule(self, rule: State) -> None:
+        """Puts all rules: S3 has no call that changes one. Ours is the first, as S3 takes the first that matches."""
+        others = [each for each in self._cors_rules() if each.get("ID") != CORS_RULE]
+        rules = [{"ID": CORS_RULE, **rule}, *others] if rule else others
+        if rules:
+            self._call("put_bucket_cors", CORSConfiguration={"CORSRules": rules})
+        else:
+            self._call("delete_bucket_cors")
+
     def retag(self, before: State, to_set: dict[str, str], to_unset: list[str]) -> None:
         kept = {key: value for key, value in before["tags"].items() if key not in to_unset}
         self._tag({**kept, **to_set})
@@ -312,6 +350,8 @@ class Bucket(Resource):
             warnings.append("its objects can be made public")
         if changes.get("access_logs") == {}:
             warnings.append("access to it is no longer logged")
+        if changes.get("cors_rule") == {}:
+            warnings.append("pages of the UI can no longer reach it: reload those that are open")
         sooner = shorter_lives(before.get("lifecycle_rules") or [], changes.get("lifecycle_rules") or [])
         if sooner:
             warnings.append(f"lifecycle_rules: {', '.join(sooner)}: objects or versions of them are deleted earlier, those that are there too")

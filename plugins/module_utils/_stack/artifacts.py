@@ -14,6 +14,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.stat
 
 PLACES = {"--artifacts-destination": "MLFLOW_ARTIFACTS_DESTINATION", "--default-artifact-root": "MLFLOW_DEFAULT_ARTIFACT_ROOT"}
 """The options of ``mlflow server`` that say where artifacts are, and the variables that do."""
+PRESIGNED_ONLY = "MLFLOW_ARTIFACTS_PRESIGNED_ONLY"
+"""The variable with which the server passes no artifact on: clients go to S3, by URLs that it signs."""
 
 
 def artifact_places(container: dict[str, t.Any]) -> dict[str, str]:
@@ -22,9 +24,7 @@ def artifact_places(container: dict[str, t.Any]) -> dict[str, str]:
     >>> artifact_places({"command": ["sh", "-c", "mlflow server --default-artifact-root=s3://$B/x"], "environment": {"B": "a"}})
     {'MLFLOW_DEFAULT_ARTIFACT_ROOT': 's3://a/x'}
     """
-    environment = container.get("environment") or {}
-    if isinstance(environment, list):
-        environment = {pair["name"]: pair.get("value", "") for pair in environment}
+    environment = _environment(container)
     places = {name: environment[name] for name in PLACES.values() if environment.get(name)}
     words = [word for text in (*(container.get("entryPoint") or ()), *(container.get("command") or ())) for word in _words(text)]
     for word, after in zip(words, [*words[1:], ""], strict=False):
@@ -32,6 +32,11 @@ def artifact_places(container: dict[str, t.Any]) -> dict[str, str]:
         if option in PLACES and (value if equals else after):
             places[PLACES[option]] = string.Template(value if equals else after).safe_substitute(environment)
     return {name: place.rstrip("/") for name, place in places.items()}
+
+
+def _environment(container: dict[str, t.Any]) -> dict[str, str]:
+    environment = container.get("environment") or {}
+    return {pair["name"]: pair.get("value", "") for pair in environment} if isinstance(environment, list) else environment
 
 
 def _words(text: str) -> list[str]:
@@ -47,7 +52,22 @@ def _words(text: str) -> list[str]:
 
 
 def artifact_warnings(before: State, after: State) -> list[str]:
-    """What becomes of artifacts where the containers ``after`` have MLflow keep them elsewhere than those ``before``."""
+    """What becomes of artifacts, and of clients, where the containers ``after`` have MLflow keep them elsewhere or pass them on otherwise
+    than those ``before``."""
+    return [*_left_behind(before, after), *_shut_out(before, after)]
+
+
+def _shut_out(before: State, after: State) -> list[str]:
+    was, is_now = (any(_environment(container).get(PRESIGNED_ONLY) == "true" for container in containers.values()) for containers in (before, after))
+    if was or not is_now:
+        return []
+    return [
+        "clients older than MLflow 3.18 can no longer log artifacts without settings of their own, and clients that do not reach S3 can neither log nor "
+        "read any (docs/artifacts.md)"
+    ]
+
+
+def _left_behind(before: State, after: State) -> list[str]:
     old, new = ({name: place for container in containers.values() for name, place in artifact_places(container).items()} for containers in (before, after))
     proxied, direct = "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"
     if old.get(proxied) not in (None, new.get(proxied)):

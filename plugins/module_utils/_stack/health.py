@@ -16,7 +16,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import owned_by_another, tag_dict
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import PREPARED_TAG, SCHEMA_TAG, UPGRADING, VERSION_TAG
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of, owner
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import Outcome, authorization, opener, probe, unreachable
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import Outcome, authorization, opener, probe, signature, unreachable
 
 
 def judge(good: bool, detail: str) -> Outcome:
@@ -133,8 +133,10 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
         except LookupError:
             return "failed", "not found"
 
+    signing = signature(os.environ, aws.region)
+    header, way = ("", opener(params["addresses"], signing)) if signing else (authorization(os.environ), health.opener)
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
-        program = pool.submit(probe, params["api_uri"] or f"https://{params['domain_name']}", authorization(os.environ), health.opener)
+        program = pool.submit(probe, params["api_uri"] or f"https://{params['domain_name']}", header, way)
         outcomes = list(pool.map(lambda item: attempt(item[1]), named))
     done = [(name, outcome) for (name, _check), outcome in zip(named, outcomes, strict=True)] + program.result()
     return [{"name": name, "status": status, "detail": detail} for name, (status, detail) in done]

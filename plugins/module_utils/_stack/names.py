@@ -45,6 +45,8 @@ class Names(t.NamedTuple):
     """The host name for people; empty where an input for it is missing, as the next."""
     api_host: str
     """The host name for programs."""
+    token_host: str
+    """The one for programs that come by the load balancer itself, with tokens; empty where none do."""
     path_prefix: str
     """The path below which MLflow serves at both; empty for none."""
     ports: dict[str, int | None]
@@ -90,6 +92,8 @@ class Names(t.NamedTuple):
     """Of Enhanced Monitoring of the database."""
     backend_store_secret: str
     server_keys_secret: str
+    identity_key_secret: str
+    """Of the key with which the Lambda authorizer signs for the servers who calls."""
     service_log_group: str
     authorizer: str
     """Of the function and its role."""
@@ -147,6 +151,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         unique_name=name,
         host=_host(inputs, "mlflow_zone_name"),
         api_host=_host(inputs, "mlflow_api_zone_name"),
+        token_host=_token_host(inputs),
         path_prefix=static_prefix(inputs),
         ports={
             "service": SERVICE_PORT,
@@ -182,6 +187,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         monitoring_role=f"{name}-rds-monitoring",
         backend_store_secret=f"{name}-backend-store-uri",
         server_keys_secret=f"{name}-server-keys",
+        identity_key_secret=f"{name}-identity-key",
         service_log_group=f"/ecs/{name}",
         authorizer=authorizer,
         lambda_authorizer=f"{name}-lambda",
@@ -203,6 +209,11 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
 def _host(inputs: Inputs, zone: str) -> str:
     record = inputs.get("mlflow_record_name")
     return host_name(record, inputs[zone]) if record and inputs.get(zone) else ""
+
+
+def _token_host(inputs: Inputs) -> str:
+    record = inputs.get("mlflow_load_balancer_token_record_name") if inputs.get("mlflow_load_balancer_token_access") else None
+    return host_name(record, inputs["mlflow_api_zone_name"]) if record and inputs.get("mlflow_api_zone_name") else ""
 
 
 def _mirror_tag(image: str, tag: str, architecture: str) -> str:

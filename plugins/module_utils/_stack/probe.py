@@ -17,13 +17,27 @@ import urllib.request
 import uuid
 from urllib.parse import quote, urlencode
 
+try:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.session import Session
+except ImportError:  # AnsibleAWSModule reports the missing library
+    pass
+
 EXPERIMENT = "mlplatform.mlflow_aws verify"
 """The experiment that is used, and deleted again. MLflow keeps what is deleted until ``mlflow gc``, so it is always the same."""
+
+ARTIFACTS = "/api/2.0/mlflow-artifacts"
+SIGNED = "S3 by a signed URL"
+"""What a refusal calls it: who has the URL may do what it is for."""
 
 TIMEOUT = 30
 """Seconds, as API Gateway gives the server. A database that was paused takes most of them."""
 
-NO_CREDENTIALS = "no credentials: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+NO_CREDENTIALS = (
+    "no credentials: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or, with mlflow_api_authorizer iam, "
+    "MLFLOW_TRACKING_AWS_SIGV4"
+)
 
 Outcome = tuple[str, str]
 """Status (``ok``, ``failed`` or ``skipped``) and detail of a check."""
@@ -39,10 +53,26 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(NoRedirect)
 
 
-def opener(addresses: t.Mapping[str, str]) -> urllib.request.OpenerDirector:
+class Signing(urllib.request.BaseHandler):
+    """Signs requests with the caller's AWS credentials, as MLflow's own client does with MLFLOW_TRACKING_AWS_SIGV4."""
+
+    handler_order = 900  # after what completes the request
+
+    def __init__(self, credentials: t.Any, region: str) -> None:
+        self._auth = SigV4Auth(credentials, "execute-api", region)
+
+    def https_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        signed = AWSRequest(request.get_method(), request.full_url, data=request.data)
+        self._auth.add_auth(signed)
+        for name, value in signed.headers.items():
+            request.add_unredirected_header(name, value)
+        return request
+
+
+def opener(addresses: t.Mapping[str, str], *handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
     """What opens addresses, those whose host is a key of ``addresses`` where its value is reached. The certificate has to be the host's."""
     if not addresses:
-        return OPENER
+        return urllib.request.build_opener(NoRedirect, *handlers) if handlers else OPENER
     tls = ssl.create_default_context()
 
     class Connection(http.client.HTTPSConnection):
@@ -57,7 +87,7 @@ def opener(addresses: t.Mapping[str, str]) -> urllib.request.OpenerDirector:
         def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
             return self.do_open(Connection, req, context=tls)
 
-    return urllib.request.build_opener(NoRedirect, Handler)
+    return urllib.request.build_opener(NoRedirect, Handler, *handlers)
 
 
 class Refused(Exception):
@@ -73,9 +103,38 @@ def authorization(environment: t.Mapping[str, str]) -> str | None:
     return f"Bearer {token}" if token else None
 
 
+def signature(environment: t.Mapping[str, str], region: str) -> Signing | None:
+    """What signs as MLflow's own client would, if it would, with the credentials that boto3 finds."""
+    asked = environment.get("MLFLOW_TRACKING_AWS_SIGV4", "").lower() in ("true", "1")
+    credentials = Session().get_credentials() if asked else None
+    return Signing(credentials, region) if credentials else None
+
+
 def unreachable(error: OSError) -> Outcome:
     """An address that cannot be reached from here says nothing about what is there: it may be private."""
     return "skipped", f"cannot be reached from here ({getattr(error, 'reason', error)})"
+
+
+def exchange(
+    way: urllib.request.OpenerDirector, method: str, url: str, headers: dict[str, str], body: bytes | None, name: str
+) -> tuple[bytes, t.Mapping[str, str]]:
+    """The body and the headers of an answer. ``name``: what a refusal calls the address."""
+    request = urllib.request.Request(url, data=body, headers=headers, method=method)
+    try:
+        with way.open(request, timeout=TIMEOUT) as answer:
+            return answer.read(), answer.headers
+    except urllib.error.HTTPError as error:
+        text = error.read().decode(errors="replace").strip()[:200]
+        raise Refused(f"HTTP {error.code} to {method} {name}{': ' + text if text else ''}") from None
+
+
+def use_signed(method: str, signed: dict[str, t.Any], body: bytes | None = None) -> tuple[bytes, t.Mapping[str, str]]:
+    """Do in S3 what the server has signed an URL for."""
+    try:
+        headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
+        return exchange(OPENER, method, signed["url"], headers | signed.get("headers", {}), body, SIGNED)
+    except OSError as error:
+        raise OSError(f"{SIGNED}: {getattr(error, 'reason', error)}") from None
 
 
 class Server:
@@ -85,25 +144,22 @@ class Server:
         self.uri, self._header, self._way = uri.rstrip("/"), header, way
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/octet-stream") -> bytes:
-        headers = {"Authorization": self._header} | ({"Content-Type": kind} if body is not None else {})
-        request = urllib.request.Request(self.uri + path, data=body, headers=headers, method=method)
-        try:
-            with self._way.open(request, timeout=TIMEOUT) as answer:
-                return answer.read()
-        except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace").strip()[:200]
-            raise Refused(f"HTTP {error.code} to {method} {path.partition('?')[0]}{': ' + text if text else ''}") from None
+        headers = ({"Authorization": self._header} if self._header else {}) | ({"Content-Type": kind} if body is not None else {})
+        return exchange(self._way, method, self.uri + path, headers, body, path.partition("?")[0])[0]
+
+    def post(self, path: str, /, **fields: t.Any) -> dict[str, t.Any]:
+        return json.loads(self.ask("POST", path, json.dumps(fields).encode(), "application/json") or b"{}")
 
     def call(self, operation: str, **fields: t.Any) -> dict[str, t.Any]:
         """An operation of MLflow's REST API that changes something."""
-        return json.loads(self.ask("POST", f"/api/2.0/mlflow/{operation}", json.dumps(fields).encode(), "application/json") or b"{}")
+        return self.post(f"/api/2.0/mlflow/{operation}", **fields)
 
     def get(self, operation: str, **fields: str) -> dict[str, t.Any]:
         return json.loads(self.ask("GET", f"/api/2.0/mlflow/{operation}?{urlencode(fields)}"))
 
 
 def probe(uri: str, header: str | None, way: urllib.request.OpenerDirector = OPENER) -> list[tuple[str, Outcome]]:
-    """What became of each check, by its name."""
+    """What became of each check, by its name. The ``header`` is empty where the ``way`` signs."""
     names = ("API: /health", "API: /version", "API: a run", "API: an artifact")
     if header is None:
         return [(name, ("skipped", NO_CREDENTIALS)) for name in names]
@@ -170,12 +226,32 @@ class Run:
         scheme, _colon, path = self.artifacts.partition(":")
         if scheme != "mlflow-artifacts":
             return "skipped", f"programs write to {scheme} themselves"
-        content = uuid.uuid4().bytes
-        self.path = f"/api/2.0/mlflow-artifacts/artifacts/{quote(path.lstrip('/'))}/verify"
-        self.server.ask("PUT", self.path, content)
-        if self.server.ask("GET", self.path) != content:
+        content, folder = uuid.uuid4().bytes, quote(path.lstrip("/"))
+        self.path = f"{ARTIFACTS}/artifacts/{folder}/verify"
+        if json.loads(self.server.ask("GET", "/api/3.0/mlflow/server-info")).get("artifacts_presigned_only"):
+            self._upload_by_signed_url(folder, content)
+            found = self._download_by_signed_url(folder)
+        else:
+            self.server.ask("PUT", self.path, content)
+            found = self.server.ask("GET", self.path)
+        if found != content:
             return "failed", "what was read is not what was written"
         return "ok", "written and read back"
+
+    def _upload_by_signed_url(self, folder: str, content: bytes) -> None:
+        begun = self.server.post(f"{ARTIFACTS}/mpu/create/{folder}", path="verify", num_parts=1)
+        (part,) = begun["credentials"]
+        try:
+            _body, headers = use_signed("PUT", part, content)
+            done = {"part_number": part["part_number"], "etag": headers["ETag"], "url": part["url"]}
+            self.server.post(f"{ARTIFACTS}/mpu/complete/{folder}", path="verify", upload_id=begun["upload_id"], parts=[done])
+        except (Refused, OSError):
+            self.server.post(f"{ARTIFACTS}/mpu/abort/{folder}", path="verify", upload_id=begun["upload_id"])
+            raise
+
+    def _download_by_signed_url(self, folder: str) -> bytes:
+        signed = json.loads(self.server.ask("GET", f"{ARTIFACTS}/presigned/{folder}/verify"))
+        return use_signed("GET", signed)[0]
 
     def remove(self) -> None:
         """Delete whatever was made."""

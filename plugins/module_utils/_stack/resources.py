@@ -39,7 +39,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns, signs_urls
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, Names, names_of, owner
 
 AUTHORIZER_POLICY = "authorizer"
@@ -91,8 +91,8 @@ class Resources:
         yield self._role(self.names.authorizer, AUTHORIZER_POLICY, absent=absent)
         yield Function(self.aws, self.names.authorizer, tags=self.common["tags"], absent=absent)
 
-    def _secrets(self) -> t.Iterator[Resource]:
-        for name in self.names.secrets:  # their values no module takes from another's response
+    def _secrets(self, names: t.Iterable[str]) -> t.Iterator[Resource]:
+        for name in names:  # their values no module takes from another's response
             yield Secret(self.aws, name, {"value": None}, **self.common)
 
     def _ecs(self) -> t.Iterator[Resource]:
@@ -132,7 +132,7 @@ class Deployment(Resources):
         super().__init__(aws, names_of(inputs, aws.account_id, aws.region))
         self.whole = whole
         self.inputs = inputs
-        self.jwt = inputs.get("mlflow_api_authorizer") == "jwt"
+        self.authorizer = inputs.get("mlflow_api_authorizer") or "lambda"
         self.manage_dns = manages_dns(inputs)
         self.web_acl_arn = inputs.get("mlflow_load_balancer_web_acl_arn")
 
@@ -144,9 +144,9 @@ class Deployment(Resources):
             lambda: self._load_balancers(self.names.load_balancers),
             lambda: self._target_groups(filter(None, self.names.target_groups)),  # preflight tells of one that has no name
             self._task_roles,
-            lambda: self._authorizer(absent=self.jwt),
+            lambda: self._authorizer(absent=self.authorizer != "lambda"),
             self.log_groups,
-            self._secrets,
+            self.secrets,
             self._ecs,
             self.mirror,
             self.api,
@@ -174,13 +174,19 @@ class Deployment(Resources):
             settings: State = dict.fromkeys(Bucket.settings, {} if self.whole else None)
             if not self.inputs.get("mlflow_artifact_bucket_access_logs_bucket"):
                 settings["access_logs"] = None
+            if not signs_urls(self.inputs):
+                settings["cors_rule"] = None
             yield Bucket(self.aws, self.names.bucket, {**settings, "expected_bucket_owner": self.aws.account_id}, **self.common)
 
     def log_groups(self) -> t.Iterator[Resource]:
         account = {"account_id": self.aws.account_id}
         for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
-        yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.jwt)
+        yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.authorizer != "lambda")
+
+    def secrets(self) -> t.Iterator[Resource]:
+        signs = self.authorizer == "lambda" and self.inputs.get("mlflow_identity") != "off"
+        yield from self._secrets([*self.names.secrets, *([self.names.identity_key_secret] if signs else [])])
 
     def mirror(self) -> t.Iterator[Resource]:
         if self.inputs.get("mlflow_service_image_mirror_secret_arn"):  # its rule and its image have no tags that would tell whose they are
@@ -189,16 +195,21 @@ class Deployment(Resources):
             yield from self._mirror()
 
     def api(self) -> t.Iterator[Resource]:
-        types = ("JWT", self.names.jwt_authorizer) if self.jwt else ("REQUEST", self.names.lambda_authorizer)
-        yield from self._api(self.names.api_host, {"type": types[0], "name": types[1], "function_name": self.names.authorizer}, manage_dns=self.manage_dns)
+        spec = {
+            "lambda": {"type": "REQUEST", "name": self.names.lambda_authorizer, "function_name": self.names.authorizer},
+            "jwt": {"type": "JWT", "name": self.names.jwt_authorizer},
+            "iam": {"type": "AWS_IAM"},
+        }[self.authorizer]
+        yield from self._api(self.names.api_host, spec, manage_dns=self.manage_dns)
 
     def records(self) -> t.Iterator[Record]:
         if not self.manage_dns:
             return
-        of = {"mlflow_load_balancer": (self.names.host, self.inputs["mlflow_zone_id"]), "mlflow_api": (self.names.api_host, self.inputs["mlflow_api_zone_id"])}
-        for prefix, where in of.items():
+        names, zone, api_zone = self.names, self.inputs["mlflow_zone_id"], self.inputs["mlflow_api_zone_id"]
+        of = {"mlflow_load_balancer": {names.host: zone, names.token_host: api_zone}, "mlflow_api": {names.api_host: api_zone}}
+        for prefix, hosts in of.items():
             kinds = ("A",) if self.inputs.get(f"{prefix}_ip_address_type", "ipv4") == "ipv4" else ("A", "AAAA")
-            yield from (self._record(*where, kind) for kind in kinds)
+            yield from (self._record(host, zone_id, kind) for host, zone_id in hosts.items() for kind in kinds if host)
 
 
 class Removal(Resources):
@@ -227,13 +238,18 @@ class Removal(Resources):
             lambda: self._target_groups([*balancers, *filter(None, names.tls_target_groups.values())]),
             self._task_roles,
             lambda: self._authorizer(absent=True),
-            self._secrets,
+            lambda: self._secrets([*names.secrets, names.identity_key_secret]),
             self._ecs,
             self._mirror,
             lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),
             lambda: self._api(where["api_host"], {}),
-            lambda: (self._record(where[f"{of}host"], where[f"{of}zone_id"]) for of in ("", "api_") if where[f"{of}zone_id"]),
+            self.records,
         )
+
+    def records(self) -> t.Iterator[Record]:
+        where = self.where
+        of = {where["host"]: where["zone_id"], where["api_host"]: where["api_zone_id"], where["token_host"]: where["api_zone_id"]}
+        yield from (self._record(host, zone_id) for host, zone_id in of.items() if host and zone_id)
 
     def account(self) -> t.Iterator[Resource]:
         """No resource; but many modules ask whose account it is."""

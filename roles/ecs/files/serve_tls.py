@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start MLflow's server for this machine alone, and take TLS for it on the port of the task: python -c <this file> <port> <processes>.
+"""Start MLflow's server for this machine alone, and take TLS for it on the port of the task: python -c <this file> <port> <processes> <command>.
 
 It uses what the image has: Python, and cryptography, which MLflow needs. MLflow itself speaks plain HTTP to 127.0.0.1, as the jobs that it
 starts expect it, whichever its web server is. The certificate is made anew for each task and is signed by nobody: the load balancer encrypts,
@@ -114,7 +114,7 @@ async def serve(listener: socket.socket, tls: ssl.SSLContext, upstream: int) -> 
         task.add_done_callback(under_way.discard)
 
 
-def main(port: int, processes: int) -> None:
+def main(port: int, processes: int, command: list[str]) -> None:
     """Become MLflow's server; the processes beside it end with the container."""
     listener = socket.create_server(("0.0.0.0", port), backlog=1024, reuse_port=False)
     listener.setblocking(False)
@@ -123,8 +123,8 @@ def main(port: int, processes: int) -> None:
         if os.fork() == 0:
             asyncio.run(serve(listener, tls, int(os.environ["MLFLOW_PORT"])))
     listener.close()
-    os.execvp("mlflow", ["mlflow", "server"])
+    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -378,11 +378,11 @@ def route_key_is_unique(original: Any, self: Any, *args: Any, **kwargs: Any) -> 
 
 @gap(models.Route, "update")
 def update_route(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-    """UpdateRoute with authorization type NONE detaches the authorizer; an empty list of scopes removes them."""
+    """UpdateRoute with authorization type NONE or AWS_IAM detaches the authorizer; an empty list of scopes removes them."""
     original(self, *args, **kwargs)
     if kwargs.get("authorization_scopes") == []:
         self.authorization_scopes = []
-    if self.authorization_type == "NONE":
+    if self.authorization_type in ("NONE", "AWS_IAM"):
         self.authorizer_id, self.authorization_scopes = None, []
 
 

@@ -97,6 +97,10 @@ AUTHENTICATE_DEFAULTS = {
 }
 REDIRECT_DEFAULTS = {"Host": "#{host}", "Path": "/#{path}", "Port": "#{port}", "Protocol": "#{protocol}", "Query": "#{query}"}
 CONDITION_CONFIGS = {"host-header": "HostHeaderConfig", "path-pattern": "PathPatternConfig"}
+ASK_WHO_CALLS = ("authenticate-cognito", "authenticate-oidc", "jwt-validation")
+CLAIM_FORMATS = ("single-string", "string-array", "space-separated-values")
+CHECKED_CLAIMS = ("exp", "iss", "nbf", "iat")
+"""Those of a token that a load balancer checks by itself."""
 
 
 @gap(models.FakeLoadBalancer, "__init__")
@@ -271,7 +275,46 @@ def validate_actions(original: Any, self: Any, actions: list[Any]) -> None:
     final = [action.type in ("forward", "redirect", "fixed-response") for action in actions]
     if actions and (sum(final) != 1 or not final[_last_action(actions)]):
         raise exceptions.ELBClientError("InvalidLoadBalancerAction", "The last action must be a forward, redirect or fixed-response action")
+    original(self, [action for action in actions if action.type != "jwt-validation"])  # which moto does not know
+
+
+@gap(models.ELBv2Backend, "_validate_actions")
+def validate_tokens(original: Any, self: Any, actions: list[Any]) -> None:
+    """A jwt-validation action has an HTTPS endpoint of keys, an issuer and at most 10 further claims with 1 to 10 values; a rule asks once who calls."""
+    # API_JwtValidationActionConfig and API_JwtValidationActionAdditionalClaim; for one of these actions in a rule, API_Action
+    if sum(action.type in ASK_WHO_CALLS for action in actions) > 1:
+        raise exceptions.ELBClientError("InvalidLoadBalancerAction", "A rule can have one authentication action")
+    for action in actions:
+        if action.type == "jwt-validation" and (reason := _wrong_with_tokens(action.data.get("JwtValidationConfig") or {})):
+            raise exceptions.ELBClientError("ValidationError", reason)
     original(self, actions)
+
+
+def _wrong_with_tokens(config: dict[str, Any]) -> str | None:
+    endpoint, issuer, claims = config.get("JwksEndpoint", ""), config.get("Issuer", ""), config.get("AdditionalClaims") or []
+    if not endpoint.startswith("https://") or len(endpoint) > 256:
+        return "JwksEndpoint must be an HTTPS URL of at most 256 characters"
+    if not 0 < len(issuer) <= 256:
+        return "Issuer must have 1 to 256 characters"
+    if len(claims) > 10:
+        return "A JWT validation action can have 10 additional claims"
+    for claim in claims:
+        values = claim.get("Values") or []
+        if claim["Name"] in CHECKED_CLAIMS:
+            return f"The claim '{claim['Name']}' is validated by default"
+        if claim["Format"] not in CLAIM_FORMATS:
+            return f"'{claim['Format']}' is not a valid format of a claim"
+        if not 0 < len(values) <= 10 or any(len(value) > 256 for value in values):
+            return f"The claim '{claim['Name']}' must have 1 to 10 values of at most 256 characters"
+        if claim["Format"] == "space-separated-values" and any(" " in value for value in values):
+            return f"The values of the claim '{claim['Name']}' cannot include spaces"
+    return None
+
+
+def _check_protocol(protocol: str, actions: list[dict[str, Any]]) -> None:
+    for action in actions or []:
+        if action["Type"] in ASK_WHO_CALLS and protocol != "HTTPS":
+            raise exceptions.ELBClientError("InvalidLoadBalancerAction", f"Actions of type '{action['Type']}' are supported only on HTTPS listeners")
 
 
 def _last_action(actions: list[Any]) -> int:
@@ -280,7 +323,8 @@ def _last_action(actions: list[Any]) -> int:
 
 @gap(models.ELBv2Backend, "create_rule")
 def create_rule(original: Any, self: Any, listener_arn: str, conditions: Any, priority: int, actions: Any, **kwargs: Any) -> Any:
-    """CreateRule refuses a target group that another load balancer uses: TargetGroupAssociationLimit."""
+    """CreateRule refuses a target group that another load balancer uses (TargetGroupAssociationLimit), and to ask who calls over plain HTTP."""
+    _check_protocol(self.describe_listeners(None, [listener_arn])[0].protocol, actions)
     forwards = [action for action in actions if action["Type"] == "forward"]
     wanted = {arn for action in forwards for arn in self._get_target_group_arns_from(action_data=action)}
     for balancer in self.load_balancers.values():
@@ -301,7 +345,9 @@ def rule_conditions(original: Any, self: Any, listener_arn: str, arn: str, condi
 
 @gap(models.ELBv2Backend, "modify_rule")
 def modify_rule(original: Any, self: Any, rule_arn: str, conditions: Any, actions: Any) -> Any:
-    """ModifyRule echoes conditions in both forms, and refuses the default rule."""
+    """ModifyRule echoes conditions in both forms, refuses the default rule, and to ask who calls over plain HTTP."""
+    (before,) = self.describe_rules(None, [rule_arn])
+    _check_protocol(self.describe_listeners(None, [before.listener_arn])[0].protocol, actions)
     rule = original(self, rule_arn, conditions, actions)
     rule.conditions = _both_forms(rule.conditions)
     return rule
@@ -416,6 +462,31 @@ def modify_listener(original: Any, self: Any, arn: str, *args: Any, **kwargs: An
     else:
         listener.certificate, listener.certificates, listener.ssl_policy = None, [], None
     return listener
+
+
+@gap(models.ELBv2Backend, "add_listener_certificates")
+def add_listener_certificates(original: Any, self: Any, arn: str, certificates: list[dict[str, Any]]) -> Any:
+    """AddListenerCertificates refuses a plain listener and what is no certificate, and takes one that is in the list already without a word."""
+    # API_AddListenerCertificates: "If the certificate in already in the certificate list, the call is successful but the certificate is not added again."
+    listener = self.describe_listeners(None, [arn])[0]
+    if listener.protocol not in ("HTTPS", "TLS"):
+        raise exceptions.ELBClientError("UnsupportedProtocol", "Certificates can be added to HTTPS and TLS listeners only")
+    wanted = [each["CertificateArn"] for each in certificates]
+    for certificate in wanted:
+        if not self._certificate_exists(certificate):
+            raise exceptions.ELBClientError("CertificateNotFound", f"Certificate '{certificate}' not found")
+    return original(self, arn, [{"CertificateArn": each} for each in wanted if each not in listener.certificates[1:]])
+
+
+@gap(models.ELBv2Backend, "remove_listener_certificates")
+def remove_listener_certificates(_original: Any, self: Any, arn: str, certificates: list[dict[str, Any]]) -> None:
+    """RemoveListenerCertificates refuses the default certificate of a listener: OperationNotPermitted."""
+    # API_RemoveListenerCertificates: "You can't remove the default certificate for a listener."
+    listener = self.describe_listeners(None, [arn])[0]
+    unwanted = [each["CertificateArn"] for each in certificates]
+    if listener.certificates[0] in unwanted and listener.certificates[0] not in listener.certificates[1:]:
+        raise exceptions.ELBClientError("OperationNotPermitted", "The default certificate of a listener cannot be removed")
+    listener.certificates = [listener.certificates[0], *(each for each in listener.certificates[1:] if each not in unwanted)]
 
 
 @gap()

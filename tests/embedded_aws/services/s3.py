@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 import xmltodict
 from moto.s3 import models, responses
-from moto.s3.exceptions import S3ClientError
+from moto.s3.exceptions import AccessForbidden, S3ClientError
 
 from embedded_aws.gaps import gap
 
@@ -65,6 +66,39 @@ def head_bucket(original: Any, self: Any) -> Any:
     if signed and signed[1] != headers["x-amz-bucket-region"]:
         return 301, where, ""
     return status, headers, body
+
+
+@gap(responses.S3Response, "_set_cors_headers_options")
+def answer_preflight(_original: Any, self: Any, headers: Any, bucket: Any) -> None:
+    """A browser's preflight request is answered by the first CORS rule that allows origin, method and headers, and refused where none does."""
+    asked = [name.strip() for name in headers.get("Access-Control-Request-Headers", "").split(",") if name.strip()]
+    allowed = _cors_headers(bucket, headers.get("Origin", ""), headers.get("Access-Control-Request-Method", ""), asked)
+    if not allowed:
+        raise AccessForbidden("CORSResponse: This CORS request is not allowed.")
+    self.response_headers.update(allowed)
+
+
+@gap(responses.S3Response, "_get_cors_headers_other")
+def cors_headers(_original: Any, self: Any) -> dict[str, str]:
+    """An answer has the headers of the first CORS rule that allows its request, and none without an Origin."""
+    origin = self.headers.get("Origin")
+    return _cors_headers(self.backend.get_bucket(self.bucket_name), origin, self.method) if origin else {}
+
+
+def _cors_headers(bucket: Any, origin: str, method: str, asked: list[str] | None = None) -> dict[str, str]:
+    for rule in bucket.cors:
+        by_origin = any(fnmatchcase(origin, pattern) for pattern in rule.allowed_origins)
+        by_headers = all(any(fnmatchcase(name.lower(), pattern.lower()) for pattern in rule.allowed_headers or []) for name in asked or [])
+        if by_origin and by_headers and method in rule.allowed_methods:
+            found = {
+                "Access-Control-Allow-Origin": origin,
+                "Access-Control-Allow-Methods": ", ".join(rule.allowed_methods),
+                "Access-Control-Allow-Headers": ", ".join(asked or []),
+                "Access-Control-Expose-Headers": ", ".join(rule.exposed_headers or []),
+                "Access-Control-Max-Age": rule.max_age_seconds or "",
+            }
+            return {name: value for name, value in found.items() if value}
+    return {}
 
 
 @gap(models.FakeBucket, "get_permission")

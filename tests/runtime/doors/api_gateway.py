@@ -17,6 +17,7 @@ import uuid
 from embedded_aws.client import EmbeddedAWS
 from runtime.doors.authorizers import FORBIDDEN, Authorizers, Verdict
 from runtime.doors.load_balancer import LoadBalancer
+from runtime.doors.signatures import Signer
 from runtime.doors.request import Answer, Forward, NoRoute, Outcome, Request, Source
 
 LARGEST = 10 * 1024 * 1024  # of a request or an answer, in bytes
@@ -29,7 +30,7 @@ Document = dict[str, t.Any]
 class ApiGateway:
     """The APIs and custom domain names of the region."""
 
-    def __init__(self, aws: EmbeddedAWS, balancers: list[LoadBalancer]) -> None:
+    def __init__(self, aws: EmbeddedAWS, balancers: list[LoadBalancer], signers: t.Sequence[Signer]) -> None:
         gateway = aws.client("apigatewayv2")
         self._aws, self._balancers = aws, balancers
         self.apis = {api["ApiId"]: api for api in gateway.get_apis()["Items"]}
@@ -37,7 +38,7 @@ class ApiGateway:
             domain["DomainName"]: gateway.get_api_mappings(DomainName=domain["DomainName"])["Items"] for domain in gateway.get_domain_names()["Items"]
         }
         self.names = {api["ApiEndpoint"].removeprefix("https://"): api_id for api_id, api in self.apis.items()}
-        self._authorizers = {api_id: Authorizers(aws, api_id) for api_id in self.apis}
+        self._authorizers = {api_id: Authorizers(aws, api_id, signers) for api_id in self.apis}
         self._parts = {
             api_id: {
                 "routes": gateway.get_routes(ApiId=api_id)["Items"],
@@ -68,7 +69,7 @@ class ApiGateway:
         if route is None:
             return NOT_FOUND
         verdict = self._authorizers[api_id].check(route, request)
-        outcome = verdict.refused or self.integrate(parts["integrations"][route["Target"].removeprefix("integrations/")], request)
+        outcome = verdict.refused or self.integrate(parts["integrations"][route["Target"].removeprefix("integrations/")], request, verdict)
         for stage in parts["stages"].values():
             self._log(stage.get("AccessLogSettings", {}), route, request, verdict, outcome)
         return outcome
@@ -83,6 +84,7 @@ class ApiGateway:
             "identity.sourceIp": request.source.address,
             **({"status": outcome.status} if isinstance(outcome, Answer) else {}),
             **{f"authorizer.{name}": value for name, value in verdict.context.items()},
+            **{f"identity.{name}": value for name, value in verdict.identity.items()},
         }
         if settings:
             line = re.sub(r"\$context\.([\w.:]*\w)", lambda variable: str(variables.get(variable[1], "-")), settings["Format"])
@@ -98,7 +100,7 @@ class ApiGateway:
             return NOT_FOUND
         return mapping["ApiId"]
 
-    def integrate(self, integration: Document, request: Request) -> Outcome:
+    def integrate(self, integration: Document, request: Request, verdict: Verdict) -> Outcome:
         """Send it through the VPC link to the listener that the integration names."""
         assert (integration["IntegrationType"], integration["ConnectionType"]) == ("HTTP_PROXY", "VPC_LINK")
         link = self._aws.client("apigatewayv2").get_vpc_link(VpcLinkId=integration["ConnectionId"])
@@ -116,7 +118,10 @@ class ApiGateway:
         headers = {**request.headers, "host": balancer.dns_name}
         for parameter, value in integration.get("RequestParameters", {}).items():
             action, _colon, name = parameter.partition(":header.")
-            assert action == "overwrite" and not value.startswith("$"), parameter
+            assert action == "overwrite", parameter
+            if value.startswith("$"):
+                source, variable = value.removeprefix("$context.").split(".")
+                value = str({"authorizer": verdict.context, "identity": verdict.identity}[source].get(variable, ""))
             headers[name.lower()] = value
         forwarded = Request(
             source=Source(self._address_in(link["SubnetIds"][0]), frozenset(link["SecurityGroupIds"])),

@@ -9,12 +9,11 @@ import json
 import re
 import time
 import typing as t
-import urllib.request
 
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
-from joserfc import jwk, jwt
-from joserfc.errors import JoseError
 from runtime.doors.request import Answer, Request
+from runtime.doors.signatures import Signer, may_invoke, signed_by
+from runtime.doors.tokens import claims_of
 
 Document = dict[str, t.Any]
 UNAUTHORIZED = Answer(401, {"content-type": "application/json"}, b'{"message":"Unauthorized"}')
@@ -23,17 +22,18 @@ INTERNAL_ERROR = Answer(500, {"content-type": "application/json"}, b'{"message":
 
 
 class Verdict(t.NamedTuple):
-    """Of an authorizer: the answer to a request that is refused, or None, and what C($context.authorizer) has of it in the access log."""
+    """The answer to a request that is refused, or None, and what C($context.authorizer) and C($context.identity) have of it."""
 
     refused: Answer | None
     context: dict[str, t.Any] = {}
+    identity: dict[str, str] = {}
 
 
 class Authorizers:
     """The authorizers of an API."""
 
-    def __init__(self, aws: EmbeddedAWS, api_id: str) -> None:
-        self._aws, self._api_id = aws, api_id
+    def __init__(self, aws: EmbeddedAWS, api_id: str, signers: t.Sequence[Signer]) -> None:
+        self._aws, self._api_id, self._signers = aws, api_id, signers
         found = aws.client("apigatewayv2").get_authorizers(ApiId=api_id)["Items"]
         self._by_id = {authorizer["AuthorizerId"]: authorizer for authorizer in found}
         self._remembered: dict[tuple[str, ...], tuple[float, Verdict]] = {}
@@ -41,6 +41,8 @@ class Authorizers:
     def check(self, route: Document, request: Request) -> Verdict:
         if route["AuthorizationType"] == "NONE":
             return Verdict(None)
+        if route["AuthorizationType"] == "AWS_IAM":
+            return self._check_signature(request)
         authorizer = self._by_id[route["AuthorizerId"]]
         sources = [self._value(source, request) for source in authorizer["IdentitySource"]]
         if not all(sources):
@@ -100,26 +102,21 @@ class Authorizers:
             for statement in policy["Statement"]
         )
 
+    def _check_signature(self, request: Request) -> Verdict:
+        who = signed_by(self._signers, request)
+        if who is None or not may_invoke(self._aws, who, self._api_id, request):
+            return Verdict(FORBIDDEN)
+        return Verdict(None, identity={"userArn": who.arn, "accountId": ACCOUNT})
+
     def _check_token(self, authorizer: Document, route: Document, value: str) -> Verdict:
         config = authorizer["JwtConfiguration"]
-        pool_id = config["Issuer"].rpartition("/")[2]
-        with urllib.request.urlopen(f"{self._aws.endpoint}/{pool_id}/.well-known/jwks.json", timeout=10) as answer:
-            keys = jwk.KeySet.import_key_set(json.load(answer))
         token = re.sub(r"^bearer ", "", value, flags=re.IGNORECASE)
-        try:
-            claims = jwt.decode(token, keys, algorithms=["RS256", "RS384", "RS512"]).claims
-        except (JoseError, ValueError):
+        claims = claims_of(self._aws, token, config["Issuer"], ["RS256", "RS384", "RS512"])
+        if claims is None:
             return Verdict(UNAUTHORIZED)
-        now = time.time()
         audience = claims.get("aud", claims.get("client_id"))  # the latter only where there is no audience
         audiences = audience if isinstance(audience, list) else [audience]
-        valid = (
-            claims.get("iss") == config["Issuer"]
-            and not set(config["Audience"]).isdisjoint(audiences)
-            and claims["exp"] > now
-            and all(claims[name] <= now for name in ("nbf", "iat") if name in claims)
-        )
-        if not valid:
+        if set(config["Audience"]).isdisjoint(audiences):
             return Verdict(UNAUTHORIZED)
         scopes = set(route.get("AuthorizationScopes") or [])
         lacking = scopes and scopes.isdisjoint(str(claims.get("scope", "")).split())

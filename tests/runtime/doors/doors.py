@@ -5,23 +5,26 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from embedded_aws.client import EmbeddedAWS
 from runtime.doors.api_gateway import ApiGateway
 from runtime.doors.load_balancer import LoadBalancer
 from runtime.doors.network import SecurityGroups
 from runtime.doors.request import Answer, NoRoute, Outcome, Request
+from runtime.doors.signatures import Signer
 from support.account import pages
 
 
 class Doors:
     """The configuration of the account as it was when this was made; targets and their health as they are."""
 
-    def __init__(self, aws: EmbeddedAWS) -> None:
+    def __init__(self, aws: EmbeddedAWS, signers: t.Sequence[Signer] = ()) -> None:
         self._aws = aws
         self._groups = SecurityGroups(aws)
         documents = pages(aws.client("elbv2"), "describe_load_balancers", "LoadBalancers")
         self.balancers = {d["DNSName"]: LoadBalancer(aws, d, self._groups) for d in documents}
-        self.gateway = ApiGateway(aws, list(self.balancers.values()))
+        self.gateway = ApiGateway(aws, list(self.balancers.values()), signers)
         self._records = self._aliases()
 
     def _aliases(self) -> dict[str, str]:

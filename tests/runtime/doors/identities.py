@@ -24,7 +24,7 @@ def authorizations(stack: Stack) -> dict[str, str | None]:
     """Authorization headers by what they are."""
     aws = stack.aws
     pool = stack.inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
-    (programs,) = stack.inputs["mlflow_api_client_ids"]
+    (programs,) = stack.inputs.get("mlflow_api_client_ids") or [stack.inputs["mlflow_aws_cognito_user_pool_client_id"]]
     good = _tokens(aws, pool, programs)
     stranger = _tokens(aws, pool, _app_client(aws, pool))
     other_pool = aws.client("cognito-idp").create_user_pool(PoolName="strangers")["UserPool"]["Id"]

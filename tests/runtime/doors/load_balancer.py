@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 from embedded_aws.client import REGION, EmbeddedAWS
 from runtime.doors.network import SecurityGroups
 from runtime.doors.request import Answer, Forward, NoRoute, Outcome, Request, Source
+from runtime.doors.sign_in import Signer, access_token, subject
+from runtime.doors.tokens import claims_of
 from support.account import pages, tags
 
 SESSION_COOKIE = "AWSELBAuthSessionCookie-0"
@@ -31,7 +33,8 @@ class LoadBalancer:
         self.attributes = tags(elb.describe_load_balancer_attributes(LoadBalancerArn=self.arn)["Attributes"])
         self.listeners = {listener["Port"]: listener for listener in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=self.arn)}
         self._rules = {port: pages(elb, "describe_rules", "Rules", ListenerArn=listener["ListenerArn"]) for port, listener in self.listeners.items()}
-        self._sessions: dict[str, str] = {}
+        self._sessions: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self.signer = Signer(aws)
 
     # The node's own address matters to groups with CIDR blocks only, and those name no load balancer.
     address = "10.255.255.1"
@@ -40,17 +43,18 @@ class LoadBalancer:
         return next(port for port, each in self.listeners.items() if each["ListenerArn"] == listener_arn)
 
     def certificate_covers(self, port: int, name: str) -> bool:
-        """Whether a client that checks the listener's certificate finds C(name) in it."""
-        arns = [certificate["CertificateArn"] for certificate in self.listeners[port]["Certificates"]]
+        """Whether a client that asks for C(name) gets a certificate for it."""
+        arn = self.listeners[port]["ListenerArn"]
+        arns = [each["CertificateArn"] for each in pages(self._aws.client("elbv2"), "describe_listener_certificates", "Certificates", ListenerArn=arn)]
         acm = self._aws.client("acm")
         certificates = [acm.describe_certificate(CertificateArn=arn)["Certificate"] for arn in arns]
         names = {each for certificate in certificates for each in certificate["SubjectAlternativeNames"]}
         return name in names or f"*.{name.partition('.')[2]}" in names
 
-    def sign_in(self, user: str) -> str:
-        """The cookie that a browser has after C(user) has signed in."""
+    def sign_in(self, user: str, *groups: str) -> str:
+        """The cookie that a browser has after C(user), who is in these groups, has signed in."""
         session = secrets.token_urlsafe()
-        self._sessions[session] = user
+        self._sessions[session] = (user, groups)
         return f"{SESSION_COOKIE}={session}"
 
     def decide(self, request: Request, port: int) -> Outcome:
@@ -97,17 +101,30 @@ class LoadBalancer:
 
     def _authenticate_cognito(self, action: Document, request: Request, _port: int) -> Outcome | Request:
         config = action["AuthenticateCognitoConfig"]
-        host = f"{config['UserPoolDomain']}.auth.{REGION}.amazoncognito.com"
-        return self._authenticate(config, request, f"https://{host}/oauth2/authorize", config["UserPoolClientId"])
+        host, pool, client = f"{config['UserPoolDomain']}.auth.{REGION}.amazoncognito.com", config["UserPoolArn"].rpartition("/")[2], config["UserPoolClientId"]
+        if signed_in := self._signed_in(request):
+            user, groups = signed_in  # the groups are in the access token alone
+            token, issuer = access_token(self._aws, pool, client, user, groups), f"https://cognito-idp.{REGION}.amazonaws.com/{pool}"
+            return self._with_user(request, {"sub": subject(token), "username": user}, client, issuer, token)
+        return self._authenticate(config, request, f"https://{host}/oauth2/authorize", client)
 
     def _authenticate_oidc(self, action: Document, request: Request, _port: int) -> Outcome | Request:
         config = action["AuthenticateOidcConfig"]
+        if signed_in := self._signed_in(request):
+            user, groups = signed_in
+            claims = {"sub": f"sub-{user}", "email": user, "groups": list(groups)}
+            return self._with_user(request, claims, config["ClientId"], config["Issuer"], "opaque")
         return self._authenticate(config, request, config["AuthorizationEndpoint"], config["ClientId"])
 
-    def _authenticate(self, config: Document, request: Request, endpoint: str, client_id: str) -> Outcome | Request:
+    def _signed_in(self, request: Request) -> tuple[str, tuple[str, ...]] | None:
         cookies = dict(each.strip().partition("=")[::2] for each in request.headers.get("cookie", "").split(";"))
-        if user := self._sessions.get(cookies.get(SESSION_COOKIE, "")):
-            return request.with_headers(x_amzn_oidc_identity=user)
+        return self._sessions.get(cookies.get(SESSION_COOKIE, ""))
+
+    def _with_user(self, request: Request, claims: Document, client_id: str, issuer: str, token: str) -> Request:
+        data = self.signer.token(self.arn, client_id, issuer, claims)
+        return request.with_headers(x_amzn_oidc_identity=claims["sub"], x_amzn_oidc_data=data, x_amzn_oidc_accesstoken=token)
+
+    def _authenticate(self, config: Document, request: Request, endpoint: str, client_id: str) -> Outcome | Request:
         unauthenticated = config["OnUnauthenticatedRequest"]
         if unauthenticated == "allow":
             return request
@@ -121,6 +138,14 @@ class LoadBalancer:
             "state": secrets.token_urlsafe(8),
         }
         return Answer(302, {"location": f"{endpoint}?{urlencode(query)}"}, label="sign-in")
+
+    def _jwt_validation(self, action: Document, request: Request, _port: int) -> Outcome | Request:
+        config = action["JwtValidationConfig"]
+        scheme, _space, token = request.headers.get("authorization", "").partition(" ")
+        claims = claims_of(self._aws, token, config["Issuer"], ["RS256"]) if scheme.lower() == "bearer" else None
+        if claims is None or not all(_holds(each, claims.get(each["Name"])) for each in config.get("AdditionalClaims", [])):
+            return Answer(401)
+        return request
 
     def _forward(self, action: Document, request: Request, port: int) -> Outcome:
         elb = self._aws.client("elbv2")
@@ -163,6 +188,16 @@ def _matches(condition: Document, request: Request) -> bool:
     if condition["Field"] == "path-pattern":  # of the path as it was sent: nothing is decoded, case counts
         return any(_wildcard(value, request.path) for value in condition["Values"])
     raise NotImplementedError(condition["Field"])
+
+
+def _holds(wanted: Document, value: t.Any) -> bool:
+    """Whether a claim has what it has to. Where several values were asked for, AWS does not document whether one is enough: nobody asks for several."""
+    (expected,) = wanted["Values"]
+    if wanted["Format"] == "single-string":
+        return value == expected
+    if wanted["Format"] == "string-array":
+        return isinstance(value, list) and expected in value
+    return isinstance(value, str) and expected in value.split(" ")
 
 
 def _wildcard(pattern: str, text: str) -> bool:

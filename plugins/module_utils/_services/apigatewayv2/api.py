@@ -117,8 +117,9 @@ class Api(ApiGatewayResource):
             ]
 
         integration = Integration(self, next(iter(integrations), None), self.link)
-        authorizers = {a["Name"]: a for a in parts["authorizers"]}
-        authorizer = Authorizer(self, authorizers.pop(self.spec["authorizer"]["name"], None))
+        authorizers, kind = {a["Name"]: a for a in parts["authorizers"]}, self.spec["authorizer"]["type"]
+        # Signatures with AWS credentials API Gateway checks by itself, without an authorizer.
+        authorizer = None if kind == "AWS_IAM" else Authorizer(self, authorizers.pop(self.spec["authorizer"]["name"], None))
         unused = [
             *(Integration(self, i, needs=self.superseded, spare=True, absent=True) for i in integrations[1:]),
             *(Authorizer(self, a, needs=self.superseded, absent=True) for a in authorizers.values()),
@@ -126,7 +127,7 @@ class Api(ApiGatewayResource):
 
         statements = {s["Sid"]: s for s in parts["statements"]}
         permissions = []
-        if self.spec["authorizer"]["type"] == "REQUEST":
+        if authorizer and kind == "REQUEST":
             permissions = [
                 Permission(authorizer, STATEMENT_ID, statements.pop(STATEMENT_ID, None)),
                 *(Permission(authorizer, sid, statement, absent=True) for sid, statement in statements.items()),
@@ -135,7 +136,7 @@ class Api(ApiGatewayResource):
         # What was used before goes after the routes were changed, and the stage comes after the routes: so a route always has an
         # authorizer that works.
         existing = {r["RouteKey"]: r for r in parts["routes"]}
-        needs = [integration, authorizer, *permissions, *unused, *self.superseded]
+        needs = [integration, *([authorizer] if authorizer else []), *permissions, *unused, *self.superseded]
         routes = [Route(self, existing.pop(key, None), key, integration, authorizer, needs=needs) for key in self.spec["route_keys"]]
         stray_routes = [Route(self, r, key, needs=unused, absent=True) for key, r in existing.items()]
 
@@ -150,7 +151,18 @@ class Api(ApiGatewayResource):
         # Last, so that nobody finds an API that is not whole.
         of_domain = self.spec["domain"]
         records = alias_records(self.domain, of_domain["dns_records"], manage=of_domain["manage_dns"], needs=[*wanted, *self.superseded]) if self.domain else []
-        parts_in_order = [integration, authorizer, *permissions, *routes, stage, *wanted, *stray_mappings, *stray_stages, *stray_routes, *unused]
+        parts_in_order = [
+            integration,
+            *([authorizer] if authorizer else []),
+            *permissions,
+            *routes,
+            stage,
+            *wanted,
+            *stray_mappings,
+            *stray_stages,
+            *stray_routes,
+            *unused,
+        ]
         return [*parts_in_order, *records, *self.superseded]
 
     def prefetch_reads(self) -> list[t.Callable[[], t.Any]]:
@@ -178,7 +190,7 @@ class Api(ApiGatewayResource):
 
     def _statements(self) -> list[Document]:
         """The resource policy that the authorizer's function had before this run, where the API is to have one."""
-        if self.absent or self.spec["authorizer"]["type"] == "JWT":
+        if self.absent or self.spec["authorizer"]["type"] != "REQUEST":
             return []
         function_name = self.spec["authorizer"]["function_name"]
         get = self.aws.client("lambda").get_policy

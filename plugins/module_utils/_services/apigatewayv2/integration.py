@@ -52,6 +52,7 @@ class Integration(Part):
 
     def desired(self) -> State:
         spec = self.api.spec["integration"]
+        headers = {**({"Host": spec["host"]} if spec["host"] else {}), **spec["headers"]}
         return {
             "integration_type": "HTTP_PROXY",
             "integration_method": "ANY",
@@ -61,7 +62,7 @@ class Integration(Part):
             "payload_format_version": "1.0",
             "timeout_ms": spec["timeout_ms"],
             "server_name": spec["server_name"] or "",
-            "request_parameters": {"overwrite:header.Host": spec["host"]} if spec["host"] else {},
+            "request_parameters": {f"overwrite:header.{name}": value for name, value in headers.items()},
             **self.empty(),
         }
 

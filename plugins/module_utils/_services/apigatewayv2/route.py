@@ -14,6 +14,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ap
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.part import Part
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.resource import ApiGatewayResource, Document
 
+AUTHORIZATION = {"REQUEST": "CUSTOM", "JWT": "JWT", "AWS_IAM": "AWS_IAM"}
+"""What API Gateway calls the authorization of a route by the type of its authorizer."""
+
 
 class Route(Part):
     kind = "apigatewayv2_route"
@@ -39,17 +42,17 @@ class Route(Part):
             "id": document["RouteId"],
             "target": document.get("Target"),
             "authorization_type": document.get("AuthorizationType", "NONE"),
-            "authorizer_id": document.get("AuthorizerId"),
+            "authorizer_id": document.get("AuthorizerId") or "",
             "authorization_scopes": sorted(document.get("AuthorizationScopes") or []),
         }
 
     def desired(self) -> State:
-        integration, authorizer = (t.cast(Resource, needed).actual for needed in (self.integration, self.authorizer))
+        spec = self.api.spec["authorizer"]
         return {
-            "target": f"integrations/{integration['id']}",
-            "authorization_type": "JWT" if authorizer["type"] == "JWT" else "CUSTOM",
-            "authorizer_id": authorizer["id"],
-            "authorization_scopes": sorted(self.api.spec["authorizer"]["scopes"]),
+            "target": f"integrations/{t.cast(Resource, self.integration).actual['id']}",
+            "authorization_type": AUTHORIZATION[spec["type"]],
+            "authorizer_id": self.authorizer.actual["id"] if self.authorizer else "",
+            "authorization_scopes": sorted(spec["scopes"]),
             **self.empty(),
         }
 
@@ -59,12 +62,14 @@ class Route(Part):
 
     def update(self, before: State, changes: State) -> None:
         scopes = {"AuthorizationScopes": changes["authorization_scopes"]} if "authorization_scopes" in changes else {}
-        arguments = {**self._arguments(), **scopes, **self.emptied(before, changes)}
+        authorizer = {"AuthorizerId": changes["authorizer_id"]} if "authorizer_id" in changes else {}  # an empty one takes that of before away
+        arguments = {**self._arguments(), **authorizer, **scopes, **self.emptied(before, changes)}
         self.call("update_route", ApiId=self.api_id, RouteId=before["id"], **arguments)
 
     def _arguments(self) -> dict[str, t.Any]:
         wanted = self.desired()
-        return {"RouteKey": self.key, "Target": wanted["target"], "AuthorizationType": wanted["authorization_type"], "AuthorizerId": wanted["authorizer_id"]}
+        authorizer = {"AuthorizerId": wanted["authorizer_id"]} if wanted["authorizer_id"] else {}
+        return {"RouteKey": self.key, "Target": wanted["target"], "AuthorizationType": wanted["authorization_type"], **authorizer}
 
     def delete(self, before: State) -> None:
         self.call("delete_route", ApiId=self.api_id, RouteId=before["id"])

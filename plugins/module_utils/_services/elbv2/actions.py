@@ -54,6 +54,12 @@ def _normal_action(action: Document) -> Document:
         for never_returned in ("ClientSecret", "UseExistingClientSecret"):
             config.pop(never_returned, None)
         return {"Type": kind, name: config}
+    if kind == "jwt-validation":
+        config = _given(action["JwtValidationConfig"])
+        if "AdditionalClaims" in config:
+            claims = ({**claim, "Values": sorted(claim["Values"])} for claim in config["AdditionalClaims"])
+            config["AdditionalClaims"] = sorted(claims, key=lambda claim: claim["Name"])
+        return {"Type": kind, "JwtValidationConfig": config}
     return {k: v for k, v in action.items() if k != "Order"}
 
 
@@ -69,6 +75,11 @@ def _normal_forward(action: Document) -> Document:
     if stickiness.get("Enabled"):
         normal["TargetGroupStickinessConfig"] = stickiness
     return {"ForwardConfig": normal}
+
+
+def asks_who_calls(actions: t.Sequence[Document]) -> bool:
+    """Whether actions let in only who signs in or has a token."""
+    return any(action["Type"].startswith("authenticate-") or action["Type"] == "jwt-validation" for action in actions)
 
 
 def forward_weights(actions: t.Sequence[Document]) -> dict[str, int]:

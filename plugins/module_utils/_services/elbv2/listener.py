@@ -14,11 +14,17 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reso
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.actions import (
+    asks_who_calls,
     forward_weights,
     normal_actions,
     normal_conditions,
     sent_actions,
     sent_conditions,
+)
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.certificates import (
+    CERTIFICATES_TAG,
+    ListenerCertificates,
+    additional_certificates,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.resource import Elbv2Resource, tags_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
@@ -35,6 +41,8 @@ def read_listeners(aws: Aws, load_balancer_arn: str) -> dict[int, State]:
     every = run_concurrently(*(partial(aws.pages, "elbv2", "describe_rules", "Rules", ListenerArn=arn) for arn in arns))
     rules = {arn: [rule for rule in each if not rule["IsDefault"]] for arn, each in zip(arns, every, strict=True)}
     tags = tags_of(aws, [*rules, *(rule["RuleArn"] for each in rules.values() for rule in each)])
+    listed = {arn: tags[arn].pop(CERTIFICATES_TAG, "").split() for arn in rules}
+    run_concurrently(*(partial(additional_certificates, aws, arn) for arn, ids in listed.items() if ids))  # for children()
     return {
         listener["Port"]: {
             "arn": listener["ListenerArn"],
@@ -43,6 +51,7 @@ def read_listeners(aws: Aws, load_balancer_arn: str) -> dict[int, State]:
             "certificate_arn": next((each["CertificateArn"] for each in listener.get("Certificates", [])), None),
             "default_actions": normal_actions(listener["DefaultActions"]),
             "client_certificates": listener.get("MutualAuthentication", {}).get("Mode", "off"),
+            "listed_certificates": listed[listener["ListenerArn"]],
             "tags": tags[listener["ListenerArn"]],
             "rules": {
                 int(rule["Priority"]): {
@@ -136,6 +145,17 @@ class Listener(InLoadBalancer):
         return []
 
     def children(self) -> list[Resource]:
+        return [*self._certificates(), *self._rules()]
+
+    def _certificates(self) -> list[ListenerCertificates]:
+        """The certificates beside the default one."""
+        given = [] if self.absent else self.spec["additional_certificate_arns"]
+        wanted = sorted({arn for arn in given if arn != self.spec["certificate_arn"]})
+        existing = {} if self.newly_created() else t.cast(State, self.existing)
+        listed = existing.get("listed_certificates", [])
+        return [ListenerCertificates(self, wanted, listener_arn=existing.get("arn"), listed=listed)] if wanted or listed else []
+
+    def _rules(self) -> list[Rule]:
         existing = {} if self.newly_created() else t.cast(State, self.existing)["rules"]
         wanted = {spec["priority"]: spec for spec in ([] if self.absent else self.spec["rules"])}
         return [
@@ -173,7 +193,7 @@ class Rule(InLoadBalancer):
         }
 
     def warn(self, before: State | None, changes: State) -> list[str]:
-        if before and "actions" in changes and _signs_in(before["actions"]) and not _signs_in(changes["actions"]):
+        if before and "actions" in changes and asks_who_calls(before["actions"]) and not asks_who_calls(changes["actions"]):
             return ["lets everybody in without a sign-in"]
         return []
 
@@ -217,10 +237,6 @@ class Rule(InLoadBalancer):
 
     def delete(self, before: State) -> None:
         self.aws.client("elbv2").delete_rule(RuleArn=before["arn"])
-
-
-def _signs_in(actions: t.Sequence[State]) -> bool:
-    return any(action["Type"].startswith("authenticate-") for action in actions)
 
 
 def client_secret_version(aws: Aws, arn: str | None) -> str:

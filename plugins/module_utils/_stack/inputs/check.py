@@ -27,6 +27,9 @@ POLICY_USES = (
 )
 """How the inputs begin that the playbook ``policy`` uses."""
 
+TOKEN_NEEDS = ("mlflow_aws_cognito_user_pool_arn", "mlflow_api_client_ids")
+"""What the playbook ``token`` cannot do without, beside the name of the stack."""
+
 OF_ZONES = ("mlflow_zone_id", "mlflow_api_zone_id")
 """What nobody needs who manages the DNS records elsewhere."""
 
@@ -91,6 +94,15 @@ def check_policy(given: Inputs, spec: Spec) -> list[Problem]:
         if not (values.get(name) or values.get(general) or told & {name, general}):
             problems.append(Problem(name, None, f"is missing: {_plain(spec[name]['description'][0].partition('. ')[0])}"))
     return problems
+
+
+def check_token(given: Inputs, spec: Spec) -> list[Problem]:
+    """What is wrong with the inputs of the playbook ``token``, which needs nothing else of a team file."""
+    own = {name: option for name, option in spec.items() if name in ("mlflow_unique_name", "mlflow_token_path", *TOKEN_NEEDS)}
+    values, problems = check(given, own, bootstrap=True)
+    told = {problem.variable for problem in problems}
+    missing = (name for name in TOKEN_NEEDS if not values.get(name) and name not in told)
+    return problems + [Problem(name, None, f"is missing: {_plain(spec[name]['description'][0].partition('. ')[0])}") for name in missing]
 
 
 def _plain(description: str) -> str:

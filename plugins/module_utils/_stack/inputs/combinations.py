@@ -12,13 +12,12 @@ from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import CACHE_PREFIX, upstream, upstream_registry
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import entry
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name, names_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import (
-    LOG,
-    MOUNTS,
     SIDECARS,
-    VOLUMES,
     container_problems,
+    task_definition_problems,
     writable_directories,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_of_ecr, manages_dns, secret_arn
@@ -54,6 +53,10 @@ _RESERVED_USERS = {
 
 _CERTIFICATE_NAME = 64
 """Characters of the first name of a certificate (ACM)."""
+_TAG_VALUE = 256
+"""Characters of the value of a tag."""
+_CLAIM_VALUE = 256
+"""Characters of a value that a load balancer compares a claim of a token with."""
 _RULE_HOST_NAME = 128
 """Characters of a host name in a rule of a load balancer."""
 _IMAGE = 255
@@ -70,7 +73,7 @@ _STATEMENTS_IN_POLICY = 7 * 1024
 """Characters of statements that an input may add to the policy of the servers' role, which then has room for the stack's own."""
 _STATEMENTS = "mlflow_service_task_policy_statements"
 _TASK_DEFINITION = 48 * 1024
-"""Characters of the inputs in a task definition, of which ECS takes 64 KiB in all."""
+"""Characters of the inputs in a task definition, of which ECS takes 64 KiB in all; with ``mlflow_identity`` see ``preflight/identity.py``."""
 
 
 Combination = tuple[t.Callable[[Inputs], t.Iterator[Problem]], tuple[str, ...]]
@@ -133,6 +136,53 @@ def _certificate_names(v: Inputs) -> t.Iterator[Problem]:
             yield Problem("mlflow_record_name", v["mlflow_record_name"], reason)
 
 
+def _token_access(v: Inputs) -> t.Iterator[Problem]:
+    """Programs that come by the load balancer itself."""
+    access, record, zone = "mlflow_load_balancer_token_access", "mlflow_load_balancer_token_record_name", "mlflow_api_zone_name"
+    if not v[access]:
+        return
+    if not _has(v, record):
+        yield Problem(record, None, f"is missing: {access} is true: give the first part of a host name of its own, such as mlflow-token")
+    elif _has(v, zone):
+        yield from _token_host(record, host_name(v[record], v[zone]), v)
+    yield from _token_claims(access, v)
+
+
+def _token_host(record: str, host: str, v: Inputs) -> t.Iterator[Problem]:
+    others = [_stack_host(v, zone) for zone in ("mlflow_zone_name", "mlflow_api_zone_name")]
+    if host in others:
+        yield Problem(record, v[record], f"{host} is a host name of the stack already: give another one, such as mlflow-token")
+    if len(host) > _RULE_HOST_NAME:
+        yield Problem(record, v[record], f"{host[:20]}... is longer than {_RULE_HOST_NAME} characters, the most that a load balancer's rule takes")
+    kinds = ("A",) if v.get("mlflow_load_balancer_ip_address_type", "ipv4") == "ipv4" else ("A", "AAAA")
+    names = {others[0]: v.get("mlflow_zone_id") or "", host: v.get("mlflow_api_zone_id") or ""}
+    listed = " ".join(entry({"type": kind, "zone_id": zone, "name": name}) for name, zone in names.items() for kind in kinds)
+    if manages_dns(v) and len(host) <= _RULE_HOST_NAME and len(listed) > _TAG_VALUE:
+        reason = f"a tag of the load balancer lists its DNS records, which are {len(listed)} characters, and AWS takes {_TAG_VALUE}: give a shorter one"
+        yield Problem(record, v[record], reason)
+
+
+def _stack_host(v: Inputs, zone: str) -> str:
+    return host_name(v["mlflow_record_name"], v[zone]) if _has(v, zone) and _has(v, "mlflow_record_name") else ""
+
+
+def _token_claims(access: str, v: Inputs) -> t.Iterator[Problem]:
+    """What the load balancer, which alone checks these tokens, can hold them to: of a claim with several values AWS does not say whether one is enough."""
+    ids, groups, scopes = "mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes"
+    others = [each for each in v.get(ids) or [] if each != v.get("mlflow_aws_cognito_user_pool_client_id")]
+    if others:
+        remedy = f"{access} is true, and the load balancer can hold tokens to one app client, mlflow_aws_cognito_user_pool_client_id: leave one of the two out"
+        yield Problem(ids, others, remedy)
+    for name in (groups, scopes):
+        if len(v.get(name) or []) > 1:
+            yield Problem(name, v[name], f"{access} is true, and the load balancer can hold tokens to one of them only: give one, or leave that out")
+    for scope in v.get(scopes) or []:
+        if len(scope) > _CLAIM_VALUE:
+            yield Problem(
+                scopes, scope, f"{access} is true, and a load balancer takes values of a claim of at most {_CLAIM_VALUE} characters: give a shorter one"
+            )
+
+
 def _memory(v: Inputs) -> t.Iterator[Problem]:
     cpu, memory = v["mlflow_service_cpu"], v["mlflow_service_memory"]
     if memory not in FARGATE_MEMORY[cpu]:
@@ -183,9 +233,16 @@ def _bucket_logs(v: Inputs) -> t.Iterator[Problem]:
     yield Problem(name, v[name], "mlflow_artifact_bucket_id is a bucket of yours: leave this input out, and turn its access logs on yourself")
 
 
+def _multipart(v: Inputs) -> t.Iterator[Problem]:
+    access, given = v["mlflow_artifact_access"], "mlflow_artifact_multipart"
+    if v[given] and access != "proxied":
+        reason = "every artifact goes to S3 by a signed URL already" if access == "presigned" else "clients transfer artifacts to S3 by themselves"
+        yield Problem(given, v[given], f"mlflow_artifact_access is {access}, so {reason}: leave one of the two out")
+
+
 def _basic_credentials(v: Inputs) -> t.Iterator[Problem]:
     secret = "mlflow_api_credentials_secret_arn"
-    if v["mlflow_api_authorizer"] == "jwt":
+    if v["mlflow_api_authorizer"] != "lambda":
         yield Problem(secret, v[secret], "HTTP Basic needs mlflow_api_authorizer lambda: leave this input out, or choose lambda")
 
 
@@ -277,7 +334,7 @@ def _image_cache(v: Inputs) -> t.Iterator[Problem]:
 
 
 def _paths(v: Inputs) -> t.Iterator[Problem]:
-    paths = [name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file") if _has(v, name)]
+    paths = [name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file", "mlflow_token_path") if _has(v, name)]
     for index, name in enumerate(paths):
         same = [other for other in paths[:index] if v[other] == v[name]]
         if same:
@@ -304,7 +361,11 @@ def _cognito_domain(v: Inputs) -> t.Iterator[Problem]:
 
 def _callers(v: Inputs) -> t.Iterator[Problem]:
     """Which users of the pool may use the API."""
-    jwt, groups, scopes = v.get("mlflow_api_authorizer") == "jwt", v.get("mlflow_api_groups") or [], v.get("mlflow_api_scopes") or []
+    authorizer, groups, scopes = v.get("mlflow_api_authorizer"), v.get("mlflow_api_groups") or [], v.get("mlflow_api_scopes") or []
+    if authorizer == "iam":
+        yield from _signed_callers(v)
+        return
+    jwt = authorizer == "jwt"
     if jwt and groups:
         yield Problem(
             "mlflow_api_groups", groups, "mlflow_api_authorizer jwt is API Gateway itself, which checks no groups: leave this input out, or choose lambda"
@@ -319,6 +380,7 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
         "API_GROUPS": json.dumps(groups),
         "API_SCOPES": json.dumps(scopes),
         "API_CREDENTIALS_SECRET_ARN": v.get("mlflow_api_credentials_secret_arn", ""),
+        "IDENTITY_KEY_SECRET": names_of(v).identity_key_secret,
     }
     size = len(json.dumps(environment))
     if not jwt and size > _FUNCTION_ENVIRONMENT:
@@ -331,19 +393,34 @@ def _callers(v: Inputs) -> t.Iterator[Problem]:
         )
 
 
+def _signed_callers(v: Inputs) -> t.Iterator[Problem]:
+    """With signatures in place of tokens, IAM says who may use the API."""
+    for name in ("mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes"):
+        if v.get(name) and not v.get("mlflow_load_balancer_token_access"):
+            yield Problem(name, v[name], "mlflow_api_authorizer iam takes no tokens: leave this input out, and let IAM policies say who may execute-api:Invoke")
+    trusted = "mlflow_api_iam_trust_sidecars"
+    if v.get(SIDECARS) and not v.get(trusted):
+        yield Problem(
+            SIDECARS,
+            ", ".join(str(each.get("name")) for each in v[SIDECARS] if isinstance(each, dict)),
+            f"with mlflow_api_authorizer iam API Gateway names the caller in a header, and sidecars, which reach MLflow without it, can name anybody: "
+            f"leave them out, or say {trusted}: true if they are trusted with that",
+        )
+
+
+def _identity(v: Inputs) -> t.Iterator[Problem]:
+    """Who may do what, which nobody asks where MLflow is not told who calls."""
+    groups = [name for name in (f"mlflow_{right}_groups" for right in ("admin", "editor", "reader")) if v.get(name)]
+    if v.get("mlflow_identity") == "off":
+        for name in groups:
+            yield Problem(name, v[name], "mlflow_identity is off, so that everybody may do everything: leave one of the two out")
+    elif v.get("mlflow_default_right") == "none" and not groups:
+        yield Problem("mlflow_default_right", "none", "nobody may do anything: name groups in mlflow_admin_groups, or give another right")
+
+
 def _containers(v: Inputs) -> t.Iterator[Problem]:
     yield from container_problems(v)
-    parts = ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS, VOLUMES, MOUNTS, LOG)
-    inside = [v.get(part) or {} for part in parts]
-    size = len(json.dumps(inside, default=str))
-    if size > _TASK_DEFINITION:
-        largest = max(zip(map(len, map(str, inside)), parts))[1]
-        yield Problem(
-            largest,
-            None,
-            f"environment, secrets and sidecars are {size} characters together, and ECS takes {_TASK_DEFINITION}: "
-            "keep what is long in S3 or in Parameter Store",
-        )
+    yield from task_definition_problems(v, _TASK_DEFINITION)
 
 
 def _policies(v: Inputs) -> t.Iterator[Problem]:
@@ -423,6 +500,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_ignored_tags, ("mlflow_ignore_tags", "mlflow_tags")),
     (_dns_role, ("mlflow_dns_assume_role_arn",)),
     (_host_names, ("mlflow_record_name", "mlflow_zone_name", "mlflow_api_zone_name")),
+    (_token_access, ("mlflow_load_balancer_token_access",)),
     (_memory, ("mlflow_service_cpu", "mlflow_service_memory")),
     (partial(_capacity, "database"), ("mlflow_database_min_capacity", "mlflow_database_max_capacity")),
     (partial(_capacity, "service"), ("mlflow_service_min_capacity", "mlflow_service_max_capacity")),
@@ -432,6 +510,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_backtrack, ("mlflow_database_engine", "mlflow_database_backtrack_window")),
     (_bucket_key, ("mlflow_artifact_bucket_encryption_algorithm",)),
     (_bucket_logs, ("mlflow_artifact_bucket_id", "mlflow_artifact_bucket_access_logs_bucket")),
+    (_multipart, ("mlflow_artifact_access", "mlflow_artifact_multipart")),
     (_basic_credentials, ("mlflow_api_authorizer", "mlflow_api_credentials_secret_arn")),
     (_callers, ()),
     (_address_type, ("mlflow_load_balancer_ip_address_type",)),
@@ -445,6 +524,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_image_cache, ("mlflow_unique_name", "mlflow_service_image", "mlflow_service_image_tag", "mlflow_service_image_mirror_secret_arn")),
     (_paths, ()),
     (_containers, ()),
+    (_identity, ()),
     (_policies, ()),
     (_task_policy_statements, ()),
     (_scheduled_actions, ()),

@@ -9,6 +9,7 @@ What inputs give is spelled as the ECS API spells it and may be anything: types 
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
@@ -38,6 +39,20 @@ _NOT_THERE = "Fargate has no such setting: leave it out"
 Document = dict[str, t.Any]
 Found = t.Iterator[tuple[str, t.Any, str]]
 """The field with a problem, its value (None: not shown) and the remedy."""
+
+
+def task_definition_problems(v: Inputs, maximum: int) -> t.Iterator[Problem]:
+    """Whether what inputs put into the task definition of the servers leaves room for the stack's own."""
+    parts = ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS, VOLUMES, MOUNTS, LOG)
+    inside = [v.get(part) or {} for part in parts]
+    size = len(json.dumps(inside, default=str))
+    if size > maximum:
+        largest = max(zip(map(len, map(str, inside)), parts))[1]
+        yield Problem(
+            largest,
+            None,
+            f"environment, secrets and sidecars are {size} characters together, and ECS takes {maximum}: keep what is long in S3 or in Parameter Store",
+        )
 
 
 def container_problems(v: Inputs) -> t.Iterator[Problem]:

@@ -28,6 +28,11 @@ def runs_jobs(inputs: Inputs) -> bool:
     return not inputs.get("mlflow_database_auto_pause") if given in (None, "") else str(given).lower() in ("true", "1")
 
 
+def signs_urls(inputs: Inputs) -> bool:
+    """Whether the server has clients and the pages of the UI transfer artifacts directly to and from S3, by URLs that it signs."""
+    return inputs.get("mlflow_artifact_access") == "presigned" or bool(inputs.get("mlflow_artifact_multipart"))
+
+
 def is_of_ecr(image: str) -> bool:
     """Whether an image is in a private registry of Amazon ECR."""
     return re.match(r"\d{12}\.dkr[.-]ecr(-fips)?\.", image) is not None

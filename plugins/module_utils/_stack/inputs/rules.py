@@ -65,10 +65,15 @@ _PREFIX_LIST = matches(rf"pl-{_ID}")
 _ZONE_ID = (matches(r"[A-Z0-9]{1,32}"), "give the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/")
 _ROLE = (is_role_arn, "give the ARN of an IAM role")
 _EXTERNAL_ID = (matches(r"[\w+=,.@:/-]{2,1224}"), "give the external ID that the trust policy of the role asks for")
+_RECORD_NAME = matches(rf"({LABEL}\.)*{LABEL}")
 _ZONE_NAME = (matches(_DOMAIN, 254), "give the name of the hosted zone, in lower case, such as ml.example.com")
 _URL = (matches(r"https://[\w.~:/?#\[\]@!$&()*+,;=%-]+"), "give a URL that begins with https://, without quotes, spaces and braces")
 _CLIENT_ID = (matches(r"[\w+]{1,128}"), "give the ID of an app client of the Cognito user pool")
 _SCOPE = matches(r"[!#-\[\]-~]{1,513}")
+_GROUPS = (
+    distinct(lambda v: 0 < len(v) <= 128 and v.isprintable() and v == v.strip() and not set(v) & {"{", "}"}, maximum=100),
+    "give different names of groups, at most 100, without braces, as the tokens of the identity provider or the secret of HTTP Basic have them",
+)
 _BUCKET = (is_bucket_name, "give the name of a bucket, not an ARN or a URL")
 _SNAPSHOT = (matches(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"), "give 1 to 63 lower-case letters, digits and single hyphens, beginning with a letter")
 _PATH = r"(?!\.\.?(/|$))[\w!.'()-]+(/(?!\.\.?(/|$))[\w!.'()-]+)*"
@@ -80,6 +85,7 @@ _ACU = "give Aurora capacity units in steps of 0.5"
 OWN_TAGS = (
     "managed-by",
     "mlflow-access-logs",
+    "mlflow-certificates",
     "mlflow-client-secret-version",
     "mlflow-database-prepared",
     "mlflow-database-schema",
@@ -132,7 +138,8 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_load_balancer_subnet_ids": _SUBNETS,
     "mlflow_service_subnet_ids": _SUBNETS,
     "mlflow_database_subnet_ids": _SUBNETS,
-    "mlflow_record_name": (matches(rf"({LABEL}\.)*{LABEL}"), "give the first part of the host name, in lower case, such as mlflow"),
+    "mlflow_record_name": (_RECORD_NAME, "give the first part of the host name, in lower case, such as mlflow"),
+    "mlflow_load_balancer_token_record_name": (_RECORD_NAME, "give the first part of the host name, in lower case, such as mlflow-token"),
     "mlflow_zone_id": _ZONE_ID,
     "mlflow_api_zone_id": _ZONE_ID,
     "mlflow_zone_name": _ZONE_NAME,
@@ -186,6 +193,9 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give different scopes, at most 10, which API Gateway takes, as <resource server>/<scope>, such as mlflow/write",
     ),
     "mlflow_api_credentials_secret_arn": SECRET,
+    "mlflow_admin_groups": _GROUPS,
+    "mlflow_editor_groups": _GROUPS,
+    "mlflow_reader_groups": _GROUPS,
     "mlflow_api_throttling_rate_limit": (between(1, 10000), "give 1 to 10000 requests a second"),
     "mlflow_api_throttling_burst_limit": (between(1, 5000), "give 1 to 5000 requests"),
     "mlflow_rds_cluster_engine_version": (
@@ -274,6 +284,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_bootstrap_password_minimum_length": (lambda v: v == 0 or 6 <= v <= 99, "give 6 to 99, or 0 for 14 in a new pool"),
     "mlflow_bootstrap_zone_id": _ZONE_ID,
     "mlflow_bootstrap_api_zone_id": _ZONE_ID,
+    "mlflow_first_admin_email": (
+        matches(rf"[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@{_DOMAIN}", 128),
+        "give an e-mail address of at most 128 characters, such as anna@example.com",
+    ),
     "mlflow_bootstrap_cognito_domain": (
         lambda v: re.fullmatch(LABEL, v) is not None and not is_reserved_by_cognito(v),
         "give 1 to 63 lower-case letters, digits and hyphens, without the words aws, amazon and cognito",

@@ -113,6 +113,8 @@ def typed(value: t.Any, option: dict[str, t.Any]) -> t.Any:
     kind = option.get("type", "str")
     text = value.lower() if isinstance(value, str) else ""
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if value is False and "off" in option.get("choices", ()):  # which YAML takes for it
+        return "off"
     if kind in ("str", "path") and is_text(value):
         return value if isinstance(value, str) else str(value)
     if kind == "bool" and (isinstance(value, bool) or text in _WORDS):

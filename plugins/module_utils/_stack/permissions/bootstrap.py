@@ -147,7 +147,8 @@ BOOTSTRAP_ACCOUNTS = (
     Statement(
         "PoolReads",
         """
-        cognito-idp:DescribeUserPool cognito-idp:DescribeUserPoolClient cognito-idp:GetUserPoolMfaConfig cognito-idp:ListUserPoolClients
+        cognito-idp:AdminGetUser cognito-idp:DescribeUserPool cognito-idp:DescribeUserPoolClient cognito-idp:GetUserPoolMfaConfig
+        cognito-idp:ListUserPoolClients
         """,
         ("arn:{partition}:cognito-idp:{region}:{account}:userpool/*",),
         why="it looks for its own by its name and tags, which AWS only lists",
@@ -155,9 +156,9 @@ BOOTSTRAP_ACCOUNTS = (
     Statement(
         "Pools",
         """
-        cognito-idp:CreateUserPoolClient cognito-idp:CreateUserPoolDomain cognito-idp:DeleteUserPool cognito-idp:DeleteUserPoolClient
-        cognito-idp:DeleteUserPoolDomain cognito-idp:SetUserPoolMfaConfig cognito-idp:TagResource cognito-idp:UntagResource
-        cognito-idp:UpdateUserPool cognito-idp:UpdateUserPoolClient
+        cognito-idp:AdminCreateUser cognito-idp:CreateUserPoolClient cognito-idp:CreateUserPoolDomain cognito-idp:DeleteUserPool
+        cognito-idp:DeleteUserPoolClient cognito-idp:DeleteUserPoolDomain cognito-idp:SetUserPoolMfaConfig cognito-idp:TagResource
+        cognito-idp:UntagResource cognito-idp:UpdateUserPool cognito-idp:UpdateUserPoolClient
         """,
         ("arn:{partition}:cognito-idp:{region}:{account}:userpool/*",),
         OWN,

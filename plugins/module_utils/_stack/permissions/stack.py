@@ -55,10 +55,10 @@ NETWORK = (
     Statement(
         "LoadBalancerReads",
         """
-        elasticloadbalancing:DescribeAccountLimits elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeLoadBalancerAttributes
-        elasticloadbalancing:DescribeLoadBalancers elasticloadbalancing:DescribeRules elasticloadbalancing:DescribeSSLPolicies
-        elasticloadbalancing:DescribeTags elasticloadbalancing:DescribeTargetGroupAttributes elasticloadbalancing:DescribeTargetGroups
-        elasticloadbalancing:DescribeTargetHealth
+        elasticloadbalancing:DescribeAccountLimits elasticloadbalancing:DescribeListenerCertificates elasticloadbalancing:DescribeListeners
+        elasticloadbalancing:DescribeLoadBalancerAttributes elasticloadbalancing:DescribeLoadBalancers elasticloadbalancing:DescribeRules
+        elasticloadbalancing:DescribeSSLPolicies elasticloadbalancing:DescribeTags elasticloadbalancing:DescribeTargetGroupAttributes
+        elasticloadbalancing:DescribeTargetGroups elasticloadbalancing:DescribeTargetHealth
         """,
         ALL,
         why=NO_RESOURCES,
@@ -66,11 +66,12 @@ NETWORK = (
     Statement(
         "LoadBalancer",
         """
-        elasticloadbalancing:AddTags elasticloadbalancing:CreateListener elasticloadbalancing:CreateLoadBalancer elasticloadbalancing:CreateRule
-        elasticloadbalancing:CreateTargetGroup elasticloadbalancing:DeleteListener elasticloadbalancing:DeleteLoadBalancer
-        elasticloadbalancing:DeleteRule elasticloadbalancing:DeleteTargetGroup elasticloadbalancing:ModifyListener
-        elasticloadbalancing:ModifyLoadBalancerAttributes elasticloadbalancing:ModifyRule elasticloadbalancing:ModifyTargetGroup
-        elasticloadbalancing:ModifyTargetGroupAttributes elasticloadbalancing:RemoveTags elasticloadbalancing:SetIpAddressType
+        elasticloadbalancing:AddListenerCertificates elasticloadbalancing:AddTags elasticloadbalancing:CreateListener
+        elasticloadbalancing:CreateLoadBalancer elasticloadbalancing:CreateRule elasticloadbalancing:CreateTargetGroup
+        elasticloadbalancing:DeleteListener elasticloadbalancing:DeleteLoadBalancer elasticloadbalancing:DeleteRule
+        elasticloadbalancing:DeleteTargetGroup elasticloadbalancing:ModifyListener elasticloadbalancing:ModifyLoadBalancerAttributes
+        elasticloadbalancing:ModifyRule elasticloadbalancing:ModifyTargetGroup elasticloadbalancing:ModifyTargetGroupAttributes
+        elasticloadbalancing:RemoveListenerCertificates elasticloadbalancing:RemoveTags elasticloadbalancing:SetIpAddressType
         elasticloadbalancing:SetSecurityGroups elasticloadbalancing:SetSubnets
         """,
         (ELB + "loadbalancer/app/{prefix}*", ELB + "listener/app/{prefix}*", ELB + "listener-rule/app/{prefix}*", ELB + "targetgroup/{prefix}*"),
@@ -187,18 +188,18 @@ STORAGE = (
     Statement(
         "Bucket",
         """
-        s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucketLogging s3:GetBucketOwnershipControls s3:GetBucketPolicy
+        s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucketCORS s3:GetBucketLogging s3:GetBucketOwnershipControls s3:GetBucketPolicy
         s3:GetBucketPublicAccessBlock s3:GetBucketTagging s3:GetBucketVersioning s3:GetEncryptionConfiguration s3:GetLifecycleConfiguration
-        s3:ListBucket s3:ListBucketMultipartUploads s3:ListBucketVersions s3:ListTagsForResource s3:PutBucketLogging s3:PutBucketOwnershipControls
-        s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning s3:PutEncryptionConfiguration
-        s3:PutLifecycleConfiguration s3:TagResource s3:UntagResource
+        s3:ListBucket s3:ListBucketMultipartUploads s3:ListBucketVersions s3:ListTagsForResource s3:PutBucketCORS s3:PutBucketLogging
+        s3:PutBucketOwnershipControls s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning
+        s3:PutEncryptionConfiguration s3:PutLifecycleConfiguration s3:TagResource s3:UntagResource
         """,
         ("arn:{partition}:s3:::{prefix}*",),
     ),
     Statement("Objects", "s3:AbortMultipartUpload s3:DeleteObject s3:DeleteObjectVersion", ("arn:{partition}:s3:::{prefix}*/*",)),
     Statement(
         "OtherBuckets",
-        "s3:GetBucketPolicy s3:GetEncryptionConfiguration s3:ListBucket",
+        "s3:GetBucketCORS s3:GetBucketPolicy s3:GetEncryptionConfiguration s3:ListBucket",
         ("arn:{partition}:s3:::*",),
         why="inputs name buckets for artifacts and access logs; their objects cannot be read",
     ),

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
+from fnmatch import fnmatchcase
 
 from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, NOT_ALLOWED, error_code, explain
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.artifacts import artifact_places
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import signs_urls
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
 
@@ -19,10 +22,15 @@ ACCESS_LOGS = {"mlflow_load_balancer_access_logs_bucket": "load balancers", "mlf
 """Inputs that name a bucket for access logs, and what writes them."""
 
 
+OF_REQUESTS = ("aws:SourceIp", "aws:VpcSourceIp", "aws:SourceVpc", "aws:SourceVpce", "s3:authType", "s3:signatureAge")
+"""Condition keys of bucket policies that tell the requests of clients from those of the servers, although both are the servers' role's."""
+
+
 class Buckets(Checks):
     def checks(self) -> list[Check]:
         return [
             (self.bucket, (), ("mlflow_artifact_bucket_id",)),
+            (self.signed_urls, (), ("mlflow_artifact_bucket_id", "mlflow_record_name", "mlflow_zone_name")),
             *((self.access_logs, (name, writer), (name,)) for name, writer in ACCESS_LOGS.items()),
             (self.logs_of_this_account, (), ("mlflow_artifact_bucket_access_logs_bucket",)),
             (self.artifacts, (), ("mlflow_unique_name",)),
@@ -44,6 +52,39 @@ class Buckets(Checks):
         if not self.is_here(answer):
             remedy = f"it is in the region {bucket_region(answer)}, but the stack is in {self.aws.region}: give a bucket of this region, or leave the input out"
             yield self.problem(name, remedy)
+
+    def signed_urls(self) -> Problems:
+        """What somebody else's bucket does with the URLs that the server signs. Where clients are, nobody knows from here: it is only warned of.
+
+        Without a CORS rule the UI comes back to a server that passes artifacts on; another one leaves it without.
+        """
+        bucket, origin = self.inputs["mlflow_artifact_bucket_id"], f"https://{self.names.host}"
+        if signs_urls(self.inputs):
+            rules = self._cors_rules(bucket) if self.inputs["mlflow_artifact_access"] == "presigned" else None
+            if rules is not None and not all(_answers(rules, origin, method) for method in ("GET", "PUT")):
+                warn(
+                    f"mlflow_artifact_bucket_id: {bucket}: no CORS rule of it lets pages of {origin} GET and PUT and read the ETag, so that the UI can "
+                    "neither show nor take artifacts: add the one of docs/artifacts.md"
+                )
+            unseen = ("NoSuchBucketPolicy", "NoSuchBucket", *NOT_ALLOWED)
+            policy = none_if_missing(self.aws.client("s3").get_bucket_policy, *unseen, Bucket=bucket)
+            denied = _denied_by(json.loads(policy["Policy"])) if policy else []
+            if denied:
+                warn(
+                    f"mlflow_artifact_bucket_id: {bucket}: its policy denies requests by {', '.join(denied)}: see that those of clients, which come from "
+                    "where they are by URLs that the server signs, are let in"
+                )
+        yield from ()
+
+    def _cors_rules(self, bucket: str) -> list[dict[str, t.Any]] | None:
+        """None where the caller may not see them."""
+        try:
+            answer = none_if_missing(self.aws.client("s3").get_bucket_cors, "NoSuchCORSConfiguration", Bucket=bucket)
+        except ClientError as error:
+            if error_code(error) in ("NoSuchBucket", *NOT_ALLOWED):
+                return None
+            raise
+        return answer["CORSRules"] if answer else []
 
     def access_logs(self, name: str, writer: str) -> Problems:
         """What the caller may not see may be in the account that keeps the logs."""
@@ -123,6 +164,21 @@ class Buckets(Checks):
 
     def container(self, family: str) -> dict[str, t.Any]:
         return next((container for container in self.containers(family) if container["name"] == "mlflow"), {})
+
+
+def _answers(rules: list[dict[str, t.Any]], origin: str, method: str) -> bool:
+    """Whether the first CORS rule that takes such a request lets a page read the ETag of the answer."""
+    taken = (rule for rule in rules if method in rule["AllowedMethods"] and any(fnmatchcase(origin, pattern) for pattern in rule["AllowedOrigins"]))
+    exposed = next(({header.lower() for header in rule.get("ExposeHeaders", [])} for rule in taken), None)
+    return exposed is not None and (method == "GET" or "etag" in exposed)
+
+
+def _denied_by(policy: dict[str, t.Any]) -> list[str]:
+    """Those of OF_REQUESTS by which a bucket policy denies something."""
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    conditions = [keys for each in statements if each["Effect"] == "Deny" for keys in each.get("Condition", {}).values()]
+    used = {key.lower() for keys in conditions for key in keys}
+    return [key for key in OF_REQUESTS if key.lower() in used]
 
 
 def bucket_region(answer: dict[str, t.Any]) -> str:

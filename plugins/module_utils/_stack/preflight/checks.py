@@ -17,6 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import Buckets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.host_names import HostNames
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.identity import Identity
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.ownership import Ownership
@@ -35,7 +36,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resto
 class Preflight(Account, Restores):
     """All that preflight asks AWS, by subject."""
 
-    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Database, Buckets, Service, Roles)
+    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Identity, Database, Buckets, Service, Roles)
     """In the order in which their problems are told."""
 
     def checks(self) -> list[Check]:

@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: certificates, hosted zones and TLS of the two host names."""
+"""PRIVATE: certificates, hosted zones and TLS of the host names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import host_name
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, record_sets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import dns_name
@@ -19,26 +19,35 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 
 class HostNames(Checks):
     def checks(self) -> list[Check]:
-        certificates = (("mlflow_certificate_arn", "mlflow_zone_name"), ("mlflow_api_cert_arn", "mlflow_api_zone_name"))
-        zones = (("mlflow_zone_id", "mlflow_zone_name"), ("mlflow_api_zone_id", "mlflow_api_zone_name")) if manages_dns(self.inputs) else ()
+        names = names_of(self.inputs)
+        of_zone = {"mlflow_zone": {"mlflow_record_name": names.host}, "mlflow_api_zone": {"mlflow_record_name": names.api_host}}
+        if names.token_host:
+            of_zone["mlflow_api_zone"]["mlflow_load_balancer_token_record_name"] = names.token_host
+        certificates = {"mlflow_certificate_arn": "mlflow_zone", "mlflow_api_cert_arn": "mlflow_api_zone"}
+        zones = of_zone if manages_dns(self.inputs) else {}
         return [
-            *((self.certificate, pair, (*pair, "mlflow_record_name")) for pair in certificates),
-            *((self.zone, pair, pair) for pair in zones),
-            *((self.alone, pair, (*pair, "mlflow_record_name")) for pair in zones),
+            *((self.certificate, (name, *of_zone[zone].values()), (name, f"{zone}_name", "mlflow_record_name")) for name, zone in certificates.items()),
+            *((self.zone, pair, pair) for pair in ((f"{zone}_id", f"{zone}_name") for zone in zones)),
+            *(
+                (self.alone, (f"{zone}_id", record, host), (f"{zone}_id", f"{zone}_name", record))
+                for zone, hosts in zones.items()
+                for record, host in hosts.items()
+            ),
             (self.trusted, (), ("mlflow_api_cert_arn",)),
             (self.tls_policy, (), ("mlflow_load_balancer_ssl_policy",)),
         ]
 
-    def certificate(self, name: str, zone: str) -> Problems:
-        host, certificate = self.host(zone), self.described(name)
+    def certificate(self, name: str, *hosts: str) -> Problems:
+        certificate, wanted = self.described(name), " and ".join(hosts)
         if certificate is None:
-            yield self.problem(name, f"no such certificate in {self.aws.region}: request one for {host}")
+            yield self.problem(name, f"no such certificate in {self.aws.region}: request one for {wanted}")
             return
         if certificate["Status"] != "ISSUED":
             yield self.problem(name, f"the certificate is {certificate['Status']}, not ISSUED: finish its validation")
         names = certificate.get("SubjectAlternativeNames") or [certificate["DomainName"]]
-        if not any(covers(pattern, host) for pattern in names):
-            yield self.problem(name, f"it covers {', '.join(names)}, not {host}: request one for {host}")
+        missing = [host for host in hosts if not any(covers(pattern, host) for pattern in names)]
+        if missing:
+            yield self.problem(name, f"it covers {', '.join(names)}, not {', '.join(missing)}: request one for {wanted}")
 
     def trusted(self) -> Problems:
         """The VPC link ends at a listener with this certificate, and API Gateway takes those of public authorities only."""
@@ -55,21 +64,17 @@ class HostNames(Checks):
         else:
             yield self.problem(name, reason)
 
-    def alone(self, id_name: str, zone: str) -> Problems:
+    def alone(self, id_name: str, record: str, host: str) -> Problems:
         """What DNS or Route 53 allows no record beside."""
-        host = self.host(zone)
         for record_set in record_sets(self.aws, self.inputs[id_name], host):
             if dns_name(record_set["Name"]) == host and record_set["Type"] in ("CNAME", "NS"):
                 values = ", ".join(value["Value"] for value in record_set.get("ResourceRecords", []))
                 what = "an alias" if record_set["Type"] == "CNAME" else "a zone of its own"
                 yield self.problem(
-                    "mlflow_record_name",
+                    record,
                     f"in the hosted zone {self.inputs[id_name]}, {host} is {what} already ({record_set['Type']} {values}), beside which no other "
                     "record counts: delete that record, or choose another name",
                 )
-
-    def host(self, zone: str) -> str:
-        return host_name(self.inputs["mlflow_record_name"], self.inputs[zone])
 
     def described(self, name: str) -> Document | None:
         """What AWS says of the certificate that an input names."""

@@ -197,6 +197,15 @@ class Network(Checks):
         subnets = [subnet for name in (LOAD_BALANCER, SERVICE) for subnet in self.inputs.get(name) or []]
         return {subnet: named.get(subnet, None if self.is_shared(known.get(subnet, {})) else main) for subnet in subnets}
 
+    def cut_off(self, subnets: t.Iterable[str]) -> dict[str, Document]:
+        """Those from which no route leads to the internet, as far as AWS shows it, with their route tables."""
+        tables, known = self.route_tables(), self.known()
+        return {
+            subnet: table
+            for subnet in subnets
+            if subnet in known and not self.is_shared(known[subnet]) and (table := tables[subnet]) and default_route(table) == ""
+        }
+
     def is_shared(self, subnet: Document) -> bool:
         """Whether a subnet is another account's, which shares it with this one."""
         return subnet.get("OwnerId", self.aws.account_id) != self.aws.account_id

@@ -30,7 +30,7 @@ class Roles(Checks):
     def path(self, name: str) -> Problems:
         """A role keeps the path that it was created at."""
         wanted = self.inputs[name]
-        names = self.names.task_roles + ((self.names.authorizer,) if self.inputs.get("mlflow_api_authorizer") != "jwt" else ())
+        names = self.names.task_roles + ((self.names.authorizer,) if self.inputs.get("mlflow_api_authorizer", "lambda") == "lambda" else ())
         roles = [role for role in run_concurrently(*(partial(self._own, role) for role in names)) if role and role["Path"] != wanted]
         for path in sorted({role["Path"] for role in roles}):
             there = ", ".join(role["RoleName"] for role in roles if role["Path"] == path)

@@ -57,21 +57,36 @@ def credentials_reason(value: str) -> str | None:
         users = json.loads(value)
     except ValueError:
         users = None
-    numbers = [user for user, password in users.items() if isinstance(password, (int, float))] if isinstance(users, dict) else []
+    if not isinstance(users, dict) or not users:
+        return 'give the secret a JSON object of user name to password, such as {"ci": "..."}'
+    passwords: dict[str, t.Any] = {user: given.get("password") if isinstance(given, dict) else given for user, given in users.items()}
+    numbers = [user for user, password in passwords.items() if isinstance(password, (int, float))]
     if numbers:
-        named = ", ".join(map(repr, numbers))[:100]
-        return f"the password of {named} is no text but a number, true or false: put it in quotes in a JSON object of user name to password"
-    if not isinstance(users, dict) or not users or not all(isinstance(p, str) and p for p in users.values()):
+        return f"the password of {_named(numbers)} is no text but a number, true or false: put it in quotes in a JSON object of user name to password"
+    odd = [
+        user for user, given in users.items() if isinstance(given, dict) and (given.keys() - {"password", "groups"} or not _are_groups(given.get("groups", [])))
+    ]
+    if odd:
+        return f'give {_named(odd)} a password and a list of the names of groups, such as {{"ci": {{"password": "...", "groups": ["ml-users"]}}}}'
+    if not all(isinstance(password, str) and password for password in passwords.values()):
         return 'give the secret a JSON object of user name to password, such as {"ci": "..."}'
     if any(not user or ":" in user for user in users):
         return "HTTP Basic takes no user name that is empty or holds a colon"
-    short = [user for user, password in users.items() if len(password) < MIN_PASSWORD]
+    short = [user for user, password in passwords.items() if len(password) < MIN_PASSWORD]
     if short:
-        named = ", ".join(repr(user)[:80] for user in short[:5]) + (f" and {len(short) - 5} more" if len(short) > 5 else "")
         return (
-            f"the password of {named} is shorter than {MIN_PASSWORD} characters, and whoever guesses it is in: give a longer one, such as 32 random characters"
+            f"the password of {_named(short)} is shorter than {MIN_PASSWORD} characters, and whoever guesses it is in: "
+            "give a longer one, such as 32 random characters"
         )
     return None
+
+
+def _are_groups(groups: t.Any) -> bool:
+    return isinstance(groups, list) and all(isinstance(group, str) for group in groups)
+
+
+def _named(users: list[str]) -> str:
+    return ", ".join(repr(user)[:80] for user in users[:5]) + (f" and {len(users) - 5} more" if len(users) > 5 else "")
 
 
 def registry_reason(value: str, key: str) -> str | None:

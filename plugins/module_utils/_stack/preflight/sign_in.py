@@ -15,13 +15,21 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
 
+TOKEN_ACCESS = "mlflow_load_balancer_token_access"
+TOKEN_VALIDATION = "JwtValidationConfig"
+"""Of an action of a load balancer, as Elastic Load Balancing calls it since November 2025."""
 PUBLIC_PROVIDERS = ("Facebook", "Google", "LoginWithAmazon", "SignInWithApple")
 """Identity providers, as Cognito calls them, with which everybody can have an account."""
 
 
 class SignIn(Checks):
     def checks(self) -> list[Check]:
-        return [(self.user_pool, (), ("mlflow_aws_cognito_user_pool_arn",))]
+        return [(self.user_pool, (), ("mlflow_aws_cognito_user_pool_arn",)), (self.token_access, (), (TOKEN_ACCESS,))]
+
+    def token_access(self) -> Problems:
+        known = self.aws.client("elbv2").meta.service_model.shape_for("Action").members
+        if self.inputs[TOKEN_ACCESS] and TOKEN_VALIDATION not in known:
+            yield self.problem(TOKEN_ACCESS, "the boto3 of this machine does not know yet that load balancers validate tokens: install one of 2026")
 
     def user_pool(self) -> Problems:
         cognito = self.aws.client("cognito-idp")

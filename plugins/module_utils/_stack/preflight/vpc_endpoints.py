@@ -13,7 +13,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import sidecar_secrets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import SERVICE, Network, default_route
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import SERVICE, Network
 
 
 class VpcEndpoints(Checks):
@@ -22,18 +22,12 @@ class VpcEndpoints(Checks):
 
     def of_tasks(self) -> Problems:
         """Only warned of, as a missing default route is. Of a VPC that another account shares, nobody but the owner sees the endpoints."""
-        network = Network(self.aws, self.inputs)
-        tables, known = network.route_tables(), network.known()
-        cut_off = {
-            subnet: table["RouteTableId"]
-            for subnet in self.inputs[SERVICE]
-            if subnet in known and not network.is_shared(known[subnet]) and (table := tables[subnet]) and default_route(table) == ""
-        }
+        cut_off = Network(self.aws, self.inputs).cut_off(self.inputs[SERVICE])
         if not cut_off:
             return
         there = endpoints_of(self.aws, self.inputs["mlflow_vpc_id"])
         for subnet, table in cut_off.items():
-            missing = [service for service in needed(self.inputs) if not any(leads_to(each, service, table) for each in there)]
+            missing = [service for service in needed(self.inputs) if not any(leads_to(each, service, table["RouteTableId"]) for each in there)]
             if missing:
                 warn(
                     f"{SERVICE}: {subnet} has no route to the internet, and no VPC endpoint leads from there to {', '.join(missing)}: the tasks "

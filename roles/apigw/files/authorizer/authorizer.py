@@ -18,8 +18,9 @@ Environment:
 - ``COGNITO_USER_POOL_ID``: the user pool, ``<region>_<id>``
 - ``COGNITO_CLIENT_IDS``: the app clients whose tokens are taken, separated by commas
 - ``API_GROUPS``, ``API_SCOPES`` (optional): JSON lists of groups of the pool and of scopes, of which a token needs one each
-- ``API_CREDENTIALS_SECRET_ARN`` (optional): the secret, a JSON object of user name to password. Without it no
-  Basic credentials are taken.
+- ``API_CREDENTIALS_SECRET_ARN`` (optional): the secret, a JSON object of user name to password, or to an object of ``password`` and
+  ``groups``. Without it no Basic credentials are taken.
+- ``IDENTITY_KEY_SECRET`` (optional): the name of the secret with the key to sign who calls with, for MLflow's servers
 - ``AWS_ENDPOINT_URL`` (optional): an endpoint in place of AWS's own; the keys of the user pool are read from there too.
 """
 
@@ -30,17 +31,24 @@ import json
 import logging
 import os
 import re
+import time
 import urllib.request
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
+import signed_identity
 from basic_credentials import BasicCredentials
-from cognito_jwt import CognitoTokens, issuer
+from cognito_jwt import CognitoTokens, keys_url
 from denied import Denied, Unavailable
+from refreshed import Refreshed
+from strict_json import load_object
+from user import User
 
 logger = logging.getLogger("authorizer")
 
 MAX_HEADER = 8192  # characters; API Gateway allows 10,240 bytes for all headers together
+MIN_KEY = 32  # characters
 MAX_KEYS = 65536  # bytes; Cognito's key set has about 1,000
+KEY_TTL, KEY_MAX_AGE, KEY_RETRY_AFTER = 3600, 24 * 3600, 5  # seconds of the key to sign with, which nobody changes
 TIMEOUT = 2  # seconds to connect to AWS, and for each read: with one retry, well within the 10 an authorizer is given
 
 # Scheme and token68 (RFC 9110, section 11.4). No comma: API Gateway joins repeated headers with one.
@@ -54,11 +62,12 @@ class AuthorizerFailed(Exception):
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Return the simple response to `event`. Raises where it cannot be told, whatever the event.
 
-    An allowed request has ``context.user`` and ``context.method`` (``basic`` or ``bearer``), for the access log.
-    Of a denied one only the reason is logged.
+    An allowed request has ``context.user`` and ``context.method`` (``basic`` or ``bearer``), for the access log, and ``context.identity``,
+    for MLflow's servers, where there is a key to sign it with. Of a denied one only the reason is logged.
     """
     try:
         user, method = _authorizer().authorize(event)
+        identity = _authorizer().identity(user)
     except Denied as denied:
         logger.warning("denied reason=%s", denied.reason)
         return {"isAuthorized": False}
@@ -68,23 +77,36 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         reason = f"internal error={type(error).__name__}"
     else:
         # As it stands in JSON: the access log has it between quotation marks, and a name may hold some.
-        return {"isAuthorized": True, "context": {"user": json.dumps(user, ensure_ascii=False)[1:-1], "method": method}}
+        return {"isAuthorized": True, "context": {"user": json.dumps(user.name, ensure_ascii=False)[1:-1], "method": method, **identity}}
     # Outside of the handling of the other error, so that nothing of that is shown.
     raise AuthorizerFailed(reason)
 
 
 class Authorizer:
-    """Decides on a request by its Authorization header. A method that is None is not offered."""
+    """Decides on a request by its Authorization header. A method that is None is not offered.
 
-    def __init__(self, tokens: CognitoTokens | None, credentials: BasicCredentials | None) -> None:
+    `fetch_key` returns the text of the secret with the key to sign with, and may raise anything.
+    """
+
+    def __init__(
+        self,
+        tokens: CognitoTokens | None,
+        credentials: BasicCredentials | None,
+        fetch_key: Callable[[], str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._methods = {"bearer": tokens, "basic": credentials}
+        self._clock = clock
+        self._key = None
+        if fetch_key:
+            self._key = Refreshed("identity_key", lambda: parse_key(fetch_key()), ttl=KEY_TTL, max_age=KEY_MAX_AGE, retry_after=KEY_RETRY_AFTER, clock=clock)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Authorizer:
         """Return the authorizer that the environment variables above describe."""
         pool_id = environment.get("COGNITO_USER_POOL_ID")
         client_ids = [name.strip() for name in environment.get("COGNITO_CLIENT_IDS", "").split(",") if name.strip()]
-        secret_arn = environment.get("API_CREDENTIALS_SECRET_ARN")
+        secret_arn, key_secret = environment.get("API_CREDENTIALS_SECRET_ARN"), environment.get("IDENTITY_KEY_SECRET")
         tokens = credentials = None
         if pool_id:
             url = keys_url(pool_id, environment.get("AWS_ENDPOINT_URL"))
@@ -92,9 +114,9 @@ class Authorizer:
             tokens = CognitoTokens(pool_id, client_ids, functools.partial(_read_url, url), groups=groups, scopes=scopes)
         if secret_arn:
             credentials = BasicCredentials(functools.partial(_read_secret, secret_arn))
-        return cls(tokens, credentials)
+        return cls(tokens, credentials, functools.partial(_read_secret, key_secret) if key_secret else None)
 
-    def authorize(self, event: Any) -> tuple[str, str]:
+    def authorize(self, event: Any) -> tuple[User, str]:
         """Return the user and the method (``basic`` or ``bearer``) of `event`, or raise Denied or Unavailable."""
         scheme, value = authorization(event)
         method = scheme.lower()
@@ -105,9 +127,21 @@ class Authorizer:
             raise Denied(f"{method}_not_configured")
         user = verifier.verify(value)
         # It goes into the access log; control characters and lone surrogates would spoil it.
-        if not user.isprintable():
+        if not user.name.isprintable():
             raise Denied("malformed")
         return user, method
+
+    def identity(self, user: User) -> dict[str, str]:
+        """Return what tells MLflow's servers who calls: nothing where they do not ask. Raises Unavailable."""
+        return {"identity": signed_identity.sign(user, self._key.get(), self._clock())} if self._key else {}
+
+
+def parse_key(text: str) -> bytes:
+    """Return the key in the secret `text`. Raises ValueError for one that could be guessed."""
+    key = load_object(text).get("key")
+    if not isinstance(key, str) or len(key) < MIN_KEY:
+        raise ValueError("not a key")
+    return key.encode()
 
 
 def authorization(event: Any) -> tuple[str, str]:
@@ -128,12 +162,6 @@ def authorization(event: Any) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def keys_url(pool_id: str, endpoint_url: str | None) -> str:
-    """Return where the key set of the user pool `pool_id` is."""
-    base = f"{endpoint_url.rstrip('/')}/{pool_id}" if endpoint_url else issuer(pool_id)
-    return f"{base}/.well-known/jwks.json"
-
-
 @functools.cache
 def _authorizer() -> Authorizer:
     # Kept while the execution environment lives, and with it what it has fetched.
@@ -145,11 +173,11 @@ def _read_url(url: str) -> bytes:
         return response.read(MAX_KEYS)
 
 
-def _read_secret(arn: str) -> str:
+def _read_secret(secret_id: str) -> str:
     # Imported here because it takes most of a cold start, and Bearer tokens do not need it.
     import boto3
     from botocore.config import Config
 
     retries = {"mode": "standard", "total_max_attempts": 2}
     config = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries=retries)
-    return boto3.client("secretsmanager", config=config).get_secret_value(SecretId=arn)["SecretString"]
+    return boto3.client("secretsmanager", config=config).get_secret_value(SecretId=secret_id)["SecretString"]

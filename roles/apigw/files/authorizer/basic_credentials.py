@@ -11,11 +11,12 @@ import hashlib
 import hmac
 import logging
 import time
-from typing import Callable
+from typing import Any, Callable, NamedTuple
 
 from denied import Denied
 from refreshed import Refreshed
 from strict_json import load_object
+from user import User
 
 logger = logging.getLogger("authorizer")
 
@@ -26,7 +27,7 @@ RETRY_AFTER = 5  # seconds between two attempts
 
 
 class BasicCredentials:
-    """The users of a secret that is a JSON object of user name to password.
+    """The users of a secret that is a JSON object of user name to password, or to an object of ``password`` and ``groups``.
 
     `fetch` returns the secret's text and may raise anything.
     """
@@ -34,21 +35,22 @@ class BasicCredentials:
     def __init__(self, fetch: Callable[[], str], clock: Callable[[], float] = time.time) -> None:
         self._users = Refreshed("credentials", lambda: parse_secret(fetch()), ttl=TTL, max_age=MAX_AGE, retry_after=RETRY_AFTER, clock=clock)
 
-    def verify(self, encoded: str) -> str:
-        """Return the user name of the credentials `encoded` (what follows ``Basic``), or raise Denied or Unavailable."""
+    def verify(self, encoded: str) -> User:
+        """Return the user of the credentials `encoded` (what follows ``Basic``), or raise Denied or Unavailable."""
         user, password = decode(encoded)
         user_digest, password_digest = _digest(user), _digest(password)
-        found = False
+        found: list[User] = []
         # Every user is compared, whole and in constant time: how long it takes tells the number of users,
         # and nothing of a name or a password.
-        for known_user, known_password in self._users.get():
-            same_user = hmac.compare_digest(known_user, user_digest)
-            same_password = hmac.compare_digest(known_password, password_digest)
-            found |= same_user & same_password
+        for known in self._users.get():
+            same_user = hmac.compare_digest(known.name_digest, user_digest)
+            same_password = hmac.compare_digest(known.password_digest, password_digest)
+            if same_user & same_password:
+                found.append(known.user)
         if not found:
             self._users.confirm()
             raise Denied("credentials")
-        return user
+        return found[0]
 
 
 def decode(encoded: str) -> tuple[str, str]:
@@ -66,18 +68,30 @@ def decode(encoded: str) -> tuple[str, str]:
     return user, password
 
 
-def parse_secret(text: str) -> list[tuple[bytes, bytes]]:
-    """Return the digests of each user name and password in the secret `text`, without passwords that are too short.
+class KnownUser(NamedTuple):
+    """A user of the secret."""
 
-    Raises ValueError unless it is a JSON object of strings.
-    """
-    users = load_object(text)
-    if not all(isinstance(password, str) for password in users.values()):
-        raise ValueError("a password is not a string")
-    long_enough = {user: password for user, password in users.items() if len(password) >= MIN_PASSWORD}
+    user: User
+    name_digest: bytes
+    password_digest: bytes
+
+
+def parse_secret(text: str) -> list[KnownUser]:
+    """Return the users in the secret `text`, without those whose passwords are too short. Raises ValueError for any other text."""
+    users = {name: _password_and_groups(value) for name, value in load_object(text).items()}
+    long_enough = {name: value for name, value in users.items() if len(value[0]) >= MIN_PASSWORD}
     if len(long_enough) < len(users):
         logger.warning("passwords of less than %d characters left out: %d", MIN_PASSWORD, len(users) - len(long_enough))
-    return [(_digest(user), _digest(password)) for user, password in long_enough.items()]
+    return [KnownUser(User(name, groups), _digest(name), _digest(password)) for name, (password, groups) in long_enough.items()]
+
+
+def _password_and_groups(value: Any) -> tuple[str, tuple[str, ...]]:
+    password, groups = (value.get("password"), value.get("groups", [])) if isinstance(value, dict) else (value, [])
+    if not isinstance(password, str) or not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
+        raise ValueError("a password is not a string, or the groups are not a list of strings")
+    if isinstance(value, dict) and value.keys() - {"password", "groups"}:
+        raise ValueError("a user has something else than a password and groups")
+    return password, tuple(groups)
 
 
 def _digest(text: str) -> bytes:

@@ -19,6 +19,7 @@ from typing import Any, Callable, Collection, NamedTuple
 from denied import Denied
 from refreshed import Refreshed
 from strict_json import load_object
+from user import User
 
 LEEWAY = 30  # seconds by which the clocks may differ
 KEYS_TTL = 3600  # seconds; an unknown key id asks sooner
@@ -60,26 +61,27 @@ class CognitoTokens:
         self._clock = clock
         self._keys = Refreshed("keys", lambda: parse_keys(fetch_keys()), ttl=KEYS_TTL, max_age=KEYS_MAX_AGE, retry_after=KEYS_RETRY_AFTER, clock=clock)
 
-    def verify(self, token: str) -> str:
+    def verify(self, token: str) -> User:
         """Return whom `token` was issued to, or raise Denied or Unavailable."""
         parts = token.split(".")
         if len(parts) != 3:
             raise Denied("malformed")
         try:
             header, signature = load_object(decode_base64url(parts[0])), decode_base64url(parts[2])
+            signed = f"{parts[0]}.{parts[1]}".encode("ascii")
         except ValueError:
             raise Denied("malformed") from None
         # RFC 7515, section 4.1.11: what `crit` lists must be understood, and nothing that it could list is.
         if header.get("alg") != "RS256" or "crit" in header:
             raise Denied("algorithm")
-        if not verify_rs256(self._key(header.get("kid")), f"{parts[0]}.{parts[1]}".encode("ascii"), signature):
+        if not verify_rs256(self._key(header.get("kid")), signed, signature):
             raise Denied("signature")
         try:
             claims = load_object(decode_base64url(parts[1]))
         except ValueError:
             raise Denied("malformed") from None
         user = check_claims(claims, self._issuer, self._client_ids, self._clock())
-        if self._groups and self._groups.isdisjoint(groups_of(claims)):
+        if self._groups and self._groups.isdisjoint(user.groups):
             raise Denied("group")
         if self._scopes and self._scopes.isdisjoint(scopes_of(claims)):
             raise Denied("scope")
@@ -96,13 +98,19 @@ class CognitoTokens:
         return key
 
 
+def keys_url(pool_id: str, endpoint_url: str | None) -> str:
+    """Return where the key set of the user pool `pool_id` is."""
+    base = f"{endpoint_url.rstrip('/')}/{pool_id}" if endpoint_url else issuer(pool_id)
+    return f"{base}/.well-known/jwks.json"
+
+
 def issuer(pool_id: str) -> str:
     """Return the issuer of the tokens of the user pool `pool_id`, which is ``<region>_<id>``."""
     return f"https://cognito-idp.{pool_id.partition('_')[0]}.amazonaws.com/{pool_id}"
 
 
-def check_claims(claims: dict[str, Any], expected_issuer: str, client_ids: Collection[str], now: float) -> str:
-    """Return the user name in the claims of a token whose signature is good, or raise Denied.
+def check_claims(claims: dict[str, Any], expected_issuer: str, client_ids: Collection[str], now: float) -> User:
+    """Return the user in the claims of a token whose signature is good, or raise Denied.
 
     A token of the client credentials grant has no user; its subject, the client's id, takes the place.
     """
@@ -127,15 +135,15 @@ def check_claims(claims: dict[str, Any], expected_issuer: str, client_ids: Colle
         raise Denied("token_use")
     if not isinstance(client_id, str) or client_id not in client_ids:
         raise Denied("client")
-    if not isinstance(user, str):
+    subject = claims.get("sub", "")
+    if not isinstance(user, str) or not isinstance(subject, str):
         raise Denied("malformed")
-    return user
+    return User(user, names_in(claims.get("cognito:groups")), subject)  # Cognito lists the groups in both kinds of token
 
 
-def groups_of(claims: dict[str, Any]) -> list[str]:
-    """Return the groups of the user pool that the user is in: Cognito lists them in both kinds of token."""
-    groups = claims.get("cognito:groups")
-    return [group for group in groups if isinstance(group, str)] if isinstance(groups, list) else []
+def names_in(groups: Any) -> tuple[str, ...]:
+    """Return the names in what a token says of the groups of its user."""
+    return tuple(group for group in groups if isinstance(group, str)) if isinstance(groups, list) else ()
 
 
 def scopes_of(claims: dict[str, Any]) -> list[str]:

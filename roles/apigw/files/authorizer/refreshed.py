@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Callable, Generic, TypeVar
 
@@ -21,7 +22,7 @@ class Refreshed(Generic[T]):
 
     A failing fetch leaves the last good value in use until that is `max_age` seconds old. Fetches start at
     least `retry_after` seconds apart whatever the requests ask for, so that nobody can turn requests into
-    load on AWS, and an outage does not cost every request a timeout.
+    load on AWS, and an outage does not cost every request a timeout. Threads that ask while one of them fetches wait for it.
     """
 
     # The wall clock, because the monotonic one may stand still while Lambda keeps the environment frozen.
@@ -33,6 +34,7 @@ class Refreshed(Generic[T]):
         self._max_age = max_age
         self._retry_after = retry_after
         self._clock = clock
+        self._lock = threading.Lock()
         self._value: T | None = None
         self._fetched_at = self._attempted_at = float("-inf")
 
@@ -41,9 +43,10 @@ class Refreshed(Generic[T]):
 
         Raises Unavailable (``<name>_unavailable``) when there is none that is young enough.
         """
-        now = self._clock()
-        if newer or not 0 <= now - self._fetched_at < self._ttl:
-            self._refresh(now)
+        with self._lock:
+            now = self._clock()
+            if newer or not 0 <= now - self._fetched_at < self._ttl:
+                self._refresh(now)
         if self._value is None or not 0 <= now - self._fetched_at < self._max_age:
             raise Unavailable(f"{self._name}_unavailable")
         return self._value

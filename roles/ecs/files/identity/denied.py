@@ -1,0 +1,1 @@
+../../../apigw/files/authorizer/denied.py

@@ -1,0 +1,1 @@
+../../../apigw/files/authorizer/signed_identity.py

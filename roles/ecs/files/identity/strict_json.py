@@ -1,0 +1,1 @@
+../../../apigw/files/authorizer/strict_json.py

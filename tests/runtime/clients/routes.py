@@ -1,0 +1,26 @@
+# Copyright: (c) mlplatform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Print every route of the MLflow that runs this: a method and a path on each line, /api for /ajax-api too."""
+
+import re
+
+from mlflow.server import app as flask_app
+from mlflow.server.fastapi_app import app
+from starlette.routing import Route
+
+
+def routes(of: object) -> set[tuple[str, str]]:
+    """Of an app and of the routers in it, which later versions of FastAPI keep as they are."""
+    found: set[tuple[str, str]] = set()
+    for route in of.routes:
+        if isinstance(route, Route):
+            found |= {(method, route.path) for method in route.methods}
+        elif hasattr(route, "original_router"):
+            found |= {(method, f"{route.include_context.prefix}{path}") for method, path in routes(route.original_router)}
+    return found
+
+
+found = routes(app) | {(method, rule.rule) for rule in flask_app.url_map.iter_rules() for method in rule.methods}
+for method, path in sorted({(method, re.sub("^/ajax-api/", "/api/", path).rstrip("/") or "/") for method, path in found}):
+    print(method, path)
