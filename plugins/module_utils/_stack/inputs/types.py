@@ -15,6 +15,11 @@ Spec = dict[str, dict[str, t.Any]]
 Inputs = dict[str, t.Any]
 
 
+def is_given(v: Inputs, name: str) -> bool:
+    """Whether an input has a value: the empty text of a default is none."""
+    return v.get(name) not in (None, "")
+
+
 MAY_BE_SECRET = {
     "mlflow_api_credentials_secret_arn",
     "mlflow_database_password_secret_arn",
