@@ -61,6 +61,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, error_code
 
 USERNAME, PASSWORD = "MLFLOW_TOKEN_USERNAME", "MLFLOW_TOKEN_PASSWORD"
@@ -119,7 +120,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True, path=path)
     try:
-        result = sign_in(module.client("cognito-idp"), module.params["client_id"], username, password)
+        result = sign_in(Aws(module).client("cognito-idp"), module.params["client_id"], username, password)
         write_private(path, result["AccessToken"])
     except NoToken as error:
         module.fail_json(msg=f"There is no token: {error}.")

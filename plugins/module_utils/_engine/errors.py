@@ -16,7 +16,7 @@ except ImportError:  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.remedies import denied, with_remedy
 
-_READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "BatchGet")
+_READ_ONLY = ("Get", "List", "Describe", "Head", "Lookup", "Filter", "Simulate", "BatchGet", "AdminGet", "AdminList")
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "403")
 
 

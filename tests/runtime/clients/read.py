@@ -47,7 +47,7 @@ large.unlink()
 
 model = client.get_registered_model(name)
 assert {alias: int(version) for alias, version in model.aliases.items()} == {"champion": 1, "challenger": 2}
-assert model.tags == {"owner": "ada"}
+assert model.tags == {"owner": "ada", "mlflow.user": run.data.tags["mlflow.user"]}, model.tags
 assert len(client.search_model_versions(f"name = '{name}'")) == 2
 assert [each.name for each in client.search_registered_models(f"name = '{name}'")] == [name]
 assert mlflow.pyfunc.load_model(f"models:/{name}@champion").predict([1.0, 2.5]) == [2.0, 5.0]

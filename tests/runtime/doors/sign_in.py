@@ -59,8 +59,9 @@ def access_token(aws: EmbeddedAWS, pool_id: str, client_id: str, user: str, grou
             cognito.create_group(UserPoolId=pool_id, GroupName=group)
         cognito.admin_add_user_to_group(UserPoolId=pool_id, Username=user, GroupName=group)
     client = cognito.describe_user_pool_client(UserPoolId=pool_id, ClientId=client_id)["UserPoolClient"]
-    proof = base64.b64encode(hmac.digest(client["ClientSecret"].encode(), f"{user}{client_id}".encode(), "sha256")).decode()
-    parameters = {"USERNAME": user, "PASSWORD": PASSWORD, "SECRET_HASH": proof}
+    parameters = {"USERNAME": user, "PASSWORD": PASSWORD}
+    if secret := client.get("ClientSecret"):
+        parameters["SECRET_HASH"] = base64.b64encode(hmac.digest(secret.encode(), f"{user}{client_id}".encode(), "sha256")).decode()
     answer = cognito.admin_initiate_auth(UserPoolId=pool_id, ClientId=client_id, AuthFlow="ADMIN_USER_PASSWORD_AUTH", AuthParameters=parameters)
     return answer["AuthenticationResult"]["AccessToken"]
 

@@ -66,7 +66,9 @@ class Identity(Checks):
         return self.aws.once(IDENTITY, self._deployed)
 
     def _deployed(self) -> Deployed | None:
-        name, ecs = self.inputs["mlflow_unique_name"], self.aws.client("ecs")
+        name, ecs = self.inputs.get("mlflow_unique_name"), self.aws.client("ecs")
+        if not name:
+            return None
         answer = none_if_missing(ecs.describe_services, "ClusterNotFoundException", cluster=name, services=[name], include=["TAGS"])
         service = next((each for each in answer["services"] if each["status"] == "ACTIVE"), None) if answer else None
         if service is None:
