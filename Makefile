@@ -4,11 +4,12 @@
 
 STEPS := unit modules site runtime versions lint sanity molecule package
 
-.PHONY: help install demo check test $(STEPS:%=test-%) test-faults test-security docs changelog bench bench-stacks lock clean
+.PHONY: help install demo check test $(STEPS:%=test-%) test-faults test-large test-security docs changelog bench bench-stacks lock clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "make test-STEP   one step of the tests: $(STEPS)"
+	@echo "make test-large  artifacts of 512 MB and of 6 GB"
 	@echo "make test-security  an outside scanner (Prowler) over a deployed stack"
 	@echo "make test-faults a death at each call of each run, and whatever else \`make test\` takes a sample of (40 minutes)"
 
@@ -27,7 +28,7 @@ test: ## every test that needs no AWS account
 	@scripts/install .venv runtime demo test checks
 	@.venv/bin/python scripts/run_tests.py $(STEPS)
 
-$(STEPS:%=test-%) test-faults test-security: test-%:
+$(STEPS:%=test-%) test-faults test-large test-security: test-%:
 	@scripts/install .venv runtime demo test checks
 	@.venv/bin/python scripts/run_tests.py $*
 

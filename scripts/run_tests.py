@@ -241,6 +241,12 @@ def security() -> None:
         pytest("security", "tests/security")
 
 
+def large() -> None:
+    """The tests marked `large`, which move gigabytes."""
+    if run("scripts/mlflow_venv"):
+        pytest("large", "-m", "large", "tests/runtime")
+
+
 def has_runtime_programs() -> bool:
     """Whether MariaDB, PostgreSQL and Chromium are on this machine; on Debian root installs them."""
 
@@ -306,7 +312,7 @@ def package() -> None:
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    step.__name__: step for step in (lint, sanity, unit, modules, site, faults, security, runtime, molecule, versions, package)
+    step.__name__: step for step in (lint, sanity, unit, modules, site, faults, large, security, runtime, molecule, versions, package)
 }
 
 

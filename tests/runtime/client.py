@@ -80,7 +80,15 @@ class Client:
         return done.stdout
 
     def try_to_run(self, program: str, *arguments: str, without: t.Collection[str] = (), **environment: str) -> subprocess.CompletedProcess[str]:
-        given = {k: v for k, v in {**self.environment, **environment}.items() if k not in without}
+        given = self._given(without, environment)
         return subprocess.run(
             ["python", str(PROGRAMS / program), *arguments], env=given, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
         )
+
+    def start(self, program: str, *, without: t.Collection[str] = (), **environment: str) -> subprocess.Popen[str]:
+        """Start one of our programs that is told line by line what to do, and answers."""
+        pipe, given = subprocess.PIPE, self._given(without, environment)
+        return subprocess.Popen(["python", str(PROGRAMS / program)], env=given, cwd=self.folder, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+
+    def _given(self, without: t.Collection[str], environment: dict[str, str]) -> dict[str, str]:
+        return {k: v for k, v in {**self.environment, **environment}.items() if k not in without}
