@@ -212,6 +212,8 @@ CASES = [
         "update iam_role_policy, delete iam_role_policy_attachment",
         "iam:PutRolePolicy, iam:DetachRolePolicy, iam:TagRole",
     ),
+    Case("models of Bedrock", lambda g: {"mlflow_gateway_bedrock_models": ["eu.amazon.nova-*"]}, "update iam_role_policy", "iam:PutRolePolicy"),
+    Case("no models of Bedrock", lambda g: {"mlflow_gateway_bedrock_models": None}, "update iam_role_policy", "iam:PutRolePolicy"),
     Case("none of them", lambda g: {"mlflow_service_task_policy_arns": None}, "delete iam_role_policy_attachment", "iam:DetachRolePolicy, iam:UntagRole"),
     Case(
         "ECS Exec",

@@ -16,6 +16,9 @@ import pytest
 
 FILTERS = Path(__file__).parents[2] / "plugins" / "filter"
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:openai-a1b2c3"
+BEDROCK = {"partition": "aws-x", "region": "eu-west-1", "account_id": "123456789012"}
+FOUNDATION, ANYWHERE = "arn:aws-x:bedrock:eu-west-1::foundation-model", "arn:aws-x:bedrock:*::foundation-model"
+PROFILE = "arn:aws-x:bedrock:eu-west-1:123456789012:inference-profile"
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/team-x/key"
 
 
@@ -34,6 +37,17 @@ def test_a_file_has_the_one_filter_that_it_is_called_by() -> None:
         ("as_dicts", [], {"key": "name"}, []),
         ("as_dicts", iter(["a", "b"]), {"key": "name"}, [{"name": "a"}, {"name": "b"}]),
         ("as_dicts", ["a"], {"key": "arn", "port": 5000}, [{"arn": "a", "port": 5000}]),
+        ("bedrock_model_arns", [], BEDROCK, []),
+        ("bedrock_model_arns", ["amazon.nova-*", "zai.glm-4.7"], BEDROCK, [f"{FOUNDATION}/amazon.nova-*", f"{FOUNDATION}/zai.glm-4.7"]),
+        ("bedrock_model_arns", ["eu.amazon.nova-pro-v1:0"], BEDROCK, [f"{PROFILE}/eu.amazon.nova-pro-v1:0", f"{ANYWHERE}/amazon.nova-pro-v1:0"]),
+        (
+            "bedrock_model_arns",
+            ["us-gov.anthropic.x", "global.anthropic.x"],
+            BEDROCK,
+            [f"{PROFILE}/us-gov.anthropic.x", f"{ANYWHERE}/anthropic.x", f"{PROFILE}/global.anthropic.x"],
+        ),
+        ("bedrock_model_arns", [f"{PROFILE}/x", f"{PROFILE}/x"], BEDROCK, [f"{PROFILE}/x"]),
+        ("bedrock_model_arns", ["*"], BEDROCK, [f"{ANYWHERE}/*", f"{PROFILE}/*", f"{PROFILE.replace('inf', 'application-inf')}/*"]),
         ("ecs_environment", {}, {}, []),
         ("ecs_environment", {"B": 1, "A": True, "C": ""}, {}, [{"name": "B", "value": "1"}, {"name": "A", "value": "True"}, {"name": "C", "value": ""}]),
         ("from_text", ["a"], {}, ["a"]),

@@ -272,6 +272,12 @@ RULES: dict[str, tuple[Rule, str]] = {
         distinct(is_policy_arn, maximum=20),
         "give different ARNs of managed policies of IAM, at most 20, such as arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
     ),
+    "mlflow_gateway_bedrock_models": (
+        distinct(
+            lambda v: v == "*" or matches(r"(?!arn:)[\w-]+\.[\w.:*?-]{1,256}|arn:aws[\w-]*:bedrock:[\w*?-]*:[\d*?]*:[a-z-]+/[\w.:/*?-]{1,256}")(v), maximum=50
+        ),
+        "give different IDs of models or inference profiles of Amazon Bedrock, such as eu.anthropic.claude-sonnet-4-*, or ARNs, at most 50; or * for all",
+    ),
     "mlflow_service_log_kms_key_arn": _KEY,
     "mlflow_service_health_check_grace_period_seconds": (between(0, 2147483647), "give 0 to 2147483647 seconds"),
     "mlflow_gunicorn_opts": _OPTIONS,

@@ -50,6 +50,7 @@ def needed(inputs: Inputs) -> list[str]:
         *(("ecr.api", "ecr.dkr") if any(re.match(r"\d{12}\.dkr[.-]ecr\.", image) for image in images) else ()),
         *(("ssm",) if any(":ssm:" in str(value) for value in secrets) else ()),
         *(("ssmmessages",) if inputs.get("mlflow_service_enable_execute_command") else ()),
+        *(("bedrock-runtime",) if inputs.get("mlflow_gateway_bedrock_models") else ()),
     ]
 
 
