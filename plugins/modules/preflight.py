@@ -88,7 +88,7 @@ mlflow:
 identity:
   description:
     - Whether MLflow's servers check who calls. C(mode) is O(ignore:mlflow_identity), or what follows from the stack where that is not given.
-      C(begins) says that they are about to need of the API who calls, and do not yet, C(ends) that they do, and are about not to.
+      C(begins) says that the API has to tell them who calls before they are replaced, C(ends) that the authorizer has to go on until they are.
   type: dict
   returned: success and O(scope=site) or O(scope=restore)
   sample: {mode: edge, begins: false, ends: false}

@@ -46,7 +46,8 @@ def ask(aws: EmbeddedAWS, inputs: dict[str, t.Any], **more: t.Any) -> Told:
 def deploy(aws: EmbeddedAWS, inputs: dict[str, t.Any], *variables: str) -> None:
     """A service of the stack whose servers have these variables."""
     ecs = aws.client("ecs")
-    environment = [{"name": name, "value": "x"} for name in variables if not name.endswith("KEY")]
+    given = (variable.partition("=") for variable in variables if not variable.endswith("KEY"))
+    environment = [{"name": name, "value": value or "x"} for name, _equals, value in given]
     secrets = [{"name": name, "valueFrom": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-a1b2c3"} for name in variables if name.endswith("KEY")]
     containers = [{"name": "mlflow", "image": "i", "environment": environment, "secrets": secrets}, {"name": "sidecar", "image": "i"}]
     definition = ecs.register_task_definition(
@@ -68,6 +69,7 @@ def cut_off(aws: EmbeddedAWS, inputs: dict[str, t.Any]) -> None:
 EDGE, OFF = {"mode": "edge", "begins": False, "ends": False}, {"mode": "off", "begins": False, "ends": False}
 CHECKS = ["MLFLOW_IDENTITY"]
 SIGNED = ["MLFLOW_IDENTITY", "MLFLOW_IDENTITY_KEY"]
+TOLD = ['MLFLOW_IDENTITY={"programs": "iam"}']
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,14 @@ SIGNED = ["MLFLOW_IDENTITY", "MLFLOW_IDENTITY_KEY"]
         (CHECKS, {"mlflow_api_authorizer": "jwt"}, EDGE),
         (CHECKS, {"mlflow_api_authorizer": "lambda"}, EDGE | {"begins": True}),
         (CHECKS, {"mlflow_identity": "off", "mlflow_api_authorizer": "jwt"}, OFF),
+        (None, {"mlflow_api_authorizer": "iam"}, EDGE),
+        ([], {"mlflow_identity": "edge", "mlflow_api_authorizer": "iam"}, EDGE | {"begins": True}),
+        (CHECKS, {"mlflow_api_authorizer": "iam"}, EDGE | {"begins": True}),
+        (SIGNED, {"mlflow_api_authorizer": "iam"}, EDGE | {"begins": True}),
+        (TOLD, {"mlflow_api_authorizer": "iam"}, EDGE),
+        (TOLD, {"mlflow_api_authorizer": "lambda"}, EDGE),
+        (TOLD, {"mlflow_api_authorizer": "jwt"}, EDGE),
+        (TOLD, {"mlflow_identity": "off", "mlflow_api_authorizer": "iam"}, OFF),
     ],
 )
 def test_a_new_stack_checks_who_calls_and_one_in_use_goes_on_as_it_is(
@@ -142,6 +152,34 @@ def test_the_check_takes_its_room_of_the_task_definition(aws: EmbeddedAWS, input
     (problem,) = ask(aws, inputs, mlflow_service_environment=environment).problems
     assert problem.startswith("mlflow_service_environment: ") and "ECS takes 32768" in problem
     assert ask(aws, inputs, mlflow_service_environment=environment, mlflow_identity="off").problems == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "mode", "refused"),
+    [(None, "", False), (None, "edge", False), (CHECKS, "", False), (CHECKS, "edge", False), ([], "", True), ([], "edge", True)],
+)
+@pytest.mark.parametrize("more", [{"mlflow_api_client_ids": ["other"]}, {"mlflow_api_groups": ["a", "b"]}, {"mlflow_api_scopes": ["a/b", "a/c"]}])
+def test_token_access_for_several_needs_servers_that_check_tokens(
+    aws: EmbeddedAWS, inputs: dict[str, t.Any], variables: list[str] | None, mode: str, refused: bool, more: dict[str, t.Any]
+) -> None:
+    if variables is not None:
+        deploy(aws, inputs, *variables)
+    tokens = {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"}
+    problems = ask(aws, inputs, mlflow_identity=mode, **tokens, **more).problems
+    assert [problem.partition(":")[0] for problem in problems] == list(more) * refused
+    assert all("mlflow_identity: edge first" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "warned"), [("off", "true", True), ("off", "1", True), ("off", "false", False), ("edge", "true", False), ("", "true", False)]
+)
+@pytest.mark.parametrize("source", ["ENV", "FILE"])
+def test_keys_of_models_from_the_environment_are_for_servers_that_know_admins(
+    aws: EmbeddedAWS, inputs: dict[str, t.Any], mode: str, value: str, warned: bool, source: str
+) -> None:
+    name = f"MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_{source}"
+    told = ask(aws, inputs, mlflow_identity=mode, mlflow_service_environment={name: value})
+    assert told.problems == [] and (f"with {name} and mlflow_identity off" in told.warnings) == warned
 
 
 def test_what_is_deployed_is_asked_for_once(aws: EmbeddedAWS, inputs: dict[str, t.Any]) -> None:

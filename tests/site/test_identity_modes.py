@@ -17,6 +17,9 @@ NAME = "mlflow-team-x"
 TELL, DEPLOY = ["UpdateFunctionConfiguration", "UpdateIntegration"], ["RegisterTaskDefinition", "UpdateService"]
 TO_JWT = ["UpdateIntegration", "CreateAuthorizer", "UpdateRoute", "DeleteAuthorizer", "UpdateStage", "DeleteFunction"]
 TO_LAMBDA = ["CreateFunction", "CreateAuthorizer", "UpdateIntegration", "AddPermission", "UpdateRoute", "UpdateStage", "DeleteAuthorizer"]
+TO_IAM = ["UpdateIntegration", "UpdateRoute", "UpdateStage", "DeleteAuthorizer", "DeleteFunction"]
+FROM_IAM = ["CreateAuthorizer", "UpdateIntegration", "AddPermission", "UpdateRoute", "UpdateStage"]
+"""Servers believe the ARN in the header only while API Gateway overwrites it: from after it begins until before it ends."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,10 @@ def server(aws: EmbeddedAWS) -> tuple[dict[str, t.Any] | None, bool]:
         ({"mlflow_reader_groups": ["auditors"], "mlflow_default_right": "none"}, DEPLOY, True, True),
         ({"mlflow_api_authorizer": "jwt"}, DEPLOY + TO_JWT, True, False),
         ({"mlflow_api_authorizer": "lambda"}, TO_LAMBDA + DEPLOY, True, True),
+        ({"mlflow_api_authorizer": "iam"}, TO_IAM + DEPLOY, True, False),
+        ({"mlflow_api_authorizer": "jwt"}, DEPLOY + ["CreateAuthorizer", "UpdateIntegration", "UpdateRoute", "UpdateStage"], True, False),
+        ({"mlflow_api_authorizer": "iam"}, ["UpdateIntegration", "UpdateRoute", "UpdateStage", "DeleteAuthorizer"] + DEPLOY, True, False),
+        ({"mlflow_api_authorizer": "lambda"}, ["CreateFunction"] + DEPLOY + FROM_IAM, True, True),
         ({"mlflow_identity": "off", "mlflow_admin_groups": [], "mlflow_reader_groups": []}, DEPLOY + TELL, False, False),
     ],
 )

@@ -339,6 +339,10 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
         (["x"], ["arn:aws:iam::aws:policy/A"] * 2, ["arn:aws:iam::1:policy/A"], [f"arn:aws:iam::aws:policy/A{n}" for n in range(21)]),
     ),
     ("mlflow_service_task_policy_statements", ({}, ["x"], [None], [{1: 2}])),
+    (
+        "mlflow_gateway_bedrock_models",
+        (["claude"], ["a.b c"], ["amazon.x"] * 2, ["arn:aws:s3:::x"], ["arn:aws:bedrock:x"], [f"amazon.x{n}" for n in range(51)], ["https://x.y"]),
+    ),
     ("mlflow_service_sidecar_container_definitions", ({}, ["x"], [None], [{1: 2}])),
     (
         "mlflow_service_capacity_providers",
@@ -548,6 +552,9 @@ def _statement(**changes: t.Any) -> dict[str, t.Any]:
 CONTRADICTORY = (
     *(Broken(f"a statement with {what}", {STATEMENTS: [_statement(**changes)]}, (f"{STATEMENTS}[0].{told}",)) for what, changes, told in BAD_STATEMENTS),
     Broken("two statements of one id", {STATEMENTS: [_statement(Sid="A"), _statement(Sid="A")]}, (f"{STATEMENTS}[1].Sid",)),
+    Broken(
+        "more models than a policy holds", {"mlflow_gateway_bedrock_models": [f"amazon.{'x' * 120}{n}" for n in range(30)]}, ("mlflow_gateway_bedrock_models",)
+    ),
     Broken("more statements than a policy holds", {STATEMENTS: [_statement() for _number in range(130)]}, (STATEMENTS,)),
     *(Broken(f"a sidecar with {what}", {SIDECAR: [{"name": "a", "image": "i", **fields}]}, (f"{SIDECAR}[0].{told}",)) for what, told, fields in BAD_SIDECARS),
     Broken(
@@ -631,9 +638,9 @@ CONTRADICTORY = (
         {**TOKENS, TOKEN_RECORD: f"{'a' * 63}.{'b' * 40}", "mlflow_load_balancer_ip_address_type": "dualstack"},
         (TOKEN_RECORD,),
     ),
-    Broken("token access of two app clients", {**TOKENS, "mlflow_api_client_ids": ["other"]}, ("mlflow_api_client_ids",)),
-    Broken("token access of two groups", {**TOKENS, "mlflow_api_groups": ["a", "b"]}, ("mlflow_api_groups",)),
-    Broken("token access with two scopes", {**TOKENS, "mlflow_api_scopes": ["a/b", "a/c"]}, ("mlflow_api_scopes",)),
+    Broken("token access of two app clients", {**TOKENS, "mlflow_identity": "off", "mlflow_api_client_ids": ["other"]}, ("mlflow_api_client_ids",)),
+    Broken("token access of two groups", {**TOKENS, "mlflow_identity": "off", "mlflow_api_groups": ["a", "b"]}, ("mlflow_api_groups",)),
+    Broken("token access with two scopes", {**TOKENS, "mlflow_identity": "off", "mlflow_api_scopes": ["a/b", "a/c"]}, ("mlflow_api_scopes",)),
     Broken("token access with a long scope", {**TOKENS, "mlflow_api_scopes": ["a" * 257]}, ("mlflow_api_scopes",)),
     Broken("a version of no engine", {"mlflow_rds_cluster_engine_version": "8.0"}, ("mlflow_rds_cluster_engine_version",)),
     Broken("a version of the other engine", {"mlflow_rds_cluster_engine_version": "17.7"}, ("mlflow_rds_cluster_engine_version",)),

@@ -35,7 +35,7 @@ import identity_app  # noqa: E402
 import signed_identity  # noqa: E402
 import user_names  # noqa: E402
 from alb_jwt import LoadBalancerTokens  # noqa: E402
-from callers import BearerPrograms, Callers, People, SignedPrograms  # noqa: E402
+from callers import BearerPrograms, Callers, People, SignedPrograms, SigningPrograms, aws_user  # noqa: E402
 from cognito_jwt import CognitoTokens  # noqa: E402
 from denied import Denied, Unavailable  # noqa: E402
 from identity_app import Identity  # noqa: E402
@@ -46,7 +46,7 @@ NOW = 1_800_000_000
 REGION, POOL = "eu-west-1", "eu-west-1_Abc123DEF"
 ISSUER = f"https://cognito-idp.{REGION}.amazonaws.com/{POOL}"
 ALB = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/team-x/50dc6c495c0c9188"
-PEOPLE, PROGRAMS = "mlflow.example.com", "mlflow.api.example.com"
+PEOPLE, PROGRAMS, TOKENS = "mlflow.example.com", "mlflow.api.example.com", "mlflow-token.api.example.com"
 SIGN_IN, PROGRAM = "signinclient", "programclient"
 KEY = b"0" * 64
 JOB_TOKEN = "f" * 64
@@ -851,6 +851,78 @@ def test_scopes_are_asked_for_behind_a_jwt_authorizer_too(signers: Signers, monk
         identifies.identify({"host": PROGRAMS, "authorization": f"Bearer {token}"}, SEARCH, "")
 
 
+SESSION, ROLE = "arn:aws:sts::123456789012:assumed-role/trainer/nightly", "arn:aws:iam::123456789012:role/trainer"
+
+
+@pytest.mark.parametrize(
+    ("arn", "user"),
+    [
+        (SESSION, User("trainer", (ROLE,))),
+        (ROLE.replace("role/trainer", "user/team/anna"), User("anna", (ROLE.replace("role/trainer", "user/team/anna"),))),
+        ("arn:aws-cn:sts::123456789012:federated-user/bob", User("bob", ("arn:aws-cn:sts::123456789012:federated-user/bob",))),
+        ("arn:aws:iam::123456789012:root", User("root", ("arn:aws:iam::123456789012:root",))),
+    ],
+)
+def test_a_caller_with_aws_credentials_has_the_name_of_the_role(arn: str, user: User) -> None:
+    assert aws_user(arn) == user
+
+
+@pytest.mark.parametrize("arn", ["-", "trainer", ROLE, "arn:aws:iam::1:root", f"{SESSION}\n", f"{SESSION}, {SESSION}", "arn:aws:s3:::bucket/user/x"])
+def test_what_is_no_arn_of_a_caller_is_nobody(arn: str) -> None:
+    with pytest.raises(Denied, match="arn"):
+        aws_user(arn)
+
+
+def test_a_role_has_the_right_of_its_arn_and_the_header_counts_at_the_host_of_the_api_alone(people: People) -> None:
+    server = Server(people, SigningPrograms(), default="reader")
+    given = {"x-caller-arn": SESSION, "authorization": "AWS4-HMAC-SHA256 Credential=x", "x-amz-security-token": "secret"}
+    answer = server.ask({"host": PROGRAMS, **given}, "/api/2.0/mlflow/runs/create")
+    assert answer.status == 403 and (answer.lines[0]["user"], answer.lines[0]["right"]) == ("trainer", "reader")
+    GROUPS["admin"].append(ROLE)
+    try:
+        answer = Server(people, SigningPrograms()).ask({"host": PROGRAMS, **given}, "/api/2.0/mlflow/webhooks")
+    finally:
+        GROUPS["admin"].remove(ROLE)
+    assert answer.status == 200 and answer.lines[0]["right"] == "admin"
+    assert answer.seen and not {"x-caller-arn", "x-amz-security-token"} & dict(answer.seen["headers"]).keys()
+    assert "AWS4" not in dict(answer.seen["headers"]).get("authorization", "")
+    assert server.ask({"host": PEOPLE, **given}).status == server.ask({"host": "127.0.0.1:5000", **given}).status == 401
+    assert server.ask([("host", PROGRAMS), ("x-caller-arn", SESSION), ("X-Caller-Arn", SESSION)]).status == 400
+    assert server.ask({"host": PROGRAMS, "authorization": given["authorization"]}).status == 401
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({}, None),
+        ({"client_id": SIGN_IN, "cognito:groups": ["b", "c"]}, None),
+        ({"client_id": "stranger"}, "client"),
+        ({"cognito:groups": ["c"]}, "group"),
+        ({"scope": "openid"}, "scope"),
+        ({"iss": "https://example.com"}, "issuer"),
+        ({"exp": 1}, "expired"),
+    ],
+)
+@pytest.mark.parametrize("programs", ["iam", {}])
+def test_token_access_checks_clients_groups_and_scopes(
+    signers: Signers, monkeypatch: pytest.MonkeyPatch, claims: dict[str, t.Any], reason: str | None, programs: t.Any
+) -> None:
+    monkeypatch.setattr(identity_app, "_read_url", lambda _url: signers.jwks().encode())
+    tokens = {"token_host": TOKENS, "token_access": {"client_ids": [SIGN_IN, PROGRAM], "groups": ["a", "b"], "scopes": ["x/read", "x/write"]}}
+    settings = {**SETTINGS, "programs": programs, "default_right": "editor", **tokens}
+    identifies = identity_app.callers_from({"MLFLOW_IDENTITY": json.dumps(settings), "MLFLOW_IDENTITY_KEY": KEY.decode(), identity_app.JOB_TOKEN: JOB_TOKEN})
+    token = signers.token("jo", ["a"], **{"client_id": PROGRAM, "scope": "x/write y", "exp": int(time.time()) + 60, **claims})
+    given = {"authorization": f"Bearer {token}", "x-mlflow-identity": signed(now=time.time()), "x-caller-arn": SESSION}
+    if reason is None:
+        assert identifies.identify({"host": TOKENS, **given}, SEARCH, "") == ("jo", "editor", "token access")
+    else:
+        with pytest.raises(Denied, match=reason):
+            identifies.identify({"host": TOKENS, **given}, SEARCH, "")
+    without = {name: value for name, value in given.items() if name != "authorization"}
+    with pytest.raises(Denied, match="missing"):
+        identifies.identify({"host": TOKENS, **without}, SEARCH, "")
+
+
 @pytest.mark.parametrize("missing", ["MLFLOW_IDENTITY", "MLFLOW_IDENTITY_KEY", identity_app.JOB_TOKEN])
 def test_without_its_settings_it_does_not_start(missing: str) -> None:
     environment = {"MLFLOW_IDENTITY": json.dumps({**SETTINGS, "programs": {}}), "MLFLOW_IDENTITY_KEY": KEY.decode(), identity_app.JOB_TOKEN: JOB_TOKEN}
@@ -875,7 +947,7 @@ def test_what_is_shared_with_the_authorizer_is_the_same_file() -> None:
 
 
 def test_names_of_headers_are_those_that_are_dropped() -> None:
-    assert {callers.SIGNED_IDENTITY, callers.LOAD_BALANCERS_TOKEN, callers.ACCESS_TOKEN, *callers.OF_JOBS} < callers.CREDENTIALS
+    assert {callers.SIGNED_IDENTITY, callers.CALLER_ARN, callers.LOAD_BALANCERS_TOKEN, callers.ACCESS_TOKEN, *callers.OF_JOBS} < callers.CREDENTIALS
 
 
 def test_it_fits_into_a_task_definition() -> None:

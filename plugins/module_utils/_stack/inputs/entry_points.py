@@ -61,7 +61,15 @@ def token_access(v: Inputs) -> t.Iterator[Problem]:
         yield Problem(record, None, f"is missing: {access} is true: give the first part of a host name of its own, such as mlflow-token")
     elif is_given(v, zone):
         yield from _token_host(record, host_name(v[record], v[zone]), v)
-    yield from _token_claims(access, v)
+    if v.get("mlflow_identity") == "off":
+        yield from claims_of_tokens(v)
+    for scope in v.get("mlflow_api_scopes") or []:
+        if len(scope) > _CLAIM_VALUE:
+            yield Problem(
+                "mlflow_api_scopes",
+                scope,
+                f"{access} is true, and a load balancer takes values of a claim of at most {_CLAIM_VALUE} characters: give a shorter one",
+            )
 
 
 def _token_host(record: str, host: str, v: Inputs) -> t.Iterator[Problem]:
@@ -82,21 +90,17 @@ def _stack_host(v: Inputs, zone: str) -> str:
     return host_name(v["mlflow_record_name"], v[zone]) if is_given(v, zone) and is_given(v, "mlflow_record_name") else ""
 
 
-def _token_claims(access: str, v: Inputs) -> t.Iterator[Problem]:
-    """What the load balancer, which alone checks these tokens, can hold them to: of a claim with several values AWS does not say whether one is enough."""
-    ids, groups, scopes = "mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes"
+def claims_of_tokens(v: Inputs) -> t.Iterator[Problem]:
+    """What the load balancer cannot hold tokens to, where nothing behind it does: of a claim with several values AWS does not say whether one is enough."""
+    access, ids, groups, scopes = "mlflow_load_balancer_token_access", "mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes"
+    edge = "have it deployed with mlflow_identity: edge first, whose servers check tokens too"
     others = [each for each in v.get(ids) or [] if each != v.get("mlflow_aws_cognito_user_pool_client_id")]
     if others:
-        remedy = f"{access} is true, and the load balancer can hold tokens to one app client, mlflow_aws_cognito_user_pool_client_id: leave one of the two out"
+        remedy = f"{access} is true, and the load balancer can hold tokens to one app client, mlflow_aws_cognito_user_pool_client_id: {edge}, or leave this out"
         yield Problem(ids, others, remedy)
     for name in (groups, scopes):
         if len(v.get(name) or []) > 1:
-            yield Problem(name, v[name], f"{access} is true, and the load balancer can hold tokens to one of them only: give one, or leave that out")
-    for scope in v.get(scopes) or []:
-        if len(scope) > _CLAIM_VALUE:
-            yield Problem(
-                scopes, scope, f"{access} is true, and a load balancer takes values of a claim of at most {_CLAIM_VALUE} characters: give a shorter one"
-            )
+            yield Problem(name, v[name], f"{access} is true, and the load balancer can hold tokens to one of them only: {edge}, or give one")
 
 
 def basic_credentials(v: Inputs) -> t.Iterator[Problem]:

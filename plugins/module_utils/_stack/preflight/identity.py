@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import task_definition_problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.entry_points import claims_of_tokens
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import SERVICE, Network
 
 IDENTITY, GUNICORN = "mlflow_identity", "mlflow_gunicorn_opts"
 EDGE, OFF = "edge", "off"
+LAMBDA, IAM = "lambda", "iam"
 VARIABLE, KEY = "MLFLOW_IDENTITY", "MLFLOW_IDENTITY_KEY"
 """Of the container of servers that check who calls; the secret, of those that have it of programs from the Lambda authorizer."""
+ENVIRONMENT = "mlflow_service_environment"
+RESOLVING = ("MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_ENV", "MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_FILE")
+"""With which MLflow's AI gateway takes the key of a model from its environment, or from a file."""
 PROXIES = ("HTTPS_PROXY", "https_proxy")
 MAX_TASK_DEFINITION = 32 * 1024
 """Characters of the inputs in a task definition that holds the check too, of which ECS takes 64 KiB in all."""
@@ -26,21 +32,63 @@ MAX_TASK_DEFINITION = 32 * 1024
 class Decision(t.NamedTuple):
     mode: str
     begins: bool
-    """Whether the servers are about to need what the Lambda authorizer signs; until then they do not."""
+    """Whether the API has to tell who calls before the servers are replaced: they are about to need it, or to believe it."""
     ends: bool
-    """The other way round."""
+    """Whether the authorizer has to go on telling it until they are."""
 
 
 class Deployed(t.NamedTuple):
     """Of the servers that there are."""
 
     mode: str
-    signed: bool
+    told_by: str
+    """The authorizer with which API Gateway tells them who calls, C(lambda) or C(iam); empty where they verify that themselves, or do not ask."""
+
+
+def programs_of(settings: str) -> t.Any:
+    """How the settings of a server say that programs come in; None where they do not.
+
+    >>> programs_of('{"programs": "iam"}'), programs_of("x")
+    ('iam', None)
+    """
+    try:
+        return json.loads(settings)["programs"]
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def begins(told_by: str, new: str) -> bool:
+    """Whether the API has to begin before the servers do. While these believe an ARN that is not signed, it has to go on with that, and they change first.
+
+    >>> [begins(*each) for each in (("", "lambda"), ("", "iam"), ("lambda", "iam"), ("iam", "lambda"), ("iam", ""), ("lambda", "lambda"), ("", ""))]
+    [True, True, True, False, False, False, False]
+    """
+    return new not in ("", told_by) and told_by != IAM
 
 
 class Identity(Checks):
     def checks(self) -> list[Check]:
-        return [(self.possible, (), ("mlflow_unique_name",))]
+        return [
+            (self.possible, (), ("mlflow_unique_name",)),
+            (self.token_access, (), ("mlflow_unique_name", "mlflow_load_balancer_token_access")),
+            (self.keys_of_models, (), ("mlflow_unique_name", ENVIRONMENT)),
+        ]
+
+    def token_access(self) -> Problems:
+        """Of whom the load balancer alone keeps out, until servers run that do: it changes before they are replaced."""
+        deployed = self.deployed()
+        if self.inputs.get(IDENTITY) != OFF and (deployed or self.decision()).mode == OFF:
+            yield from claims_of_tokens(self.inputs)
+
+    def keys_of_models(self) -> Problems:
+        """Only warned of: where nobody can come in but those who are trusted, it is as good as any other way."""
+        given = [name for name in RESOLVING if str(self.inputs[ENVIRONMENT].get(name, "")).lower() in ("true", "1")]
+        if given and self.decision().mode == OFF:
+            warn(
+                f"{ENVIRONMENT}: with {given[0]} and {IDENTITY} off, everybody who may enter can have any secret of the servers sent to an address of his "
+                f"own, as the key of a model: set {IDENTITY} to edge, so that admins alone can, or leave that variable out"
+            )
+        yield from ()
 
     def possible(self) -> Problems:
         """What is in the way of a mode that is given or deployed. Of a new stack that has none it is warned of: that goes without."""
@@ -58,8 +106,9 @@ class Identity(Checks):
         """The mode of the servers: as given; otherwise as deployed; a new stack checks who calls where it can."""
         deployed = self.deployed()
         mode = self.inputs.get(IDENTITY) or (deployed.mode if deployed else OFF if self.hindrance() else EDGE)
-        signed = mode == EDGE and self.inputs.get("mlflow_api_authorizer") != "jwt"
-        return Decision(mode, bool(deployed and signed and not deployed.signed), bool(deployed and deployed.signed and not signed))
+        authorizer = self.inputs.get("mlflow_api_authorizer") or LAMBDA
+        told_by = authorizer if mode == EDGE and authorizer != "jwt" else ""
+        return Decision(mode, bool(deployed and begins(deployed.told_by, told_by)), bool(deployed and deployed.told_by == LAMBDA and not told_by))
 
     def deployed(self) -> Deployed | None:
         """How the servers are that there are."""
@@ -75,8 +124,10 @@ class Identity(Checks):
             return None
         containers = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]["containerDefinitions"]
         server: dict[str, t.Any] = next((container for container in containers if container["name"] == "mlflow"), {})
-        variables, secrets = ({each["name"] for each in server.get(part, [])} for part in ("environment", "secrets"))
-        return Deployed(EDGE if VARIABLE in variables else OFF, KEY in secrets)
+        variables, secrets = ({each["name"]: each.get("value", "") for each in server.get(part, [])} for part in ("environment", "secrets"))
+        if VARIABLE not in variables:
+            return Deployed(OFF, "")
+        return Deployed(EDGE, LAMBDA if KEY in secrets else IAM if programs_of(variables[VARIABLE]) == IAM else "")
 
     def hindrance(self) -> str:
         """Why the servers cannot check who calls, with the remedy; empty where they can."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import re
 import time
 from typing import Any, Callable, Mapping, NamedTuple, Protocol
 
@@ -25,11 +26,13 @@ from user import User
 
 SIGNED_IDENTITY = "x-mlflow-identity"
 """What API Gateway overwrites with what the Lambda authorizer has signed."""
+CALLER_ARN = "x-caller-arn"
+"""What API Gateway overwrites with the ARN of who has signed the request with AWS credentials."""
 LOAD_BALANCERS_TOKEN = "x-amzn-oidc-data"
 ACCESS_TOKEN = "x-amzn-oidc-accesstoken"
 OF_JOBS = ("x-mlflow-authorization", "authorization")
 """Where MLflow's own jobs have the token of its gateway; the first that is there counts, as it does for MLflow."""
-CREDENTIALS = frozenset({*OF_JOBS, SIGNED_IDENTITY, LOAD_BALANCERS_TOKEN, ACCESS_TOKEN, "x-amzn-oidc-identity"})
+CREDENTIALS = frozenset({*OF_JOBS, SIGNED_IDENTITY, CALLER_ARN, LOAD_BALANCERS_TOKEN, ACCESS_TOKEN, "x-amzn-oidc-identity", "x-amz-security-token"})
 """Headers that say who calls. Each may be there once, and none reaches MLflow."""
 GATEWAY = "/gateway/"
 
@@ -38,6 +41,9 @@ MAX_CREDENTIALS = 16384  # characters, which the load balancer has for a header
 
 _NAME_CLAIMS = ("email", "preferred_username", "sub")
 _GROUPS_CLAIM = "groups"
+_ARN = re.compile(
+    r"arn:(?P<partition>[\w-]+):(iam|sts)::(?P<account>\d{12}):(root|(?P<kind>user|assumed-role|federated-user)/(?P<name>[\w+=,.@/-]+))", re.ASCII
+)
 
 Headers = Mapping[str, str]
 
@@ -89,13 +95,20 @@ class SignedPrograms:
         return signed_identity.verify(_credentials(headers, SIGNED_IDENTITY), self._key, self._clock())
 
 
-class BearerPrograms:
-    """The API, whose JWT authorizer has verified the token that it passes on."""
+class SigningPrograms:
+    """The API, where programs sign with AWS credentials. IAM has let them in, and API Gateway says as whom."""
 
     name = "programs"
 
-    def __init__(self, tokens: CognitoTokens) -> None:
-        self._tokens = tokens
+    def user(self, headers: Headers) -> User:
+        return aws_user(_credentials(headers, CALLER_ARN))
+
+
+class BearerPrograms:
+    """The API or the load balancer itself, where a token was verified that is passed on."""
+
+    def __init__(self, tokens: CognitoTokens, name: str = "programs") -> None:
+        self._tokens, self.name = tokens, name
 
     def user(self, headers: Headers) -> User:
         scheme, _space, token = _credentials(headers, "authorization").partition(" ")
@@ -136,6 +149,21 @@ class Callers:
         except ValueError:
             return None
         return name if hmac.compare_digest(token.encode(), self._job_token.encode()) else None
+
+
+def aws_user(arn: str) -> User:
+    """Return whom AWS calls by `arn`: by the name of the role, of whose sessions all are one, or of the user. His group is the ARN of that.
+
+    Of a role it is without the path, which the ARN of a session does not have.
+    """
+    said = _ARN.fullmatch(arn)
+    if said is None:
+        raise Denied("arn")
+    kind, name = said["kind"], said["name"] or "root"
+    if kind == "assumed-role":
+        role = name.partition("/")[0]
+        return User(role, (f"arn:{said['partition']}:iam::{said['account']}:role/{role}",))
+    return User(name.rpartition("/")[2], (arn,))
 
 
 def _credentials(headers: Headers, name: str) -> str:

@@ -29,7 +29,7 @@ import alb_jwt
 import cognito_jwt
 import user_names
 from alb_jwt import LoadBalancerTokens
-from callers import CREDENTIALS, GATEWAY, BearerPrograms, Caller, Callers, EntryPoint, Headers, People, SignedPrograms
+from callers import CREDENTIALS, GATEWAY, BearerPrograms, Caller, Callers, EntryPoint, Headers, People, SignedPrograms, SigningPrograms
 from cognito_jwt import CognitoTokens
 from denied import Denied, Unavailable
 from rights import ADMIN, EDITOR, NONE, Rights, includes, is_open, needed, reads, route_of
@@ -176,12 +176,16 @@ def callers_from(environment: Mapping[str, str]) -> Callers:
     tokens = LoadBalancerTokens(settings["load_balancer_arn"], sign_in["client_id"], sign_in["issuer"], lambda key_id: _read_url(f"{keys}/{key_id}"))
     people = People(tokens, pool([sign_in["client_id"]]) if sign_in["cognito"] else None)
     programs: EntryPoint
-    if settings["programs"]:
-        programs = BearerPrograms(pool(settings["programs"]["client_ids"], scopes=settings["programs"]["scopes"]))
+    if settings["programs"] == "iam":
+        programs = SigningPrograms()
+    elif settings["programs"]:
+        programs = BearerPrograms(pool(**settings["programs"]))
     else:
         programs = SignedPrograms(environment["MLFLOW_IDENTITY_KEY"].encode())
-    rights = Rights(settings["groups"], settings["default_right"])
-    return Callers({settings["host"]: people, settings["api_host"]: programs}, rights, environment[JOB_TOKEN])
+    entry_points: dict[str, EntryPoint] = {settings["host"]: people, settings["api_host"]: programs}
+    if settings.get("token_host"):
+        entry_points[settings["token_host"]] = BearerPrograms(pool(**settings["token_access"]), "token access")
+    return Callers(entry_points, Rights(settings["groups"], settings["default_right"]), environment[JOB_TOKEN])
 
 
 def _read_url(url: str) -> bytes:
