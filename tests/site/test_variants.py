@@ -645,6 +645,9 @@ def test_programs_with_aws_credentials_sign_their_requests(aws_server: EmbeddedA
     doors = Doors(aws_server, [trainer])
     assert doors.decide(trainer.sign(unsigned)).label == "403"
     (integration,) = aws_server.client("apigatewayv2").get_integrations(ApiId=api_id)["Items"]
-    assert integration["RequestParameters"] == {"overwrite:header.Host": team.outputs["api_uri"].removeprefix("https://")}
+    assert integration["RequestParameters"] == {
+        "overwrite:header.Host": team.outputs["api_uri"].removeprefix("https://"),
+        "overwrite:header.x-mlflow-identity": "$context.authorizer.identity",
+    }
     trusted = team.run("plan", mlflow_api_authorizer="iam", mlflow_api_iam_trust_sidecars=True, **sidecar)
     assert trusted.status == 0, trusted.messages
