@@ -74,6 +74,7 @@ _GROUPS = (
     distinct(lambda v: 0 < len(v) <= 128 and v.isprintable() and v == v.strip() and not set(v) & {"{", "}"}, maximum=100),
     "give different names of groups, at most 100, without braces, as the tokens of the identity provider or the secret of HTTP Basic have them",
 )
+_BEDROCK_MODEL = r"\*|(?!arn:)[\w-]+\.[\w.:*?-]{1,256}|arn:aws[\w-]*:bedrock:[\w*?-]*:[\d*?]*:[a-z-]+/[\w.:/*?-]{1,256}"
 _BUCKET = (is_bucket_name, "give the name of a bucket, not an ARN or a URL")
 _SNAPSHOT = (matches(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"), "give 1 to 63 lower-case letters, digits and single hyphens, beginning with a letter")
 _PATH = r"(?!\.\.?(/|$))[\w!.'()-]+(/(?!\.\.?(/|$))[\w!.'()-]+)*"
@@ -273,9 +274,7 @@ RULES: dict[str, tuple[Rule, str]] = {
         "give different ARNs of managed policies of IAM, at most 20, such as arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
     ),
     "mlflow_gateway_bedrock_models": (
-        distinct(
-            lambda v: v == "*" or matches(r"(?!arn:)[\w-]+\.[\w.:*?-]{1,256}|arn:aws[\w-]*:bedrock:[\w*?-]*:[\d*?]*:[a-z-]+/[\w.:/*?-]{1,256}")(v), maximum=50
-        ),
+        distinct(matches(_BEDROCK_MODEL), maximum=50),
         "give different IDs of models or inference profiles of Amazon Bedrock, such as eu.anthropic.claude-sonnet-4-*, or ARNs, at most 50; or * for all",
     ),
     "mlflow_service_log_kms_key_arn": _KEY,
