@@ -52,3 +52,14 @@ def test_record_sets(aws: EmbeddedAWS) -> None:
             change_records(aws, zone, ("UPSERT", {**plain, "Name": "new.emu.test"}), refusal)
     change_records(aws, zone, ("DELETE", alias), ("DELETE", plain))
     assert len(aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]) == 2
+
+
+def test_what_is_below_a_name_comes_right_after_it(aws: EmbeddedAWS) -> None:
+    zone = create_zone(aws)
+    names = [f"{name}.emu.test." for name in ("_b.a-z", "a", "_c.a", "ab")]  # - comes before the dot, letters come after it
+    changes = [("CREATE", {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}) for name in reversed(names)]
+    change_records(aws, zone, *changes)
+    listed = aws.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName="a.emu.test.")["ResourceRecordSets"]
+    assert [each["Name"] for each in listed] == names[1:]
+    listed = aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert [each["Name"] for each in listed if each["Type"] == "A"] == names

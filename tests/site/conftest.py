@@ -11,8 +11,16 @@ import pytest
 from embedded_aws.client import EmbeddedAWS
 from support.stack import Stack, prerequisites
 
-ONLY_NEWER = {f"elbv2 ModifyRule {member}: unknown to the oldest" for member in ("Transforms", "ResetTransforms")}
-"""What a boto3 that does not know it is never asked to send: it does not show that a rule has transforms."""
+ONLY_NEWER = {
+    f"elbv2 {call}: unknown to the oldest"
+    for call in (
+        "ModifyRule Transforms",
+        "ModifyRule ResetTransforms",
+        "CreateRule Actions[].JwtValidationConfig",
+        "ModifyRule Actions[].JwtValidationConfig",
+    )
+}
+"""What a boto3 that does not know it is never asked to send: it does not show that a rule has transforms, and preflight refuses token access with it."""
 
 LONGEST = ("variants", "upgrade", "trouble", "bootstrap", "restore", "in_worker", "changes", "prefetch", "plan", "kills", "many", "deaths", "deploy")
 """Their files come first, by length, or one of them would run alone at the end."""

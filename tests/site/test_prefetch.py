@@ -161,7 +161,7 @@ def test_a_removal_asks_at_once_what_does_not_hold_data(deployed_stack: Stack) -
     prefetched, rest = stacks[1:first], stacks[first:]  # preflight has asked for the account
     assert [question for question, times in questions(prefetched).items() if times > 1] == []
     assert Counter(call["operation"] for call in rest if not call["mutating"]) == Counter(OF_DATA) + Counter(OF_WHAT_SERVICES_MAKE) + Counter(WHETHER_GONE)
-    assert len(run.calls) <= 156
+    assert len(run.calls) <= 158
 
 
 def test_a_removal_right_after_a_change_prefetches_nothing(stack: Stack) -> None:

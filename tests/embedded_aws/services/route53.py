@@ -55,6 +55,12 @@ def create_hosted_zone(original: Any, self: Any, *args: Any, **kwargs: Any) -> A
     return original(self, *args, **kwargs)
 
 
+@gap(models, "reverse_domain_name")
+def reverse_domain_name(original: Any, domain_name: str) -> str:
+    """ListResourceRecordSets sorts by names with reversed labels and a trailing dot, so that what is below a name comes right after it."""
+    return f"{original(domain_name)}."
+
+
 class InvalidChangeBatch(Route53ClientError):
     def __init__(self, message: str) -> None:
         super().__init__("InvalidChangeBatch", message)
