@@ -48,7 +48,13 @@ options:
   invited:
     description:
       - E-mail addresses of people who get an account, with the address as its name. Cognito sends them a temporary password.
-      - An account of that name that is there already is left alone, and none is removed but with the pool.
+      - An account of that name that is there already is left alone but for O(invited_groups), and none is removed but with the pool.
+    type: list
+    elements: str
+    default: []
+    version_added: 1.2.0
+  invited_groups:
+    description: Groups that those in O(invited) are put in. They are created where there are none, and nobody is taken out of one.
     type: list
     elements: str
     default: []
@@ -196,6 +202,7 @@ def main() -> None:
             "threat_protection": {"type": "str", "choices": ["disabled", "audit", "enforced"]},
             "domain": {"type": "str"},
             "invited": strings,
+            "invited_groups": strings,
             "clients": {
                 "type": "list",
                 "elements": "dict",

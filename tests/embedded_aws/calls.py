@@ -38,8 +38,8 @@ from embedded_aws.shapes import Judge
 SERVICE_OF_SCOPE = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "servicequotas": "service-quotas", "tagging": "resourcegroupstaggingapi"}
 
 READ_ONLY = re.compile(
-    r"(Get|List|Describe|Head|Lookup|Check|Search|BatchGet|BatchCheck|Filter|Query|Scan|Select|Simulate|Test|Estimate"
-    r"|Validate|Verify|AssumeRole|Decrypt|Encrypt|GenerateDataKey|InitiateAuth|AdminInitiateAuth|AdminGet|AdminList|StartQuery)"
+    r"((Admin)?(Get|List)|Describe|Head|Lookup|Check|Search|BatchGet|BatchCheck|Filter|Query|Scan|Select|Simulate|Test|Estimate"
+    r"|Validate|Verify|AssumeRole|Decrypt|Encrypt|GenerateDataKey|InitiateAuth|AdminInitiateAuth|StartQuery)"
 )
 SECRET = re.compile(r"(password|secretstring|secretbinary|clientsecret|plaintext|privatekey|secretaccesskey)$", re.I)
 ERROR_CODE = (re.compile(rb"<Code>([^<]+)</Code>"), re.compile(rb'"(?:__type|code|Code)"\s*:\s*"(?:[^"]*#)?([^"]+)"'))

@@ -106,6 +106,29 @@ def test_logout_urls_are_added_to_those_that_others_have_set(aws: EmbeddedAWS) -
     assert not run_module("cognito_user_pool", wanted, aws)["changed"]
 
 
+def test_the_invited_are_put_into_groups(aws: EmbeddedAWS) -> None:
+    """Also who was invited before there was one, or whom a dead run has left outside. Nobody is taken out."""
+    anna, cognito = "anna@example.com", aws.client("cognito-idp")
+    run_module("cognito_user_pool", {**POOL, "invited": [anna]}, aws)
+    wanted = {**POOL, "invited": [anna, "ben@example.com"], "invited_groups": ["ml-admins"]}
+    results = [run_module("cognito_user_pool", wanted, aws, check=check) for check in (True, False)]
+    for result in results:
+        assert [(c["action"], c["kind"].removeprefix("cognito_user_pool_"), c["name"]) for c in result["changes"]] == [
+            ("create", "group", "ml-admins"),
+            ("update", "user", anna),
+            ("create", "user", "ben@example.com"),
+        ]
+    pool = results[1]["user_pool"]["id"]
+    users = cognito.list_users_in_group(UserPoolId=pool, GroupName="ml-admins")["Users"]
+    assert sorted(user["Username"] for user in users) == wanted["invited"]
+    assert not run_module("cognito_user_pool", wanted, aws)["changed"]
+    cognito.create_group(UserPoolId=pool, GroupName="others")
+    cognito.admin_add_user_to_group(UserPoolId=pool, Username=anna, GroupName="others")
+    assert not run_module("cognito_user_pool", wanted, aws)["changed"]
+    assert not run_module("cognito_user_pool", {**wanted, "invited_groups": []}, aws)["changed"]
+    assert len(cognito.admin_list_groups_for_user(UserPoolId=pool, Username=anna)["Groups"]) == 2
+
+
 def test_somebody_is_invited_once(aws: EmbeddedAWS) -> None:
     invited = {**POOL, "invited": ["anna@example.com"]}
     plan = run_module("cognito_user_pool", invited, aws, check=True)

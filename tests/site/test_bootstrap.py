@@ -153,6 +153,9 @@ def test_the_network_changes_in_place(aws: EmbeddedAWS, tmp_path: Path) -> None:
         "mlflow_bootstrap_flow_logs": True,
         "mlflow_bootstrap_mfa": "optional",
         "mlflow_first_admin_email": "anna@example.com",
+        "mlflow_admin_groups": ["ml-admins", "root"],
+        "mlflow_load_balancer_token_access": True,
+        "mlflow_load_balancer_token_record_name": "mlflow-x-token",
     }
     stack = Stack(aws, tmp_path, {**choices("mlflow-x"), **secured, "mlflow_ignore_tags": IGNORED, "mlflow_bootstrap_team_file": "made.yml"})
     ec2, bucket = aws.client("ec2"), f"mlflow-x-logs-{ACCOUNT}-eu-west-1"
@@ -187,6 +190,10 @@ def test_the_network_changes_in_place(aws: EmbeddedAWS, tmp_path: Path) -> None:
     pool = aws.client("cognito-idp").describe_user_pool(UserPoolId=left(aws)["pools"][0]["Id"])["UserPool"]
     assert (pool["MfaConfiguration"], pool["Policies"]["PasswordPolicy"]["MinimumLength"]) == ("OPTIONAL", 14)
     assert [each["Username"] for each in aws.client("cognito-idp").list_users(UserPoolId=pool["Id"])["Users"]] == ["anna@example.com"]
+    members = aws.client("cognito-idp").list_users_in_group(UserPoolId=pool["Id"], GroupName="ml-admins")["Users"]
+    assert [each["Username"] for each in members] == ["anna@example.com"]
+    programs = aws.client("acm").describe_certificate(CertificateArn=yaml.safe_load((tmp_path / "made.yml").read_text())["mlflow_api_cert_arn"])["Certificate"]
+    assert sorted(programs["SubjectAlternativeNames"]) == [f"mlflow-x-token.{API_DOMAIN}", f"mlflow-x.{API_DOMAIN}"]
 
     boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
     changed = {"mlflow_service_log_retention_in_days": 30, "mlflow_permissions_boundary_arn": boundary, "mlflow_tags": {"team": "x"}}

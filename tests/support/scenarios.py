@@ -164,6 +164,7 @@ def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
             {
                 "deletion_protection": False,
                 "invited": ["anna@example.com"],
+                "invited_groups": ["ml-admins"],
                 "clients": [{"name": "c", "callback_urls": ["https://x.example.com"], "logout_urls": ["https://x.example.com/"]}, {"name": "d"}],
             },
         ),

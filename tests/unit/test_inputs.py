@@ -269,6 +269,13 @@ def test_zones_are_needed_by_those_who_manage_dns_records(manage_dns: bool | str
     assert sorted(told) == sorted({False: (), "no": (), "maybe": (*zones, "mlflow_manage_dns")}.get(manage_dns, zones))
 
 
+@pytest.mark.parametrize(("groups", "told"), [(["ml-admins", "all of us"], []), (["all of us", "ml-admins"], ["mlflow_admin_groups"])])
+def test_the_group_of_the_first_admin_is_one_of_cognito(groups: list[str], told: list[str]) -> None:
+    team = {**GOOD, "mlflow_admin_groups": groups, "mlflow_first_admin_email": "anna@example.com"}
+    assert [problem.variable for problem in check(team, SPEC, bootstrap=True)[1]] == told
+    assert check({**team, "mlflow_first_admin_email": ""}, SPEC, bootstrap=True)[1] == check(team, SPEC)[1] == []
+
+
 def test_bootstrap_cannot_do_without_dns() -> None:
     assert [problem.variable for problem in check({**GOOD, "mlflow_manage_dns": False}, SPEC, bootstrap=True)[1]] == ["mlflow_manage_dns"]
 

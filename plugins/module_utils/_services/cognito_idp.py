@@ -120,8 +120,11 @@ class UserPool(Resource):
         domain = self.spec["domain"]
         if self.absent:  # Cognito keeps a pool that has a domain, which may be another than the one given now
             domain = self.actual["described"].get("Domain")
-        invited = [] if self.absent else [User(self.aws, address, parent=self) for address in self.spec["invited"]]
-        return clients + invited + ([Domain(self.aws, domain, parent=self, absent=self.absent)] if domain else [])
+        people: list[Resource] = []
+        if not self.absent:
+            people += [Group(self.aws, name, parent=self) for name in self.spec["invited_groups"]]
+            people += [User(self.aws, address, {"groups": self.spec["invited_groups"]}, parent=self) for address in self.spec["invited"]]
+        return clients + people + ([Domain(self.aws, domain, parent=self, absent=self.absent)] if domain else [])
 
 
 def _settable(client: t.Any, operation: str) -> t.Container[str]:
@@ -219,8 +222,27 @@ class Client(Resource):
         self.aws.client("cognito-idp").delete_user_pool_client(UserPoolId=self.parent.actual["id"], ClientId=before["id"])
 
 
+class Group(Resource):
+    """A group of users, which goes with its pool."""
+
+    kind = "cognito_user_pool_group"
+    parent: UserPool
+
+    def describe(self) -> State | None:
+        pool_id = self.parent.actual["id"]
+        if has_unknown(pool_id):
+            return None
+        return {} if none_if_missing(self.aws.client("cognito-idp").get_group, "ResourceNotFoundException", UserPoolId=pool_id, GroupName=self.name) else None
+
+    def desired(self) -> State:
+        return {}
+
+    def create(self, desired: State) -> None:
+        self.aws.client("cognito-idp").create_group(UserPoolId=self.parent.actual["id"], GroupName=self.name)
+
+
 class User(Resource):
-    """An account that Cognito invites, by an e-mail with a temporary password. One that is there is left alone, and goes with its pool."""
+    """An account that Cognito invites, by an e-mail with a temporary password. Of one that is there only the groups are added to; it goes with its pool."""
 
     kind = "cognito_user_pool_user"
     parent: UserPool
@@ -230,10 +252,13 @@ class User(Resource):
         if has_unknown(pool_id):
             return None
         answer = none_if_missing(self.aws.client("cognito-idp").admin_get_user, "UserNotFoundException", UserPoolId=pool_id, Username=self.name)
-        return {"id": answer["Username"]} if answer else None
+        if answer is None:
+            return None
+        groups = self.aws.pages("cognito-idp", "admin_list_groups_for_user", "Groups", UserPoolId=pool_id, Username=self.name) if self.spec["groups"] else []
+        return {"id": answer["Username"], "groups": sorted({group["GroupName"] for group in groups} & {*self.spec["groups"]})}  # others stay
 
     def desired(self) -> State:
-        return {}
+        return {"groups": sorted(self.spec["groups"])}
 
     def unknown(self) -> State:
         return {"id": self.name}
@@ -243,6 +268,14 @@ class User(Resource):
         self.aws.client("cognito-idp").admin_create_user(
             UserPoolId=self.parent.actual["id"], Username=self.name, UserAttributes=attributes, DesiredDeliveryMediums=["EMAIL"]
         )
+        self._join(desired["groups"])
+
+    def update(self, before: State, changes: State) -> None:
+        self._join(name for name in changes["groups"] if name not in before["groups"])
+
+    def _join(self, groups: t.Iterable[str]) -> None:
+        for name in groups:
+            self.aws.client("cognito-idp").admin_add_user_to_group(UserPoolId=self.parent.actual["id"], Username=self.name, GroupName=name)
 
 
 class Domain(Resource):

@@ -359,4 +359,5 @@ OF_BOOTSTRAP: tuple[Combination, ...] = (
     (partial(_zone, "mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id"), ("mlflow_bootstrap_api_zone_id", "mlflow_api_zone_id")),
     (_nat_gateways, ("mlflow_bootstrap_internet_access", "mlflow_bootstrap_nat_gateways")),
     (entry_points.cognito_domain, ("mlflow_unique_name",)),
+    (entry_points.first_admin, ("mlflow_first_admin_email", "mlflow_admin_groups")),
 )

@@ -135,6 +135,14 @@ def cognito_domain(v: Inputs) -> t.Iterator[Problem]:
         yield Problem("mlflow_bootstrap_cognito_domain", None, remedy)
 
 
+def first_admin(v: Inputs) -> t.Iterator[Problem]:
+    """The group of the user pool that makes the first person an admin."""
+    group = v["mlflow_admin_groups"][0]
+    if any(character.isspace() for character in group):
+        remedy = "mlflow_first_admin_email is put in the first of these, and Cognito takes no spaces in the name of a group: let another one be the first"
+        yield Problem("mlflow_admin_groups", group, remedy)
+
+
 def callers(v: Inputs) -> t.Iterator[Problem]:
     """Which users of the pool may use the API."""
     authorizer, groups, scopes = v.get("mlflow_api_authorizer"), v.get("mlflow_api_groups") or [], v.get("mlflow_api_scopes") or []

@@ -147,8 +147,8 @@ BOOTSTRAP_ACCOUNTS = (
     Statement(
         "PoolReads",
         """
-        cognito-idp:AdminGetUser cognito-idp:DescribeUserPool cognito-idp:DescribeUserPoolClient cognito-idp:GetUserPoolMfaConfig
-        cognito-idp:ListUserPoolClients
+        cognito-idp:AdminGetUser cognito-idp:AdminListGroupsForUser cognito-idp:DescribeUserPool cognito-idp:DescribeUserPoolClient
+        cognito-idp:GetGroup cognito-idp:GetUserPoolMfaConfig cognito-idp:ListUserPoolClients
         """,
         ("arn:{partition}:cognito-idp:{region}:{account}:userpool/*",),
         why="it looks for its own by its name and tags, which AWS only lists",
@@ -156,8 +156,8 @@ BOOTSTRAP_ACCOUNTS = (
     Statement(
         "Pools",
         """
-        cognito-idp:AdminCreateUser cognito-idp:CreateUserPoolClient cognito-idp:CreateUserPoolDomain cognito-idp:DeleteUserPool
-        cognito-idp:DeleteUserPoolClient cognito-idp:DeleteUserPoolDomain cognito-idp:SetUserPoolMfaConfig cognito-idp:TagResource
+        cognito-idp:AdminAddUserToGroup cognito-idp:AdminCreateUser cognito-idp:CreateGroup cognito-idp:CreateUserPoolClient
+        cognito-idp:CreateUserPoolDomain cognito-idp:DeleteUserPool cognito-idp:DeleteUserPoolClient cognito-idp:DeleteUserPoolDomain cognito-idp:SetUserPoolMfaConfig cognito-idp:TagResource
         cognito-idp:UntagResource cognito-idp:UpdateUserPool cognito-idp:UpdateUserPoolClient
         """,
         ("arn:{partition}:cognito-idp:{region}:{account}:userpool/*",),
