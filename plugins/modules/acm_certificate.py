@@ -13,8 +13,8 @@ author: mlplatform contributors (@mlplatform)
 description:
   - Requests a public certificate, creates the records that prove the ownership of its names in a hosted zone, and waits until it is
     issued. ACM renews it as long as the records are there.
-  - With O(state=absent) the certificates of these names that have the owner tags are deleted, whatever their status, each with its
-    validation records. A record that also validates another certificate of the account and region is kept.
+  - With O(state=absent) the certificates for O(domain_name) that have the owner tags are deleted, whatever their status and their further
+    names, each with its validation records. A record that also validates another certificate of the account and region is kept.
   - The module of the same name in community.aws only imports certificates.
 options:
   domain_name:

@@ -70,6 +70,20 @@ def test_a_certificate_of_any_status_goes_with_its_record(aws: EmbeddedAWS, stat
     assert not run_module(MODULE, {**given, "state": "absent"}, aws)["changed"]
 
 
+def test_a_certificate_gets_a_further_name_by_another_one_and_both_go(aws: EmbeddedAWS) -> None:
+    zone_id = zone(aws)
+    given = {"domain_name": "a.example.com", "zone_id": zone_id, "tags": TAGS}
+    first = run_module(MODULE, given, aws)["certificate"]["arn"]
+    more = {**given, "subject_alternative_names": ["b.example.com"]}
+    second = run_module(MODULE, more, aws)["certificate"]["arn"]
+    assert sorted(certificates(aws)) == sorted([first, second]) and len(cnames(aws, zone_id)) == 2
+    assert not run_module(MODULE, more, aws)["changed"]
+    theirs = aws.client("acm").request_certificate(DomainName="b.example.com", ValidationMethod="DNS")["CertificateArn"]
+    run_module(MODULE, {**given, "state": "absent"}, aws)
+    assert certificates(aws) == [theirs] and [name.partition(".")[2] for name in cnames(aws, zone_id)] == ["b.example.com."]
+    assert not run_module(MODULE, {**given, "state": "absent"}, aws)["changed"]
+
+
 def prove(aws: EmbeddedAWS, arn: str, zone_id: str) -> None:
     option = aws.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
     record = {"Name": option["Name"], "Type": "CNAME", "TTL": 300, "ResourceRecords": [{"Value": option["Value"]}]}

@@ -32,7 +32,7 @@ class Certificate(Resource):
     timeout = 900
 
     def describe(self) -> State | None:
-        """Certificates have no names: it is the one with the owner tags and exactly these names. All of those, where they are to go."""
+        """Certificates have no names: it is the one with the owner tags and exactly these names. All for the first of these names, where they are to go."""
         if self.absent:
             return self._remains()
         if self.state:  # while it is waited for, whatever comes of it
@@ -48,7 +48,7 @@ class Certificate(Resource):
     def _ours(self, summaries: list[dict[str, t.Any]]) -> t.Iterator[State]:
         for summary in summaries:
             state = self._state_of(summary["CertificateArn"]) if summary.get("DomainName") == self.name else None
-            if state and state["names"] == self._names() and owner_tags(self.tags).items() <= state["tags"].items():
+            if state and (self.absent or state["names"] == self._names()) and owner_tags(self.tags).items() <= state["tags"].items():
                 yield state
 
     def _state_of(self, arn: str) -> State | None:
@@ -73,7 +73,8 @@ class Certificate(Resource):
         if self.spec["remove_orphans"]:
             records |= self._orphans()
         if records:
-            records -= self._proving_others(summaries, {certificate["arn"] for certificate in ours})
+            names = {*self._names(), *(name for certificate in ours for name in certificate["names"])}
+            records -= self._proving_others(summaries, names, {certificate["arn"] for certificate in ours})
         if not ours and not records:
             return None
         status = ours[0]["status"] if ours else "gone"
@@ -95,9 +96,9 @@ class Certificate(Resource):
             if each["Type"] == "CNAME" and re.fullmatch(rf"_\w+\.({bases})\.", each["Name"]) and record["Value"].rstrip(".").endswith(".acm-validations.aws")
         }
 
-    def _proving_others(self, summaries: list[dict[str, t.Any]], ours: set[str]) -> set[Record]:
+    def _proving_others(self, summaries: list[dict[str, t.Any]], those_to_go: set[str], ours: set[str]) -> set[Record]:
         """The records of the other certificates: all that an account requests for one domain share one."""
-        bases = {_base(name) for name in self._names()}
+        bases = {_base(name) for name in those_to_go}
         proving: set[Record] = set()
         for summary in summaries:
             names = {summary.get("DomainName", ""), *summary.get("SubjectAlternativeNameSummaries", [])}
