@@ -103,6 +103,7 @@ ROWS = [
     Row("internet", "https://{api}/", "access token", "403"),
     Row("internet", "https://{api}/ajax-api/2.0/mlflow/experiments/search", "access token", "403", method="POST"),
     Row("internet", "https://{api}/graphql", "access token", "403", method="POST"),
+    Row("internet", "https://{api}/sign-out", "access token", "403"),
     Row("internet", "https://{api}/static-files/index.html", "access token", "403"),
     Row("internet", "https://{api}/API/2.0/mlflow/runs/search", "access token", "403"),
     Row("internet", "https://{api}/healthy", "access token", "403"),

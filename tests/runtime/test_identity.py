@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from runtime.deployment import Deployment
@@ -114,6 +115,20 @@ def test_headers_of_ones_own_make_nobody_somebody_else(people: People, experimen
     else:
         assert json.loads(answer.body)["run"]["info"]["user_id"] == name
     assert people.ask(who, "POST", "/api/2.0/mlflow/webhooks", {}, **forged).status == 403
+
+
+def test_people_end_their_session_with_the_load_balancer_and_with_cognito(people: People, deployment: Deployment) -> None:
+    """By the address that the summary names. Who has no right may, too; a provider of one's own ends its session itself."""
+    assert deployment.stack.outputs["sign_out_uri"] == f"https://{deployment.people}/sign-out"
+    assert f"sign out at https://{deployment.people}/sign-out" in deployment.site.text
+    answer = people.ask(READER, "GET", "/sign-out?logout_uri=https://evil.example.com")
+    assert answer.cookies == tuple(f"AWSELBAuthSessionCookie-{shard}=; Max-Age=-1; Path=/; Secure; HttpOnly" for shard in range(4))
+    if deployment.stack.inputs.get("mlflow_load_balancer_sign_in") == "oidc":
+        assert (answer.status, "location" in answer.headers) == (200, False)
+        return
+    location, query = urlsplit(answer.headers["location"]), parse_qs(urlsplit(answer.headers["location"]).query)
+    assert (answer.status, location.hostname, location.path) == (302, "team-x-sign-in.auth.eu-west-1.amazoncognito.com", "/logout")
+    assert query == {"client_id": [deployment.stack.inputs["mlflow_aws_cognito_user_pool_client_id"]], "logout_uri": [f"https://{deployment.people}/"]}
 
 
 def test_the_log_has_each_write_and_each_refusal(people: People, deployment: Deployment, experiment: str) -> None:

@@ -61,7 +61,10 @@ def test_programs_go_on_working_while_the_servers_are_replaced(stack: Stack, inp
     assert [call["operation"] for call in run.calls if call["mutating"] and call["service"] in ("lambda", "apigatewayv2", "ecs")] == order
     settings, has_key = server(stack.aws)
     assert (settings is not None, has_key) == (checks, signed)
+    at_cognito = "https://team-x-sign-in.auth.eu-west-1.amazoncognito.com/logout?"
+    assert stack.outputs["sign_out_uri"].startswith("https://mlflow.team-x.example.com/sign-out" if checks else at_cognito)
     if settings is not None:
+        assert settings["sign_in"]["sign_out_uri"].startswith(at_cognito)
         assert settings["groups"]["admin"] == ["ml-admins"] and bool(settings["programs"]) != signed
     assert stack.run("site").changed == 0
 

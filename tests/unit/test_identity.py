@@ -129,17 +129,18 @@ class Answer(t.NamedTuple):
     """What MLflow got, if it got anything."""
     lines: list[dict[str, t.Any]]
     """What was logged."""
+    headers: list[tuple[str, str]] = []
 
 
 class Server:
     """The app, with an MLflow that remembers what it got."""
 
-    def __init__(self, people: People, programs: t.Any, default: str = "none", prefix: str = "") -> None:
+    def __init__(self, people: People, programs: t.Any, default: str = "none", prefix: str = "", sign_out_uri: str = "") -> None:
         self.lines: list[str] = []
         self.seen: dict[str, t.Any] | None = None
         self.answer = 200
         identifies = Callers({PEOPLE: people, PROGRAMS: programs}, Rights(GROUPS, default), JOB_TOKEN)
-        self.app = Identity(self.mlflow, identifies, prefix, self.lines.append)
+        self.app = Identity(self.mlflow, identifies, prefix, self.lines.append, sign_out_uri)
 
     async def mlflow(self, scope: dict[str, t.Any], receive: t.Any, send: t.Any) -> None:
         body, more = b"", scope["type"] == "http"
@@ -185,7 +186,9 @@ class Server:
         self.lines.clear()
         asyncio.run(self.app(scope, receive, send))
         answer = b"".join(message.get("body", b"") for message in sent)
-        return Answer(sent[0].get("status", 0), json.loads(answer or b"{}"), self.seen, [json.loads(line) for line in self.lines])
+        told = [(name.decode(), value.decode()) for name, value in sent[0].get("headers", [])]
+        content = {"text": answer.decode()} if ("content-type", "text/plain") in told else json.loads(answer or b"{}")
+        return Answer(sent[0].get("status", 0), content, self.seen, [json.loads(line) for line in self.lines], told)
 
 
 @pytest.fixture
@@ -508,6 +511,33 @@ def test_nothing_else_than_health_and_server_info_is_open(people: People, method
     assert answer.status == status and bool(answer.seen) == (status == 200)
 
 
+COOKIES = [("set-cookie", f"AWSELBAuthSessionCookie-{n}=; Max-Age=-1; Path=/; Secure; HttpOnly") for n in range(4)]
+AT_THE_PROVIDER = "https://sign-in.auth.eu-west-1.amazoncognito.com/logout?client_id=1&logout_uri=https%3A%2F%2Fui%2F"
+
+
+@pytest.mark.parametrize("prefix", ["", "/team/x"])
+@pytest.mark.parametrize("groups", [["ml-users"], ["in-no-group"]])
+def test_people_end_both_sessions(people: People, signers: Signers, prefix: str, groups: list[str]) -> None:
+    """By a link as well as by a form, and led to one address, whatever they ask for."""
+    server = Server(people, SignedPrograms(KEY, clock), prefix=prefix, sign_out_uri=AT_THE_PROVIDER)
+    for method in ("GET", "POST"):
+        answer = server.ask(person(signers, groups=groups), f"{prefix}/sign-out", method, query="logout_uri=https://evil.example.com")
+        assert (answer.status, answer.seen, [each for each in answer.headers if each[0] == "set-cookie"]) == (302, None, COOKIES)
+        assert dict(answer.headers)["location"] == AT_THE_PROVIDER and dict(answer.headers)["cache-control"] == "no-store"
+
+
+def test_who_has_another_provider_is_told_that_its_session_goes_on(server: Server, signers: Signers) -> None:
+    answer = server.ask(person(signers), "/sign-out", "GET")
+    assert (answer.status, [each for each in answer.headers if each[0] == "set-cookie"]) == (200, COOKIES)
+    assert "sign out there as well" in answer.body["text"] and "location" not in dict(answer.headers)
+
+
+@pytest.mark.parametrize(("headers", "status"), [(program(), 200), ({"host": PROGRAMS}, 401), ({"host": PEOPLE}, 401), ({}, 401)])
+def test_nobody_else_signs_out(server: Server, headers: dict[str, str], status: int) -> None:
+    answer = server.ask(headers, "/sign-out", "GET")
+    assert answer.status == status and "set-cookie" not in dict(answer.headers)
+
+
 def test_a_websocket_is_refused_and_the_lifespan_is_mlflows(server: Server) -> None:
     server.ask(type="lifespan")
     assert server.seen is not None and server.seen["type"] == "lifespan"
@@ -807,7 +837,7 @@ SETTINGS = {
     "api_host": PROGRAMS,
     "region": REGION,
     "load_balancer_arn": ALB,
-    "sign_in": {"cognito": True, "client_id": SIGN_IN, "issuer": ISSUER},
+    "sign_in": {"cognito": True, "client_id": SIGN_IN, "issuer": ISSUER, "sign_out_uri": ""},
     "user_pool_id": POOL,
     "programs": {"client_ids": [SIGN_IN, PROGRAM], "scopes": ["openid"]},
     "groups": GROUPS,

@@ -33,6 +33,15 @@ class Handled(t.NamedTuple):
     """Whose answer it is: C(MLflow) or what a door's own answer is called."""
 
 
+class Answering(t.Protocol):
+    """What answers requests that come from C(source)."""
+
+    source: Source
+
+    def answer(self, request: Request) -> Answer | NoRoute:
+        """Return what the caller gets, or why the connection is closed without."""
+
+
 class Proxy:
     """Takes requests for any host name, follows each through the doors, and carries it to where it ends.
 
@@ -51,7 +60,7 @@ class Proxy:
         certificates.make(directory, *names)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(directory / "server.pem", directory / "server.key")
-        self._server = _HttpsServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}), context)
+        self._server = _HttpsServer(("127.0.0.1", 0), type("Handler", (Handler,), {"proxy": self}), context)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -61,6 +70,14 @@ class Proxy:
     def __exit__(self, *exc_info: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def answer(self, request: Request) -> Answer | NoRoute:
+        """Follow a request to where it ends, and return what comes back from there."""
+        outcome = self.doors.decide(request)
+        answer = self.carry(outcome) if isinstance(outcome, Forward) else outcome
+        if isinstance(answer, Answer):
+            self.handled.append(Handled(request.method, request.host, request.path, answer.status, answer.label))
+        return answer
 
     def server(self, outcome: Forward) -> Server:
         """The MLflow server whose turn it is; the n-th address of the service is the n-th server's."""
@@ -80,7 +97,8 @@ class Proxy:
             connection.endheaders(request.body or None)
             response = connection.getresponse()
             body = response.read()
-            headers = {name.lower(): value for name, value in response.getheaders()}
+            headers = {name.lower(): value for name, value in response.getheaders() if name.lower() != "set-cookie"}
+            cookies = tuple(response.headers.get_all("set-cookie", []))
         except TimeoutError:
             return Answer(outcome.timeout_status, label="timeout")
         except (OSError, http.client.HTTPException):
@@ -90,7 +108,7 @@ class Proxy:
             connection.close()
         if outcome.longest_answer is not None and len(body) > outcome.longest_answer:
             return Answer(500, label="answer too large")
-        return Answer(response.status, headers, body, label=Forward.label)
+        return Answer(response.status, headers, body, label=Forward.label, cookies=cookies)
 
 
 class _HttpsServer(ThreadingHTTPServer):
@@ -108,8 +126,10 @@ class _HttpsServer(ThreadingHTTPServer):
         """Say nothing of clients that go away."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    proxy: Proxy
+class Handler(BaseHTTPRequestHandler):
+    """Reads requests, and has them answered."""
+
+    proxy: Answering
     protocol_version = "HTTP/1.1"
 
     def handle_one_request(self) -> None:
@@ -120,16 +140,16 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
         request = Request(self.proxy.source, f"https://{headers['host']}{self.path}", headers, self.command, body)
-        outcome = self.proxy.doors.decide(request)
-        answer = self.proxy.carry(outcome) if isinstance(outcome, Forward) else outcome
+        answer = self.proxy.answer(request)
         if isinstance(answer, NoRoute):
             self.close_connection = True
             return
-        self.proxy.handled.append(Handled(self.command, headers["host"], request.path, answer.status, answer.label))
         self.send_response_only(answer.status)
         for name, value in answer.headers.items():
             if name not in HOP_BY_HOP:
                 self.send_header(name, value)
+        for cookie in answer.cookies:
+            self.send_header("set-cookie", cookie)
         self.send_header("content-length", str(len(answer.body)))
         self.end_headers()
         if self.command != "HEAD":

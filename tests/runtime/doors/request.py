@@ -77,6 +77,8 @@ class Answer:
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     body: bytes = b""
     label: str = ""
+    cookies: tuple[str, ...] = ()
+    """The values of Set-Cookie, which an answer may have several of."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or str(self.status))

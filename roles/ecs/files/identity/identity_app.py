@@ -47,6 +47,8 @@ SHOWN = ("run_id", "run_uuid", "experiment_id", "name", "new_name", "version", "
 MAX_SHOWN = 200  # characters of each
 
 _SESSION_COOKIE = "AWSELBAuthSessionCookie"
+_SHARDS = 4  # into which the load balancer splits it
+SIGN_OUT = "/sign-out"
 _NEEDS = {EDITOR: "a reader changes nothing", ADMIN: "this is for admins, whose groups mlflow_admin_groups names"}
 
 Scope = dict[str, Any]
@@ -65,10 +67,12 @@ class Refused(Exception):
 
 
 class Identity:
-    """An ASGI app around MLflow's."""
+    """An ASGI app around MLflow's. People end their session at SIGN_OUT, and that with the identity provider at `sign_out_uri`."""
 
-    def __init__(self, app: App, callers: Callers, prefix: str = "", log: Callable[[str], None] = functools.partial(print, flush=True)) -> None:
-        self._app, self._callers, self._prefix, self._log = app, callers, prefix, log
+    def __init__(
+        self, app: App, callers: Callers, prefix: str = "", log: Callable[[str], None] = functools.partial(print, flush=True), sign_out_uri: str = ""
+    ) -> None:
+        self._app, self._callers, self._prefix, self._log, self._sign_out_uri = app, callers, prefix, log, sign_out_uri
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # MLflow has none
@@ -83,6 +87,8 @@ class Identity:
             headers = _headers(scope)
             route = route_of(path, self._prefix)
             audit.caller = caller = await self._identify(headers, route, (scope.get("client") or ("",))[0])
+            if route == SIGN_OUT and caller.entry_point == People.name:
+                return await _sign_out(send, self._sign_out_uri)
             audit.writes = not reads(scope["method"], route)
             _check_right(caller, needed(scope["method"], route))
             kept = _kept(scope)
@@ -161,7 +167,8 @@ def create_app() -> Identity:
     """Return the app, as the environment describes it."""
     from mlflow.server.fastapi_app import app
 
-    return Identity(app, callers_from(os.environ), os.environ.get(STATIC_PREFIX, "").rstrip("/"))
+    sign_out_uri = json.loads(os.environ["MLFLOW_IDENTITY"])["sign_in"]["sign_out_uri"]
+    return Identity(app, callers_from(os.environ), os.environ.get(STATIC_PREFIX, "").rstrip("/"), sign_out_uri=sign_out_uri)
 
 
 def callers_from(environment: Mapping[str, str]) -> Callers:
@@ -191,6 +198,19 @@ def callers_from(environment: Mapping[str, str]) -> Callers:
 def _read_url(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
         return response.read(MAX_KEYS)
+
+
+async def _sign_out(send: Send, uri: str) -> None:
+    """End the load balancer's session, and lead to where the identity provider ends its own, or say that it goes on.
+
+    Another site can lead people here, who then have to sign in again, and to nowhere else than `uri`.
+    """
+    expired = [(b"set-cookie", f"{_SESSION_COOKIE}-{shard}=; Max-Age=-1; Path=/; Secure; HttpOnly".encode()) for shard in range(_SHARDS)]
+    body = b"" if uri else b"You have signed out of MLflow. Your identity provider may sign you in again without asking: sign out there as well."
+    headers = [(b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store"), *expired]
+    headers += [(b"location", uri.encode("latin-1"))] if uri else [(b"content-type", b"text/plain")]
+    await send({"type": "http.response.start", "status": 302 if uri else 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _path(scope: Scope) -> str:
