@@ -4,7 +4,7 @@
 
 STEPS := unit modules site runtime versions lint sanity molecule package
 
-.PHONY: help install demo check test $(STEPS:%=test-%) test-faults test-large test-security docs changelog bench bench-stacks lock clean
+.PHONY: help install demo try check test $(STEPS:%=test-%) test-faults test-large test-security docs changelog bench bench-stacks lock clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,11 @@ install: ## makes .venv, with this checkout as the collection mlplatform.mlflow_
 demo: ## deploys examples/team-x.yml on the embedded AWS and verifies it
 	@scripts/install .venv runtime demo
 	@.venv/bin/python scripts/demo.py
+
+try: ## make demo, and then the real MLflow on this machine, to click around in until Ctrl-C (needs MariaDB or PostgreSQL)
+	@scripts/install .venv runtime demo test
+	@scripts/mlflow_venv --server-only
+	@.venv/bin/python scripts/try.py
 
 check: ## the quick checks of a change: format, types, lint, unit tests (2 minutes)
 	@scripts/install .venv runtime demo test checks

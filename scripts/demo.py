@@ -17,35 +17,39 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".cache" / "demo"
 CHOICES = ROOT / "examples" / "team-x.yml"  # what the team decides
-PREREQUISITES = WORK / "prerequisites.yml"  # what bootstrap makes: the VPC, the zones, the user pool, ...
-OUTPUTS = WORK / "outputs.json"
-
-PLAYBOOKS = {
-    "bootstrap": ["-e", f"@{CHOICES}", "-e", f"mlflow_bootstrap_team_file={PREREQUISITES}"],
-    "site": ["-e", f"@{PREREQUISITES}", "-e", f"@{CHOICES}", "-e", f"mlflow_outputs_path={OUTPUTS}"],
-    "verify": ["-e", f"@{PREREQUISITES}", "-e", f"@{CHOICES}"],
-}
+PREREQUISITES = "prerequisites.yml"  # what bootstrap makes: the VPC, the zones, the user pool, ...
+OUTPUTS = "outputs.json"
 
 sys.path.insert(0, str(ROOT / "tests"))
 from embedded_aws.client import EmbeddedAWS  # noqa: E402
 
 
-def main() -> int:
+def run(aws: EmbeddedAWS, work: Path, playbook: str, *arguments: str, **environment: str) -> None:
+    """Run a playbook in ``work``, as a team does, or exit with its status."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | aws.env | environment
+    command = ["ansible-playbook", f"mlplatform.mlflow_aws.{playbook}", *arguments]
+    print("$", *command, flush=True)
+    command[0] = str(Path(sys.executable).with_name(command[0]))
+    if status := subprocess.run(command, cwd=work, env=env, check=False).returncode:
+        sys.exit(status)
+
+
+def deploy(aws: EmbeddedAWS, work: Path, *choices: str) -> None:
+    """Make the prerequisites and the stack of CHOICES, and verify it. ``choices`` are further arguments of each playbook."""
+    team = ["-e", f"@{CHOICES}", *choices]
+    run(aws, work, "bootstrap", *team, "-e", f"mlflow_bootstrap_team_file={work / PREREQUISITES}")
+    run(aws, work, "site", "-e", f"@{work / PREREQUISITES}", *team, "-e", f"mlflow_outputs_path={work / OUTPUTS}")
+    run(aws, work, "verify", "-e", f"@{work / PREREQUISITES}", *team)
+
+
+def main() -> None:
     WORK.mkdir(parents=True, exist_ok=True)
     for left_over in (PREREQUISITES, OUTPUTS):
-        left_over.unlink(missing_ok=True)
+        (WORK / left_over).unlink(missing_ok=True)
     with EmbeddedAWS() as aws:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | aws.env
-        for playbook, arguments in PLAYBOOKS.items():
-            command = ["ansible-playbook", f"mlplatform.mlflow_aws.{playbook}", *arguments]
-            print("$", *command, flush=True)
-            command[0] = str(Path(sys.executable).with_name(command[0]))
-            status = subprocess.run(command, cwd=WORK, env=env, check=False).returncode
-            if status:
-                return status
-    print(f"The outputs, from {OUTPUTS}:", json.dumps(json.loads(OUTPUTS.read_text()), indent=2), sep="\n")
-    return 0
+        deploy(aws, WORK)
+    print(f"The outputs, from {WORK / OUTPUTS}:", json.dumps(json.loads((WORK / OUTPUTS).read_text()), indent=2), sep="\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -25,6 +25,8 @@ from pathlib import Path
 from runtime import certificates
 
 ENGINES = ("aurora-mysql", "aurora-postgresql")
+PROGRAMS = {"aurora-mysql": "mariadbd", "aurora-postgresql": "initdb"}
+"""By which it is known whether there is a server for an engine."""
 # The hardest password for quoting that RDS accepts: any printable character but / @ " and space.
 MASTER_PASSWORD = "Aa1'\\%s%%:?#&=;$`{}[]|<>~^+*!"
 

@@ -17,7 +17,7 @@ from joserfc import jwk, jwt
 from runtime.inputs import CREDENTIALS
 from support.stack import Stack
 
-USER, PASSWORD = "ada", "Lovelace-1843"
+USER, PASSWORD = "ada", "Lovelace-10-12-1815"
 
 
 def authorizations(stack: Stack) -> dict[str, str | None]:
