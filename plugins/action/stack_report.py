@@ -15,6 +15,8 @@ from ansible.utils.display import Display
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._files import write
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._plan import report_plan
 
+FIRST_STEPS = "https://github.com/mlplatform/mlflow_aws/blob/main/docs/first-steps.md"
+
 
 class ActionModule(ActionBase):
     _requires_connection = False
@@ -93,6 +95,8 @@ def summary(
     yield ""
     yield f"  People     {outputs['tracking_uri']}"
     yield "             sign in with an account of the identity provider"
+    if sign_out_uri := outputs.get("sign_out_uri"):
+        yield f"             sign out at {sign_out_uri}"
     yield f"  Programs   {outputs['api_uri']}"
     yield f"             export MLFLOW_TRACKING_URI={outputs['api_uri']}"
     yield from (f"             {line}" for line in (*credentials, *artifacts))
@@ -110,4 +114,5 @@ def summary(
     yield f"  Servers    {outputs['cluster_id']}"
     yield f"  Logs       {outputs['log_group_name']}"
     yield f"  Outputs    {path}"
+    yield f"  Next       the first sign-in and the first run: {FIRST_STEPS}"
     yield ""
