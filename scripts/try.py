@@ -111,7 +111,12 @@ def serve(engine: str, stack: ExitStack) -> None:
     token = get_token(aws, work, inputs)
     print(
         READY.format(
-            people=peoples_door.url, programs=programs_door.url, user=USER, admins=ADMINS, token=token, python=MLFLOW_VENV.relative_to(demo.ROOT) / "bin" / "python"
+            people=peoples_door.url,
+            programs=programs_door.url,
+            user=USER,
+            admins=ADMINS,
+            token=token,
+            python=MLFLOW_VENV.relative_to(demo.ROOT) / "bin" / "python",
         ),
         flush=True,
     )
@@ -122,7 +127,7 @@ def get_token(aws: EmbeddedAWS, work: Path, inputs: dict[str, t.Any]) -> Path:
     """Give a program's user an account, and have the playbook get a token for it."""
     cognito, password = aws.client("cognito-idp"), f"Aa1!{secrets.token_urlsafe(16)}"
     pool = inputs["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
-    print("$ export", "MLFLOW_TOKEN_USERNAME=...", "MLFLOW_TOKEN_PASSWORD=...")
+    print(f"$ export MLFLOW_TOKEN_USERNAME={USER} MLFLOW_TOKEN_PASSWORD=...")
     cognito.admin_create_user(UserPoolId=pool, Username=USER, MessageAction="SUPPRESS")
     cognito.admin_set_user_password(UserPoolId=pool, Username=USER, Password=password, Permanent=True)
     path = work / "token"
