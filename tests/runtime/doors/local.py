@@ -42,8 +42,8 @@ class LocalDoor:
 
     def answer(self, request: Request) -> Answer | NoRoute:
         """As the door of the host name answers. Wherever the one address is told, the other one takes its place."""
-        there = f"https://{self._name}"
-        headers = {name: value.replace(self.url, there, 1) if name in ("origin", "referer") else value for name, value in request.headers.items()}
+        here, there = f"http://{request.host}", f"https://{self._name}"
+        headers = {name: value.replace(here, there, 1) if name in ("origin", "referer") else value for name, value in request.headers.items()}
         answer = self._proxy.answer(request.replace(url=f"{there}{request.target}", headers={**headers, "host": self._name}))
         if isinstance(answer, NoRoute):
             return answer

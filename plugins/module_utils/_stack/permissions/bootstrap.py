@@ -157,8 +157,8 @@ BOOTSTRAP_ACCOUNTS = (
         "Pools",
         """
         cognito-idp:AdminAddUserToGroup cognito-idp:AdminCreateUser cognito-idp:CreateGroup cognito-idp:CreateUserPoolClient
-        cognito-idp:CreateUserPoolDomain cognito-idp:DeleteUserPool cognito-idp:DeleteUserPoolClient cognito-idp:DeleteUserPoolDomain cognito-idp:SetUserPoolMfaConfig cognito-idp:TagResource
-        cognito-idp:UntagResource cognito-idp:UpdateUserPool cognito-idp:UpdateUserPoolClient
+        cognito-idp:CreateUserPoolDomain cognito-idp:DeleteUserPool cognito-idp:DeleteUserPoolClient cognito-idp:DeleteUserPoolDomain
+        cognito-idp:SetUserPoolMfaConfig cognito-idp:TagResource cognito-idp:UntagResource cognito-idp:UpdateUserPool cognito-idp:UpdateUserPoolClient
         """,
         ("arn:{partition}:cognito-idp:{region}:{account}:userpool/*",),
         OWN,
