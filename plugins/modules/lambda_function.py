@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: lambda_function
 version_added: 1.0.0
-short_description: Manage a Lambda function with its code, its role and its log group
+short_description: Manage a Lambda function with its code, its role, its log group and its secret
 author: mlplatform contributors (@mlplatform)
 description:
   - Creates, updates and deletes a Lambda function. Its package is built from a directory, with the same bytes on every
@@ -88,6 +88,34 @@ options:
           - ARN of the KMS key that encrypts it. Not managed where omitted.
           - An empty string disassociates a key that this module has associated.
         type: str
+  secret:
+    description:
+      - A secret with generated values that the function reads. It is created before the function and removed after it.
+      - One that is scheduled for deletion is restored and reused. The values are never returned.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the secret.
+        type: str
+        required: true
+      description:
+        description: Description of the secret. Not managed where omitted.
+        type: str
+      kms_key_id:
+        description:
+          - ARN, id or alias of the KMS key that encrypts the secret, always in the same spelling, because AWS returns it as it was given.
+          - Not managed where omitted; a new secret is then encrypted with the account's C(aws/secretsmanager) key.
+        type: str
+      generate:
+        description:
+          - "The value is a JSON object with these keys, each with a random value of this kind: V(hex16), V(hex32) or V(fernet), as of
+            M(mlplatform.mlflow_aws.secretsmanager_secret)."
+          - It is generated when the secret is created and never changed afterwards.
+        type: dict
+      recovery_window_in_days:
+        description: With O(state=absent), days in which the secret can be restored, 7 to 30. V(0) deletes it at once and for good.
+        type: int
+        default: 30
   account_id:
     description: The account, of which the ARN of O(log_group) tells. AWS is asked for it where omitted.
     type: str
@@ -169,6 +197,16 @@ function:
     name:
       description: Name of the function.
       type: str
+secret:
+  description:
+    - The secret, as it is after the run. Empty with O(state=absent), and where O(secret) is omitted.
+    - C(version_id) is that of the current value.
+  type: dict
+  returned: success
+  sample:
+    arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-team-x-identity-key-a1b2c3
+    name: mlflow-team-x-identity-key
+    version_id: 5048fd33-28c3-4f9d-8a1b-3f1d2c7b6a5e
 changes:
   description: What the run changed, or would change in check mode.
   type: list
@@ -206,6 +244,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reso
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import Function, build_zip
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import ROLE, Role
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LOG_GROUP, LogGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import GENERATED_SECRET, Secret, check_secret
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
@@ -217,19 +256,23 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             spec["package"] = build_zip(params["source"])
         except (OSError, ValueError) as error:
             raise AwsError(f"source: {error}") from None
-    group, role = params["log_group"], params["execution_role"]
+    group, role, secret = params["log_group"], params["execution_role"], params["secret"]
+    if secret:
+        check_secret(secret)
     log_group = LogGroup(aws, group["name"], {**group, "account_id": params["account_id"]}, tags=tags, absent=absent) if group else None
     execution_role = Role(aws, role["name"], role, tags=tags, absent=absent) if role else None
-    used = [each for each in (log_group, execution_role) if each]
+    key = Secret(aws, secret["name"], {**secret, "value": None, "marker": {}}, tags=tags, absent=absent) if secret else None
+    used = [each for each in (log_group, execution_role, key) if each]
     function = Function(aws, params["name"], spec, tags=tags, role=execution_role, needs=used, absent=absent)
 
     def results() -> dict[str, t.Any]:
+        of_secret = {"secret": key.result() if key else {}}
         if not function.state:
-            return {"function": {}}
+            return {"function": {}, **of_secret}
         arn = function.state["arn"]
         path = f"lambda:path/2015-03-31/functions/{arn}/invocations"
         invoke_arn = f"arn:{aws.partition}:apigateway:{aws.region}:{path}"
-        return {"function": {"name": function.name, "arn": arn, "invoke_arn": invoke_arn}}
+        return {"function": {"name": function.name, "arn": arn, "invoke_arn": invoke_arn}, **of_secret}
 
     return [function, *reversed(used)] if absent else [*used, function], results
 
@@ -243,6 +286,7 @@ def main() -> None:
             "role": {"type": "str"},
             "execution_role": {"type": "dict", "options": ROLE},
             "log_group": {"type": "dict", "options": LOG_GROUP},
+            "secret": {"type": "dict", "options": GENERATED_SECRET, "no_log": False},
             "account_id": {"type": "str"},
             "runtime": {"type": "str", "default": "python3.13"},
             "architectures": {"type": "list", "elements": "str", "default": ["arm64"]},

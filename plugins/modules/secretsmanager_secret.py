@@ -125,35 +125,20 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import GENERATORS, Secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import GENERATED_SECRET, Secret, check_secret
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
-    odd = {key: kind for key, kind in (params["generate"] or {}).items() if kind not in GENERATORS}
-    if odd:
-        raise AwsError(f"generate: {odd}: a kind is one of {', '.join(GENERATORS)}")
+    check_secret(params)
     if params["state"] == "present" and params["value"] is None and params["generate"] is None:
         raise AwsError("one of value and generate is required")
-    days = params["recovery_window_in_days"]
-    if days != 0 and not 7 <= days <= 30:
-        raise AwsError(f"recovery_window_in_days: {days} is neither 0 nor from 7 to 30")
     secret = Secret(aws, params["name"], params, tags=params["tags"], absent=params["state"] == "absent")
     return [secret], lambda: {"secret": secret.result()}
 
 
 def main() -> None:
     module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "description": {"type": "str"},
-            "kms_key_id": {"type": "str", "no_log": False},
-            "value": {"type": "str", "no_log": True},
-            "generate": {"type": "dict"},
-            "marker": {"type": "dict", "default": {}},
-            "recovery_window_in_days": {"type": "int", "default": 30},
-            **STATE,
-            **TAGS,
-        },
+        argument_spec={**GENERATED_SECRET, "value": {"type": "str", "no_log": True}, "marker": {"type": "dict", "default": {}}, **STATE, **TAGS},
         mutually_exclusive=[("value", "generate")],
         supports_check_mode=True,
     )

@@ -13,12 +13,7 @@ from support.stack import Stack, prerequisites
 
 ONLY_NEWER = {
     f"elbv2 {call}: unknown to the oldest"
-    for call in (
-        "ModifyRule Transforms",
-        "ModifyRule ResetTransforms",
-        "CreateRule Actions[].JwtValidationConfig",
-        "ModifyRule Actions[].JwtValidationConfig",
-    )
+    for call in ("ModifyRule Transforms", "ModifyRule ResetTransforms", "CreateRule Actions[].JwtValidationConfig", "ModifyRule Actions[].JwtValidationConfig")
 }
 """What a boto3 that does not know it is never asked to send: it does not show that a rule has transforms, and preflight refuses token access with it."""
 

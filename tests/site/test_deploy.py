@@ -135,7 +135,7 @@ def test_a_plan_on_an_empty_account_asks_only_and_lists_what_the_run_then_makes(
     assert planned.account == empty
     plan = read_plan(team.folder / "plan.json")
     assert deviations(plan["changes"], deployed.run.changes) == []
-    assert plan["summary"] == {"add": 61, "change": 0, "replace": 0, "remove": 0}
+    assert plan["summary"] == {"add": 62, "change": 0, "replace": 0, "remove": 0}
     assert [change["warnings"] for change in plan["changes"] if change["warnings"]] == []
 
 
@@ -157,7 +157,7 @@ def test_each_resource_of_the_account_is_one_line_of_the_plan(team: Stack, empty
 
 def test_every_property_is_one_that_cloudformation_would_take(deployed: Step) -> None:
     kinds = {resource["Type"] for resource in template(deployed.account)["Resources"].values()}
-    elsewhere = ("user_pool", "ecr_repository", "ecr_pull_through_cache_rule")  # of bootstrap, and of a mirror of the image
+    elsewhere = ("user_pool", "ecr_repository", "ecr_pull_through_cache_rule", "listener_certificates")  # of bootstrap, a mirror of the image, token access
     assert {how.type for kind, how in KINDS.items() if kind not in elsewhere} == kinds
     assert findings(deployed.account) == []
 
@@ -454,6 +454,7 @@ def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> N
         "tracking_uri": f"https://{HOST}",
         "api_uri": f"https://{API_HOST}",
         "token_uri": "",
+        "sign_out_uri": f"https://{HOST}/sign-out",
         "api_id": deployed.one("api")["ApiId"],
         "database_cluster_id": NAME,
         "database_endpoint": deployed.one("db_cluster")["Endpoint"],

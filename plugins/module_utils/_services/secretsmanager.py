@@ -10,7 +10,9 @@ import json
 import secrets
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import AwsError
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.retries import retry_on
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import tag_dict, tag_list
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
@@ -21,6 +23,26 @@ GENERATORS: dict[str, t.Callable[[], str]] = {
     "hex32": lambda: secrets.token_hex(32),
     "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
 }
+
+GENERATED_SECRET: Arguments = {
+    "name": {"type": "str", "required": True},
+    "description": {"type": "str"},
+    "kms_key_id": {"type": "str", "no_log": False},
+    "generate": {"type": "dict"},
+    "recovery_window_in_days": {"type": "int", "default": 30},
+}
+"""The options of one secret whose value is generated: what the ``spec`` of a `Secret` holds, besides ``value`` and ``marker``."""
+
+
+def check_secret(options: dict[str, t.Any]) -> None:
+    """Raise AwsError where an option of a secret has a value that there is not."""
+    odd = {key: kind for key, kind in (options["generate"] or {}).items() if kind not in GENERATORS}
+    if odd:
+        raise AwsError(f"generate: {odd}: a kind is one of {', '.join(GENERATORS)}")
+    days = options["recovery_window_in_days"]
+    if days != 0 and not 7 <= days <= 30:
+        raise AwsError(f"recovery_window_in_days: {days} is neither 0 nor from 7 to 30")
+
 
 ARGUMENTS = {"description": "Description", "kms_key_id": "KmsKeyId", "value": "SecretString"}
 """Our fields as CreateSecret and UpdateSecret call them."""
