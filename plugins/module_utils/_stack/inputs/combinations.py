@@ -257,7 +257,7 @@ def _policies(v: Inputs) -> t.Iterator[Problem]:
             yield Problem(name, None, f"the role of the tasks would name {size} characters of ARNs, and IAM takes {_ARNS_IN_POLICY} there: {remedy}")
     models = "mlflow_gateway_bedrock_models"
     of_models = sum(2 * len(model) + 128 for model in v.get(models) or [])  # at most two ARNs of each
-    if of_models > _STATEMENTS_IN_POLICY - sizes[buckets]:
+    if of_models and of_models > _STATEMENTS_IN_POLICY - sizes[buckets]:
         yield Problem(models, None, f"the policy of the servers' role would name {of_models} characters of ARNs: name fewer, by an ID with * for several")
     added, room = size_of(v.get(_STATEMENTS) or []), max(0, _STATEMENTS_IN_POLICY - sizes[buckets] - of_models)
     if added > room:
