@@ -261,7 +261,8 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         check_secret(secret)
     log_group = LogGroup(aws, group["name"], {**group, "account_id": params["account_id"]}, tags=tags, absent=absent) if group else None
     execution_role = Role(aws, role["name"], role, tags=tags, absent=absent) if role else None
-    key = Secret(aws, secret["name"], {**secret, "value": None, "marker": {}}, tags=tags, absent=absent) if secret else None
+    before = [execution_role] if execution_role and not absent else []  # which costs nothing, and may be refused
+    key = Secret(aws, secret["name"], {**secret, "value": None, "marker": {}}, tags=tags, needs=before, absent=absent) if secret else None
     used = [each for each in (log_group, execution_role, key) if each]
     function = Function(aws, params["name"], spec, tags=tags, role=execution_role, needs=used, absent=absent)
 

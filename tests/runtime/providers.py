@@ -49,6 +49,7 @@ def providers() -> Iterator[Providers]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     server: Providers
 
     def do_POST(self) -> None:
@@ -67,13 +68,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, kind: str, events: t.Iterable[bytes]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
+        self.send_header("Transfer-Encoding", "chunked")  # of which botocore gives each part as it comes
         self.end_headers()
         self.server.sent.clear()
         for event in events:
             self.server.sent.append(time.monotonic())
-            self.wfile.write(event)
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
             self.wfile.flush()
             time.sleep(1)
+        self.wfile.write(b"0\r\n\r\n")
 
     def _answer(self, document: Document) -> None:
         body = json.dumps(document).encode()
