@@ -88,8 +88,10 @@ def test_a_run_has_the_name_of_the_role_and_its_artifacts_go_by_signed_urls(sign
 
 def test_a_name_with_a_blank_fails_as_the_docs_say(signed: Signed) -> None:
     """The package does not sign paths as AWS does."""
-    run_id, refusal = transfer(signed.client, "up", 2, "a b.bin")
-    assert not run_id and "403" in refusal, refusal[-3000:]
+    run_id, refusal = transfer(signed.client, "up", 2, "a b.bin")  # whose name is in the body
+    assert run_id, refusal[-3000:]
+    found, refusal = transfer(signed.client, "down", run_id, 2, "a b.bin")
+    assert not found and "403" in refusal, refusal[-3000:]
 
 
 def test_a_role_in_no_group_has_the_default_right(signed: Signed) -> None:
