@@ -70,6 +70,7 @@ class Database:
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to run as root.
         self._user: dict[str, object] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+        self._environment = {**os.environ, "TZ": "UTC", "TMPDIR": str(directory)}  # where that user may write
 
     def create(self) -> None:
         """Make the data directory, start the server and make its master user."""
@@ -82,7 +83,7 @@ class Database:
         self._make_master()
 
     def _run(self, *command: str, sql: str | None = None) -> str:
-        result = subprocess.run(command, input=sql, cwd=self.directory, capture_output=True, text=True, check=False, **self._user)
+        result = subprocess.run(command, input=sql, cwd=self.directory, env=self._environment, capture_output=True, text=True, check=False, **self._user)
         if result.returncode:
             raise RuntimeError(f"{command[0]}: {result.stderr}")
         return result.stdout.strip()
@@ -90,7 +91,7 @@ class Database:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(self._server_command(), cwd=self.directory, stdout=log, stderr=log, env={**os.environ, "TZ": "UTC"}, **self._user)
+            self._process = subprocess.Popen(self._server_command(), cwd=self.directory, stdout=log, stderr=log, env=self._environment, **self._user)
         deadline = time.monotonic() + 30
         while True:
             try:

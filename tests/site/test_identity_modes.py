@@ -78,7 +78,7 @@ def test_programs_go_on_working_while_the_servers_are_replaced(stack: Stack, inp
 
 
 def test_the_key_is_removed_with_the_stack(stack: Stack) -> None:
-    stack.apply(mlflow_identity="edge")
+    stack.apply(mlflow_identity="edge", mlflow_default_right=None)
     secrets = stack.aws.client("secretsmanager")
     key = json.loads(secrets.get_secret_value(SecretId=f"{NAME}-identity-key")["SecretString"])["key"]
     assert len(key) == 64
