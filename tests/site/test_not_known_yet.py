@@ -21,10 +21,12 @@ def test_a_first_deployment_waits_for_whatever_is_not_known_yet(aws: EmbeddedAWS
     inputs = prerequisites(aws)
     inputs["mlflow_service_scheduled_actions"] = [{"name": "night", "schedule": "cron(0 20 * * ? *)", "min_capacity": 1}]
     inputs["mlflow_database_monitoring_interval"] = 60
+    inputs["mlflow_artifact_access"] = "presigned"
+    inputs |= {"mlflow_load_balancer_token_access": True, "mlflow_load_balancer_token_record_name": "mlflow-token"}
     aws.consistency(times=1)
-    for name in ("mlflow", "mlflow_api"):
-        option = "mlflow_certificate_arn" if name == "mlflow" else "mlflow_api_cert_arn"
-        inputs[option] = certificate(aws, f"mlflow.{inputs[f'{name}_zone_name']}", inputs[f"{name}_zone_id"])
+    zone, api_zone = inputs["mlflow_zone_name"], inputs["mlflow_api_zone_name"]
+    inputs["mlflow_certificate_arn"] = certificate(aws, f"mlflow.{zone}", inputs["mlflow_zone_id"])
+    inputs["mlflow_api_cert_arn"] = certificate(aws, f"mlflow.{api_zone}", inputs["mlflow_api_zone_id"], f"mlflow-token.{api_zone}")
     known = listing(aws)
     folders = [tmp_path / name for name in ("undisturbed", "late")]
     for folder in folders:
