@@ -50,7 +50,7 @@ def is_read_only(operation: str) -> bool:
 
 def error_code(error: BaseException) -> str:
     """The code of an answer of AWS such as ``ThrottlingException``; empty where AWS did not answer."""
-    return getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    return (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")  # botocore's errors of connections have None
 
 
 def explain(error: BaseException) -> str:
