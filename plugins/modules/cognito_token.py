@@ -64,7 +64,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, error_code
 
-USERNAME, PASSWORD = "MLFLOW_TOKEN_USERNAME", "MLFLOW_TOKEN_PASSWORD"
+USERNAME = "MLFLOW_TOKEN_USERNAME"
+PASSWORD = "MLFLOW_TOKEN_PASSWORD"
 REMEDIES = {
     "NotAuthorizedException": f"check {USERNAME} and {PASSWORD}, and that the app client has no secret",
     "UserNotFoundException": f"check {USERNAME}",
