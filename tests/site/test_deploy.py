@@ -38,6 +38,7 @@ PLANNED = {
     "elbv2_listener_rule": "listener_rule",
     "route53_record": "record",
     "logs_log_group": "log_group",
+    "logs_query_definition": "query_definition",
     "secretsmanager_secret": "secret",
     "iam_role": "role",
     "iam_role_policy": "role_policy",

@@ -247,6 +247,9 @@ def _logs(aws: EmbeddedAWS) -> Found:
     for group in pages(logs, "describe_log_groups", "logGroups"):
         answer = logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))
         yield "log_group", group["logGroupName"], {**group, "tags": answer["tags"]}
+    for query in logs.describe_query_definitions()["queryDefinitions"]:
+        query.pop("lastModified")
+        yield "query_definition", query["name"], query
 
 
 def _iam(aws: EmbeddedAWS) -> Found:

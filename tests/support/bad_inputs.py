@@ -239,7 +239,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_api_client_ids", ([""], ["a", "a"], ["a b"], [f"a{n}" for n in range(50)])),
     ("mlflow_api_groups", ([""], ["a", "a"], ["a b"], ["a" * 129], ["a\u0301 b"], [f"a{n}" for n in range(101)])),
     *((name, ([""], ["a", "a"], ["a\nb"], ["a" * 129], [" a"], [f"a{n}" for n in range(101)])) for name in _GROUPS),
-    ("mlflow_identity", ("on", "Edge", "mlflow", "no", True)),
+    ("mlflow_identity", ("on", "Edge", "basic-auth", "no", True)),
     ("mlflow_default_right", ("", "owner", "Editor", "READER")),
     ("mlflow_api_scopes", ([""], ["a", "a"], ["a b"], ["a/b c/d"], ["a/ä"], ["a" * 514], [f"a/{n}" for n in range(11)])),
     ("mlflow_api_throttling_rate_limit", (0, 10001, -1)),
@@ -708,6 +708,24 @@ CONTRADICTORY = (
     ),
     Broken("a sidecar with the iam authorizer", {"mlflow_api_authorizer": "iam", SIDECAR: [{"name": "s", "image": "i"}]}, (SIDECAR,)),
     Broken("groups with the jwt authorizer", {"mlflow_api_authorizer": "jwt", "mlflow_api_groups": ["ml"]}, ("mlflow_api_groups",)),
+    *(
+        Broken(
+            f"workspaces with {mode}",
+            {"mlflow_identity": mode, "mlflow_service_environment": {"MLFLOW_ENABLE_WORKSPACES": "1"}},
+            ("mlflow_service_environment.MLFLOW_ENABLE_WORKSPACES",),
+        )
+        for mode in ("edge", "mlflow")
+    ),
+    Broken(
+        "the auth app in an image without it",
+        {"mlflow_identity": "mlflow", "mlflow_service_image_tag": "v3.18.0"},
+        ("mlflow_service_image_tag", "v3.18.0-full", "mlflow_identity edge"),
+    ),
+    Broken(
+        "the auth app of an older MLflow",
+        {"mlflow_identity": "mlflow", "mlflow_service_image_tag": "v3.17.2-full"},
+        ("mlflow_service_image_tag", "v3.18.0-full"),
+    ),
     *(Broken(f"{name} that nobody looks at", {name: ["ml"], "mlflow_identity": "off"}, (name,)) for name in _GROUPS),
     Broken("a right of nobody", {"mlflow_default_right": "none"}, ("mlflow_default_right",)),
     Broken("a scope that API Gateway does not take", {"mlflow_api_scopes": ["a/" + "b" * 63], "mlflow_api_authorizer": "jwt"}, ("mlflow_api_scopes",)),

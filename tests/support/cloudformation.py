@@ -297,6 +297,7 @@ KINDS: dict[str, Kind] = {
     "role_policy": Kind("AWS::IAM::RolePolicy"),
     "bucket": Kind("AWS::S3::Bucket", {f"{ENCRYPTION}.ApplyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault"}, _bucket),
     "bucket_policy": Kind("AWS::S3::BucketPolicy"),
+    "query_definition": Kind("AWS::Logs::QueryDefinition", _nothing("QueryDefinitionId")),
     "log_group": Kind("AWS::Logs::LogGroup", _nothing("MetricFilterCount", "Arn", "LogGroupArn", "StoredBytes")),
     "scalable_target": Kind("AWS::ApplicationAutoScaling::ScalableTarget", _nothing("ScalableTargetARN")),
     "scaling_policy": Kind("AWS::ApplicationAutoScaling::ScalingPolicy", _nothing("PolicyARN", "Alarms")),

@@ -29,6 +29,7 @@ EXPIRY = {
 FORWARD = {"Type": "forward"}
 HOST = {"Field": "host-header", "Values": ["x.example.com"]}
 TAGS = {"managed-by": "us", "mlflow-stack": "x"}
+QUERY = {"name": "x/audit", "query_string": "fields x"}
 ACTING = {
     "rds_cluster_snapshot": {"cluster_identifier": "x", "snapshot_identifier": "s", "tags": TAGS},
     "rds_cluster_switchover": {"cluster_identifier": "x", "replacement_identifier": "y", "restored_from": "snapshot:s", "tags": TAGS},
@@ -129,8 +130,13 @@ def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
         ),
         Scenario(
             "ecs_cluster",
-            {"name": "x", "task_definitions": [task], "log_group": {"name": "x-tasks", "retention_in_days": 30}},
-            {"container_insights": "enabled", "capacity_providers": ["FARGATE"], "task_definitions": [{**task, "cpu": 512, "memory": 1024}]},
+            {"name": "x", "task_definitions": [task], "log_group": {"name": "x-tasks", "retention_in_days": 30}, "query_definition": QUERY},
+            {
+                "container_insights": "enabled",
+                "query_definition": {**QUERY, "query_string": "fields y"},
+                "capacity_providers": ["FARGATE"],
+                "task_definitions": [{**task, "cpu": 512, "memory": 1024}],
+            },
         ),
         Scenario("ecs_task", {"name": "x", **placed}, {}),
         Scenario(

@@ -61,6 +61,7 @@ def test_the_names_of_a_stack() -> None:
         "server_keys_secret": "mlflow-team-x-server-keys",
         "identity_key_secret": "mlflow-team-x-identity-key",
         "service_log_group": "/ecs/mlflow-team-x",
+        "audit_query": "mlflow-team-x/audit",
         "authorizer": "mlflow-team-x-authorizer",
         "lambda_authorizer": "mlflow-team-x-lambda",
         "jwt_authorizer": "mlflow-team-x-jwt",

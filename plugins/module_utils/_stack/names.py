@@ -95,6 +95,7 @@ class Names(t.NamedTuple):
     identity_key_secret: str
     """Of the key with which the Lambda authorizer signs for the servers who calls."""
     service_log_group: str
+    audit_query: str
     authorizer: str
     """Of the function and its role."""
     lambda_authorizer: str
@@ -189,6 +190,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         server_keys_secret=f"{name}-server-keys",
         identity_key_secret=f"{name}-identity-key",
         service_log_group=f"/ecs/{name}",
+        audit_query=f"{name}/audit",
         authorizer=authorizer,
         lambda_authorizer=f"{name}-lambda",
         jwt_authorizer=f"{name}-jwt",

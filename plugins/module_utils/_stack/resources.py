@@ -26,7 +26,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.el
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import Role
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import Function
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup, QueryDefinition
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster as RdsCluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.database import parameter_groups
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
@@ -183,6 +183,8 @@ class Deployment(Resources):
         for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.authorizer != "lambda")
+        if self.whole and self.inputs.get("mlflow_identity") != "off":  # it has no tags that would tell whose it is
+            yield QueryDefinition(self.aws, self.names.audit_query, {"query_string": "", "log_groups": []})
 
     def secrets(self) -> t.Iterator[Resource]:
         signs = self.authorizer == "lambda" and self.inputs.get("mlflow_identity") != "off"
@@ -239,6 +241,7 @@ class Removal(Resources):
             self._task_roles,
             lambda: self._authorizer(absent=True),
             lambda: self._secrets([*names.secrets, names.identity_key_secret]),
+            lambda: iter([QueryDefinition(self.aws, names.audit_query, absent=True)]),
             self._ecs,
             self._mirror,
             lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),

@@ -316,6 +316,7 @@ SERVERS = (
     ),
     Statement("ScalingAlarmReads", "cloudwatch:DescribeAlarms", ("arn:{partition}:cloudwatch:{region}:{account}:alarm:*",), why="AWS lists all alarms"),
     Statement("LogReads", "logs:DescribeLogGroups", ALL, why=NO_RESOURCES),
+    Statement("LogQueries", "logs:DeleteQueryDefinition logs:DescribeQueryDefinitions logs:PutQueryDefinition", ALL, why=NO_RESOURCES),
     Statement(
         "Logs",
         """
