@@ -112,6 +112,8 @@ def summary(
     yield f"  Artifacts  s3://{outputs['artifact_bucket_id']}"
     yield f"  Database   {outputs['database_cluster_id']} ({outputs['database_endpoint']})"
     yield f"  Servers    {outputs['cluster_id']}"
+    if outputs.get("jobs_service_name"):
+        yield f"  Jobs       {outputs['jobs_service_name']}: one more task, all day"
     yield f"  Logs       {outputs['log_group_name']}"
     yield f"  Outputs    {path}"
     yield f"  Next       the first sign-in and the first run: {FIRST_STEPS}"

@@ -92,6 +92,13 @@ identity:
   type: dict
   returned: success and O(scope=site) or O(scope=restore)
   sample: {mode: edge, begins: false, ends: false}
+jobs:
+  description:
+    - Which task runs MLflow's jobs. C(mode) is O(ignore:mlflow_jobs), or what follows from the stack where that is not given, and empty where the
+      servers go on as before there was that input. C(service) says that a service of its own does, C(itself) that the only server does.
+  type: dict
+  returned: success and O(scope=site) or O(scope=restore)
+  sample: {mode: on_demand, service: true, itself: false}
 kms_keys:
   description:
     - The customer managed KMS keys of the secrets, the parameters and the buckets that inputs name, each by the ARN of the secret or the
@@ -155,6 +162,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run import 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import recording
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.checks import Preflight, operation_facts, problems_with
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.identity import Identity
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.jobs import Jobs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
 
@@ -181,6 +189,7 @@ def main() -> None:
             facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
             facts["kms_keys"] = Keys(aws, inputs).keys()
             facts["identity"] = Identity(aws, inputs).decision()._asdict()
+            facts["jobs"] = Jobs(aws, inputs).decision()._asdict()
         if not problems:
             if module.params["prefetch"]:
                 recorder.save()

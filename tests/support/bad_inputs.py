@@ -240,6 +240,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_api_groups", ([""], ["a", "a"], ["a b"], ["a" * 129], ["a\u0301 b"], [f"a{n}" for n in range(101)])),
     *((name, ([""], ["a", "a"], ["a\nb"], ["a" * 129], [" a"], [f"a{n}" for n in range(101)])) for name in _GROUPS),
     ("mlflow_identity", ("on", "Edge", "basic-auth", "no", True)),
+    ("mlflow_jobs", ("on", "On_demand", "always", True)),
     ("mlflow_default_right", ("", "owner", "Editor", "READER")),
     ("mlflow_api_scopes", ([""], ["a", "a"], ["a b"], ["a/b c/d"], ["a/ä"], ["a" * 514], [f"a/{n}" for n in range(11)])),
     ("mlflow_api_throttling_rate_limit", (0, 10001, -1)),
@@ -727,6 +728,11 @@ CONTRADICTORY = (
         ("mlflow_service_image_tag", "v3.18.0-full"),
     ),
     *(Broken(f"{name} that nobody looks at", {name: ["ml"], "mlflow_identity": "off"}, (name,)) for name in _GROUPS),
+    *(
+        Broken(f"{name} beside mlflow_jobs", {"mlflow_jobs": "off", "mlflow_service_environment": {name: "true"}}, ("mlflow_service_environment",))
+        for name in ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS")
+    ),
+    Broken("schedules that keep the database awake", {"mlflow_jobs": "scheduled", "mlflow_database_auto_pause": True}, ("mlflow_jobs",)),
     Broken("a right of nobody", {"mlflow_default_right": "none"}, ("mlflow_default_right",)),
     Broken("a scope that API Gateway does not take", {"mlflow_api_scopes": ["a/" + "b" * 63], "mlflow_api_authorizer": "jwt"}, ("mlflow_api_scopes",)),
     Broken("more groups than a function's environment holds", {"mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(50)]}, ("mlflow_api_groups",)),

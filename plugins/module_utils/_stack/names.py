@@ -68,8 +68,14 @@ class Names(t.NamedTuple):
     """Each has the name of its load balancer, or the next where the servers take TLS: AWS cannot change the protocol of one."""
     tls_target_groups: dict[str, str]
     """By the load balancer; empty where AWS would not take the name."""
+    jobs_target_groups: list[str]
+    """Those of the servers that run jobs, one for each of `load_balancers`; empty where AWS would not take the name, as in the next."""
+    all_jobs_target_groups: dict[str, list[str]]
+    """By the load balancer: the one of HTTP, the one of HTTPS."""
     api_load_balancer: str
     """Of the load balancer for programs, who need one of their own beside an internet-facing one."""
+    jobs_service: str
+    """Of the service whose one task runs MLflow's jobs, and of its task definition."""
     preparation_task: str
     """Of the task definition of the one-off task that initialises the database."""
     mirror_repository: str
@@ -147,7 +153,10 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
     authorizer, api_load_balancer = f"{name}-authorizer", f"{name}-api"
     cached_registry, cached = upstream(inputs["mlflow_service_image"]) if inputs.get("mlflow_service_image") else ("", "")
     load_balancers = [name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer]
-    tls_target_groups = {each: f"{each}-tls" if len(f"{each}-tls") <= LOAD_BALANCER_NAME else "" for each in (name, api_load_balancer)}
+    tls_target_groups = {each: _of_target_group(f"{each}-tls") for each in (name, api_load_balancer)}
+    jobs = {name: f"{name}-jobs", api_load_balancer: f"{name}-jobs-api"}
+    all_jobs_target_groups = {each: [_of_target_group(group), _of_target_group(f"{group}-tls")] for each, group in jobs.items()}
+    protocol = bool(inputs.get("mlflow_service_tls"))
     return Names(
         unique_name=name,
         host=_host(inputs, "mlflow_zone_name"),
@@ -171,7 +180,10 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         load_balancers=load_balancers,
         target_groups=[tls_target_groups[each] for each in load_balancers] if inputs.get("mlflow_service_tls") else load_balancers,
         tls_target_groups=tls_target_groups,
+        jobs_target_groups=[all_jobs_target_groups[each][protocol] for each in load_balancers],
+        all_jobs_target_groups=all_jobs_target_groups,
         api_load_balancer=api_load_balancer,
+        jobs_service=f"{name}-jobs",
         preparation_task=f"{name}-prepare-database",
         mirror_repository=f"{name}/mlflow",
         mirror_task=f"{name}-mirror-image",
@@ -216,6 +228,10 @@ def _host(inputs: Inputs, zone: str) -> str:
 def _token_host(inputs: Inputs) -> str:
     record = inputs.get("mlflow_load_balancer_token_record_name") if inputs.get("mlflow_load_balancer_token_access") else None
     return host_name(record, inputs["mlflow_api_zone_name"]) if record and inputs.get("mlflow_api_zone_name") else ""
+
+
+def _of_target_group(name: str) -> str:
+    return name if len(name) <= LOAD_BALANCER_NAME else ""
 
 
 def _mirror_tag(image: str, tag: str, architecture: str) -> str:

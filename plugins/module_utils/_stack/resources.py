@@ -103,6 +103,17 @@ class Resources:
         for family in self.names.task_families:
             yield TaskDefinition(self.aws, family, **self.common)
 
+    def _jobs(self, balancers: t.Iterable[str], *, wanted: bool) -> t.Iterator[Resource]:
+        """Of the service that runs jobs. What is not wanted is removed, if it is there."""
+        names = self.names
+        as_wanted = {**self.common, "absent": not wanted}
+        yield Service(self.aws, names.jobs_service, {"cluster": names.unique_name}, **as_wanted)
+        for group in filter(None, (group for balancer in balancers for group in names.all_jobs_target_groups[balancer])):
+            absent = not (wanted and group in names.jobs_target_groups)
+            yield TargetGroup(self.aws, group, {"health_check": {}, "attributes": {}}, **{**as_wanted, "absent": absent})
+        if wanted or self.absent:
+            yield TaskDefinition(self.aws, names.jobs_service, **as_wanted)
+
     def _mirror(self) -> t.Iterator[Resource]:
         names = self.names
         yield Repository(self.aws, names.mirror_repository, {"image_tag": names.mirror_tag}, **self.common)
@@ -127,9 +138,10 @@ class Deployment(Resources):
 
     absent = False
 
-    def __init__(self, aws: Aws, inputs: Inputs, *, whole: bool = True) -> None:
-        """``whole``: with all settings, or as far as tells whose the resources are."""
+    def __init__(self, aws: Aws, inputs: Inputs, *, jobs: t.Callable[[], bool], whole: bool = True) -> None:
+        """``jobs``: whether a service of its own runs MLflow's jobs; ``whole``: with all settings, or as far as tells whose the resources are."""
         super().__init__(aws, names_of(inputs, aws.account_id, aws.region))
+        self.jobs_service = jobs
         self.whole = whole
         self.inputs = inputs
         self.authorizer = inputs.get("mlflow_api_authorizer") or "lambda"
@@ -148,6 +160,7 @@ class Deployment(Resources):
             self.log_groups,
             self.secrets,
             self._ecs,
+            self.jobs,
             self.mirror,
             self.api,
             self.records,
@@ -189,6 +202,9 @@ class Deployment(Resources):
     def secrets(self) -> t.Iterator[Resource]:
         signs = self.authorizer == "lambda" and self.inputs.get("mlflow_identity") != "off"
         yield from self._secrets([*self.names.secrets, *([self.names.identity_key_secret] if signs else [])])
+
+    def jobs(self) -> t.Iterator[Resource]:
+        yield from self._jobs(self.names.load_balancers, wanted=self.jobs_service())
 
     def mirror(self) -> t.Iterator[Resource]:
         if self.inputs.get("mlflow_service_image_mirror_secret_arn"):  # its rule and its image have no tags that would tell whose they are
@@ -238,6 +254,7 @@ class Removal(Resources):
             lambda: self._security_groups(where["vpc_id"], names.security_groups),
             lambda: self._load_balancers(balancers),
             lambda: self._target_groups([*balancers, *filter(None, names.tls_target_groups.values())]),
+            lambda: self._jobs(balancers, wanted=False),
             self._task_roles,
             lambda: self._authorizer(absent=True),
             lambda: self._secrets([*names.secrets, names.identity_key_secret]),

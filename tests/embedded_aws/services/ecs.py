@@ -195,6 +195,7 @@ def create_service(original: Any, self: Any) -> ActionResult:
         raise exceptions.InvalidParameterException("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
     _check_target_groups(self)
     _refuse_strategy(cluster, self._get_param("capacityProviderStrategy") or [])
+    _refuse_rebalancing(self, "ENABLED", {})
     _complete_network(self.params)
     service = original(self).result["service"]
     service.since_deletion = None
@@ -230,10 +231,12 @@ def update_service(original: Any, self: Any) -> ActionResult:
     _refuse_strategy(self.ecs_backend._get_cluster(service.cluster_name), self._get_param("capacityProviderStrategy") or [])
     before = {name: copy.deepcopy(getattr(service, name, None)) for name in DEPLOYED}
     configuration, desired = service.deployment_configuration, service.desired_count
+    _refuse_rebalancing(self, service.availability_zone_rebalancing, configuration)
     force = self._get_param("forceNewDeployment", False)
     _complete_network(self.params)
     original(self)
     service.deployment_configuration = _deployment_configuration(configuration, self._get_param("deploymentConfiguration"))
+    service.availability_zone_rebalancing = self._get_param("availabilityZoneRebalancing") or service.availability_zone_rebalancing
     if self._get_param("capacityProviderStrategy") is not None:
         service.capacity_provider_strategy = _complete_strategy(self._get_param("capacityProviderStrategy"))
         service.launch_type = None if service.capacity_provider_strategy else "FARGATE"
@@ -312,6 +315,13 @@ def _refuse_strategy(cluster: Any, strategy: list[dict[str, Any]]) -> None:
         raise exceptions.InvalidParameterException("A capacity provider strategy cannot contain more than one capacity provider with a defined base.")
     if strategy and not any(each.get("weight") for each in strategy):
         raise exceptions.InvalidParameterException("The specified capacity provider strategy must contain a capacity provider with a weight greater than 0.")
+
+
+def _refuse_rebalancing(self: Any, rebalancing: str, configuration: dict[str, Any]) -> None:
+    """A service whose deployments may start no task before another ends cannot be redistributed."""
+    given = _deployment_configuration(configuration, self._get_param("deploymentConfiguration"))
+    if (self._get_param("availabilityZoneRebalancing") or rebalancing) == "ENABLED" and given["maximumPercent"] <= 100:
+        raise exceptions.InvalidParameterException("Availability Zone Rebalancing does not support a maximumPercent of 100 or less.")
 
 
 def _complete_strategy(strategy: list[dict[str, Any]] | None) -> list[dict[str, Any]]:

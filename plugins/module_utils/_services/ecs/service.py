@@ -155,10 +155,10 @@ class Service(Resource):
         if "load_balancers" in changes and before["count"]:
             self._change_over(before, changes)
         force = changes.keys() & FORCED or before["failed"]
-        service = self.aws.client("ecs").update_service(
-            service=self.name, cluster=self.spec["cluster"], **self._arguments(changes), **({"forceNewDeployment": True} if force else {})
-        )["service"]
-        return self._answered(service)
+        arguments = {**self._arguments(changes), **({"forceNewDeployment": True} if force else {})}
+        if self.spec["single_task"] and before["count"] > 1:
+            arguments["desiredCount"] = 1
+        return self._answered(self.aws.client("ecs").update_service(service=self.name, cluster=self.spec["cluster"], **arguments)["service"])
 
     def _change_over(self, before: State, changes: State) -> None:
         """Where rules wait for tasks in another target group: register the tasks with both, and let the rules change over.
@@ -183,11 +183,11 @@ class Service(Resource):
         configuration = arguments["deploymentConfiguration"]
         breaker = configuration["deploymentCircuitBreaker"]
         arguments["deploymentConfiguration"] = {**configuration, "deploymentCircuitBreaker": {**breaker, "rollback": False}}
-        again = "task_definition" in changes
+        again, count = "task_definition" in changes, min(before["remembered"], 1) if self.spec["single_task"] else before["remembered"]
         if again:  # the last completed deployment, to which ECS could go back, becomes one of the new revision
             self._deploy(name, {**arguments, "desiredCount": 0})
-        if again or before["count"] != before["remembered"]:  # in a deployment, or the circuit breaker would not watch it
-            self._deploy(name, {**arguments, "desiredCount": before["remembered"], "forceNewDeployment": True})
+        if again or before["count"] != count:  # in a deployment, or the circuit breaker would not watch it
+            self._deploy(name, {**arguments, "desiredCount": count, "forceNewDeployment": True})
         else:
             self.asked, self.deployment = True, before["primary"]
             self.wait_ready()

@@ -11,7 +11,7 @@ from functools import partial
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import is_ignored
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import CACHE_PREFIX, upstream, upstream_registry
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import entry_points
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs import entry_points, jobs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import (
     container_problems,
     task_definition_problems,
@@ -347,6 +347,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_paths, ()),
     (_containers, ()),
     (entry_points.identity, ()),
+    (jobs.problems, (jobs.JOBS,)),
     (_policies, ()),
     (_task_policy_statements, ()),
     (_scheduled_actions, ()),

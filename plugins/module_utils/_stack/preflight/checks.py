@@ -18,6 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.host_names import HostNames
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.identity import Identity
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.jobs import Jobs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.ownership import Ownership
@@ -36,7 +37,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resto
 class Preflight(Account, Restores):
     """All that preflight asks AWS, by subject."""
 
-    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Identity, Database, Buckets, Service, Roles)
+    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Identity, Jobs, Database, Buckets, Service, Roles)
     """In the order in which their problems are told."""
 
     def checks(self) -> list[Check]:
@@ -90,16 +91,20 @@ def of_others(preflight: Preflight, *, prefetching: bool) -> list[Problem]:
     inputs = preflight.inputs
     if not inputs.get("mlflow_unique_name"):
         return []
+
+    def jobs() -> bool:
+        return Jobs(preflight.aws, inputs).decision().service
+
     try:
         cluster = preflight.cluster(inputs["mlflow_unique_name"])
     except (ClientError, BotoCoreError):
         return []  # which a check tells
     if prefetching and (cluster or preflight.aws.check_mode):
-        deployment = Deployment(preflight.aws, inputs)
+        deployment = Deployment(preflight.aws, inputs, jobs=jobs)
         return Ownership(deployment, cluster, prefetch(deployment)).problems()
     if cluster and preflight.of_this_stack(cluster):
         return []
-    return Ownership(Deployment(preflight.aws, inputs, whole=False), cluster).problems()
+    return Ownership(Deployment(preflight.aws, inputs, jobs=jobs, whole=False), cluster).problems()
 
 
 def operation_facts(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:
