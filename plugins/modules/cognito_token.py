@@ -87,12 +87,12 @@ def sign_in(cognito: t.Any, client_id: str, username: str, password: str) -> dic
     """Cognito's AuthenticationResult."""
     try:
         answer = cognito.initiate_auth(ClientId=client_id, AuthFlow="USER_PASSWORD_AUTH", AuthParameters={"USERNAME": username, "PASSWORD": password})
-    except ClientError as error:
+    except (ClientError, BotoCoreError) as error:
         code = error_code(error)
+        if not code:
+            raise NoToken(f"Cognito cannot be reached: {error}") from None
         remedy = REMEDIES.get(code, "run the same command again")
         raise NoToken(f"Cognito answered {code}: {error.response['Error'].get('Message', '').rstrip('.')}: {remedy}") from None
-    except BotoCoreError as error:
-        raise NoToken(f"Cognito cannot be reached: {error}") from None
     challenge = answer.get("ChallengeName")
     if challenge:
         raise NoToken(CHALLENGES.get(challenge, SECOND_FACTOR.format(challenge=challenge)))

@@ -146,7 +146,7 @@ def main() -> None:
                 "type": "dict",
                 "options": {
                     **{name: {"type": "str", "required": True} for name in ("vpc_id", "host", "zone_id", "api_host", "api_zone_id")},
-                    "token_host": {"type": "str", "default": ""},
+                    "token_host": {"type": "str", "default": "", "no_log": False},
                 },
             },
         },

@@ -44,8 +44,10 @@ class Providers(ThreadingHTTPServer):
 def providers() -> Iterator[Providers]:
     with Providers() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -80,7 +80,7 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     }
     command = [str(MLFLOW_VENV / "bin" / "python"), "-W", "ignore", str(PROGRAMS / "routes.py")]
     lines = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [(method, path) for method, path in (line.split(" ", 1) for line in lines)]
+    return [(method, path) for method, _blank, path in (line.partition(" ") for line in lines)]
 
 
 def test_the_posts_that_read_are_those_of_mlflow(routes: list[tuple[str, str]]) -> None:

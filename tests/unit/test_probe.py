@@ -61,8 +61,8 @@ def test_requests_are_signed_as_mlflows_client_signs_them(monkeypatch):
     sent = []
 
     class Answering(urllib.request.HTTPSHandler):
-        def https_open(self, request):
-            sent.append(request)
+        def https_open(self, req):
+            sent.append(req)
             raise OSError("enough")
 
     way = urllib.request.build_opener(Answering, signing)
