@@ -63,23 +63,13 @@ class CognitoTokens:
 
     def verify(self, token: str) -> User:
         """Return whom `token` was issued to, or raise Denied or Unavailable."""
-        parts = token.split(".")
-        if len(parts) != 3:
-            raise Denied("malformed")
-        try:
-            header, signature = load_object(decode_base64url(parts[0])), decode_base64url(parts[2])
-            signed = f"{parts[0]}.{parts[1]}".encode("ascii")
-        except ValueError:
-            raise Denied("malformed") from None
+        header, payload, signed, signature = parts_of(token)
         # RFC 7515, section 4.1.11: what `crit` lists must be understood, and nothing that it could list is.
         if header.get("alg") != "RS256" or "crit" in header:
             raise Denied("algorithm")
         if not verify_rs256(self._key(header.get("kid")), signed, signature):
             raise Denied("signature")
-        try:
-            claims = load_object(decode_base64url(parts[1]))
-        except ValueError:
-            raise Denied("malformed") from None
+        claims = object_in(payload)
         user = check_claims(claims, self._issuer, self._client_ids, self._clock())
         if self._groups and self._groups.isdisjoint(user.groups):
             raise Denied("group")
@@ -174,6 +164,28 @@ def decode_base64url(text: str) -> bytes:
     if base64.urlsafe_b64encode(data).rstrip(b"=") != text.encode("ascii"):
         raise ValueError("not the canonical Base64url")
     return data
+
+
+def parts_of(token: str, decode: Callable[[str], bytes] = decode_base64url) -> tuple[dict[str, Any], str, bytes, bytes]:
+    """Return the header of a JSON Web Token, its claims as they are encoded, what is signed, and the signature, or raise Denied.
+
+    `decode` is the Base64url of who makes it.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise Denied("malformed")
+    try:
+        return object_in(parts[0], decode), parts[1], f"{parts[0]}.{parts[1]}".encode("ascii"), decode(parts[2])
+    except ValueError:
+        raise Denied("malformed") from None
+
+
+def object_in(text: str, decode: Callable[[str], bytes] = decode_base64url) -> dict[str, Any]:
+    """Return the JSON object that `text` encodes, or raise Denied."""
+    try:
+        return load_object(decode(text))
+    except ValueError:
+        raise Denied("malformed") from None
 
 
 def parse_keys(text: str | bytes) -> dict[str, PublicKey]:
