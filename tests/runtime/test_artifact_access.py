@@ -68,6 +68,17 @@ def cells() -> Iterator[Cell]:
                 yield Cell(mode, version, variables, way, SIZES[size], outcome)
 
 
+class Answer(t.NamedTuple):
+    version: str
+    run_id: str = ""
+    refusal: str = ""
+
+
+def answer_in(lines: t.Iterable[str]) -> Answer:
+    """The next answer of transfer.py."""
+    return Answer(**json.loads(next(line for line in lines if line.startswith("{"))))
+
+
 class Site(Deployment):
     """A stack whose server keeps its tables in a file, behind the doors."""
 
@@ -106,10 +117,10 @@ class Site(Deployment):
         program.stdin.flush()
         limit = threading.Timer(600, program.kill)
         limit.start()
-        answer = json.loads(next(line for line in program.stdout if line.startswith("{")))
+        answer = answer_in(program.stdout)
         limit.cancel()
-        assert answer["version"].startswith(version)
-        return answer.get("run_id", ""), answer.get("refusal", "")
+        assert answer.version.startswith(version)
+        return answer.run_id, answer.refusal
 
     def _start(self, version: str, variables: str) -> subprocess.Popen[str]:
         client, given = self.client, {**NO_AWS, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}

@@ -16,7 +16,7 @@ from runtime.client import Client
 from runtime.doors.doors import Doors
 from runtime.doors.request import Forward, Request, Source
 from runtime.doors.signatures import Signer, signer
-from runtime.test_artifact_access import NO_AWS, Site
+from runtime.test_artifact_access import NO_AWS, Site, answer_in
 from support.stack import Stack, prerequisites
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/trainer"
@@ -49,8 +49,8 @@ class Signed(t.NamedTuple):
 def transfer(client: Client, *what: str | int) -> tuple[str, str]:
     """The run, or else what MLflow's client has said of a refusal."""
     said, _errors = client.start("transfer.py").communicate(json.dumps(what) + "\n", timeout=300)
-    answer = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
-    return answer.get("run_id", ""), answer.get("refusal", "")
+    answer = answer_in(said.splitlines())
+    return answer.run_id, answer.refusal
 
 
 @pytest.fixture(scope="module")
