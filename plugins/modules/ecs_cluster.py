@@ -107,6 +107,21 @@ options:
           - ARN of the KMS key that encrypts the log events. Not managed where omitted.
           - An empty string disassociates a key that this module has associated.
         type: str
+  query_definition:
+    description:
+      - A saved query of CloudWatch Logs Insights for O(log_group). Not managed where omitted.
+      - It has no tags, so that one of this name is taken for the stack's.
+    type: dict
+    version_added: 1.2.0
+    suboptions:
+      name:
+        description: Name of the query.
+        type: str
+        required: true
+      query_string:
+        description: The query. Required with O(state=present).
+        type: str
+        default: ""
   account_id:
     description: The account of the log group. Default is the caller's, which takes one more call.
     type: str
@@ -162,7 +177,7 @@ changes:
       description: V(create), V(update), V(replace) or V(delete).
       type: str
     kind:
-      description: Kind of the resource, V(ecs_cluster), V(ecs_task_definition) or V(logs_log_group).
+      description: Kind of the resource, V(ecs_cluster), V(ecs_task_definition), V(logs_log_group) or V(logs_query_definition).
       type: str
       sample: ecs_cluster
     name:
@@ -190,7 +205,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reso
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.cluster import Cluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import TASK_DEFINITION, TaskDefinition
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LOG_GROUP, LogGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LOG_GROUP, QUERY_DEFINITION, LogGroup, QueryDefinition
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.artifacts import artifact_warnings
 
 
@@ -206,6 +221,9 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             raise AwsError(f"ecs_task_definition {definition.name}: these options are required: {', '.join(missing)}")
     logs = params["log_group"]
     groups = [LogGroup(aws, logs["name"], {**logs, "account_id": params["account_id"]}, tags=tags, absent=absent)] if logs else []
+    query = params["query_definition"]
+    of = {"log_groups": [group.name for group in groups]}
+    queries = [QueryDefinition(aws, query["name"], {**query, **of}, absent=absent)] if query else []
     if absent:
         cluster.needs = tuple(groups)  # which go after it: as long as it is there, tasks may log their end
 
@@ -215,7 +233,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
             "task_definitions": {definition.name: definition.result() for definition in definitions if definition.state},
         }
 
-    return ([cluster, *definitions, *groups] if absent else [*groups, cluster, *definitions]), results
+    return ([cluster, *definitions, *queries, *groups] if absent else [*groups, *queries, cluster, *definitions]), results
 
 
 def main() -> None:
@@ -226,6 +244,7 @@ def main() -> None:
             "capacity_providers": {"type": "list", "elements": "str", "default": ["FARGATE", "FARGATE_SPOT"]},
             "task_definitions": {"type": "list", "elements": "dict", "default": [], "options": TASK_DEFINITION},
             "log_group": {"type": "dict", "options": LOG_GROUP},
+            "query_definition": {"type": "dict", "options": QUERY_DEFINITION},
             "account_id": {"type": "str"},
             **STATE,
             **TAGS,

@@ -11,7 +11,7 @@ version_added: 1.0.0
 short_description: Manage an ECS service on Fargate, with its scaling
 author: mlplatform contributors (@mlplatform)
 description:
-  - Creates, updates and deletes one ECS service on Fargate that is deployed by rolling updates (C(CreateService),
+  - Creates, updates and deletes an ECS service on Fargate that is deployed by rolling updates (C(CreateService),
     C(UpdateService), C(DeleteService)), and waits until its deployment is complete.
   - A deployment that fails, or that ECS's circuit breaker rolls back, is an error with ECS's events, the reasons why
     tasks stopped, and the last lines that they logged. The next run deploys again.
@@ -35,6 +35,76 @@ options:
     description: Name of the service.
     type: str
     required: true
+  further_services:
+    description:
+      - Services beside it, in the same cluster, which have no scaling. All that is not given here is as for O(name).
+      - One that is new beside an existing O(name) is created once the deployment of that is complete, and one is removed before that
+        begins. So what only one of them may do at a time moves from one to the other.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the service.
+        type: str
+        required: true
+      task_definition:
+        description: ARN of the task definition, with its revision. Required with O(further_services[].state=present).
+        type: str
+      load_balancers:
+        description: The target groups that the tasks register with.
+        type: list
+        elements: dict
+        default: []
+        suboptions: &load_balancers
+          target_group_arn:
+            description: ARN of the target group.
+            type: str
+            required: true
+          container_name:
+            description: Name of the container.
+            type: str
+            required: true
+          container_port:
+            description: Port of the container.
+            type: int
+            required: true
+      capacity_provider_strategy:
+        description: The capacity providers that run the tasks, as O(capacity_provider_strategy).
+        type: list
+        elements: dict
+        default: []
+        suboptions: &capacity_provider_strategy
+          capacity_provider:
+            description: The capacity provider.
+            type: str
+            choices: [FARGATE, FARGATE_SPOT]
+            required: true
+          weight:
+            description: Its share of the tasks beyond the base, relative to the weights of the others.
+            type: int
+            default: 1
+          base:
+            description: Number of tasks that it runs before any other does. One capacity provider may have a base.
+            type: int
+            default: 0
+      single_task:
+        description: As O(single_task). The service starts with one task then.
+        type: bool
+        default: false
+      state:
+        description: Whether it exists. With O(state=absent) none does.
+        type: str
+        choices: [present, absent]
+        default: present
+  single_task:
+    description:
+      - Whether there is never more than one task, not even during a deployment, which stops it before it starts the next one, so that the
+        service is away meanwhile. O(maximum_percent) is V(100) then, O(minimum_healthy_percent) V(0), and
+        O(availability_zone_rebalancing) V(DISABLED), which ECS refuses otherwise.
+      - Where there are more tasks, all but one are stopped with the deployment. A maximum of one in O(scalable_target) keeps it so.
+    type: bool
+    default: false
   cluster:
     description: Name of the cluster.
     type: str
@@ -53,20 +123,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions:
-      capacity_provider:
-        description: The capacity provider.
-        type: str
-        choices: [FARGATE, FARGATE_SPOT]
-        required: true
-      weight:
-        description: Its share of the tasks beyond the base, relative to the weights of the others.
-        type: int
-        default: 1
-      base:
-        description: Number of tasks that it runs before any other does. One capacity provider may have a base.
-        type: int
-        default: 0
+    suboptions: *capacity_provider_strategy
   platform_version:
     description: Version of the Fargate platform.
     type: str
@@ -88,19 +145,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions:
-      target_group_arn:
-        description: ARN of the target group.
-        type: str
-        required: true
-      container_name:
-        description: Name of the container.
-        type: str
-        required: true
-      container_port:
-        description: Port of the container.
-        type: int
-        required: true
+    suboptions: *load_balancers
   change_over_with:
     description:
       - Whose tasks serve, for a while, both the target groups of before and those of O(load_balancers), where rules of a load balancer wait for
@@ -110,6 +155,14 @@ options:
     type: str
     choices: [task_definition, previous]
     default: task_definition
+  deployment_alarms:
+    description:
+      - Names of CloudWatch alarms. A deployment during which one of them goes into alarm fails, and ECS goes back to the last one that was completed.
+      - A service that was stopped for a while by M(mlplatform.mlflow_aws.ecs_service_state) is started without them.
+    type: list
+    elements: str
+    default: []
+    version_added: 1.2.0
   circuit_breaker:
     description: Whether ECS gives up a deployment whose tasks do not start, and rolls back to the last one that succeeded.
     type: bool
@@ -257,6 +310,12 @@ service:
   sample:
     arn: arn:aws:ecs:eu-west-1:123456789012:service/mlflow-team-x/mlflow-team-x
     name: mlflow-team-x
+further_services:
+  description: Those of O(further_services) that there are after the run, as RV(service).
+  type: list
+  elements: dict
+  returned: success
+  sample: []
 scalable_target:
   description: The scalable target, as it is after the run. Empty where it is not managed, and with O(state=absent).
   type: dict
@@ -305,25 +364,59 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments, STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import read
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import SCALABLE_TARGET, Target, resource_id
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service import FARGATE, Service
 
 
+def _lists() -> Arguments:
+    """Options that each service has, made anew each time: Ansible fills in their defaults."""
+    provider: Arguments = {
+        "capacity_provider": {"type": "str", "choices": list(FARGATE), "required": True},
+        "weight": {"type": "int", "default": 1},
+        "base": {"type": "int", "default": 0},
+    }
+    balancer: Arguments = {
+        "target_group_arn": {"type": "str", "required": True},
+        "container_name": {"type": "str", "required": True},
+        "container_port": {"type": "int", "required": True},
+    }
+    return {
+        "capacity_provider_strategy": {"type": "list", "elements": "dict", "default": [], "options": provider},
+        "load_balancers": {"type": "list", "elements": "dict", "default": [], "options": balancer},
+    }
+
+
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     absent, tags = params["state"] == "absent", params["tags"]
-    service = Service(aws, params["name"], params, tags=tags, absent=absent)
+    service = Service(aws, params["name"], {**params, **_with_count(params)}, tags=tags, absent=absent)
     target = Target(aws, resource_id(params["cluster"], params["name"]), params["scalable_target"], tags=tags, needs=[service], absent=absent)
+    further = [
+        Service(aws, each["name"], {**params, **each, **_with_count(each, 1)}, tags=tags, absent=absent or each["state"] == "absent")
+        for each in params["further_services"]
+    ]
+    read(service, *further)
+    for each in further:
+        if each.absent or (service.current_state() and not each.current_state()):
+            each.needs = (service,)
 
     def results() -> dict[str, t.Any]:
-        return {"service": {"arn": service.state["arn"], "name": service.name} if service.state else {}, "scalable_target": target.result()}
+        services = [{"arn": each.state["arn"], "name": each.name} if each.state else {} for each in (service, *further)]
+        return {"service": services[0], "further_services": list(filter(None, services[1:])), "scalable_target": target.result()}
 
     if absent:
-        return [target, service], results
-    return ([service, target] if params["scalable_target"] else [service]), results
+        return [target, *further, service], results
+    return [service, *([target] if params["scalable_target"] else []), *further], results
+
+
+def _with_count(params: dict[str, t.Any], desired: int | None = None) -> dict[str, t.Any]:
+    """What follows for a service from having a single task. ``desired``: with how many it starts, where nothing else says so."""
+    single = {"maximum_percent": 100, "minimum_healthy_percent": 0, "availability_zone_rebalancing": "DISABLED"}
+    return {**({} if desired is None else {"desired_count": desired}), **(single if params["single_task"] else {})}
 
 
 def main() -> None:
@@ -333,31 +426,26 @@ def main() -> None:
             "cluster": {"type": "str", "required": True},
             "task_definition": {"type": "str"},
             "desired_count": {"type": "int", "default": 1},
-            "capacity_provider_strategy": {
+            "further_services": {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
                 "options": {
-                    "capacity_provider": {"type": "str", "choices": list(FARGATE), "required": True},
-                    "weight": {"type": "int", "default": 1},
-                    "base": {"type": "int", "default": 0},
+                    "name": {"type": "str", "required": True},
+                    "task_definition": {"type": "str"},
+                    **_lists(),
+                    "single_task": {"type": "bool", "default": False},
+                    **STATE,
                 },
             },
+            "single_task": {"type": "bool", "default": False},
             "platform_version": {"type": "str", "default": "LATEST"},
             "subnets": {"type": "list", "elements": "str"},
             "security_groups": {"type": "list", "elements": "str"},
             "assign_public_ip": {"type": "bool", "default": False},
-            "load_balancers": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "target_group_arn": {"type": "str", "required": True},
-                    "container_name": {"type": "str", "required": True},
-                    "container_port": {"type": "int", "required": True},
-                },
-            },
+            **_lists(),
             "change_over_with": {"type": "str", "choices": ["task_definition", "previous"], "default": "task_definition"},
+            "deployment_alarms": {"type": "list", "elements": "str", "default": []},
             "circuit_breaker": {"type": "bool", "default": True},
             "remedy": {"type": "str", "default": ""},
             "maximum_percent": {"type": "int", "default": 200},

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ecs_service_state
 version_added: 1.0.0
-short_description: Stop and start the tasks of an ECS service
+short_description: Stop and start the tasks of ECS services
 author: mlplatform contributors (@mlplatform)
 description:
   - Stops a service while something that it uses, such as its database, is replaced. Its autoscaling is suspended, because it would
@@ -27,13 +27,18 @@ options:
     description: Name of its cluster.
     type: str
     required: true
+  further_services:
+    description: Names of services beside it, in the same cluster, which have no autoscaling. They are stopped and started with it.
+    type: list
+    elements: str
+    default: []
   state:
     description: Whether the service runs.
     type: str
     choices: [started, stopped]
     default: started
   desired_count:
-    description: Minimum number of tasks of a started service.
+    description: Minimum number of tasks of the service O(name) where it is started.
     type: int
     default: 1
 extends_documentation_fragment:
@@ -84,10 +89,11 @@ changes:
 """
 
 import typing as t
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import DIMENSION, resource_id
@@ -95,18 +101,21 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec
 
 
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
-    if not active_service(aws, params):
-        return [], dict
     stopped = params["state"] == "stopped"
+    further = [{**params, "name": name, "desired_count": 0} for name in params["further_services"]]
+    there = run_concurrently(*(partial(active_service, aws, spec) for spec in (params, *further)))
+    resources: list[Resource] = [TaskCount(aws, spec["name"], spec) for spec, service in zip(further, there[1:], strict=True) if service]
+    if not there[0]:
+        return resources, dict
     target = resource_id(params["cluster"], params["name"])
     describe = aws.client("application-autoscaling").describe_scalable_targets
     tasks = TaskCount(aws, params["name"], params)
     if not describe(ResourceIds=[target], **DIMENSION)["ScalableTargets"]:
-        return [tasks], dict
+        return [tasks, *resources], dict
     scaling = Suspension(aws, target, {"suspended": stopped})
     first, then = (scaling, tasks) if stopped else (tasks, scaling)
     then.needs = (first,)
-    return [first, then], dict
+    return [first, then, *resources], dict
 
 
 def main() -> None:
@@ -114,6 +123,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "cluster": {"type": "str", "required": True},
+            "further_services": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
             "desired_count": {"type": "int", "default": 1},
         },

@@ -56,7 +56,7 @@ options:
   target_group:
     description: The target group of the load balancer. AWS can change neither its port, nor protocol, VPC or target type.
     type: dict
-    suboptions:
+    suboptions: &target_group
       name:
         description: Name of the target group, at most 32 characters.
         type: str
@@ -118,6 +118,21 @@ options:
             tasks with this one too. M(mlplatform.mlflow_aws.ecs_service) changes over once it has. RV(superseded) says so.
           - With O(state=absent) it is removed too.
         type: str
+  further_target_groups:
+    description:
+      - Target groups beside O(target_group), for some of the requests. A C(forward) with C(TargetGroupName) forwards to the one of that name.
+      - C(superseded) has no effect on them.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *target_group
+  obsolete_target_groups:
+    description:
+      - Names of target groups of the same stack that are not to be there any more, at most 32 characters each. Where they are, RV(superseded) says so, and
+        they are removed with O(remove_superseded) or O(state=absent).
+    type: list
+    elements: str
+    default: []
   remove_superseded:
     description:
       - Whether rules forward to O(target_group) alone, and O(target_group.superseded) is removed. The target group lists what it supersedes in
@@ -178,7 +193,7 @@ options:
           actions:
             description:
               - What happens to the request, as the API spells it, in this order; C(Order) may be omitted.
-              - A C(forward) that names no target group forwards to O(target_group).
+              - A C(forward) that names no target group forwards to O(target_group), one with C(TargetGroupName) to that one of this module.
               - The client secret of C(authenticate-oidc) comes from O(client_secret_arn). It is for rules only.
             type: list
             elements: dict
@@ -319,8 +334,15 @@ target_group:
     arn:
       description: Its ARN.
       type: str
+further_target_groups:
+  description: ARNs of O(further_target_groups) by their names. Empty with O(state=absent).
+  type: dict
+  returned: success
+  sample: {}
 superseded:
-  description: Name of O(target_group.superseded) as long as it exists, belongs to the load balancer, and was not removed by this run.
+  description:
+    - Name of O(target_group.superseded) as long as it exists, belongs to the load balancer, and was not removed by this run, and those of
+      O(obsolete_target_groups) that exist and were not removed.
   type: list
   elements: str
   returned: success
@@ -366,7 +388,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import STATE, TAGS, WAIT
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments, STATE, TAGS, WAIT
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import Aws
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.reconcile import read
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
@@ -376,18 +398,51 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ro
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module import run
 
 
+def _target_group() -> Arguments:
+    """The options of a target group, made anew each time: Ansible fills in their defaults."""
+    return {
+        "name": {"type": "str", "required": True},
+        "port": {"type": "int"},
+        "protocol": {"type": "str", "choices": ["HTTP", "HTTPS"], "default": "HTTP"},
+        "vpc_id": {"type": "str"},
+        "target_type": {"type": "str", "choices": ["instance", "ip"], "default": "ip"},
+        "health_check": {
+            "type": "dict",
+            "default": {},
+            "options": {
+                "protocol": {"type": "str", "choices": ["HTTP", "HTTPS"]},
+                "port": {"type": "str"},
+                "path": {"type": "str"},
+                "interval_seconds": {"type": "int"},
+                "timeout_seconds": {"type": "int"},
+                "healthy_threshold_count": {"type": "int"},
+                "unhealthy_threshold_count": {"type": "int"},
+                "matcher": {"type": "str"},
+            },
+        },
+        "attributes": {"type": "dict", "default": {}},
+        "superseded": {"type": "str"},
+    }
+
+
 def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callable[[], dict[str, t.Any]]]:
     absent, tags, group_spec = params["state"] == "absent", params["tags"], params["target_group"]
     group = TargetGroup(aws, group_spec["name"], group_spec, tags=tags, absent=absent) if group_spec else None
-    # Both are created at the same time, and a listener waits for both. A target group goes after what forwards to it.
-    needs = [group] if group and absent else []
+    further = [TargetGroup(aws, spec["name"], spec, tags=tags, absent=absent) for spec in params["further_target_groups"]]
+    obsolete = [TargetGroup(aws, name, {"health_check": {}, "attributes": {}}, tags=tags, absent=True) for name in params["obsolete_target_groups"]]
+    groups = [*([group] if group else []), *further]
+    # All are created at the same time, and a listener waits for all. A target group goes after what forwards to it.
+    needs = groups if absent else []
     balancer = LoadBalancer(aws, params["name"], params, tags=tags, target_group=group, needs=needs, absent=absent)
-    read(balancer, *([group] if group else []))  # its tag lists the records, and its rules tell of a target group that is superseded
+    read(balancer, *groups, *obsolete)  # its tag lists the records, and its rules tell of a target group that is superseded
     superseded = _superseded(group, balancer) if group else None
     remove = absent or params["remove_superseded"]
     if group and superseded and remove:
         group.superseded = superseded
-        balancer.needs = (*balancer.needs, superseded)
+    going = [*([superseded] if superseded else []), *(each for each in obsolete if each.current_state())]
+    if remove:
+        balancer.needs = (*balancer.needs, *going)
+    balancer.further_target_groups = [*further, *(going if remove else [])]
     records = alias_records(balancer, params["dns_records"], manage=params["manage_dns"])
 
     def results() -> dict[str, t.Any]:
@@ -395,11 +450,12 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
         return {
             "load_balancer": {k: state[k] for k in balancer.unknown() if state},
             "target_group": {"arn": group.state["arn"]} if group and group.state else {},
-            "superseded": [superseded.name] if superseded and not remove else [],
+            "further_target_groups": {each.name: each.state["arn"] for each in further if each.state},
+            "superseded": [] if remove else [each.name for each in going],
             "listeners": {each.name.rpartition(":")[2]: each.state["arn"] for each in balancer.child_resources if each.state and "arn" in each.state},
         }
 
-    return [*([group] if group else []), balancer, *([superseded] if superseded and remove else []), *records], results
+    return [*groups, balancer, *(going if remove else []), *records], results
 
 
 def _superseded(group: TargetGroup, balancer: LoadBalancer) -> SupersededTargetGroup | None:
@@ -420,32 +476,9 @@ def main() -> None:
             "ip_address_type": {"type": "str", "choices": ["ipv4", "dualstack", "dualstack-without-public-ipv4"]},
             "attributes": {"type": "dict", "default": {}},
             "web_acl_arn": {"type": "str"},
-            "target_group": {
-                "type": "dict",
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "port": {"type": "int"},
-                    "protocol": {"type": "str", "choices": ["HTTP", "HTTPS"], "default": "HTTP"},
-                    "vpc_id": {"type": "str"},
-                    "target_type": {"type": "str", "choices": ["instance", "ip"], "default": "ip"},
-                    "health_check": {
-                        "type": "dict",
-                        "default": {},
-                        "options": {
-                            "protocol": {"type": "str", "choices": ["HTTP", "HTTPS"]},
-                            "port": {"type": "str"},
-                            "path": {"type": "str"},
-                            "interval_seconds": {"type": "int"},
-                            "timeout_seconds": {"type": "int"},
-                            "healthy_threshold_count": {"type": "int"},
-                            "unhealthy_threshold_count": {"type": "int"},
-                            "matcher": {"type": "str"},
-                        },
-                    },
-                    "attributes": {"type": "dict", "default": {}},
-                    "superseded": {"type": "str"},
-                },
-            },
+            "target_group": {"type": "dict", "options": _target_group()},
+            "further_target_groups": {"type": "list", "elements": "dict", "default": [], "options": _target_group()},
+            "obsolete_target_groups": {"type": "list", "elements": "str", "default": []},
             "remove_superseded": {"type": "bool", "default": False},
             "listeners": {
                 "type": "list",

@@ -30,6 +30,15 @@ options:
     type: list
     elements: str
     default: []
+  jobs_service:
+    description: Name of the service that runs MLflow's jobs, where one of its own does.
+    type: str
+    default: ""
+  jobs_target_groups:
+    description: Names of its target groups.
+    type: list
+    elements: str
+    default: []
   domain_name:
     description: Host name of the API.
     type: str
@@ -100,6 +109,8 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "load_balancers": {"type": "list", "elements": "str", "default": []},
             "target_groups": {"type": "list", "elements": "str", "default": []},
+            "jobs_service": {"type": "str", "default": ""},
+            "jobs_target_groups": {"type": "list", "elements": "str", "default": []},
             "domain_name": {"type": "str", "required": True},
             "api_uri": {"type": "str"},
             "certificate_arns": {"type": "list", "elements": "str", "default": []},

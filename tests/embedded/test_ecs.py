@@ -157,6 +157,16 @@ def test_tasks_leave_the_target_groups_of_before_at_the_end_of_a_deployment(aws:
     assert targets() == 0
 
 
+def test_a_service_of_one_task_at_most_is_not_redistributed(aws: EmbeddedAWS, network: Network) -> None:
+    """Amazon ECS Developer Guide, Availability Zone rebalancing: not with a maximum percent of 100."""
+    ecs, one = aws.client("ecs"), {"deploymentConfiguration": {"maximumPercent": 100, "minimumHealthyPercent": 0}}
+    refused("InvalidParameterException", create_service, aws=aws, network=network, **one)
+    create_service(aws, network, availabilityZoneRebalancing="DISABLED", **one)
+    update = {"cluster": "c", "service": "s", "availabilityZoneRebalancing": "ENABLED"}
+    refused("InvalidParameterException", ecs.update_service, **update)
+    assert ecs.update_service(**update, deploymentConfiguration={"maximumPercent": 200})["service"]["availabilityZoneRebalancing"] == "ENABLED"
+
+
 def test_service_deletion(aws: EmbeddedAWS, network: Network) -> None:
     ecs = aws.client("ecs")
     create_service(aws, network)

@@ -40,6 +40,26 @@ def test_keys_of_log_groups(aws: EmbeddedAWS) -> None:
     refused("ResourceNotFoundException", logs.disassociate_kms_key, logGroupName="/c")
 
 
+def test_saved_queries(aws: EmbeddedAWS) -> None:
+    """PutQueryDefinition, DescribeQueryDefinitions and DeleteQueryDefinition (CloudWatch Logs API Reference)."""
+    logs = aws.client("logs")
+    logs.create_log_group(logGroupName="/a")
+    first = logs.put_query_definition(name="x/a", queryString="fields a", logGroupNames=["/a"])["queryDefinitionId"]
+    second = logs.put_query_definition(name="x/a", queryString="fields b")["queryDefinitionId"]
+    refused("ResourceNotFoundException", logs.put_query_definition, name="x", queryString="fields a", logGroupNames=["/b"])
+    refused("ResourceNotFoundException", logs.put_query_definition, name="x", queryString="fields a", queryDefinitionId="gone")
+    refused("InvalidParameterException", logs.put_query_definition, name="x", queryString="a" * 10_001)
+    assert logs.put_query_definition(name="x/c", queryString="fields c", queryDefinitionId=first)["queryDefinitionId"] == first
+    queries = {each["queryDefinitionId"]: each for each in logs.describe_query_definitions(queryDefinitionNamePrefix="x/")["queryDefinitions"]}
+    has(queries[first], name="x/c", queryString="fields c", logGroupNames=[])  # what is left out on a change is gone
+    has(queries[second], name="x/a", queryString="fields b")
+    assert logs.describe_query_definitions(queryDefinitionNamePrefix="y")["queryDefinitions"] == []
+    assert logs.delete_query_definition(queryDefinitionId=first)["success"]
+    refused("ResourceNotFoundException", logs.delete_query_definition, queryDefinitionId=first)
+    aws.reset()
+    assert logs.describe_query_definitions()["queryDefinitions"] == []
+
+
 def test_a_log_group_that_is_gone_has_no_tags(aws: EmbeddedAWS) -> None:
     logs = aws.client("logs")
     arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:one"

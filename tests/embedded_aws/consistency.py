@@ -263,7 +263,7 @@ TABLE = (
         r'"logGroupName": ?"([^"]+)"',
         (
             # as moto has it
-            Refusal("logs", "PutRetentionPolicy", "ResourceNotFoundException", "The specified log group does not exist."),
+            Refusal("logs", "PutQueryDefinition PutRetentionPolicy", "ResourceNotFoundException", "The specified log group does not exist."),
             # nowhere: the model has no other code for it, and API Gateway passes on what CloudWatch Logs says
             Refusal("apigatewayv2", "CreateStage", "BadRequestException", "The specified log group does not exist."),
         ),

@@ -87,6 +87,23 @@ def test_the_log_group_comes_first_and_goes_last(aws):
     assert mutations(aws, since) == ["DeleteCluster", "DeleteLogGroup"]  # a task may log its end
 
 
+def test_a_saved_query_is_of_the_log_group_and_there_once(aws):
+    given = {**GIVEN, "log_group": {"name": "/ecs/x"}, "query_definition": {"name": "x/audit", "query_string": "fields a"}}
+    logs = aws.client("logs")
+    logs.put_query_definition(name="x/audit-of-somebody-else", queryString="fields z")
+    _ignored, result = run(aws, given)
+    assert [change["kind"] for change in result["changes"]] == ["logs_log_group", "logs_query_definition", MODULE]
+    since = aws.mark()
+    assert not run(aws, given)[1]["changed"] and not run(aws, GIVEN)[1]["changed"]
+    _ignored, result = run(aws, {**given, "query_definition": {"name": "x/audit", "query_string": "fields b"}})
+    assert [field["name"] for field in result["changes"][0]["fields"]] == ["query_string"] and mutations(aws, since) == ["PutQueryDefinition"]
+    _other, query = sorted(logs.describe_query_definitions()["queryDefinitions"], key=lambda each: each["queryString"], reverse=True)
+    assert (query["name"], query["queryString"], query["logGroupNames"]) == ("x/audit", "fields b", ["/ecs/x"])
+    for _twice in range(2):
+        run(aws, {"name": "x", "log_group": {"name": "/ecs/x"}, "query_definition": {"name": "x/audit"}, "tags": GIVEN["tags"]}, state="absent")
+    assert [each["name"] for each in logs.describe_query_definitions()["queryDefinitions"]] == ["x/audit-of-somebody-else"]
+
+
 def test_what_is_not_given_is_not_managed(aws):
     run(aws, GIVEN, container_insights="enabled")
     assert not run(aws, {"name": "x", "tags": GIVEN["tags"]})[1]["changed"]

@@ -596,3 +596,36 @@ def test_a_rule_that_validates_tokens(aws, given):
 
     opened = changed(params, lambda p: p["listeners"][1]["rules"][1].update(actions=[{"Type": "forward"}]))
     assert run(aws, opened)["changes"][0]["warnings"] == ["lets everybody in without a sign-in"]
+
+
+def test_some_requests_go_to_a_target_group_of_their_own(aws, given):
+    """While rules move to other priorities, each request finds one; and the target group goes when nothing forwards to it any more."""
+    params, elbv2 = given["params"], aws.client("elbv2")
+    run(aws, {**params, "obsolete_target_groups": [f"{NAME}-jobs"]})
+    group = {**params["target_group"], "name": f"{NAME}-jobs"}
+
+    def two(listeners):
+        people = {"priority": 21, "conditions": [HOST], "actions": [COGNITO, {"Type": "forward"}]}
+        jobs = [HOST, {"Field": "path-pattern", "Values": ["/jobs/*"]}]
+        listeners[1]["rules"] = [{"priority": 11, "conditions": jobs, "actions": [COGNITO, {"Type": "forward", "TargetGroupName": f"{NAME}-jobs"}]}, people]
+
+    wanted = {**changed(params, lambda p: two(p["listeners"])), "further_target_groups": [group]}
+    mark = aws.mark()
+    result = run(aws, wanted)
+    operations = [call["operation"] for call in aws.mutating(mark)]
+    assert operations[0] == "CreateTargetGroup" and operations[-4:] == ["CreateRule", "CreateRule", "DeleteRule", "DeleteRule"]
+    arns = {each["TargetGroupName"]: each["TargetGroupArn"] for each in elbv2.describe_target_groups()["TargetGroups"]}
+    assert result["further_target_groups"] == {f"{NAME}-jobs": arns[f"{NAME}-jobs"]} and result["target_group"]["arn"] == arns[NAME]
+    assert [rule(aws, priority)["Actions"][-1]["TargetGroupArn"] for priority in (11, 21)] == [arns[f"{NAME}-jobs"], arns[NAME]]
+    unchanged(aws, wanted)
+
+    without = {**params, "obsolete_target_groups": [f"{NAME}-jobs"]}
+    mark = aws.mark()
+    assert run(aws, without)["superseded"] == [f"{NAME}-jobs"]
+    assert [call["operation"] for call in aws.mutating(mark)] == ["CreateRule", "CreateRule", "DeleteRule", "DeleteRule"]
+    mark = aws.mark()
+    assert run(aws, {**without, "remove_superseded": True})["superseded"] == []
+    assert [call["operation"] for call in aws.mutating(mark)] == ["DeleteTargetGroup"]
+    run(aws, wanted)
+    run(aws, {"name": NAME, "target_group": {"name": NAME}, "obsolete_target_groups": [f"{NAME}-jobs"], "state": "absent", "tags": TAGS})
+    assert elbv2.describe_target_groups()["TargetGroups"] == []

@@ -69,6 +69,7 @@ def cut_off(aws: EmbeddedAWS, inputs: dict[str, t.Any]) -> None:
 EDGE, OFF = {"mode": "edge", "begins": False, "ends": False}, {"mode": "off", "begins": False, "ends": False}
 CHECKS = ["MLFLOW_IDENTITY"]
 SIGNED = ["MLFLOW_IDENTITY", "MLFLOW_IDENTITY_KEY"]
+USERS, MLFLOW = ['MLFLOW_IDENTITY={"mode": "mlflow"}', "MLFLOW_IDENTITY_KEY"], EDGE | {"mode": "mlflow"}
 TOLD = ['MLFLOW_IDENTITY={"programs": "iam"}']
 
 
@@ -78,6 +79,13 @@ TOLD = ['MLFLOW_IDENTITY={"programs": "iam"}']
         (None, {}, EDGE),
         (None, {"mlflow_identity": "off"}, OFF),
         (None, {"mlflow_identity": "edge"}, EDGE),
+        (None, {"mlflow_identity": "mlflow"}, MLFLOW),
+        (["MLFLOW_HOST"], {"mlflow_identity": "mlflow"}, MLFLOW | {"begins": True}),
+        (SIGNED, {"mlflow_identity": "mlflow"}, MLFLOW),
+        (USERS, {}, MLFLOW),
+        (USERS, {"mlflow_identity": "edge"}, EDGE),
+        (USERS, {"mlflow_identity": "off"}, OFF | {"ends": True}),
+        (USERS, {"mlflow_api_authorizer": "jwt"}, MLFLOW | {"ends": True}),
         ([], {}, OFF),
         (["MLFLOW_HOST"], {"mlflow_identity": "off"}, OFF),
         (["MLFLOW_HOST"], {"mlflow_identity": "edge"}, EDGE | {"begins": True}),
@@ -148,10 +156,33 @@ def test_a_proxy_is_a_way(aws: EmbeddedAWS, inputs: dict[str, t.Any]) -> None:
 
 
 def test_the_check_takes_its_room_of_the_task_definition(aws: EmbeddedAWS, inputs: dict[str, t.Any]) -> None:
-    environment = {"A": "x" * 33 * 1024}
+    environment = {"A": "x" * 29 * 1024}
     (problem,) = ask(aws, inputs, mlflow_service_environment=environment).problems
-    assert problem.startswith("mlflow_service_environment: ") and "ECS takes 32768" in problem
+    assert problem.startswith("mlflow_service_environment: ") and "ECS takes 28672" in problem
     assert ask(aws, inputs, mlflow_service_environment=environment, mlflow_identity="off").problems == []
+    groups = {f"mlflow_{right}_groups": [f"{number}-{'x' * 110}" for number in range(100)] for right in ("admin", "editor", "reader")}
+    (problem,) = ask(aws, inputs, **groups).problems
+    assert problem.startswith("mlflow_") and "_groups: " in problem
+
+
+def test_a_stack_whose_servers_run_the_auth_app_keeps_an_image_that_has_it(aws: EmbeddedAWS, inputs: dict[str, t.Any]) -> None:
+    deploy(aws, inputs, *USERS)
+    image = {"mlflow_service_image": "ghcr.io/mlflow/mlflow"}
+    assert ask(aws, inputs, **image, mlflow_service_image_tag="v3.19.0-full@sha256:" + "a" * 64).problems == []
+    (problem,) = ask(aws, inputs, **image, mlflow_service_image_tag="v3.19.0").problems
+    assert problem.startswith("mlflow_service_image_tag: ") and "v3.18.0-full" in problem
+    assert ask(aws, inputs, **image, mlflow_service_image_tag="v3.19.0", mlflow_identity="edge").problems == []
+
+
+@pytest.mark.parametrize(("variables", "refused"), [(None, True), ([], False), (["MLFLOW_IDENTITY"], True)])
+def test_workspaces_are_for_servers_that_check_nobody(aws: EmbeddedAWS, inputs: dict[str, t.Any], variables: list[str] | None, refused: bool) -> None:
+    if variables is not None:
+        deploy(aws, inputs, *variables)
+    workspaces = {"mlflow_service_environment": {"MLFLOW_ENABLE_WORKSPACES": "true"}}
+    told = ask(aws, inputs, **workspaces).problems
+    assert [problem.partition(":")[0] for problem in told] == ["mlflow_service_environment.MLFLOW_ENABLE_WORKSPACES"] * refused
+    assert ask(aws, inputs, **workspaces, mlflow_identity="off").problems == []
+    assert ask(aws, inputs, mlflow_service_environment={"MLFLOW_ENABLE_WORKSPACES": "false"}).problems == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from embedded_aws.client import REGION
 from modules.run_module import ModuleFailed, run_module
+from modules.test_preflight_jobs import NAME, deploy
 
 
 @pytest.mark.parametrize(
@@ -14,13 +15,24 @@ from modules.run_module import ModuleFailed, run_module
 )
 def test_jobs_of_more_than_one_server_are_warned_of(aws, servers, pause, job_execution, warned):
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": job_execution} if job_execution else {}
-    inputs = {"mlflow_service_max_capacity": servers, "mlflow_database_auto_pause": pause, "mlflow_service_environment": environment}
+    deploy(aws)  # before there was mlflow_jobs
+    inputs = {
+        "mlflow_unique_name": NAME,
+        "mlflow_service_max_capacity": servers,
+        "mlflow_database_auto_pause": pause,
+        "mlflow_service_environment": environment,
+    }
     told = str(run_module("preflight", {"inputs": inputs}, aws).get("warnings", []))
     assert (f"jobs are on and up to {servers} servers run" in told) == warned
 
 
 def test_the_servers_that_a_schedule_brings_count(aws):
-    inputs = {"mlflow_service_max_capacity": 1, "mlflow_service_scheduled_actions": [{"name": "noon", "max_capacity": 6}, {"name": "night"}]}
+    deploy(aws)
+    inputs = {
+        "mlflow_unique_name": NAME,
+        "mlflow_service_max_capacity": 1,
+        "mlflow_service_scheduled_actions": [{"name": "noon", "max_capacity": 6}, {"name": "night"}],
+    }
     assert "up to 6 servers run" in str(run_module("preflight", {"inputs": inputs}, aws)["warnings"])
 
 

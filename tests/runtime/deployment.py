@@ -67,9 +67,9 @@ class Deployment:
         return process.log
 
     @contextmanager
-    def started(self, count: int = 1) -> Iterator[list[Server]]:
-        """Start servers of the service's task definition at the same time, and leave nothing of them behind."""
-        (service,) = self.aws.client("ecs").describe_services(cluster=self.name, services=[self.name])["services"]
+    def started(self, count: int = 1, service_name: str = "") -> Iterator[list[Server]]:
+        """Start servers of a service's task definition at the same time, and leave nothing of them behind. ``service_name``: another than the stack's."""
+        (service,) = self.aws.client("ecs").describe_services(cluster=self.name, services=[service_name or self.name])["services"]
         mlflow = container(self.aws, service["taskDefinition"], "mlflow")
         with ExitStack() as stack:
             servers = []

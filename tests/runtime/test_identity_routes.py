@@ -96,6 +96,16 @@ def test_what_is_for_admins_is_what_mlflow_has_of_it(routes: list[tuple[str, str
     assert {(method, path) for method, path in routes if rights.needed(method, path) == rights.ADMIN} == OF_ADMINS
 
 
+def test_what_the_identity_provider_says_is_what_mlflow_has_of_it(routes: list[tuple[str, str]]) -> None:
+    users = "/api/2.0/mlflow/users"
+    assert {(method, path) for method, path in routes if rights.is_of_provider(path) and method not in ("HEAD", "OPTIONS")} == {
+        ("GET", "/signup"),
+        *(("POST", f"{users}/{name}") for name in ("create", "create-ui")),
+        *(("PATCH", f"{users}/{name}") for name in ("update-admin", "update-password")),
+    }
+    assert {("POST", "/api/3.0/mlflow/users/permissions/grant"), ("DELETE", f"{users}/delete")} <= set(routes)
+
+
 def test_what_is_open_is_there(routes: list[tuple[str, str]]) -> None:
     assert set(routes) >= rights.OPEN
 

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.filter.python_command import python_command
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import backend_store_uri, derive_password
 from runtime.containers import MLFLOW_VENV
 from runtime.databases import ENGINES, Database, running
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = (ROOT / "roles" / "ecs" / "files" / "prepare_database.py").read_text()
+FILES = {name: (ROOT / "roles" / "ecs" / "files" / name).read_text() for name in ("prepare_database.py", "prepare_users.py")}
 UNIQUE_NAME = "team-x"
 
 # Makes a schema one revision older than MLflow's, with an experiment in it.
@@ -93,12 +94,9 @@ class Stack:
             "DATABASE_MASTER_PASSWORD": self.database.master_password,
             "DATABASE_WAIT_SECONDS": "20",
         }
+        program = python_command(FILES, main="prepare_database.py")[1:] if "MLFLOW_USERS" in more else ["-c", FILES["prepare_database.py"]]
         return subprocess.Popen(
-            [MLFLOW_VENV / "bin" / "python", "-c", SCRIPT],
-            env=self.environment(uri, **secrets | more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            [MLFLOW_VENV / "bin" / "python", *program], env=self.environment(uri, **secrets | more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def prepare(self, uri: str, **more: str) -> tuple[int, str]:
@@ -286,6 +284,75 @@ def test_an_empty_database_of_whatever_characters_gets_utf8mb4(stack: Stack) -> 
     status, output = stack.prepare(stack.uri("empty_latin1"))
     assert status == 0, output
     assert stack.collations("empty_latin1") == stack.collations("first")
+
+
+OLDER_USERS = """
+import os
+from mlflow.server.auth.db import utils
+from mlflow.store.db.utils import create_sqlalchemy_engine
+engine = create_sqlalchemy_engine(os.environ["MLFLOW_BACKEND_STORE_URI"])
+with engine.begin() as connection:
+    connection.exec_driver_sql("INSERT INTO users (username, password_hash, is_admin) VALUES ('ada', 'x', true)")
+    connection.exec_driver_sql("UPDATE alembic_version_auth SET version_num = 'e5f6a7b8c9d0'")
+"""
+"""The last of the migrations changes data alone, so that it can run twice."""
+WITH_USERS = {"MLFLOW_USERS": "true"}
+
+
+def users_revision(stack: Stack, name: str) -> str:
+    return stack.database.execute("SELECT version_num FROM alembic_version_auth", name)
+
+
+def test_the_tables_of_users_are_made_beside_the_others_and_kept(stack: Stack) -> None:
+    status, output = stack.prepare(stack.uri("with_users"), **WITH_USERS)
+    assert status == 0, output
+    answer = json.loads(output.splitlines()[-1])
+    assert answer["schema"] == f"{stack.revision('with_users')}+{users_revision(stack, 'with_users')}"
+    assert {"users", "roles", "role_permissions", "user_role_assignments"} == (stack.tables("with_users") - stack.tables("first")) & {
+        *("users", "roles", "role_permissions", "user_role_assignments", "experiments")
+    }
+    stack.database.execute("INSERT INTO users (username, is_admin) VALUES ('ada', true)", "with_users")
+    for more in ({}, WITH_USERS):  # without, they are of no interest
+        status, output = stack.prepare(stack.uri("with_users"), **more)
+        assert status == 0 and (json.loads(output.splitlines()[-1]) == answer) == bool(more), output
+    assert stack.database.execute("SELECT username FROM users", "with_users") == "ada"
+
+
+def test_older_tables_of_users_are_upgraded_only_when_that_is_allowed(stack: Stack) -> None:
+    uri = stack.uri("older_users")
+    assert stack.prepare(uri, **WITH_USERS)[0] == 0
+    head = users_revision(stack, "older_users")
+    stack.python(uri, OLDER_USERS)
+    status, output = stack.prepare(uri, **WITH_USERS)
+    answer = json.loads(output.splitlines()[-1])
+    assert status == 3 and answer["schema"] == f"{stack.revision('older_users')}+e5f6a7b8c9d0" and head in answer["reason"], output
+    assert users_revision(stack, "older_users") == "e5f6a7b8c9d0"
+    status, output = stack.prepare(uri, **WITH_USERS, SCHEMA_UPGRADE="true")
+    assert status == 0 and json.loads(output.splitlines()[-1])["schema"].endswith(f"+{head}"), output
+    assert stack.database.execute("SELECT username FROM users", "older_users") == "ada"
+    stack.database.execute("UPDATE alembic_version_auth SET version_num = 'ffffffffffff'", "older_users")
+    status, output = stack.prepare(uri, **WITH_USERS, SCHEMA_UPGRADE="true")
+    assert status == 4 and "does not know the schema ffffffffffff of its users" in output, output
+
+
+@in_mysql
+def test_what_an_attempt_left_of_the_tables_of_users_is_made_anew(stack: Stack) -> None:
+    uri = stack.uri("half_users")
+    assert stack.prepare(uri)[0] == 0
+    without = stack.tables("half_users")
+    subprocess.run(  # as MLflow itself does it, which fails half-way
+        [MLFLOW_VENV / "bin" / "python", "-m", "mlflow.server.auth", "db", "upgrade", "--url", uri],
+        env=stack.environment(uri),
+        check=False,
+        capture_output=True,
+    )
+    assert stack.tables("half_users") - without == {"alembic_version_auth", "users", "experiment_permissions"}
+    status, output = stack.prepare(uri, **WITH_USERS)
+    assert status == 0, output
+    assert stack.tables("half_users") == stack.tables("with_users")
+    stack.database.execute("DELETE FROM alembic_version_auth; INSERT INTO roles (name, workspace) VALUES ('not', 'ours')", "half_users")
+    status, output = stack.prepare(uri, **WITH_USERS)
+    assert status == 1 and "the table roles is not MLflow's" in output, output
 
 
 def test_it_waits_for_a_database_that_resumes(stack: Stack) -> None:

@@ -49,10 +49,11 @@ def test_a_program_that_finds_the_database_paused_goes_on(
 
 
 def test_without_auto_pause_there_is_a_pool_and_reads_may_go_to_the_readers(deployment: Deployment, proofs: dict[str, str]) -> None:
-    deployment.apply(mlflow_database_auto_pause=False, mlflow_database_reader_count=1, mlflow_database_read_from_readers=True)
+    single = {"mlflow_service_min_capacity": 1, "mlflow_service_max_capacity": 1, "mlflow_jobs": "scheduled"}
+    deployment.apply(mlflow_database_auto_pause=False, mlflow_database_reader_count=1, mlflow_database_read_from_readers=True, **single)
     with deployment.started() as (server,):
         environment = server.environment
-        assert "NullPool" not in environment.values() and "MLFLOW_SERVER_ENABLE_JOB_EXECUTION" not in environment
+        assert "NullPool" not in environment.values() and environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "true"
         host = {"Host": deployment.programs, "Content-Type": "application/json", **as_program(environment, proofs["access token"])}
 
         def effect(path: str, method: str = "GET", body: bytes | None = None) -> tuple[bool, bool, bool]:

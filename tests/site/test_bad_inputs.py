@@ -209,6 +209,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_database_port": 3400,
         "mlflow_service_enable_execute_command": False,
         "mlflow_service_tls": False,
+        "mlflow_dashboard": False,
         "mlflow_service_cpu": 1024,
         "mlflow_service_memory": 2048,
         "mlflow_service_tmpfs_size": 256,
@@ -231,6 +232,8 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_bootstrap_access_logs_bucket",
         "mlflow_bootstrap_flow_logs",
         "mlflow_restore_again",
+        "mlflow_import_own_database",
+        "mlflow_import_source_stopped",
     }  # of other playbooks
     structures = {
         "mlflow_tags": {"team": "x", "cost": "7"},

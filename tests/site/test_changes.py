@@ -70,9 +70,7 @@ SHARED = {
 """What many cases change in one run, each in fields of its own: what the names of these begin with here."""
 SHARED_KINDS = {kind for kind, _name in SHARED}
 DEPLOYING = set(DEPLOY.split(", "))
-PAUSE = ", ".join(
-    f"{ENV}MLFLOW_{name}" for name in ("SERVER_ALLOWED_HOSTS", "SERVER_ENABLE_JOB_EXECUTION", "SERVER_JOB_ENABLE_PERIODIC_TASKS", "SQLALCHEMYSTORE_POOLCLASS")
-)
+PAUSE = f"{ENV}MLFLOW_SQLALCHEMYSTORE_POOLCLASS"
 PRESIGNED = f"{ENV}MLFLOW_ARTIFACTS_PRESIGNED_ONLY"
 SIGNED_URLS = ", ".join(
     f"{ENV}{name}"

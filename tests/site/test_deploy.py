@@ -38,6 +38,7 @@ PLANNED = {
     "elbv2_listener_rule": "listener_rule",
     "route53_record": "record",
     "logs_log_group": "log_group",
+    "logs_query_definition": "query_definition",
     "secretsmanager_secret": "secret",
     "iam_role": "role",
     "iam_role_policy": "role_policy",
@@ -458,6 +459,7 @@ def test_the_outputs_are_those_of_the_contract(team: Stack, deployed: Step) -> N
         "api_id": deployed.one("api")["ApiId"],
         "database_cluster_id": NAME,
         "database_endpoint": deployed.one("db_cluster")["Endpoint"],
+        "jobs_service_name": "",
         "log_group_name": f"/ecs/{NAME}",
         "api_load_balancer_arn": balancer["LoadBalancerArn"],
         "dns_records": [

@@ -120,6 +120,10 @@ class Hand:
         groups = self.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         return {group["logGroupName"]: group.get("retentionInDays") for group in groups}
 
+    def query(self) -> dict[str, t.Any]:
+        (query,) = self.logs.describe_query_definitions(queryDefinitionNamePrefix=NAME)["queryDefinitions"]
+        return {name: value for name, value in query.items() if name != "lastModified"}
+
     def target(self) -> tuple[int, int]:
         (target,) = self.application_autoscaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
         return target["MinCapacity"], target["MaxCapacity"]
@@ -315,6 +319,13 @@ DRIFTS = (
         lambda h: h.group_of_logs(f"/ecs/{NAME}"),
         ("update", "logs_log_group", f"/ecs/{NAME}"),
         "retention_in_days",
+    ),
+    Drift(
+        "the query of the audit log was changed",
+        lambda h: h.logs.put_query_definition(**{**h.query(), "queryString": "fields @message"}),
+        lambda h: h.query(),
+        ("update", "logs_query_definition", f"{NAME}/audit"),
+        "query_string",
     ),
     Drift(
         "a log group was deleted",

@@ -15,6 +15,7 @@ from support.stack import Stack, prerequisites
 
 NAME = "mlflow-team-x"
 TELL, DEPLOY = ["UpdateFunctionConfiguration", "UpdateIntegration"], ["RegisterTaskDefinition", "UpdateService"]
+PREPARE = ["RegisterTaskDefinition", "RunTask"]
 TO_JWT = ["UpdateIntegration", "CreateAuthorizer", "UpdateRoute", "UpdateStage", "DeleteAuthorizer", "DeleteFunction"]
 TO_LAMBDA = ["CreateFunction", "CreateAuthorizer", "UpdateIntegration", "AddPermission", "UpdateRoute", "UpdateStage", "DeleteAuthorizer"]
 TO_IAM = ["UpdateIntegration", "UpdateRoute", "UpdateStage", "DeleteAuthorizer", "DeleteFunction"]
@@ -42,10 +43,17 @@ def server(aws: EmbeddedAWS) -> tuple[dict[str, t.Any] | None, bool]:
 
 def sides(calls: list[str]) -> list[list[str]]:
     """What comes before the servers are replaced, and what after it. On each side some calls are made at the same time."""
-    if "RegisterTaskDefinition" not in calls:
+    if "UpdateService" not in calls:
         return [sorted(calls)]
-    at = calls.index("RegisterTaskDefinition")
-    return [sorted(calls[:at]), calls[at : at + 2], sorted(calls[at + 2 :])]
+    at = calls.index("UpdateService")
+    return [sorted(calls[:at]), sorted(calls[at:])]
+
+
+def prepares_users(aws: EmbeddedAWS) -> bool:
+    """Whether the preparation of the database makes the tables of MLflow's users."""
+    task = aws.client("ecs").describe_task_definition(taskDefinition=f"{NAME}-prepare-database")["taskDefinition"]
+    (container,) = (container for container in task["containerDefinitions"] if container["name"] == "prepare-database")
+    return {"name": "MLFLOW_USERS", "value": "true"} in container["environment"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +68,11 @@ def sides(calls: list[str]) -> list[list[str]]:
         ({"mlflow_api_authorizer": "jwt"}, DEPLOY + ["CreateAuthorizer", "UpdateIntegration", "UpdateRoute", "UpdateStage"], True, False),
         ({"mlflow_api_authorizer": "iam"}, ["UpdateIntegration", "UpdateRoute", "UpdateStage", "DeleteAuthorizer"] + DEPLOY, True, False),
         ({"mlflow_api_authorizer": "lambda"}, ["CreateFunction"] + DEPLOY + FROM_IAM, True, True),
-        ({"mlflow_identity": "off", "mlflow_admin_groups": [], "mlflow_reader_groups": []}, DEPLOY + TELL, False, False),
+        ({"mlflow_identity": "mlflow"}, PREPARE + DEPLOY, True, True),  # its tables are made before the servers look for them
+        ({"mlflow_identity": ""}, [], True, True),
+        ({"mlflow_identity": "edge"}, PREPARE + DEPLOY, True, True),
+        ({"mlflow_identity": "mlflow"}, PREPARE + DEPLOY, True, True),
+        ({"mlflow_identity": "off", "mlflow_admin_groups": [], "mlflow_reader_groups": []}, PREPARE + DEPLOY + TELL, False, False),
     ],
 )
 def test_programs_go_on_working_while_the_servers_are_replaced(stack: Stack, inputs: dict[str, t.Any], order: list[str], checks: bool, signed: bool) -> None:
@@ -68,6 +80,9 @@ def test_programs_go_on_working_while_the_servers_are_replaced(stack: Stack, inp
     assert deviations(planned, run.changes) == []
     assert sides([call["operation"] for call in run.calls if call["mutating"] and call["service"] in ("lambda", "apigatewayv2", "ecs")]) == sides(order)
     settings, has_key = server(stack.aws)
+    if "mlflow_identity" in inputs and inputs["mlflow_identity"]:
+        assert (settings or {"mode": "off"})["mode"] == inputs["mlflow_identity"]
+        assert prepares_users(stack.aws) == (inputs["mlflow_identity"] == "mlflow")
     assert (settings is not None, has_key) == (checks, signed)
     at_cognito = "https://team-x-sign-in.auth.eu-west-1.amazoncognito.com/logout?"
     assert stack.outputs["sign_out_uri"].startswith("https://mlflow.team-x.example.com/sign-out" if checks else at_cognito)
@@ -77,10 +92,14 @@ def test_programs_go_on_working_while_the_servers_are_replaced(stack: Stack, inp
     assert stack.run("site").changed == 0
 
 
-def test_the_key_is_removed_with_the_stack(stack: Stack) -> None:
+def test_the_key_and_the_query_are_removed_with_the_stack(stack: Stack) -> None:
     stack.apply(mlflow_identity="edge", mlflow_default_right=None)
+    logs = stack.aws.client("logs")
+    (query,) = logs.describe_query_definitions()["queryDefinitions"]
+    assert (query["name"], query["logGroupNames"]) == (f"{NAME}/audit", [f"/ecs/{NAME}"]) and query["queryString"].startswith('filter audit = "mlflow"')
     secrets = stack.aws.client("secretsmanager")
     key = json.loads(secrets.get_secret_value(SecretId=f"{NAME}-identity-key")["SecretString"])["key"]
     assert len(key) == 64
     stack.destroy()
+    assert logs.describe_query_definitions()["queryDefinitions"] == []
     assert f"{NAME}-identity-key" not in [each["Name"] for each in secrets.list_secrets(IncludePlannedDeletion=True)["SecretList"]]

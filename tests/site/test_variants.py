@@ -151,9 +151,8 @@ def test_a_database_that_does_not_pause_has_its_capacity_and_a_reader_in_another
     assert "MLFLOW_READ_REPLICA_BACKEND_STORE_URI" not in value_from  # it is there for a failover
 
 
-def test_of_two_servers_that_run_jobs_none_runs_periodic_tasks(postgres: Variant) -> None:
-    assert "MLFLOW_SERVER_ENABLE_JOB_EXECUTION" not in postgres.environment
-    assert postgres.environment["MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS"] == "false"
+def test_no_server_runs_jobs_where_they_are_off(postgres: Variant) -> None:
+    assert postgres.environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
 
 def test_people_sign_in_at_the_oidc_provider(postgres: Variant) -> None:

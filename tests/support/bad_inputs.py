@@ -63,6 +63,7 @@ BAD_TOKEN_RECORDS = (("at the host name of the API", "mlflow"), ("at a host name
 
 FREE = {
     "mlflow_confirm_destroy",
+    "mlflow_confirm_import",
     "mlflow_confirm_restore",
     "mlflow_outputs_path",
     "mlflow_plan_path",
@@ -239,7 +240,8 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_api_client_ids", ([""], ["a", "a"], ["a b"], [f"a{n}" for n in range(50)])),
     ("mlflow_api_groups", ([""], ["a", "a"], ["a b"], ["a" * 129], ["a\u0301 b"], [f"a{n}" for n in range(101)])),
     *((name, ([""], ["a", "a"], ["a\nb"], ["a" * 129], [" a"], [f"a{n}" for n in range(101)])) for name in _GROUPS),
-    ("mlflow_identity", ("on", "Edge", "mlflow", "no", True)),
+    ("mlflow_identity", ("on", "Edge", "basic-auth", "no", True)),
+    ("mlflow_jobs", ("on", "On_demand", "always", True)),
     ("mlflow_default_right", ("", "owner", "Editor", "READER")),
     ("mlflow_api_scopes", ([""], ["a", "a"], ["a b"], ["a/b c/d"], ["a/ä"], ["a" * 514], [f"a/{n}" for n in range(11)])),
     ("mlflow_api_throttling_rate_limit", (0, 10001, -1)),
@@ -250,6 +252,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
         (name, ("hunter2", ARN.format("secretsmanager", "secret:x"), ARN.format("ssm", "parameter/x"), ARN.format("secretsmanager", "secret:x-a1b2c3:key::")))
         for name in (
             "mlflow_database_password_secret_arn",
+            "mlflow_import_database_secret_arn",
             "mlflow_api_credentials_secret_arn",
             "mlflow_load_balancer_oidc_client_secret_arn",
             "mlflow_service_image_credentials_secret_arn",
@@ -283,6 +286,10 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ),
     ("mlflow_restore_snapshot", ("Team", "1a", "a" * 256, "a b", "rds_a")),
     ("mlflow_restore_time", ("yesterday", "2026-11-22", "2026-11-22T22:15:00", "2026-02-30T00:00:00Z", "Latest")),
+    ("mlflow_import_sqlite_s3_uri", ("mlflow.db", "s3://bucket", "s3://bucket/", "s3://B/mlflow.db", "https://bucket/mlflow.db", "s3://bucket/a b")),
+    ("mlflow_import_security_group_id", ("default", "sg-1", "vpc-0a1b2c3d4e5f67890")),
+    ("mlflow_import_artifact_root", ("bucket", "s3://", "s3://B", "mlflow-artifacts:/", "s3://bucket//a", "s3://bucket/../a", "file:///mlruns")),
+    ("mlflow_import_leave_out", ([""], ["a", "a"], ["a b"], ["a;b"], ["a,b"], ["a" * 65])),
     ("mlflow_artifact_bucket_id", ("arn:aws:s3:::bucket", "B", "xn--x", "bucket-s3alias", "sthree-x", "ab")),
     ("mlflow_artifact_bucket_path", ("/a//b", "a b", "//", "/../$x", "/a/../b", "/.", "/a*", "/ä", "s3://bucket/a", "a" * 600)),
     ("mlflow_artifact_bucket_encryption_algorithm", ("aes256", "kms")),
@@ -438,6 +445,8 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_bootstrap_mfa", ("on", "OPTIONAL")),
     ("mlflow_bootstrap_threat_protection", ("full",)),
     *((name, ("x", "ml.example.com", "Z-1", "/hostedzone/Z0123456789ABCDEFGHIJ")) for name in ("mlflow_bootstrap_zone_id", "mlflow_bootstrap_api_zone_id")),
+    ("mlflow_alarm_topic_arn", ("alarms", "arn:aws:sns:eu-west-1:123456789012:alarms.fifo", "arn:aws:sqs:eu-west-1:123456789012:alarms")),
+    ("mlflow_alarm_emails", (["team"], ["team@example"], ["a@example.com", "a@example.com"], [""])),
     ("mlflow_first_admin_email", ("anna", "@example.com", "anna@", "anna@example", "a b@example.com", "Anna <anna@example.com>", "a@b@example.com")),
     ("mlflow_bootstrap_cognito_domain", ("my-aws", "amazon1", "cognito", "A", "a" * 64, "a.b")),
     ("mlflow_bootstrap_api_users", ([""], ["a:b"], ["a b"], ["a", "a"], ["a\n"])),
@@ -550,6 +559,11 @@ def _statement(**changes: t.Any) -> dict[str, t.Any]:
 
 
 CONTRADICTORY = (
+    Broken(
+        "two ways to be told of alarms",
+        {"mlflow_alarm_topic_arn": "arn:aws:sns:eu-west-1:123456789012:alarms", "mlflow_alarm_emails": ["team@example.com"]},
+        ("mlflow_alarm_emails",),
+    ),
     *(Broken(f"a statement with {what}", {STATEMENTS: [_statement(**changes)]}, (f"{STATEMENTS}[0].{told}",)) for what, changes, told in BAD_STATEMENTS),
     Broken("two statements of one id", {STATEMENTS: [_statement(Sid="A"), _statement(Sid="A")]}, (f"{STATEMENTS}[1].Sid",)),
     Broken(
@@ -708,7 +722,30 @@ CONTRADICTORY = (
     ),
     Broken("a sidecar with the iam authorizer", {"mlflow_api_authorizer": "iam", SIDECAR: [{"name": "s", "image": "i"}]}, (SIDECAR,)),
     Broken("groups with the jwt authorizer", {"mlflow_api_authorizer": "jwt", "mlflow_api_groups": ["ml"]}, ("mlflow_api_groups",)),
+    *(
+        Broken(
+            f"workspaces with {mode}",
+            {"mlflow_identity": mode, "mlflow_service_environment": {"MLFLOW_ENABLE_WORKSPACES": "1"}},
+            ("mlflow_service_environment.MLFLOW_ENABLE_WORKSPACES",),
+        )
+        for mode in ("edge", "mlflow")
+    ),
+    Broken(
+        "the auth app in an image without it",
+        {"mlflow_identity": "mlflow", "mlflow_service_image_tag": "v3.18.0"},
+        ("mlflow_service_image_tag", "v3.18.0-full", "mlflow_identity edge"),
+    ),
+    Broken(
+        "the auth app of an older MLflow",
+        {"mlflow_identity": "mlflow", "mlflow_service_image_tag": "v3.17.2-full"},
+        ("mlflow_service_image_tag", "v3.18.0-full"),
+    ),
     *(Broken(f"{name} that nobody looks at", {name: ["ml"], "mlflow_identity": "off"}, (name,)) for name in _GROUPS),
+    *(
+        Broken(f"{name} beside mlflow_jobs", {"mlflow_jobs": "off", "mlflow_service_environment": {name: "true"}}, ("mlflow_service_environment",))
+        for name in ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS")
+    ),
+    Broken("schedules that keep the database awake", {"mlflow_jobs": "scheduled", "mlflow_database_auto_pause": True}, ("mlflow_jobs",)),
     Broken("a right of nobody", {"mlflow_default_right": "none"}, ("mlflow_default_right",)),
     Broken("a scope that API Gateway does not take", {"mlflow_api_scopes": ["a/" + "b" * 63], "mlflow_api_authorizer": "jwt"}, ("mlflow_api_scopes",)),
     Broken("more groups than a function's environment holds", {"mlflow_api_groups": [f"{n:02}" + "a" * 98 for n in range(50)]}, ("mlflow_api_groups",)),

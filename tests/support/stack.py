@@ -116,6 +116,7 @@ def prerequisites(aws: EmbeddedAWS, name: str = "team-x", network: int = 0) -> I
         "mlflow_aws_cognito_user_pool_client_id": sign_in,
         "mlflow_aws_cognito_user_pool_domain": f"{name}-sign-in",
         "mlflow_tags": {"team": name},
+        "mlflow_jobs": "off",  # a further service in each stack; test_jobs.py has it
     }
 
 

@@ -16,9 +16,12 @@ import time
 import typing as t
 import urllib.error
 import zlib
+from configparser import ConfigParser
+from contextvars import copy_context
 from email.message import Message
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,7 +35,9 @@ sys.path.insert(0, str(FILES))
 import alb_jwt  # noqa: E402
 import callers  # noqa: E402
 import identity_app  # noqa: E402
+import mlflow_users  # noqa: E402
 import signed_identity  # noqa: E402
+import start  # noqa: E402
 import user_names  # noqa: E402
 from alb_jwt import LoadBalancerTokens  # noqa: E402
 from callers import BearerPrograms, Callers, People, SignedPrograms, SigningPrograms, aws_user  # noqa: E402
@@ -135,12 +140,12 @@ class Answer(t.NamedTuple):
 class Server:
     """The app, with an MLflow that remembers what it got."""
 
-    def __init__(self, people: People, programs: t.Any, default: str = "none", prefix: str = "", sign_out_uri: str = "") -> None:
+    def __init__(self, people: People, programs: t.Any, default: str = "none", prefix: str = "", sign_out_uri: str = "", users: t.Any = None) -> None:
         self.lines: list[str] = []
         self.seen: dict[str, t.Any] | None = None
         self.answer = 200
         identifies = Callers({PEOPLE: people, PROGRAMS: programs}, Rights(GROUPS, default), JOB_TOKEN)
-        self.app = Identity(self.mlflow, identifies, prefix, self.lines.append, sign_out_uri)
+        self.app = Identity(self.mlflow, identifies, prefix, self.lines.append, sign_out_uri, users)
 
     async def mlflow(self, scope: dict[str, t.Any], receive: t.Any, send: t.Any) -> None:
         body, more = b"", scope["type"] == "http"
@@ -664,6 +669,45 @@ NAMED = [
     ("PATCH", "/api/2.0/mlflow/logged-models/m-1/tags", {"tags": [EVE, OTHER]}, {"tags": [OTHER]}),
     ("PATCH", "/api/2.0/mlflow/traces/tr-1", {"tags": [EVE], "requestMetadata": [EVE, OTHER]}, {"tags": [], "requestMetadata": [OTHER]}),
     ("POST", "/api/2.0/mlflow/runs/set-tag", OTHER, OTHER),
+    ("POST", "/api/3.0/mlflow/datasets/create", {"name": "d"}, {"name": "d", "tags": '{"mlflow.user": "ci"}'}),
+    ("POST", "/api/3.0/mlflow/datasets/create", {"tags": '{"a": "b", "mlflow.user": "eve"}'}, {"tags": '{"a": "b", "mlflow.user": "ci"}'}),
+    (
+        "POST",
+        "/ajax-api/3.0/mlflow/datasets/d-1/records",
+        {"records": '[{"inputs": {"q": 1}}, {"tags": {"a": "b", "mlflow.user": "eve"}}]'},
+        {"records": '[{"inputs": {"q": 1}, "tags": {"mlflow.user": "ci"}}, {"tags": {"a": "b", "mlflow.user": "ci"}}]'},
+    ),
+    *(
+        ("POST", "/api/3.0/mlflow/traces/tr-1/assessments", {"assessment": sent}, {"assessment": {"metadata": {"mlflow.user": "ci"}, **arrives}})
+        for sent, arrives in (
+            ({}, {"source": {"source_type": "HUMAN", "source_id": "ci"}}),
+            ({"source": {"source_type": "HUMAN", "source_id": "eve"}}, {"source": {"source_type": "HUMAN", "source_id": "ci"}}),
+            ({"source": {"sourceType": 1, "sourceId": "eve"}}, {"source": {"sourceType": 1, "source_id": "ci"}}),
+            ({"source": {"source_type": "LLM_JUDGE", "source_id": "gpt"}}, {"source": {"source_type": "LLM_JUDGE", "source_id": "gpt"}}),
+            ({"source": {"source_type": "CODE"}, "metadata": {"mlflow.user": "eve"}}, {"source": {"source_type": "CODE"}}),
+        )
+    ),
+    (
+        "PATCH",
+        "/api/3.0/mlflow/traces/tr-1/assessments/a-1",
+        {"assessment": {"metadata": {"a": "b", "mlflow.user": "eve"}}, "update_mask": "metadata"},
+        {"assessment": {"metadata": {"a": "b", "mlflow.user": "ci"}}, "update_mask": "metadata"},
+    ),
+    ("PATCH", "/api/3.0/mlflow/traces/tr-1/assessments/a-1", {"assessment": {"rationale": "x"}}, {"assessment": {"rationale": "x"}}),
+    (
+        "POST",
+        "/api/3.0/mlflow/traces",
+        {"trace": {"trace_info": {"assessments": [{"source": {"source_type": "HUMAN", "source_id": "eve"}}]}}},
+        {
+            "trace": {
+                "trace_info": {
+                    "tags": {"mlflow.user": "ci"},
+                    "trace_metadata": {"mlflow.user": "ci"},
+                    "assessments": [{"source": {"source_type": "HUMAN", "source_id": "ci"}, "metadata": {"mlflow.user": "ci"}}],
+                }
+            }
+        },
+    ),
 ]
 
 
@@ -673,6 +717,55 @@ def test_what_is_made_has_its_makers_name(server: Server, method: str, path: str
     assert answer.seen is not None
     assert json.loads(answer.seen["body"]) == arrives
     assert dict(answer.seen["headers"])["content-length"] == str(len(answer.seen["body"]))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/3.0/mlflow/datasets/create", {"tags": "{"}),
+        ("/api/3.0/mlflow/datasets/create", {"tags": "[]"}),
+        ("/api/3.0/mlflow/datasets/create", {"tags": 7}),
+        ("/api/3.0/mlflow/datasets/d/records", {"records": "[7]"}),
+        ("/api/3.0/mlflow/datasets/d/records", {"records": "7"}),
+        ("/api/3.0/mlflow/traces/t/assessments", {"assessment": "x"}),
+        ("/api/3.0/mlflow/traces/t/assessments", {"assessment": {"source": ["x"]}}),
+        ("/api/3.0/mlflow/traces/t/assessments", {"assessment": {"source": {"source_type": {}}}}),
+    ],
+)
+def test_what_cannot_be_named_is_refused(server: Server, path: str, body: t.Any) -> None:
+    answer = server.ask({**program(), **JSON}, path, "POST", body)
+    assert (answer.status, answer.seen) == (400, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "status", "run"),
+    [
+        ("/ajax-api/3.0/mlflow/genai/evaluate/invoke", {"job_id": "j", "run_id": "r-1"}, 200, "r-1"),
+        ("/p/api/3.0/mlflow/prompt-optimization/jobs", {"job": {"job_id": "j", "run_id": "r-2"}}, 200, "r-2"),
+        ("/api/3.0/mlflow/prompt-optimization/jobs", {"job": {"job_id": "j"}}, 200, None),
+        ("/api/3.0/mlflow/prompt-optimization/jobs", {"error_code": "X", "message": "no"}, 400, None),
+        ("/api/3.0/mlflow/prompt-optimization/jobs", [], 200, None),
+        ("/api/3.0/mlflow/prompt-optimization/jobs", {"run_id": 7}, 200, None),
+        ("/api/3.0/mlflow/scorer/invoke", {"run_id": "r-1"}, 200, None),
+    ],
+)
+def test_a_run_that_mlflow_makes_for_a_job_has_the_name_of_who_submitted_it(people: People, path: str, answer: t.Any, status: int, run: str | None) -> None:
+    asked: list[tuple[str, t.Any]] = []
+
+    async def mlflow(scope: dict[str, t.Any], receive: t.Any, send: t.Any) -> None:
+        asked.append((scope["path"], json.loads((await receive())["body"])))
+        tags = scope["path"].endswith("/set-tag")
+        await send({"type": "http.response.start", "status": 200 if tags else status, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}" if tags else json.dumps(answer).encode()})
+
+    prefix = "/p" if path.startswith("/p/") else ""
+    server = Server(people, SignedPrograms(KEY, clock), prefix=prefix)
+    server.app._app = mlflow
+    got = server.ask({**program(), **JSON}, path, "POST", {"a": "b"})
+    assert (got.status, got.body) == (status, answer)
+    assert [line["path"] for line in got.lines] == [path]
+    named = [(f"{prefix}/api/2.0/mlflow/runs/set-tag", {"run_id": run, "key": "mlflow.user", "value": "ci"})] if run else []
+    assert asked == [(path, {"a": "b"}), *named]
 
 
 @pytest.mark.parametrize(
@@ -749,7 +842,7 @@ def test_bodies_have_limits(server: Server, monkeypatch: pytest.MonkeyPatch) -> 
     bomb = server.ask({**program(), **JSON, "content-encoding": "gzip"}, "/v1/traces", body=gzip.compress(json.dumps(large).encode()))
     assert (bomb.status, bomb.seen) == (413, None)
     # What names nobody passes as it comes, whatever its size.
-    for headers, path, method in ((JSON, "/api/3.0/mlflow/datasets/d/records", "POST"), ({}, "/api/2.0/mlflow-artifacts/artifacts/0/x", "PUT")):
+    for headers, path, method in ((JSON, "/api/2.0/mlflow/runs/log-inputs", "POST"), ({}, "/api/2.0/mlflow-artifacts/artifacts/0/x", "PUT")):
         passed = server.ask({**program(), **headers}, path, method, large)
         assert passed.seen is not None and json.loads(passed.seen["body"]) == large
         assert dict(passed.seen["headers"])["content-length"] == str(len(json.dumps(large)))
@@ -830,9 +923,164 @@ def test_a_request_costs_less_than_a_millisecond(server: Server, signers: Signer
         assert (time.process_time() - began) / count < 0.002
 
 
+# --- MLflow's own auth app behind it ---------------------------------------------------------------------------------
+
+
+class MlflowError(Exception):
+    def __init__(self, error_code: str) -> None:
+        super().__init__(error_code)
+        self.error_code = error_code
+
+
+class MlflowUser(t.NamedTuple):
+    username: str
+    is_admin: bool
+
+
+class Store:
+    """The users of MLflow's auth app, in a database that takes Alice for alice, as MySQL does."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, MlflowUser] = {}
+        self.calls: list[str] = []
+        self.first = ""
+        """Whom another server creates when this one is about to."""
+
+    def get_user(self, name: str) -> MlflowUser:
+        self.calls.append("get")
+        if name.lower() not in self.rows:
+            raise MlflowError("RESOURCE_DOES_NOT_EXIST")
+        return self.rows[name.lower()]
+
+    def create_user(self, name: str, password: str, is_admin: bool) -> MlflowUser:
+        self.calls.append("create")
+        assert len(password) > 40
+        if self.first:
+            self.rows[self.first.lower()], self.first = MlflowUser(self.first, False), ""
+        if name.lower() in self.rows:
+            raise MlflowError("RESOURCE_ALREADY_EXISTS")
+        return self.rows.setdefault(name.lower(), MlflowUser(name, is_admin))
+
+    def update_user(self, name: str, is_admin: bool) -> MlflowUser:
+        self.calls.append("update")
+        self.rows[name.lower()] = MlflowUser(name, is_admin)
+        return self.rows[name.lower()]
+
+    def since(self) -> list[str]:
+        calls, self.calls = self.calls, []
+        return calls
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    exceptions = ModuleType("mlflow.exceptions")
+    exceptions.MlflowException = MlflowError  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mlflow", ModuleType("mlflow"))
+    monkeypatch.setitem(sys.modules, "mlflow.exceptions", exceptions)
+    return Store()
+
+
+def caller(name: str, right: str = "editor", entry_point: str = "people") -> callers.Caller:
+    return callers.Caller(name, right, entry_point)
+
+
+def test_who_calls_is_a_user_of_mlflow_and_an_admin_as_long_as_his_groups_say(store: Store) -> None:
+    now = [0.0]
+    users = mlflow_users.Users(store, lambda: now[0])
+    for right, at, calls in (
+        ("editor", 0, ["get", "create"]),
+        ("editor", 59, []),
+        ("admin", 59, ["get", "update"]),
+        ("admin", 118, []),
+        ("admin", 119, ["get"]),
+        ("reader", 119, ["get", "update"]),
+    ):
+        now[0] = at
+        users.enter(caller("ada", right))
+        assert (store.since(), store.rows["ada"].is_admin) == (calls, right == "admin"), (right, at)
+    store.rows["ada"] = MlflowUser("ada", True)  # by hand: until the next question
+    now[0] = 200
+    users.enter(caller("ada", "reader"))
+    assert not store.rows["ada"].is_admin
+
+
+def test_mlflow_asks_the_database_for_others_only(store: Store) -> None:
+    users = mlflow_users.Users(store)
+    users.enter(caller("ada"))
+    users.enter(caller("bob"))
+    store.since()
+
+    def asks() -> None:
+        mlflow_users.calls(caller("ada"))
+        assert store.get_user("ada").username == "ada" and store.since() == []
+        assert store.get_user("bob").username == "bob" and store.since() == ["get"]
+
+    copy_context().run(asks)
+    assert store.get_user("ada").username == "ada" and store.since() == ["get"]  # in no request
+
+
+def test_servers_that_meet_somebody_at_the_same_time_make_one_user(store: Store) -> None:
+    store.first = "ada"
+    mlflow_users.Users(store).enter(caller("ada", "admin"))
+    assert store.rows == {"ada": MlflowUser("ada", True)}
+
+
+def test_who_is_another_to_the_database_is_refused(people: People, store: Store) -> None:
+    server = Server(people, SignedPrograms(KEY, clock), users=mlflow_users.Users(store))
+    assert server.ask(program("Ada", groups=["ml-admins"])).status == 200
+    answer = server.ask(program("ada"))
+    assert (answer.status, answer.seen, answer.lines[0]["reason"]) == (403, None, "too like") and "Ada" not in str(answer.body)
+    assert store.rows == {"ada": MlflowUser("Ada", True)}
+
+
+def test_jobs_and_who_may_do_nothing_are_no_users(people: People, store: Store) -> None:
+    server = Server(people, SignedPrograms(KEY, clock), users=mlflow_users.Users(store))
+    job = {"host": "127.0.0.1:5000", "authorization": f"Basic {base64.b64encode(f'ada:{JOB_TOKEN}'.encode()).decode()}"}
+    assert server.ask(job, "/gateway/mlflow/v1/chat/completions", client="127.0.0.1").status == 200
+    assert server.ask(program("eve", groups=["nobody's"])).status == 403
+    assert server.ask({"host": PROGRAMS}).status == 401
+    assert server.ask(program("rita", groups=["auditors"]), "/api/2.0/mlflow/runs/create").status == 403
+    assert store.since() == []
+
+
+@pytest.mark.parametrize("path", ["/signup", "/api/2.0/mlflow/users/create", "/ajax-api/2.0/mlflow/users/create-ui", "/api/2.0/mlflow/users/update-password"])
+def test_nobody_makes_users_or_admins_by_hand(server: Server, path: str) -> None:
+    for method in ("GET", "POST", "PATCH"):
+        answer = server.ask({**program(groups=["ml-admins"]), **JSON}, path, method, {"username": "eve", "is_admin": True})
+        assert (answer.status, answer.seen, answer.lines[0]["reason"]) == (403, None, "of the identity provider")
+
+
+def test_the_log_says_whose_grant_it_was(server: Server) -> None:
+    grant = {"username": "bob", "resource_type": "experiment", "resource_id": "7", "permission": "EDIT", "password": "x"}
+    (line,) = server.ask({**program(), **JSON}, "/api/3.0/mlflow/users/permissions/grant", body=grant).lines
+    assert line["on"] == {name: value for name, value in grant.items() if name != "password"}
+
+
+@pytest.mark.parametrize("mode", ["edge", "mlflow"])
+def test_mlflow_is_started_with_the_app_and_where_its_users_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str) -> None:
+    started: list[t.Any] = []
+    uri = "mysql+pymysql://mlflow:50%25@db:3306/mlflow"
+    for name in ("MLFLOW_AUTH_CONFIG_PATH", "_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED", identity_app.JOB_TOKEN, "PYTHONPATH"):
+        monkeypatch.setenv(name, "")  # so that it is as before afterwards
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_IDENTITY", json.dumps({**SETTINGS, "mode": mode}))
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", uri)
+    monkeypatch.setattr(start, "__file__", str(tmp_path / "start.py"))
+    monkeypatch.setattr(start.os, "execvp", lambda *command: started.append(command))
+    start.main(["--x"])
+    assert started == [("mlflow", ["mlflow", "server", "--app-name", "mlflow-identity", "--x"])]
+    assert ("MLFLOW_AUTH_CONFIG_PATH" in start.os.environ) == (mode == "mlflow")
+    if mode == "mlflow":
+        file = Path(start.os.environ["MLFLOW_AUTH_CONFIG_PATH"])
+        config = ConfigParser()
+        config.read(file)
+        assert (file.stat().st_mode & 0o777, config["mlflow"]["database_uri"]) == (0o600, uri)
+
+
 # --- settings --------------------------------------------------------------------------------------------------------
 
 SETTINGS = {
+    "mode": "edge",
     "host": PEOPLE,
     "api_host": PROGRAMS,
     "region": REGION,
@@ -983,4 +1231,4 @@ def test_names_of_headers_are_those_that_are_dropped() -> None:
 def test_it_fits_into_a_task_definition() -> None:
     files = {file.name: file.read_text(encoding="utf-8") for file in FILES.glob("*.py")}
     command = import_module("ansible_collections.mlplatform.mlflow_aws.plugins.filter.python_command").python_command(files, main="start.py")
-    assert len(json.dumps(command)) < 22 * 1024  # of the 64 KiB that ECS takes
+    assert len(json.dumps(command)) < 25 * 1024  # of the 64 KiB that ECS takes

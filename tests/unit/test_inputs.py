@@ -148,6 +148,7 @@ def test_what_may_be_a_secret_is_not_shown(name: str, wrap: t.Callable[[str], t.
         ("mlflow_api_groups", "- ml-team\n- données\n", ["ml-team", "données"]),
         ("mlflow_api_groups", "[]", []),
         ("mlflow_identity", False, "off"),
+        ("mlflow_jobs", False, "off"),
         ("mlflow_identity", "off", "off"),
         ("mlflow_tags", '{\n\t"team": "x",\n\t"cost": 7\n}', {"team": "x", "cost": 7}),
         ("mlflow_tags", "team: x", {"team": "x"}),

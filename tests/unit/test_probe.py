@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import threading
 import typing as t
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import NO_CREDENTIALS, authorization, opener, probe, signature
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import NO_CREDENTIALS, READER, authorization, opener, probe, signature
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +117,8 @@ class PresignedOnly(BaseHTTPRequestHandler):
             "/mpu/create/1/run/artifacts": {"upload_id": "u", "credentials": [{"part_number": 1, "url": url, "headers": {}}]},
             "/presigned/1/run/artifacts/verify": {"url": url, "headers": {}, "file_size": 16},
             "/runs/create": {"run": {"info": {"run_id": "run", "artifact_uri": "mlflow-artifacts:/1/run/artifacts"}}},
-            "get-by-name?experiment_name=mlplatform.mlflow_aws+verify": {"experiment": {"experiment_id": "1", "lifecycle_stage": "active"}},
+            "/users/current": {"user": {"username": "ada"}},
+            "get-by-name?experiment_name=mlplatform.mlflow_aws+verify+ada": {"experiment": {"experiment_id": "1", "lifecycle_stage": "active"}},
         }
         return next((answer for end, answer in answers.items() if self.path.endswith(end)), {})
 
@@ -135,6 +140,30 @@ def test_an_artifact_goes_to_s3_where_the_server_passes_none_on(presigned_only):
     assert dict(probe(uri, "Bearer t"))["API: an artifact"] == ("ok", "written and read back")
     assert ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/run/artifacts/verify") not in handler.seen
     assert handler.seen[-3][0] == "DELETE"  # the artifact, then the run and the experiment
+
+
+def test_a_reader_is_no_failure(presigned_only, monkeypatch):
+    uri, handler = presigned_only
+    identity = runpy.run_path(str(ROOT / "roles" / "ecs" / "files" / "identity" / "rights.py"))
+    assert READER in (ROOT / "roles" / "ecs" / "files" / "identity" / "identity_app.py").read_text()
+
+    def do_POST(self) -> None:
+        if identity["reads"]("POST", self.path):
+            return self.answer()
+        body = json.dumps({"error_code": "PERMISSION_DENIED", "message": READER}).encode()
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    monkeypatch.setattr(handler, "do_POST", do_POST)
+    outcomes = dict(probe(uri, "Bearer t"))
+    assert outcomes["API: a run"] == (
+        "ok",
+        "experiments can be read; no run was logged, as this user is a reader: the credentials of an editor verify that too",
+    )
+    assert outcomes["API: an artifact"] == ("skipped", "there is no run to log it with") and len(outcomes) == 4
+    assert not any(method in ("PUT", "DELETE") for method, _path in handler.seen)
 
 
 def test_a_refusal_of_s3_does_not_show_the_signed_url(presigned_only):

@@ -1,7 +1,7 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: CloudWatch Logs: log groups with their retention."""
+"""PRIVATE: CloudWatch Logs: log groups with their retention, and saved queries."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import typing as t
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.arguments import Arguments
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing, run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.resource import Resource
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import State, UNKNOWN
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags import own_tags
 
 LOG_GROUP: Arguments = {"name": {"type": "str", "required": True}, "retention_in_days": {"type": "int"}, "kms_key_id": {"type": "str", "no_log": False}}
 """The options of one log group: what the ``spec`` of a `LogGroup` holds, besides ``account_id``."""
-
+QUERY_DEFINITION: Arguments = {"name": {"type": "str", "required": True}, "query_string": {"type": "str", "default": ""}}
+"""The options of one saved query: what the ``spec`` of a `QueryDefinition` holds, besides ``log_groups``."""
 
 KEY = "mlflow-log-key"
 """The tag of a log group whose key a run has associated. A key that somebody else has associated stays where none is given."""
@@ -99,3 +100,77 @@ class LogGroup(Resource):
 
     def delete(self, before: State) -> None:
         self.aws.client("logs").delete_log_group(logGroupName=self.name)
+
+
+class QueryDefinition(Resource):
+    """A saved query of CloudWatch Logs Insights. ``spec``: `QUERY_DEFINITION`, and ``log_groups``, the names of those that it is about. It has no
+    tags: one with the name of the stack is the stack's.
+    """
+
+    kind = "logs_query_definition"
+    service = "logs"
+    allows_duplicates = True
+
+    def describe(self) -> State | None:
+        answer = self.aws.client("logs").describe_query_definitions(queryDefinitionNamePrefix=self.name)
+        found = next((each for each in answer["queryDefinitions"] if each["name"] == self.name), None)
+        if found is None:
+            return None
+        return {"id": found["queryDefinitionId"], "query_string": found["queryString"], "log_groups": found.get("logGroupNames", [])}
+
+    def desired(self) -> State:
+        return {name: self.spec[name] for name in ("query_string", "log_groups")}
+
+    def unknown(self) -> State:
+        return {"id": UNKNOWN}
+
+    def create(self, desired: State) -> State:
+        return self._put(desired)
+
+    def update(self, before: State, changes: State) -> None:
+        self._put({**before, **changes}, queryDefinitionId=before["id"])
+
+    def _put(self, state: State, **more: str) -> State:
+        answer = self.aws.client("logs").put_query_definition(name=self.name, queryString=state["query_string"], logGroupNames=state["log_groups"], **more)
+        return {"id": answer["queryDefinitionId"]}
+
+    def delete(self, before: State) -> None:
+        self.aws.client("logs").delete_query_definition(queryDefinitionId=before["id"])
+
+
+class MetricFilter(Resource):
+    """A metric that counts the events of a log group that fit a pattern. ``spec``: ``log_group``, ``pattern``, ``namespace``, ``metric``.
+
+    It is a part of the log group, has no tags, and goes with it.
+    """
+
+    kind = "logs_metric_filter"
+
+    def describe(self) -> State | None:
+        logs, group = self.aws.client("logs"), self.spec["log_group"]
+        answer = none_if_missing(logs.describe_metric_filters, "ResourceNotFoundException", logGroupName=group, filterNamePrefix=self.name)
+        found = next((each for each in (answer or {}).get("metricFilters", []) if each["filterName"] == self.name), None)
+        return found and {"pattern": found["filterPattern"], "metrics": _metrics(found["metricTransformations"])}
+
+    def desired(self) -> State:
+        metric = {"namespace": self.spec["namespace"], "name": self.spec["metric"], "value": "1"}
+        return {"pattern": self.spec["pattern"], "metrics": [metric]}
+
+    def create(self, desired: State) -> None:
+        self._put()
+
+    def update(self, before: State, changes: State) -> None:
+        self._put()
+
+    def _put(self) -> None:
+        metric = {"metricNamespace": self.spec["namespace"], "metricName": self.spec["metric"], "metricValue": "1"}
+        self.aws.client("logs").put_metric_filter(
+            logGroupName=self.spec["log_group"], filterName=self.name, filterPattern=self.spec["pattern"], metricTransformations=[metric]
+        )
+
+    def delete(self, before: State) -> None:
+        self.aws.client("logs").delete_metric_filter(logGroupName=self.spec["log_group"], filterName=self.name)
+
+
+def _metrics(transformations: list[dict[str, t.Any]]) -> list[State]:
+    return [{"namespace": each["metricNamespace"], "name": each["metricName"], "value": each["metricValue"]} for each in transformations]

@@ -47,23 +47,23 @@ class Health:
         balancer = self.aws.client("elbv2").describe_load_balancers(Names=[name])["LoadBalancers"][0]
         return judge(balancer["State"]["Code"] == "active", balancer["State"]["Code"])
 
-    def targets(self, name: str) -> Outcome:
+    def targets(self, service: str, name: str) -> Outcome:
         elb = self.aws.client("elbv2")
         group = elb.describe_target_groups(Names=[name])["TargetGroups"][0]["TargetGroupArn"]
         states = [t["TargetHealth"]["State"] for t in elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]]
-        wanted = self._service()["desiredCount"]
+        wanted = self._service(service)["desiredCount"]
         healthy = states.count("healthy")
         return judge(healthy >= wanted, f"{healthy} healthy of {wanted} wanted" + (f" ({', '.join(states)})" if states else ""))
 
-    def service(self) -> Outcome:
-        service = self._service()
+    def service(self, name: str) -> Outcome:
+        service = self._service(name)
         running, wanted, rollout = service["runningCount"], service["desiredCount"], service["deployments"][0].get("rolloutState")
         good = service["status"] == "ACTIVE" and running == wanted and rollout in (None, "COMPLETED")
         return judge(good, f"{running} of {wanted} tasks running, deployment {rollout}")
 
-    def _service(self) -> dict[str, t.Any]:
+    def _service(self, name: str) -> dict[str, t.Any]:
         describe = self.aws.client("ecs").describe_services
-        services = self.aws.once("service", lambda: describe(cluster=self.name, services=[self.name])["services"])
+        services = self.aws.once(("service", name), lambda: describe(cluster=self.name, services=[name])["services"])
         return services[0]
 
     def api(self) -> Outcome:
@@ -116,8 +116,10 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
         ("database", health.database),
         ("schema of the database", health.schema),
         *of_each("load balancer", balancers, health.load_balancer),
-        ("service", health.service),
-        *of_each("targets", params["target_groups"] or balancers, health.targets),
+        ("service", partial(health.service, params["name"])),
+        *of_each("targets", params["target_groups"] or balancers, partial(health.targets, params["name"])),
+        *((f"service {name}", partial(health.service, name)) for name in (params["jobs_service"],) if name),
+        *((f"targets {group}", partial(health.targets, params["jobs_service"], group)) for group in params["jobs_target_groups"]),
         ("API", health.api),
         ("VPC link", health.vpc_link),
         ("API domain name", health.domain_name),

@@ -18,6 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import log_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import static_prefix
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.alarms import DEPLOYMENT
 
 LOAD_BALANCER_NAME = 32
 """The maximum number of characters of the name of a load balancer or a target group."""
@@ -68,10 +69,18 @@ class Names(t.NamedTuple):
     """Each has the name of its load balancer, or the next where the servers take TLS: AWS cannot change the protocol of one."""
     tls_target_groups: dict[str, str]
     """By the load balancer; empty where AWS would not take the name."""
+    jobs_target_groups: list[str]
+    """Those of the servers that run jobs, one for each of `load_balancers`; empty where AWS would not take the name, as in the next."""
+    all_jobs_target_groups: dict[str, list[str]]
+    """By the load balancer: the one of HTTP, the one of HTTPS."""
     api_load_balancer: str
     """Of the load balancer for programs, who need one of their own beside an internet-facing one."""
+    jobs_service: str
+    """Of the service whose one task runs MLflow's jobs, and of its task definition."""
     preparation_task: str
     """Of the task definition of the one-off task that initialises the database."""
+    import_task: str
+    """Of that of the task that copies another MLflow's."""
     mirror_repository: str
     """With the next three: of the copy of MLflow's image in the account."""
     mirror_task: str
@@ -95,6 +104,7 @@ class Names(t.NamedTuple):
     identity_key_secret: str
     """Of the key with which the Lambda authorizer signs for the servers who calls."""
     service_log_group: str
+    audit_query: str
     authorizer: str
     """Of the function and its role."""
     lambda_authorizer: str
@@ -105,6 +115,20 @@ class Names(t.NamedTuple):
     access_log_group: str
     previous_access_log_group: str
     """What that was called in an earlier version; it keeps its lines until they expire."""
+    alarm_prefix: str
+    """Of the names of all alarms. No name of another stack begins so."""
+    deployment_alarms: list[str]
+    """The alarms that end a deployment."""
+    alarm_topic: str
+    database_events: str
+    """Of the subscription to events of RDS."""
+    deployments_rule: str
+    """With the next: of the rules of EventBridge."""
+    stopped_tasks_rule: str
+    refused_filter: str
+    """Of the metric filter that counts refused requests in the access log; its metric is called so too."""
+    dashboard: str
+    """The dashboards of an account have different names in all regions."""
     database_password_secret: str
     """With the next five: of ``bootstrap``."""
     access_logs_bucket: str
@@ -146,7 +170,10 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
     authorizer, api_load_balancer = f"{name}-authorizer", f"{name}-api"
     cached_registry, cached = upstream(inputs["mlflow_service_image"]) if inputs.get("mlflow_service_image") else ("", "")
     load_balancers = [name] if inputs.get("mlflow_load_balancer_is_internal", True) else [name, api_load_balancer]
-    tls_target_groups = {each: f"{each}-tls" if len(f"{each}-tls") <= LOAD_BALANCER_NAME else "" for each in (name, api_load_balancer)}
+    tls_target_groups = {each: _of_target_group(f"{each}-tls") for each in (name, api_load_balancer)}
+    jobs = {name: f"{name}-jobs", api_load_balancer: f"{name}-jobs-api"}
+    all_jobs_target_groups = {each: [_of_target_group(group), _of_target_group(f"{group}-tls")] for each, group in jobs.items()}
+    protocol = bool(inputs.get("mlflow_service_tls"))
     return Names(
         unique_name=name,
         host=_host(inputs, "mlflow_zone_name"),
@@ -170,8 +197,12 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         load_balancers=load_balancers,
         target_groups=[tls_target_groups[each] for each in load_balancers] if inputs.get("mlflow_service_tls") else load_balancers,
         tls_target_groups=tls_target_groups,
+        jobs_target_groups=[all_jobs_target_groups[each][protocol] for each in load_balancers],
+        all_jobs_target_groups=all_jobs_target_groups,
         api_load_balancer=api_load_balancer,
+        jobs_service=f"{name}-jobs",
         preparation_task=f"{name}-prepare-database",
+        import_task=f"{name}-import-database",
         mirror_repository=f"{name}/mlflow",
         mirror_task=f"{name}-mirror-image",
         mirror_role=f"{name}-ecs-mirror",
@@ -189,6 +220,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         server_keys_secret=f"{name}-server-keys",
         identity_key_secret=f"{name}-identity-key",
         service_log_group=f"/ecs/{name}",
+        audit_query=f"{name}/audit",
         authorizer=authorizer,
         lambda_authorizer=f"{name}-lambda",
         jwt_authorizer=f"{name}-jwt",
@@ -197,6 +229,14 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         # characters, that AWS never takes one out of.
         access_log_group=f"/aws/vendedlogs/apigateway/{name}",
         previous_access_log_group=f"/aws/apigateway/{name}",
+        alarm_prefix=f"{name}/",
+        deployment_alarms=[f"{name}/{alarm}" for alarm in DEPLOYMENT],
+        alarm_topic=f"{name}-alarms",
+        database_events=f"{name}-database",
+        deployments_rule=f"{name}-deployments",
+        stopped_tasks_rule=f"{name}-stopped-tasks",
+        refused_filter=f"{name}/refused",
+        dashboard=f"{name}-{region}",
         access_logs_bucket=f"{name}-logs-{account_id}-{region}",
         flow_logs_role=f"{name}-flow-logs",
         flow_log_group=f"/aws/vpc-flow-logs/{name}",
@@ -214,6 +254,10 @@ def _host(inputs: Inputs, zone: str) -> str:
 def _token_host(inputs: Inputs) -> str:
     record = inputs.get("mlflow_load_balancer_token_record_name") if inputs.get("mlflow_load_balancer_token_access") else None
     return host_name(record, inputs["mlflow_api_zone_name"]) if record and inputs.get("mlflow_api_zone_name") else ""
+
+
+def _of_target_group(name: str) -> str:
+    return name if len(name) <= LOAD_BALANCER_NAME else ""
 
 
 def _mirror_tag(image: str, tag: str, architecture: str) -> str:

@@ -25,7 +25,10 @@ except ImportError:  # AnsibleAWSModule reports the missing library
     pass
 
 EXPERIMENT = "mlplatform.mlflow_aws verify"
-"""The experiment that is used, and deleted again. MLflow keeps what is deleted until ``mlflow gc``, so it is always the same."""
+"""The experiment that is used, and deleted again. MLflow keeps what is deleted until ``mlflow gc``, so it is always the same; where MLflow knows its
+users, one for each, as only the owner restores it."""
+READER = "a reader changes nothing"
+"""What the servers say to a user who may only read (roles/ecs/files/identity/identity_app.py)."""
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts"
 SIGNED = "S3 by a signed URL"
@@ -155,7 +158,8 @@ class Server:
         return self.post(f"/api/2.0/mlflow/{operation}", **fields)
 
     def get(self, operation: str, **fields: str) -> dict[str, t.Any]:
-        return json.loads(self.ask("GET", f"/api/2.0/mlflow/{operation}?{urlencode(fields)}"))
+        query = f"?{urlencode(fields)}" if fields else ""
+        return json.loads(self.ask("GET", f"/api/2.0/mlflow/{operation}{query}"))
 
 
 def probe(uri: str, header: str | None, way: urllib.request.OpenerDirector = OPENER) -> list[tuple[str, Outcome]]:
@@ -168,7 +172,7 @@ def probe(uri: str, header: str | None, way: urllib.request.OpenerDirector = OPE
     checks: tuple[t.Callable[[], Outcome], ...] = (
         lambda: ("ok", server.ask("GET", "/health").decode()[:80]),
         lambda: ("ok", "MLflow " + server.ask("GET", "/version").decode()[:80]),
-        run.log_and_read,
+        run.log_or_read,
         run.put_and_get,
     )
     out_of_reach: Outcome | None = None
@@ -197,6 +201,16 @@ class Run:
         self.experiment = self.id = self.artifacts = ""
         self.path = ""  # of the artifact, once it may be there
 
+    def log_or_read(self) -> Outcome:
+        """What the caller's right is enough for."""
+        try:
+            return self.log_and_read()
+        except Refused as error:
+            if READER not in str(error):
+                raise
+        self.server.call("experiments/search", max_results=1)
+        return "ok", "experiments can be read; no run was logged, as this user is a reader: the credentials of an editor verify that too"
+
     def log_and_read(self) -> Outcome:
         self.experiment = self._experiment()
         run = self.server.call("runs/create", experiment_id=self.experiment, run_name="verify", start_time=_now())["run"]
@@ -210,15 +224,25 @@ class Run:
         return "ok", "logged and read back"
 
     def _experiment(self) -> str:
+        name = " ".join(filter(None, (EXPERIMENT, self._user())))
         try:
-            there = self.server.get("experiments/get-by-name", experiment_name=EXPERIMENT)["experiment"]
+            there = self.server.get("experiments/get-by-name", experiment_name=name)["experiment"]
         except Refused as error:
             if "RESOURCE_DOES_NOT_EXIST" not in str(error):
                 raise
-            return self.server.call("experiments/create", name=EXPERIMENT)["experiment_id"]
+            return self.server.call("experiments/create", name=name)["experiment_id"]
         if there["lifecycle_stage"] == "deleted":
             self.server.call("experiments/restore", experiment_id=there["experiment_id"])
         return there["experiment_id"]
+
+    def _user(self) -> str:
+        """The caller's name where MLflow's own auth app runs; otherwise there is no such route."""
+        try:
+            return self.server.get("users/current")["user"]["username"]
+        except Refused as error:
+            if "HTTP 404" not in str(error):
+                raise
+            return ""
 
     def put_and_get(self) -> Outcome:
         if not self.artifacts:

@@ -26,7 +26,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.el
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import Role
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import Function
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup, QueryDefinition
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster as RdsCluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.database import parameter_groups
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
@@ -100,8 +100,19 @@ class Resources:
         yield EcsCluster(self.aws, name, **self.common)
         yield Service(self.aws, name, {"cluster": name}, **self.common)
         yield Target(self.aws, self.names.scalable_target, **self.common)
-        for family in self.names.task_families:
+        for family in (*self.names.task_families, *([self.names.import_task] if self.absent else [])):
             yield TaskDefinition(self.aws, family, **self.common)
+
+    def _jobs(self, balancers: t.Iterable[str], *, wanted: bool) -> t.Iterator[Resource]:
+        """Of the service that runs jobs. What is not wanted is removed, if it is there."""
+        names = self.names
+        as_wanted = {**self.common, "absent": not wanted}
+        yield Service(self.aws, names.jobs_service, {"cluster": names.unique_name}, **as_wanted)
+        for group in filter(None, (group for balancer in balancers for group in names.all_jobs_target_groups[balancer])):
+            absent = not (wanted and group in names.jobs_target_groups)
+            yield TargetGroup(self.aws, group, {"health_check": {}, "attributes": {}}, **{**as_wanted, "absent": absent})
+        if wanted or self.absent:
+            yield TaskDefinition(self.aws, names.jobs_service, **as_wanted)
 
     def _mirror(self) -> t.Iterator[Resource]:
         names = self.names
@@ -127,9 +138,10 @@ class Deployment(Resources):
 
     absent = False
 
-    def __init__(self, aws: Aws, inputs: Inputs, *, whole: bool = True) -> None:
-        """``whole``: with all settings, or as far as tells whose the resources are."""
+    def __init__(self, aws: Aws, inputs: Inputs, *, jobs: t.Callable[[], bool], whole: bool = True) -> None:
+        """``jobs``: whether a service of its own runs MLflow's jobs; ``whole``: with all settings, or as far as tells whose the resources are."""
         super().__init__(aws, names_of(inputs, aws.account_id, aws.region))
+        self.jobs_service = jobs
         self.whole = whole
         self.inputs = inputs
         self.authorizer = inputs.get("mlflow_api_authorizer") or "lambda"
@@ -148,6 +160,7 @@ class Deployment(Resources):
             self.log_groups,
             self.secrets,
             self._ecs,
+            self.jobs,
             self.mirror,
             self.api,
             self.records,
@@ -183,10 +196,15 @@ class Deployment(Resources):
         for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.authorizer != "lambda")
+        if self.whole and self.inputs.get("mlflow_identity") != "off":  # it has no tags that would tell whose it is
+            yield QueryDefinition(self.aws, self.names.audit_query, {"query_string": "", "log_groups": []})
 
     def secrets(self) -> t.Iterator[Resource]:
         signs = self.authorizer == "lambda" and self.inputs.get("mlflow_identity") != "off"
         yield from self._secrets([*self.names.secrets, *([self.names.identity_key_secret] if signs else [])])
+
+    def jobs(self) -> t.Iterator[Resource]:
+        yield from self._jobs(self.names.load_balancers, wanted=self.jobs_service())
 
     def mirror(self) -> t.Iterator[Resource]:
         if self.inputs.get("mlflow_service_image_mirror_secret_arn"):  # its rule and its image have no tags that would tell whose they are
@@ -236,9 +254,11 @@ class Removal(Resources):
             lambda: self._security_groups(where["vpc_id"], names.security_groups),
             lambda: self._load_balancers(balancers),
             lambda: self._target_groups([*balancers, *filter(None, names.tls_target_groups.values())]),
+            lambda: self._jobs(balancers, wanted=False),
             self._task_roles,
             lambda: self._authorizer(absent=True),
             lambda: self._secrets([*names.secrets, names.identity_key_secret]),
+            lambda: iter([QueryDefinition(self.aws, names.audit_query, absent=True)]),
             self._ecs,
             self._mirror,
             lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),

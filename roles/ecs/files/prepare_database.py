@@ -10,6 +10,7 @@ Environment:
   MLFLOW_BACKEND_STORE_URI  the URI that the server will use; its user, password and database are what is prepared
   DATABASE_HOST             a host in place of the URI's, for a database that will have its place
   DATABASE_MASTER_USERNAME, DATABASE_MASTER_PASSWORD
+  MLFLOW_USERS              "true" where MLflow's own auth app runs, whose tables are made or upgraded too (prepare_users.py, beside this text)
   SCHEMA_UPGRADE            "true" allows the upgrade of a schema that is older than this MLflow (back it up before)
   DATABASE_WAIT_SECONDS     how long to wait for the database to accept connections (default 300)
 
@@ -22,7 +23,7 @@ Exit status:
   6  refused, with nothing changed: the schema is older, and MySQL could not upgrade it to the end, as its text is not in utf8mb4
 
 With 0, 3, 4 and 6 the last line of the output is a JSON object: the ``schema`` that the database has, the ``head`` that
-this MLflow needs, and the ``reason`` of a refusal.
+this MLflow needs, and the ``reason`` of a refusal. With MLFLOW_USERS the schema ends in ``+`` and that of the users.
 """
 
 from __future__ import annotations
@@ -167,6 +168,7 @@ def check_first(master: sqlalchemy.Connection, app: sqlalchemy.URL) -> None:
         return  # The master may not read MLflow's tables yet: MLflow's user will.
     if found and MARKER not in found:
         check_upgrade(engine, revision, mlflow_db._get_latest_schema_revision())
+        check_users(engine, revision)
 
 
 def prepare_schema(engine: sqlalchemy.Engine) -> str:
@@ -183,6 +185,7 @@ def prepare_schema(engine: sqlalchemy.Engine) -> str:
         use_utf8mb4(engine)
         mlflow_db._initialize_tables(engine)
     revision = mlflow_db._get_schema_version(engine)
+    check_users(engine, revision)
     if revision != head:
         check_upgrade(engine, revision, head)
         use_utf8mb4(engine)
@@ -191,7 +194,46 @@ def prepare_schema(engine: sqlalchemy.Engine) -> str:
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {MARKER}")
     say(f"the schema is {head}, as this MLflow needs it")
-    return head
+    return head if users() is None else f"{head}+{prepare_users(engine, upgraded=revision != head)}"
+
+
+def users():
+    """Return the module about the tables of MLflow's own auth app, or None where that does not run."""
+    if os.environ.get("MLFLOW_USERS") != "true":
+        return None
+    try:
+        import prepare_users
+    except ImportError as error:
+        raise RuntimeError(f"the image has no auth app of MLflow: use one with MLflow's extra auth, such as the tag v3.18.0-full ({error})") from None
+    return prepare_users
+
+
+def check_users(engine: sqlalchemy.Engine, schema: str | None) -> None:
+    """Raise ``Refused`` where there are users in tables that this MLflow does not know, or that must be upgraded without permission."""
+    tables_of_users = users()
+    if tables_of_users is None or not tables_of_users.are_used(engine):
+        return
+    found, head = tables_of_users.revision(engine), tables_of_users.head()
+    try:
+        tables_of_users.scripts().get_revision(found)
+    except CommandError:
+        raise Refused(4, f"{schema}+{found}", f"this MLflow does not know the schema {found} of its users (its newest is {head}): use a newer image") from None
+    if found != head and os.environ.get("SCHEMA_UPGRADE") != "true":
+        raise Refused(3, f"{schema}+{found}", f"the schema {found} of MLflow's users is older than {head}, which this MLflow needs: it must be upgraded")
+
+
+def prepare_users(engine: sqlalchemy.Engine, *, upgraded: bool) -> str:
+    """Make or upgrade the tables of MLflow's users and return their revision. Raises ``HalfDone`` unless a failure has left all as it was."""
+    tables_of_users = users()
+    used = tables_of_users.are_used(engine)
+    try:
+        revision = tables_of_users.prepare(engine)
+    except Exception as error:
+        if not (used or upgraded):
+            raise
+        raise HalfDone(f"{type(error).__name__}: {masked(getattr(error, 'orig', None) or error)}") from None
+    say(f"the tables of MLflow's users are {revision}")
+    return revision
 
 
 def upgrade(engine: sqlalchemy.Engine, revision: str) -> None:
@@ -256,8 +298,8 @@ def check_characters(engine: sqlalchemy.Engine, revision: str) -> None:
             6,
             revision,
             f"the schema {revision} must be upgraded, and that would fail half-way: the text in the tables {', '.join(names[:5])}{more} is in "
-            f"{', '.join(sorted({characters for _table, characters in old}))}, and this MLflow needs utf8mb4. Copy the database into a new one "
-            "in utf8mb4 (docs/moving-in.md)",
+            f"{', '.join(sorted({characters for _table, characters in old}))}, and this MLflow needs utf8mb4. The playbook "
+            "import copies it into a new one, with mlflow_import_own_database (docs/moving-in.md)",
         )
 
 

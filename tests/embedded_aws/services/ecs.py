@@ -9,6 +9,7 @@ import copy
 import time
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
@@ -195,6 +196,7 @@ def create_service(original: Any, self: Any) -> ActionResult:
         raise exceptions.InvalidParameterException("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
     _check_target_groups(self)
     _refuse_strategy(cluster, self._get_param("capacityProviderStrategy") or [])
+    _refuse_rebalancing(self, "ENABLED", {})
     _complete_network(self.params)
     service = original(self).result["service"]
     service.since_deletion = None
@@ -230,10 +232,12 @@ def update_service(original: Any, self: Any) -> ActionResult:
     _refuse_strategy(self.ecs_backend._get_cluster(service.cluster_name), self._get_param("capacityProviderStrategy") or [])
     before = {name: copy.deepcopy(getattr(service, name, None)) for name in DEPLOYED}
     configuration, desired = service.deployment_configuration, service.desired_count
+    _refuse_rebalancing(self, service.availability_zone_rebalancing, configuration)
     force = self._get_param("forceNewDeployment", False)
     _complete_network(self.params)
     original(self)
     service.deployment_configuration = _deployment_configuration(configuration, self._get_param("deploymentConfiguration"))
+    service.availability_zone_rebalancing = self._get_param("availabilityZoneRebalancing") or service.availability_zone_rebalancing
     if self._get_param("capacityProviderStrategy") is not None:
         service.capacity_provider_strategy = _complete_strategy(self._get_param("capacityProviderStrategy"))
         service.launch_type = None if service.capacity_provider_strategy else "FARGATE"
@@ -314,6 +318,13 @@ def _refuse_strategy(cluster: Any, strategy: list[dict[str, Any]]) -> None:
         raise exceptions.InvalidParameterException("The specified capacity provider strategy must contain a capacity provider with a weight greater than 0.")
 
 
+def _refuse_rebalancing(self: Any, rebalancing: str, configuration: dict[str, Any]) -> None:
+    """A service whose deployments may start no task before another ends cannot be redistributed."""
+    given = _deployment_configuration(configuration, self._get_param("deploymentConfiguration"))
+    if (self._get_param("availabilityZoneRebalancing") or rebalancing) == "ENABLED" and given["maximumPercent"] <= 100:
+        raise exceptions.InvalidParameterException("Availability Zone Rebalancing does not support a maximumPercent of 100 or less.")
+
+
 def _complete_strategy(strategy: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
     return [{"weight": 0, "base": 0, **each} for each in strategy or []]
 
@@ -334,6 +345,7 @@ def _deploy(service: Any, reason: str = "in progress") -> None:
     now = utcnow()
     service.since_deployment = Elapsed("ecs")
     service.goes_back = "rolling back" in reason
+    service.alarms_before = _alarms(service)  # which ECS ignores for this deployment
     deployment = {
         "id": f"ecs-svc/{mock_random.randint(10**18, 10**19)}",
         "status": "PRIMARY",
@@ -373,6 +385,9 @@ def _settle(service: Any) -> None:
     if settled and not _starts(service):
         _give_up(service)
         return
+    if deployment["rolloutState"] == "IN_PROGRESS" and not service.goes_back and _alarms(service) - service.alarms_before:
+        _fail(service, "alarm detected", service.deployment_configuration["alarms"]["rollback"])
+        return
     service.running_count = service.desired_count if settled else 0
     service.pending_count = service.desired_count - service.running_count
     deployment.update(runningCount=service.running_count, pendingCount=service.pending_count)
@@ -397,15 +412,29 @@ def _give_up(service: Any) -> None:
     failed, breaker = service.deployments[0], service.deployment_configuration["deploymentCircuitBreaker"]
     if failed["rolloutState"] == "FAILED" or not breaker["enable"] or service.goes_back:
         return
+    _fail(service, "tasks failed to start", breaker["rollback"])
+
+
+def _fail(service: Any, reason: str, rollback: bool) -> None:
+    failed = service.deployments[0]
+    by = "ECS deployment circuit breaker" if reason.startswith("tasks") else "ECS deployment"
     failed["rolloutState"] = "FAILED"
-    failed["rolloutStateReason"] = "ECS deployment circuit breaker: tasks failed to start."
-    _say(service, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")
+    failed["rolloutStateReason"] = f"{by}: {reason}."
+    _say(service, f"(deployment {failed['id']}) deployment failed: {reason}.")
     completed = getattr(service, "completed_deployment", None)
-    if breaker["rollback"] and completed:
+    if rollback and completed:
         service.task_definition = completed["taskDefinition"]
         service.network_configuration = completed["networkConfiguration"]
         _deploy(service, f"circuit breaker: rolling back to deploymentId {completed['id']}")
         service.deployments.append({**failed, "status": "ACTIVE"})
+
+
+def _alarms(service: Any) -> set[str]:
+    """How CloudWatch alarms detect Amazon ECS deployment failures (Amazon ECS Developer Guide): those of the service that are in alarm."""
+    configured = (service.deployment_configuration or {}).get("alarms", {})
+    known = cloudwatch_backends[service._account_id][service.region_name].alarms
+    names = configured.get("alarmNames", []) if configured.get("enable") else []
+    return {name for name in names if name in known and known[name].state_value == "ALARM"}
 
 
 def _say(service: Any, message: str) -> None:

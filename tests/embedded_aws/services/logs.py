@@ -1,11 +1,13 @@
 # Copyright: (c) mlplatform contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CloudWatch Logs: the retentions that exist, the tags of what does not, the keys of groups, the policy of what AWS's services deliver."""
+"""CloudWatch Logs: the retentions that exist, the tags of what does not, the keys of groups, the policy of what AWS's services deliver, saved queries."""
 
 from __future__ import annotations
 
 import json
+import time
+import uuid
 from typing import Any
 
 from moto.kms.models import kms_backends
@@ -79,6 +81,49 @@ def _refuse_unless_allowed(backend: Any, log_group: str, key_arn: str) -> None:
         raise KeyNotAllowed(f"arn:aws:logs:{backend.region_name}:{backend.account_id}:log-group:{log_group}")
 
 
+QUERY_STRING = 10_000  # characters
+
+
+@gap(responses.LogsResponse, "put_query_definition")
+def put_query_definition(_original: Any, self: Any) -> str:
+    """PutQueryDefinition makes a saved query, or changes the one with the ID that it is given, for log groups that exist; names may be the same."""
+    queries, given = _queries(self), self._get_param("queryDefinitionId")
+    groups, text = self._get_param("logGroupNames") or [], self._get_param("queryString")
+    if not 0 < len(text) <= QUERY_STRING:
+        raise InvalidParameterException(msg=f"1 validation error detected: Value at 'queryString' has {len(text)} characters")
+    if (given and given not in queries) or any(group not in self.logs_backend.groups for group in groups):
+        raise ResourceNotFoundException()
+    identifier = given or str(uuid.uuid4())
+    queries[identifier] = {
+        "queryDefinitionId": identifier,
+        "name": self._get_param("name"),
+        "queryString": text,
+        "logGroupNames": groups,
+        "lastModified": int(time.time() * 1000),
+    }
+    return json.dumps({"queryDefinitionId": identifier})
+
+
+@gap(responses.LogsResponse, "describe_query_definitions")
+def describe_query_definitions(_original: Any, self: Any) -> str:
+    """DescribeQueryDefinitions lists the saved queries whose names begin with a prefix."""
+    prefix = self._get_param("queryDefinitionNamePrefix") or ""
+    return json.dumps({"queryDefinitions": [query for query in _queries(self).values() if query["name"].startswith(prefix)]})
+
+
+@gap(responses.LogsResponse, "delete_query_definition")
+def delete_query_definition(_original: Any, self: Any) -> str:
+    """DeleteQueryDefinition removes the saved query of an ID."""
+    if _queries(self).pop(self._get_param("queryDefinitionId"), None) is None:
+        raise ResourceNotFoundException()
+    return json.dumps({"success": True})
+
+
+def _queries(response: Any) -> dict[str, dict[str, Any]]:
+    """Those of the account and region, which moto's backend keeps until it is reset."""
+    return vars(response.logs_backend).setdefault("query_definitions", {})
+
+
 DELIVERY_POLICY = "AWSLogDeliveryWrite20150319"
 LONGEST_POLICY = 5120  # characters
 VENDED = "/aws/vendedlogs/"
@@ -113,3 +158,26 @@ def allow_delivery(account_id: str, region: str, log_group_arn: str) -> None:
     if len(document) > LONGEST_POLICY:
         raise PolicyTooLong
     backend.put_resource_policy(DELIVERY_POLICY, document)
+
+
+@gap(models.LogsBackend, "put_metric_filter")
+def put_metric_filter(original: Any, self: Any, filter_name: str, filter_pattern: str, log_group_name: str, *args: Any, **kwargs: Any) -> None:
+    """PutMetricFilter needs the log group."""
+    if log_group_name not in self.groups:
+        raise ResourceNotFoundException()
+    original(self, filter_name, filter_pattern, log_group_name, *args, **kwargs)
+
+
+@gap(models.LogsBackend, "delete_log_group")
+def delete_log_group(original: Any, self: Any, log_group_name: str) -> None:
+    """DeleteLogGroup deletes its metric filters with it."""
+    original(self, log_group_name)
+    self.filters.metric_filters = [each for each in self.filters.metric_filters if each["logGroupName"] != log_group_name]
+
+
+@gap(models.LogsBackend, "describe_metric_filters")
+def describe_metric_filters(original: Any, self: Any, prefix: Any = None, log_group_name: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """DescribeMetricFilters does not find a log group that does not exist."""
+    if log_group_name and log_group_name not in self.groups:
+        raise ResourceNotFoundException()
+    return original(self, prefix, log_group_name, *args, **kwargs)

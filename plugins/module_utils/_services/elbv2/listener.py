@@ -82,12 +82,21 @@ class InLoadBalancer(Elbv2Resource):
     def describe(self) -> State | None:
         return self.existing
 
-    def routed(self, actions: t.Sequence[State], target_group: TargetGroup | None, before: str) -> list[State]:
-        """Normal actions, with the module's target group where a forward names none. ``before``: the field with those that AWS has."""
+    def routed(self, actions: t.Sequence[State], balancer: t.Any, before: str) -> list[State]:
+        """Normal actions, with the module's target group where a forward names none, and the ARN of another one of the module where one names that.
+
+        ``before``: the field with the actions that AWS has.
+        """
+        target_group: TargetGroup | None = balancer.target_group
+        further = {group.name: group for group in balancer.further_target_groups}
         weights = forward_weights(self.existing[before]) if self.existing else {}
         named = []
         for action in actions:
-            if action["Type"] == "forward" and not action.keys() & {"TargetGroupArn", "ForwardConfig"}:
+            if action["Type"] == "forward" and "TargetGroupName" in action:
+                if action["TargetGroupName"] not in further:
+                    raise AwsError(f"a forward names the target group {action['TargetGroupName']}, which further_target_groups lacks")
+                action = {"Type": "forward", "TargetGroupArn": further[action["TargetGroupName"]].actual["arn"]}
+            elif action["Type"] == "forward" and not action.keys() & {"TargetGroupArn", "ForwardConfig"}:
                 if target_group is None:
                     raise AwsError("a forward that names no target group needs the option target_group")
                 action = {**action, **target_group.forward(weights)}
@@ -103,7 +112,7 @@ class Listener(InLoadBalancer):
             "protocol": self.spec["protocol"],
             "ssl_policy": self.spec["ssl_policy"],
             "certificate_arn": self.spec["certificate_arn"],
-            "default_actions": self.routed(self.spec["default_actions"], self.parent.target_group, "default_actions"),
+            "default_actions": self.routed(self.spec["default_actions"], self.parent, "default_actions"),
             "client_certificates": "off" if self.spec["protocol"] == "HTTPS" else None,
             "tags": self.parent.tags,
         }
@@ -158,18 +167,15 @@ class Listener(InLoadBalancer):
     def _rules(self) -> list[Rule]:
         existing = {} if self.newly_created() else t.cast(State, self.existing)["rules"]
         wanted = {spec["priority"]: spec for spec in ([] if self.absent else self.spec["rules"])}
-        return [
-            Rule(
-                self.aws,
-                f"{self.name}/{priority}",
-                wanted.get(priority),
-                needs=self.needs,
-                parent=self,
-                absent=priority not in wanted,
-                existing=existing.get(priority),
-            )
-            for priority in sorted({*existing, *wanted})
-        ]
+
+        def rule(priority: int, *needs: Resource) -> Rule:
+            absent = priority not in wanted
+            spec, there = wanted.get(priority), existing.get(priority)
+            return Rule(self.aws, f"{self.name}/{priority}", spec, needs=[*self.needs, *needs], parent=self, absent=absent, existing=there)
+
+        # A rule goes once all others are there: what it says may move to another priority, and nobody is to be refused meanwhile.
+        going = [rule(priority) for priority in existing if priority not in wanted]
+        return sorted([*going, *(rule(priority, *going) for priority in wanted)], key=lambda each: int(each.name.rpartition("/")[2]))
 
 
 class Rule(InLoadBalancer):
@@ -182,7 +188,7 @@ class Rule(InLoadBalancer):
 
     def desired(self) -> State:
         balancer = self.parent.parent
-        actions = self.routed(self.spec["actions"], balancer.target_group, "actions")
+        actions = self.routed(self.spec["actions"], balancer, "actions")
         oidc = any(action["Type"] == "authenticate-oidc" for action in actions)
         return {
             "conditions": normal_conditions(self.spec["conditions"]),

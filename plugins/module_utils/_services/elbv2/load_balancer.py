@@ -32,6 +32,8 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
     def __init__(self, *args: t.Any, target_group: TargetGroup | None = None, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self.target_group = target_group
+        self.further_target_groups: list[TargetGroup] = []
+        """Those that a forward may name, and those that go once nothing forwards to them."""
         self.web_acl: str | None = None
         """The web ACL that the stack has associated, as the tag says that was there before this run."""
 
@@ -172,7 +174,7 @@ class LoadBalancer(Elbv2Resource, AliasTarget):
     def _target_groups(self) -> list[TargetGroup]:
         """What its listeners and rules come after, and before whose end they change."""
         group = self.target_group
-        return [each for each in (group, group and group.superseded) if each]
+        return [*([group] if group else []), *self.further_target_groups]
 
     def children(self) -> list[Resource]:
         return [*self._listener_children(), *self._web_acl_children()]

@@ -41,17 +41,18 @@ Found = t.Iterator[tuple[str, t.Any, str]]
 """The field with a problem, its value (None: not shown) and the remedy."""
 
 
-def task_definition_problems(v: Inputs, maximum: int) -> t.Iterator[Problem]:
-    """Whether what inputs put into the task definition of the servers leaves room for the stack's own."""
-    parts = ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS, VOLUMES, MOUNTS, LOG)
+def task_definition_problems(v: Inputs, maximum: int, *also: str) -> t.Iterator[Problem]:
+    """Whether what inputs put into the task definition of the servers, and `also` these, leaves room for the stack's own."""
+    parts = ("mlflow_service_environment", "mlflow_service_secrets", SIDECARS, VOLUMES, MOUNTS, LOG, *also)
     inside = [v.get(part) or {} for part in parts]
     size = len(json.dumps(inside, default=str))
     if size > maximum:
+        fewer = ", or give fewer groups" if also else ""
         largest = max(zip(map(len, map(str, inside)), parts))[1]
         yield Problem(
             largest,
             None,
-            f"environment, secrets and sidecars are {size} characters together, and ECS takes {maximum}: keep what is long in S3 or in Parameter Store",
+            f"environment, secrets and sidecars are {size} characters together, and ECS takes {maximum}: keep what is long in S3 or in Parameter Store{fewer}",
         )
 
 

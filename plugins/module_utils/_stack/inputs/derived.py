@@ -22,12 +22,6 @@ def maximum_servers(inputs: Inputs) -> int:
     return max([inputs.get("mlflow_service_max_capacity") or 0, *(action.get("max_capacity") or 0 for action in actions)])
 
 
-def runs_jobs(inputs: Inputs) -> bool:
-    """Whether the servers run MLflow's jobs."""
-    given = (inputs.get("mlflow_service_environment") or {}).get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
-    return not inputs.get("mlflow_database_auto_pause") if given in (None, "") else str(given).lower() in ("true", "1")
-
-
 def signs_urls(inputs: Inputs) -> bool:
     """Whether the server has clients and the pages of the UI transfer artifacts directly to and from S3, by URLs that it signs."""
     return inputs.get("mlflow_artifact_access") == "presigned" or bool(inputs.get("mlflow_artifact_multipart"))

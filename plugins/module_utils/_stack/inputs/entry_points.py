@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record_list import entry
@@ -13,6 +14,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import SIDECARS
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.forms import is_reserved_by_cognito
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import WORKSPACES
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, is_given
 
 _FUNCTION_ENVIRONMENT = 4096
@@ -25,6 +27,8 @@ _CLAIM_VALUE = 256
 """Characters of a value that a load balancer compares a claim of a token with."""
 _RULE_HOST_NAME = 128
 """Characters of a host name in a rule of a load balancer."""
+_AUTH_APP = (3, 18)
+"""The first MLflow whose auth app refuses routes that it does not know, and has its schema prepared by ours."""
 
 
 def _hosts(v: Inputs) -> list[str]:
@@ -192,6 +196,30 @@ def _signed_callers(v: Inputs) -> t.Iterator[Problem]:
         )
 
 
+def auth_app_problems(v: Inputs) -> t.Iterator[Problem]:
+    """Of MLflow's own images those without MLflow's extra ``auth``, or with an older auth app. What another image has, only its task can tell."""
+    tag = str(v.get("mlflow_service_image_tag")).partition("@")[0]
+    version = re.fullmatch(r"v?(\d+)\.(\d+)\.\d+(?:rc\d+)?(-full)?", tag)
+    if not str(v.get("mlflow_service_image")).endswith("ghcr.io/mlflow/mlflow") or not version:
+        return
+    if version[3] is None or (int(version[1]), int(version[2])) < _AUTH_APP:
+        needed = ".".join(map(str, _AUTH_APP))
+        remedy = f"mlflow_identity mlflow runs MLflow's own auth app, which is in the images of v{needed}.0-full and newer: give one, or mlflow_identity edge"
+        yield Problem("mlflow_service_image_tag", v["mlflow_service_image_tag"], remedy)
+
+
+def workspace_problems(v: Inputs) -> t.Iterator[Problem]:
+    """MLflow's workspaces are not for servers that check who calls: whoever may do something may do it in each."""
+    given_in = next((part for part in ("environment", "secrets") if WORKSPACES in (v.get(f"mlflow_service_{part}") or {})), None)
+    value = (v.get("mlflow_service_environment") or {}).get(WORKSPACES, "true")
+    if given_in and str(value).lower() in ("true", "1"):
+        remedy = (
+            "with workspaces each client says in which it works, and no group of mlflow_identity is of one of them: leave it out, and give what has to be "
+            "apart stacks of their own (docs/identity.md), or set mlflow_identity to off"
+        )
+        yield Problem(f"mlflow_service_{given_in}.{WORKSPACES}", None, remedy)
+
+
 def identity(v: Inputs) -> t.Iterator[Problem]:
     """Who may do what, which nobody asks where MLflow is not told who calls."""
     groups = [name for name in (f"mlflow_{right}_groups" for right in ("admin", "editor", "reader")) if v.get(name)]
@@ -200,3 +228,7 @@ def identity(v: Inputs) -> t.Iterator[Problem]:
             yield Problem(name, v[name], "mlflow_identity is off, so that everybody may do everything: leave one of the two out")
     elif v.get("mlflow_default_right") == "none" and not groups:
         yield Problem("mlflow_default_right", "none", "nobody may do anything: name groups in mlflow_admin_groups, or give another right")
+    if v.get("mlflow_identity") in ("edge", "mlflow"):
+        yield from workspace_problems(v)
+    if v.get("mlflow_identity") == "mlflow":
+        yield from auth_app_problems(v)

@@ -18,15 +18,13 @@ STATIC_PREFIX = "MLFLOW_STATIC_PREFIX"
 """The path below which MLflow serves. Health checks, the rules of the load balancer and the outputs follow it."""
 MERGED = ("MLFLOW_SERVER_ALLOWED_HOSTS", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS")
 """Lists that begin with the names of the stack; what is given is added."""
+WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
 METRICS = "MLFLOW_EXPOSE_PROMETHEUS"
 """A directory that the server makes and writes to."""
 
 _ARTIFACTS = "the artifacts are where mlflow_artifact_bucket_id, mlflow_artifact_bucket_path and mlflow_artifact_access say: use these"
 _ONE_DATABASE = "the collection prepares, upgrades and restores one database, which holds the model registry too: leave it out"
-_NO_AUTH_APP = (
-    "the command is mlflow server without --app-name, for which MLflow has no variable, so that its app basic-auth does not run and this would have "
-    "no effect: people sign in at the load balancer, programs at the API (docs/access.md); leave it out"
-)
+_AUTH_APP = "MLflow's own auth app runs with mlflow_identity mlflow alone, and is configured by it and by the groups of each right: leave it out"
 _NO_VARIABLE = "it is not a variable of MLflow and would have no effect: leave it out"
 
 _REFUSED: dict[str, str] = {
@@ -45,7 +43,7 @@ _REFUSED: dict[str, str] = {
     "MLFLOW_MYSQL_SSL_CA": "use mlflow_database_ca_file",
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "it would take requests of any page and for any host: add yours to " + " and ".join(MERGED),
     "MLFLOW_WORKSPACE": "MLflow's server does not start with it, which is for clients: leave it out",
-    "MLFLOW_APP_NAME|MLFLOW_AUTH_.*|MLFLOW_BASIC_AUTH_.*|MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH|MLFLOW_RBAC_.*": _NO_AUTH_APP,
+    "MLFLOW_APP_NAME|MLFLOW_AUTH_.*|MLFLOW_BASIC_AUTH_.*|MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH|MLFLOW_RBAC_.*": _AUTH_APP,
     "MLFLOW_IDENTITY|MLFLOW_IDENTITY_KEY": "use mlflow_identity and the groups of each right, such as mlflow_admin_groups",
     "MLFLOW_WAITRESS_OPTS|MLFLOW_DEV|MLFLOW_SECRETS_CACHE_.*": _NO_VARIABLE,
     "_MLFLOW_(?!WEBHOOK_).*|prometheus_multiproc_dir": "MLflow sets it itself: leave it out, or use the variable of mlflow server (mlflow server --help)",

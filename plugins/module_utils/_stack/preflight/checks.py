@@ -18,7 +18,10 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.host_names import HostNames
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.identity import Identity
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.imports import Imports
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.jobs import Jobs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.monitoring import Monitoring
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.ownership import Ownership
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.prerequisites import Prerequisites
@@ -36,7 +39,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resto
 class Preflight(Account, Restores):
     """All that preflight asks AWS, by subject."""
 
-    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Identity, Database, Buckets, Service, Roles)
+    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Identity, Jobs, Database, Buckets, Service, Roles, Monitoring)
     """In the order in which their problems are told."""
 
     def checks(self) -> list[Check]:
@@ -49,7 +52,9 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
     wrong = {problem.variable for problem in wrong_region}
     preflight = Preflight(preflight.aws, {name: value for name, value in preflight.inputs.items() if name not in wrong})
     checks = Prerequisites(preflight.aws, preflight.inputs).checks() if scope == "bootstrap" else preflight.checks()
-    if scope == "site":
+    if scope == "import":
+        checks += Imports(preflight.aws, preflight.inputs).checks()
+    if scope in ("site", "import"):
         checks.append((preflight.database, (), ("mlflow_unique_name",)))
         checks += Quotas(preflight.aws, preflight.inputs).checks()
 
@@ -73,7 +78,7 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 def problems_with(preflight: Preflight, scope: str, *, prefetching: bool) -> list[Problem]:
     """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
     problems = list(preflight.region()) or list(preflight.role()) or list(preflight.account())
-    if problems or scope not in ("site", "restore", "bootstrap"):
+    if problems or scope not in ("site", "restore", "import", "bootstrap"):
         return problems
     if scope == "bootstrap":
         preflight.supported_region()
@@ -90,16 +95,20 @@ def of_others(preflight: Preflight, *, prefetching: bool) -> list[Problem]:
     inputs = preflight.inputs
     if not inputs.get("mlflow_unique_name"):
         return []
+
+    def jobs() -> bool:
+        return Jobs(preflight.aws, inputs).decision().service
+
     try:
         cluster = preflight.cluster(inputs["mlflow_unique_name"])
     except (ClientError, BotoCoreError):
         return []  # which a check tells
     if prefetching and (cluster or preflight.aws.check_mode):
-        deployment = Deployment(preflight.aws, inputs)
+        deployment = Deployment(preflight.aws, inputs, jobs=jobs)
         return Ownership(deployment, cluster, prefetch(deployment)).problems()
     if cluster and preflight.of_this_stack(cluster):
         return []
-    return Ownership(Deployment(preflight.aws, inputs, whole=False), cluster).problems()
+    return Ownership(Deployment(preflight.aws, inputs, jobs=jobs, whole=False), cluster).problems()
 
 
 def operation_facts(preflight: Preflight, scope: str) -> tuple[dict[str, t.Any], list[Problem]]:

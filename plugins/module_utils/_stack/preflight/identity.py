@@ -12,20 +12,23 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import task_definition_problems
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.entry_points import claims_of_tokens
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.entry_points import auth_app_problems, claims_of_tokens, workspace_problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import SERVICE, Network
 
 IDENTITY, GUNICORN = "mlflow_identity", "mlflow_gunicorn_opts"
-EDGE, OFF = "edge", "off"
+EDGE, MLFLOW, OFF = "edge", "mlflow", "off"
+"""``MLFLOW`` is ``EDGE`` with MLflow's own auth app behind it."""
 LAMBDA, IAM = "lambda", "iam"
 VARIABLE, KEY = "MLFLOW_IDENTITY", "MLFLOW_IDENTITY_KEY"
 """Of the container of servers that check who calls; the secret, of those that have it of programs from the Lambda authorizer."""
+SETTINGS = (*("mlflow_admin_groups", "mlflow_editor_groups", "mlflow_reader_groups"), *("mlflow_api_client_ids", "mlflow_api_groups", "mlflow_api_scopes"))
+"""Inputs of any length that the variable has too."""
 ENVIRONMENT = "mlflow_service_environment"
 RESOLVING = ("MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_ENV", "MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_FILE")
 """With which MLflow's AI gateway takes the key of a model from its environment, or from a file."""
 PROXIES = ("HTTPS_PROXY", "https_proxy")
-MAX_TASK_DEFINITION = 32 * 1024
+MAX_TASK_DEFINITION = 28 * 1024
 """Characters of the inputs in a task definition that holds the check too, of which ECS takes 64 KiB in all."""
 
 
@@ -93,21 +96,25 @@ class Identity(Checks):
     def possible(self) -> Problems:
         """What is in the way of a mode that is given or deployed. Of a new stack that has none it is warned of: that goes without."""
         deployed, hindrance = self.deployed(), self.hindrance()
-        if (self.inputs.get(IDENTITY) or (deployed.mode if deployed else EDGE)) != EDGE:
+        mode = self.inputs.get(IDENTITY) or (deployed.mode if deployed else EDGE)
+        if mode == OFF:
             return
         if hindrance and not self.inputs.get(IDENTITY) and deployed is None:
             warn(f"{IDENTITY}: off, so that MLflow does not know who calls, and everybody who may enter may do everything: {hindrance}")
         elif hindrance:
             yield self.problem(IDENTITY, f"{hindrance}, or set {IDENTITY} to off")
         else:
-            yield from task_definition_problems(self.inputs, MAX_TASK_DEFINITION)
+            if not self.inputs.get(IDENTITY):  # of a mode that is given it is told with the inputs
+                yield from workspace_problems(self.inputs)
+                yield from auth_app_problems(self.inputs) if mode == MLFLOW else ()
+            yield from task_definition_problems(self.inputs, MAX_TASK_DEFINITION, *SETTINGS)
 
     def decision(self) -> Decision:
         """The mode of the servers: as given; otherwise as deployed; a new stack checks who calls where it can."""
         deployed = self.deployed()
         mode = self.inputs.get(IDENTITY) or (deployed.mode if deployed else OFF if self.hindrance() else EDGE)
         authorizer = self.inputs.get("mlflow_api_authorizer") or LAMBDA
-        told_by = authorizer if mode == EDGE and authorizer != "jwt" else ""
+        told_by = authorizer if mode != OFF and authorizer != "jwt" else ""
         return Decision(mode, bool(deployed and begins(deployed.told_by, told_by)), bool(deployed and deployed.told_by == LAMBDA and not told_by))
 
     def deployed(self) -> Deployed | None:
@@ -127,7 +134,8 @@ class Identity(Checks):
         variables, secrets = ({each["name"]: each.get("value", "") for each in server.get(part, [])} for part in ("environment", "secrets"))
         if VARIABLE not in variables:
             return Deployed(OFF, "")
-        return Deployed(EDGE, LAMBDA if KEY in secrets else IAM if programs_of(variables[VARIABLE]) == IAM else "")
+        mode = MLFLOW if f'"mode": "{MLFLOW}"' in variables[VARIABLE] else EDGE
+        return Deployed(mode, LAMBDA if KEY in secrets else IAM if programs_of(variables[VARIABLE]) == IAM else "")
 
     def hindrance(self) -> str:
         """Why the servers cannot check who calls, with the remedy; empty where they can."""

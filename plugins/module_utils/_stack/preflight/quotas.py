@@ -17,6 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import run_concurrently
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import BotoCoreError, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.jobs import Jobs
 
 CIDRS, SUBNETS = "mlflow_load_balancer_ingress_cidr_blocks", "mlflow_service_subnet_ids"
 
@@ -100,15 +101,17 @@ class Quotas(Checks):
             return
         each = self.inputs["mlflow_service_cpu"] / 1024
         minimum, maximum = (self.inputs.get(f"mlflow_service_{of}_capacity") or 0 for of in ("min", "max"))
-        if max(minimum, 1) * each > limit:
+        jobs = int(Jobs(self.aws, self.inputs).decision().service)  # a task of its own
+        least, most = max(minimum, 1) + jobs, max(maximum, minimum + 1) + jobs  # an update starts a task before it ends another
+        if least * each > limit:
             yield self.problem(
                 "mlflow_service_cpu",
-                f"{max(minimum, 1)} tasks of {each:g} vCPUs are more than the {limit:g} {VCPUS.what} that the account may use in "
+                f"{least} tasks of {each:g} vCPUs are more than the {limit:g} {VCPUS.what} that the account may use in "
                 f"{self.aws.region}: {VCPUS.raise_it()}, or give less",
             )
-        elif max(maximum, minimum + 1) * each > limit:  # an update starts a task before it ends another
+        elif most * each > limit:
             warn(
-                f"mlflow_service_max_capacity: {max(maximum, minimum + 1)} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
+                f"mlflow_service_max_capacity: {most} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
                 f"{limit:g} {VCPUS.what} that the account may use in {self.aws.region}: {VCPUS.raise_it()}"
             )
 

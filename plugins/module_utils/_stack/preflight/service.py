@@ -16,10 +16,12 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import ClientError, NOT_ALLOWED, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.containers import LOG, MOUNTS, SIDECARS, VOLUMES
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import maximum_servers, runs_jobs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import maximum_servers
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.jobs import AS_BEFORE, all_servers_run_jobs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import names_in_file, refusal
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Problem
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.jobs import Jobs
 
 SPELLED = ((SIDECARS, "ContainerDefinition"), (VOLUMES, "Volume"), (MOUNTS, "MountPoint"), (LOG, "LogConfiguration"))
 """Inputs that are spelled as the ECS API spells them, and what it calls one of them."""
@@ -33,17 +35,17 @@ class Service(Checks):
         return [
             *((self.spelling, row, row[:1]) for row in SPELLED),
             *((self.environment_file, (arn,), (FILES,)) for arn in self.inputs.get(FILES) or []),
-            (self.jobs, (), ("mlflow_service_max_capacity",)),
+            (self.jobs, (), ("mlflow_unique_name", "mlflow_service_max_capacity")),
         ]
 
     def jobs(self) -> Problems:
         """Only warns: whoever uses no jobs loses nothing."""
         servers = maximum_servers(self.inputs)
-        if servers > 1 and runs_jobs(self.inputs):
+        if servers > 1 and all_servers_run_jobs(self.inputs) and Jobs(self.aws, self.inputs).decision().mode == AS_BEFORE:
             warn(
                 f"mlflow_service_max_capacity: MLflow's jobs are on and up to {servers} servers run: each that starts runs the unfinished jobs of "
-                "all others once more, and periodic tasks (online scoring, issue detection) are off, since each server would run them; have one "
-                'server, or set MLFLOW_SERVER_ENABLE_JOB_EXECUTION to "false" in mlflow_service_environment'
+                "all others once more, and periodic tasks (online scoring, issue detection) are off, since each server would run them; set "
+                "mlflow_jobs, and leave MLflow's own variables for it out of mlflow_service_environment"
             )
         yield from ()
 

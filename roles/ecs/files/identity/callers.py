@@ -35,6 +35,8 @@ OF_JOBS = ("x-mlflow-authorization", "authorization")
 CREDENTIALS = frozenset({*OF_JOBS, SIGNED_IDENTITY, CALLER_ARN, LOAD_BALANCERS_TOKEN, ACCESS_TOKEN, "x-amzn-oidc-identity", "x-amz-security-token"})
 """Headers that say who calls. Each may be there once, and none reaches MLflow."""
 GATEWAY = "/gateway/"
+JOBS = "jobs"
+"""The entry point of MLflow's own jobs."""
 
 MAX_NAME = 255  # characters, which MLflow has for the name of a user
 MAX_CREDENTIALS = 16384  # characters, which the load balancer has for a header
@@ -130,7 +132,7 @@ class Callers:
         """
         job = self._job(headers, route, client)
         if job is not None:
-            return Caller(_checked(job), EDITOR, "jobs")
+            return Caller(_checked(job), EDITOR, JOBS)
         entry_point = self._entry_points.get(headers.get("host", "").lower().removesuffix(":443"))
         if entry_point is None:
             raise Denied("host")

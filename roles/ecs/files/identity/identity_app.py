@@ -27,22 +27,30 @@ from urllib.parse import parse_qs
 
 import alb_jwt
 import cognito_jwt
+import mlflow_users
 import user_names
 from alb_jwt import LoadBalancerTokens
 from callers import CREDENTIALS, GATEWAY, BearerPrograms, Caller, Callers, EntryPoint, Headers, People, SignedPrograms, SigningPrograms
 from cognito_jwt import CognitoTokens
 from denied import Denied, Unavailable
-from rights import ADMIN, EDITOR, NONE, Rights, includes, is_open, needed, reads, route_of
+from mlflow_users import TooLike, Users
+from rights import ADMIN, EDITOR, NONE, Rights, includes, is_of_provider, is_open, needed, reads, route_of
 
 JOB_TOKEN = "_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN"
 """MLflow's variable with what its jobs authenticate with at its gateway."""
 STATIC_PREFIX = "MLFLOW_STATIC_PREFIX"
 
+MLFLOW = "mlflow"
+"""The mode in which MLflow's own auth app is behind this one."""
+
 MAX_BODY = 10 * 1024 * 1024  # bytes of a body that names a user: what API Gateway takes
 MAX_KEYS = 65536  # bytes
 TIMEOUT = 3  # seconds
 
-SHOWN = ("run_id", "run_uuid", "experiment_id", "name", "new_name", "version", "model_id", "trace_id", "request_id", "key", "job_id", "path")
+SHOWN = (
+    *("run_id", "run_uuid", "experiment_id", "name", "new_name", "version", "model_id", "trace_id", "request_id", "key", "job_id", "path"),
+    *("username", "role_id", "resource_type", "resource_id", "resource_pattern", "permission"),  # of a grant
+)
 """What the log has of what a request is about. No value of it is a credential."""
 MAX_SHOWN = 200  # characters of each
 
@@ -67,12 +75,20 @@ class Refused(Exception):
 
 
 class Identity:
-    """An ASGI app around MLflow's. People end their session at SIGN_OUT, and that with the identity provider at `sign_out_uri`."""
+    """An ASGI app around MLflow's. People end their session at SIGN_OUT, and that with the identity provider at `sign_out_uri`. `users` are those
+    of MLflow's auth app, where that is behind it.
+    """
 
     def __init__(
-        self, app: App, callers: Callers, prefix: str = "", log: Callable[[str], None] = functools.partial(print, flush=True), sign_out_uri: str = ""
+        self,
+        app: App,
+        callers: Callers,
+        prefix: str = "",
+        log: Callable[[str], None] = functools.partial(print, flush=True),
+        sign_out_uri: str = "",
+        users: Users | None = None,
     ) -> None:
-        self._app, self._callers, self._prefix, self._log, self._sign_out_uri = app, callers, prefix, log, sign_out_uri
+        self._app, self._callers, self._prefix, self._log, self._sign_out_uri, self._users = app, callers, prefix, log, sign_out_uri, users
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # MLflow has none
@@ -91,6 +107,10 @@ class Identity:
                 return await _sign_out(send, self._sign_out_uri)
             audit.writes = not reads(scope["method"], route)
             _check_right(caller, needed(scope["method"], route))
+            if is_of_provider(route):
+                raise Refused(403, "of the identity provider", "the identity provider says who is a user, and mlflow_admin_groups who is an admin")
+            if self._users is not None:
+                await self._enter(self._users, caller)
             kept = _kept(scope)
             if audit.writes:
                 receive, kept = await _name(scope["method"], route, headers, receive, kept, caller, audit)
@@ -99,7 +119,8 @@ class Identity:
         if not route.startswith(GATEWAY) and ":" not in caller.name:  # there, MLflow hands the header on to the provider of the model
             # By this MLflow's handlers know for whom they start jobs. It is no credential: the password is empty, and nobody asks for one.
             kept = [*kept, (b"authorization", b"Basic " + base64.b64encode(f"{caller.name}:".encode()))]
-        await audit.watch(self._app, _with(scope, kept), receive, send)
+        makes_run = user_names.makes_run(scope["method"], route)
+        await audit.watch(self._naming_the_run(caller.name) if makes_run else self._app, _with(scope, kept), receive, send)
 
     async def _identify(self, headers: Headers, route: str, client: str) -> Caller:
         try:
@@ -108,6 +129,33 @@ class Identity:
             raise Refused(401, denied.reason, "Sign in.") from None
         except Unavailable as unavailable:
             raise Refused(503, unavailable.reason, "Who you are cannot be told now. Try again.") from None
+
+    def _naming_the_run(self, user: str) -> App:
+        """Return MLflow's app, which here also names the run that it makes for a job."""
+
+        async def naming(scope: Scope, receive: Receive, send: Send) -> None:
+            answer: list[Message] = []
+            await self._app(dict(scope), receive, _collecting(answer))
+            run = user_names.run_of(b"".join(message.get("body", b"") for message in answer))
+            if run:
+                tag = json.dumps({"run_id": run, "key": user_names.KEY, "value": user}).encode("ascii")
+                path = f"{self._prefix}{user_names.SET_TAG}"
+                headers = [(b"content-type", b"application/json"), (b"content-length", str(len(tag)).encode())]
+                headers += [(key, value) for key, value in scope["headers"] if key == b"host"]
+                request = {**_with(scope, headers), "path": path, "raw_path": path.encode("ascii"), "root_path": "", "query_string": b""}
+                await self._app(request, _again(tag, receive), _collecting([]))
+            for message in answer:
+                await send(message)
+
+        return naming
+
+    @staticmethod
+    async def _enter(users: Users, caller: Caller) -> None:
+        try:
+            await asyncio.to_thread(users.enter, caller)  # it may ask the database
+        except TooLike:
+            raise Refused(403, "too like", f"to the database, the name {caller.name} is that of another user") from None
+        mlflow_users.calls(caller)
 
 
 class Audit:
@@ -165,10 +213,15 @@ class Audit:
 
 def create_app() -> Identity:
     """Return the app, as the environment describes it."""
+    callers, prefix = callers_from(os.environ), os.environ.get(STATIC_PREFIX, "").rstrip("/")
+    settings = json.loads(os.environ["MLFLOW_IDENTITY"])
+    sign_out_uri = settings["sign_in"]["sign_out_uri"]
+    if settings["mode"] == MLFLOW:
+        app, users = mlflow_users.create_app()
+        return Identity(app, callers, prefix, sign_out_uri=sign_out_uri, users=users)
     from mlflow.server.fastapi_app import app
 
-    sign_out_uri = json.loads(os.environ["MLFLOW_IDENTITY"])["sign_in"]["sign_out_uri"]
-    return Identity(app, callers_from(os.environ), os.environ.get(STATIC_PREFIX, "").rstrip("/"), sign_out_uri=sign_out_uri)
+    return Identity(app, callers, prefix, sign_out_uri=sign_out_uri)
 
 
 def callers_from(environment: Mapping[str, str]) -> Callers:
@@ -298,6 +351,15 @@ async def _body(receive: Receive) -> bytes:
             raise Refused(413, "too large", f"MLflow takes {MAX_BODY} bytes of this at once: send less")
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+def _collecting(messages: list[Message]) -> Send:
+    """Return what keeps an answer in place of sending it."""
+
+    async def collect(message: Message) -> None:
+        messages.append(message)
+
+    return collect
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who may do what. MLflow does not know its users here, so that an editor may change what another one has made.
+"""Who may do what, whatever MLflow's own auth app adds to it. Without that, MLflow does not know its users, so that an editor may change what
+another one has made.
 
 The lists are of MLflow 3.18, of which tests/runtime/test_identity_routes.py has every route. What they do not name is a write, and what
 writes is for editors: a route of a later MLflow is refused to readers until it is listed.
@@ -35,6 +36,8 @@ _OF_ADMINS = re.compile(
     r"|/api/\d\.0/mlflow/prompt-optimization/jobs/[^/]+(/cancel)?"
 )
 """Writes with which one user changes what is everybody's, such as keys of models and webhooks, or ends a job of another."""
+_OF_PROVIDER = re.compile(r"/signup|/api/\d\.0/mlflow/users/(create|create-ui|update-password|update-admin)")
+"""What MLflow's auth app has of this, in whose place the identity provider says who is who."""
 
 
 def route_of(path: str, prefix: str = "") -> str:
@@ -65,6 +68,11 @@ def needed(method: str, route: str) -> str:
     if reads(method, route):
         return READER
     return ADMIN if _OF_ADMINS.fullmatch(route) else EDITOR
+
+
+def is_of_provider(route: str) -> bool:
+    """Return whether a request is for nobody."""
+    return _OF_PROVIDER.fullmatch(route) is not None
 
 
 def includes(right: str, other: str) -> bool:

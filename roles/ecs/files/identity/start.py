@@ -9,12 +9,28 @@ MLflow finds an app by its entry point, for which it takes what is on Python's p
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
 from pathlib import Path
 
 APP = "mlflow-identity"
+USERS = """\
+[mlflow]
+default_permission = EDIT
+database_uri = {uri}
+authorization_function = mlflow_users:authorize
+"""
+"""Of MLflow's auth app. What everybody may do with what another one made is EDIT, and of that each what his right lets him."""
+
+
+def configure_users(file: Path) -> None:
+    """Tell MLflow's auth app of its database, which is MLflow's own, in a file that only its user can read."""
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as config:
+        config.write(USERS.format(uri=os.environ["MLFLOW_BACKEND_STORE_URI"].replace("%", "%%")))
+    os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(file)
+    os.environ["_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED"] = "true"  # there is no account with a password, the first admin's neither
 
 
 def main(arguments: list[str]) -> None:
@@ -26,6 +42,8 @@ def main(arguments: list[str]) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH")]))
     # MLflow makes this token for its own auth app alone; its jobs have it from its environment.
     os.environ["_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    if json.loads(os.environ["MLFLOW_IDENTITY"])["mode"] == "mlflow":
+        configure_users(home / "users.ini")
     os.execvp("mlflow", ["mlflow", "server", "--app-name", APP, *arguments])
 
 

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The true name of who makes a run, an experiment, a model, a version of one or a trace, in place of what the client says of it.
+"""The true name of who makes a run, an experiment, a model, a version of one, a trace, a dataset or an assessment, in place of what the client says.
 
-MLflow takes it from the request: the field ``user_id`` of a run, and the tag ``mlflow.user`` of everything. Nobody changes that tag later.
+MLflow takes it from the request: the field ``user_id`` of a run, the metadata of an assessment, and the tag ``mlflow.user`` of everything else. Nobody
+changes that tag later. A run that MLflow makes for a job gets the tag when the job is submitted.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import Any, Callable, Iterator
 KEY = "mlflow.user"
 TRACES = "/v1/traces"
 """The route of OTLP."""
+SET_TAG = "/api/2.0/mlflow/runs/set-tag"
 MAX_DECOMPRESSED = 64 * 1024 * 1024  # bytes of OTLP, of which API Gateway takes 10 MB compressed
 
 _SPAN_ATTRIBUTE = f"mlflow.traceTag.{KEY}"
 """Of the root span: MLflow makes a tag of the trace of it."""
+_JOBS_WITH_RUN = re.compile(r"/api/\d\.0/mlflow/(genai/evaluate/invoke|prompt-optimization/jobs)")
 _TAG_ROUTES = re.compile(r"/api/\d\.0/mlflow/.*/((set|delete)-(experiment-)?tag|tags)(/.*)?")
 
 
@@ -59,9 +62,24 @@ def named(method: str, route: str, body: bytes, content_type: str, encoding: str
     if change is not None:
         try:
             change(message, user)
-        except (TypeError, AttributeError):
+        except (TypeError, AttributeError, ValueError, RecursionError):
             raise Malformed from None
     return json.dumps(message).encode("ascii")
+
+
+def makes_run(method: str, route: str) -> bool:
+    """Return whether MLflow itself makes a run, which its answer names, for the job that a request submits."""
+    return method == "POST" and _JOBS_WITH_RUN.fullmatch(route) is not None
+
+
+def run_of(answer: bytes) -> str:
+    """Return the run that MLflow's answer to such a request names, or nothing."""
+    try:
+        message = json.loads(answer)
+        run_id = {**message, **(message.get("job") or {})}.get("run_id")
+    except (ValueError, RecursionError, TypeError, AttributeError):
+        return ""
+    return run_id if isinstance(run_id, str) else ""
 
 
 def _set_tag(message: dict[str, Any], user: str) -> None:
@@ -94,6 +112,41 @@ def _set_trace_info(message: dict[str, Any], user: str) -> None:
         info["tags"] = {**(info.get("tags") or {}), KEY: user}
         field = next((field for field in _spellings("trace_metadata") if field in info), "trace_metadata")
         info[field] = {**(info.get(field) or {}), KEY: user}
+        for assessment in info.get("assessments") or []:
+            _name_assessment(assessment, user)
+
+
+def _set_assessment(message: dict[str, Any], user: str) -> None:
+    if message.get("assessment") is not None:
+        _name_assessment(message["assessment"], user)
+
+
+def _change_assessment(message: dict[str, Any], user: str) -> None:
+    """A change of metadata is one of all of it, and a source cannot be changed."""
+    if (message.get("assessment") or {}).get("metadata") is not None:
+        message["assessment"]["metadata"][KEY] = user
+
+
+def _name_assessment(assessment: dict[str, Any], user: str) -> None:
+    """Who recorded it. What is not a judge's or a program's is a human's, and that is the one who calls."""
+    assessment["metadata"] = {**(assessment.get("metadata") or {}), KEY: user}
+    source = assessment.get("source") or {}
+    if not {"LLM_JUDGE", "CODE"}.intersection(source.get(field) for field in _spellings("source_type")):
+        for field in _spellings("source_id"):
+            source.pop(field, None)
+        kind = {} if any(field in source for field in _spellings("source_type")) else {"source_type": "HUMAN"}
+        assessment["source"] = {**kind, **source, "source_id": user}
+
+
+def _set_dataset(message: dict[str, Any], user: str) -> None:
+    """Its tags are the text of a JSON object."""
+    message["tags"] = json.dumps({**json.loads(message.get("tags") or "{}"), KEY: user})
+
+
+def _set_records(message: dict[str, Any], user: str) -> None:
+    """They are the text of a JSON list, each with tags."""
+    records = json.loads(message.get("records") or "[]")
+    message["records"] = json.dumps([{**record, "tags": {**(record.get("tags") or {}), KEY: user}} for record in records])
 
 
 _CHANGES: list[tuple[str, re.Pattern[str], Callable[[dict[str, Any], str], None]]] = [
@@ -101,6 +154,10 @@ _CHANGES: list[tuple[str, re.Pattern[str], Callable[[dict[str, Any], str], None]
     ("POST", re.compile(r"/api/\d\.0/mlflow/((experiments|registered-models|model-versions)/create|logged-models)"), _set_tag),
     ("POST", re.compile(r"/api/2\.0/mlflow/traces"), _set_trace),
     ("POST", re.compile(r"/api/3\.0/mlflow/traces"), _set_trace_info),
+    ("POST", re.compile(r"/api/\d\.0/mlflow/traces/[^/]+/assessments"), _set_assessment),
+    ("PATCH", re.compile(r"/api/\d\.0/mlflow/traces/[^/]+/assessments/[^/]+"), _change_assessment),
+    ("POST", re.compile(r"/api/\d\.0/mlflow/datasets/create"), _set_dataset),
+    ("POST", re.compile(r"/api/\d\.0/mlflow/datasets/[^/]+/records"), _set_records),
     ("POST", re.compile(r"/api/\d\.0/mlflow/runs/log-batch"), _drop_tag),
     ("PATCH", re.compile(r"/api/\d\.0/mlflow/(logged-models/[^/]+/tags|traces/[^/]+)"), _drop_tag),
 ]
