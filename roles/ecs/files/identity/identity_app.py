@@ -26,14 +26,14 @@ from typing import Any, Awaitable, Callable, Mapping
 from urllib.parse import parse_qs
 
 import alb_jwt
-import cognito_jwt
 import auth_users
+import cognito_jwt
 import user_names
 from alb_jwt import LoadBalancerTokens
+from auth_users import TooLike, Users
 from callers import CREDENTIALS, GATEWAY, BearerPrograms, Caller, Callers, EntryPoint, Headers, People, SignedPrograms, SigningPrograms
 from cognito_jwt import CognitoTokens
 from denied import Denied, Unavailable
-from auth_users import TooLike, Users
 from rights import ADMIN, EDITOR, NONE, Rights, includes, is_of_provider, is_open, needed, reads, route_of
 
 JOB_TOKEN = "_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN"
