@@ -110,7 +110,7 @@ options:
   query_definition:
     description:
       - A saved query of CloudWatch Logs Insights for O(log_group). Not managed where omitted.
-      - It has no tags, so that one of this name is taken for the stack's.
+      - It has no tags. It is removed where the log group is owned by O(tags), or there is none.
     type: dict
     version_added: 1.2.0
     suboptions:
@@ -222,8 +222,7 @@ def build(aws: Aws, params: dict[str, t.Any]) -> tuple[list[Resource], t.Callabl
     logs = params["log_group"]
     groups = [LogGroup(aws, logs["name"], {**logs, "account_id": params["account_id"]}, tags=tags, absent=absent)] if logs else []
     query = params["query_definition"]
-    of = {"log_groups": [group.name for group in groups]}
-    queries = [QueryDefinition(aws, query["name"], {**query, **of}, absent=absent)] if query else []
+    queries = [QueryDefinition(group, query["name"], query, absent=absent) for group in groups if query]
     if absent:
         cluster.needs = tuple(groups)  # which go after it: as long as it is there, tasks may log their end
 

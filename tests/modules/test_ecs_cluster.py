@@ -99,8 +99,11 @@ def test_a_saved_query_is_of_the_log_group_and_there_once(aws):
     assert [field["name"] for field in result["changes"][0]["fields"]] == ["query_string"] and mutations(aws, since) == ["PutQueryDefinition"]
     _other, query = sorted(logs.describe_query_definitions()["queryDefinitions"], key=lambda each: each["queryString"], reverse=True)
     assert (query["name"], query["queryString"], query["logGroupNames"]) == ("x/audit", "fields b", ["/ecs/x"])
+    gone = {"name": "x", "log_group": {"name": "/ecs/x"}, "query_definition": {"name": "x/audit"}}
+    run(aws, {**gone, "tags": {**GIVEN["tags"], "mlflow-stack": "another"}}, state="absent")
+    assert len(logs.describe_query_definitions()["queryDefinitions"]) == 2  # it is of the log group's owner
     for _twice in range(2):
-        run(aws, {"name": "x", "log_group": {"name": "/ecs/x"}, "query_definition": {"name": "x/audit"}, "tags": GIVEN["tags"]}, state="absent")
+        run(aws, {**gone, "tags": GIVEN["tags"]}, state="absent")
     assert [each["name"] for each in logs.describe_query_definitions()["queryDefinitions"]] == ["x/audit-of-somebody-else"]
 
 

@@ -203,7 +203,8 @@ def test_its_role_and_its_log_group_come_before_it_and_go_after_it(aws, params):
     created = run(aws, whole)
     kinds = ["logs_log_group", "iam_role", "iam_role_policy", "lambda_function"]
     assert [(change["action"], change["kind"]) for change in created["changes"]] == [("create", kind) for kind in kinds]
-    assert created["operations"][-1] == "CreateFunction" and configuration(aws)["Role"].endswith(":role/own-role")
+    order = created["operations"]
+    assert order.index("CreateRole") < order.index("CreateFunction") > order.index("CreateLogGroup") and configuration(aws)["Role"].endswith(":role/own-role")
     assert not run(aws, whole)["changed"]
     gone = run(aws, {**whole, "state": "absent"})
     assert [change["kind"] for change in gone["changes"]] == ["lambda_function", "iam_role", "iam_role_policy", "logs_log_group"]

@@ -136,7 +136,7 @@ def test_a_plan_on_an_empty_account_asks_only_and_lists_what_the_run_then_makes(
     assert planned.account == empty
     plan = read_plan(team.folder / "plan.json")
     assert deviations(plan["changes"], deployed.run.changes) == []
-    assert plan["summary"] == {"add": 62, "change": 0, "replace": 0, "remove": 0}
+    assert plan["summary"] == {"add": 63, "change": 0, "replace": 0, "remove": 0}
     assert [change["warnings"] for change in plan["changes"] if change["warnings"]] == []
 
 
@@ -511,7 +511,7 @@ def test_the_second_run_changes_nothing(again: Step, deployed: Step) -> None:
     assert again.run.mutating == []
     assert not [call for call in again.run.calls if call["service"] == "ssm"]
     assert again.account == deployed.account
-    assert len(again.run.calls) <= 96
+    assert len(again.run.calls) <= 99
     assert len(again.run.results) <= 16 and not any(result.get("skipped") for result in again.run.results)  # each task costs a process
 
 

@@ -103,13 +103,15 @@ class LogGroup(Resource):
 
 
 class QueryDefinition(Resource):
-    """A saved query of CloudWatch Logs Insights. ``spec``: `QUERY_DEFINITION`, and ``log_groups``, the names of those that it is about. It has no
-    tags: one with the name of the stack is the stack's.
-    """
+    """A saved query of CloudWatch Logs Insights about ``group``. ``spec``: `QUERY_DEFINITION`. It has no tags: it is whose the log group is."""
 
     kind = "logs_query_definition"
     service = "logs"
     allows_duplicates = True
+
+    def __init__(self, group: LogGroup, name: str, spec: dict[str, t.Any], absent: bool = False) -> None:
+        super().__init__(group.aws, name, spec, needs=[group], absent=absent)
+        self.group = group
 
     def describe(self) -> State | None:
         answer = self.aws.client("logs").describe_query_definitions(queryDefinitionNamePrefix=self.name)
@@ -119,7 +121,7 @@ class QueryDefinition(Resource):
         return {"id": found["queryDefinitionId"], "query_string": found["queryString"], "log_groups": found.get("logGroupNames", [])}
 
     def desired(self) -> State:
-        return {name: self.spec[name] for name in ("query_string", "log_groups")}
+        return {"query_string": self.spec["query_string"], "log_groups": [self.group.name]}
 
     def unknown(self) -> State:
         return {"id": UNKNOWN}
@@ -136,3 +138,7 @@ class QueryDefinition(Resource):
 
     def delete(self, before: State) -> None:
         self.aws.client("logs").delete_query_definition(queryDefinitionId=before["id"])
+
+    def _owned_by_another(self, before: State) -> bool:
+        group = self.group.describe() if self.absent else None  # where both are wanted, the group has been looked at
+        return group is not None and self.group._owned_by_another(group)
