@@ -21,7 +21,8 @@ from runtime.doors.sign_in import Signer, access_token
 from runtime.test_identity import ADMIN, INTERNET, OFFICE, READER, People
 
 WEBHOOKS = "/api/2.0/mlflow/webhooks"
-WEBHOOK = {"name": "forged", "url": "https://example.com/hook", "events": [{"entity": "REGISTERED_MODEL", "action": "CREATED"}]}
+WEBHOOK = {"name": "forged", "url": "https://1.1.1.1/hook", "events": [{"entity": "REGISTERED_MODEL", "action": "CREATED"}]}
+"""At a public address, as MLflow asks, without a name that it would look up. No model is registered while it is there."""
 REFUSED = {400, 401, 403, 404, 405}
 
 Headers = dict[str, str]
