@@ -48,7 +48,7 @@ class Signer:
 
 
 def access_token(aws: EmbeddedAWS, pool_id: str, client_id: str, user: str, groups: t.Sequence[str]) -> str:
-    """What a user pool issues to a user who signs in with an app client, and who is made where there is none."""
+    """What a user pool issues to a user who signs in with an app client, and who is made where there is none. He is in these groups and no others."""
     cognito = aws.client("cognito-idp")
     if user not in [each["Username"] for each in cognito.list_users(UserPoolId=pool_id)["Users"]]:
         cognito.admin_create_user(UserPoolId=pool_id, Username=user, MessageAction="SUPPRESS")
@@ -58,6 +58,9 @@ def access_token(aws: EmbeddedAWS, pool_id: str, client_id: str, user: str, grou
         if group not in known:
             cognito.create_group(UserPoolId=pool_id, GroupName=group)
         cognito.admin_add_user_to_group(UserPoolId=pool_id, Username=user, GroupName=group)
+    for group in cognito.admin_list_groups_for_user(UserPoolId=pool_id, Username=user)["Groups"]:
+        if group["GroupName"] not in groups:
+            cognito.admin_remove_user_from_group(UserPoolId=pool_id, Username=user, GroupName=group["GroupName"])
     client = cognito.describe_user_pool_client(UserPoolId=pool_id, ClientId=client_id)["UserPoolClient"]
     parameters = {"USERNAME": user, "PASSWORD": PASSWORD}
     if secret := client.get("ClientSecret"):
