@@ -147,8 +147,8 @@ def test_old_answers_count_for_nothing(deployed: Stack, prefetched: Path, monkey
 
 NAME = "mlflow-team-x"
 OF_DATA = {"DescribeDBClusters": 2, "HeadBucket": 1, "GetBucketTagging": 1, "ListObjectVersions": 1}
-OF_WHAT_SERVICES_MAKE = {"DescribeLogGroups": 8, "ListTagsForResource": 8}
-"""Log groups."""
+OF_WHAT_SERVICES_MAKE = {"DescribeLogGroups": 9, "ListTagsForResource": 9}
+"""Log groups, that of the servers once more, for whose its saved query is."""
 WHETHER_GONE = {"GetVpcLink": 1, "DescribeServices": 1, "DescribeDBClusters": 1, "DescribeLoadBalancers": 1}
 
 
@@ -161,7 +161,7 @@ def test_a_removal_asks_at_once_what_does_not_hold_data(deployed_stack: Stack) -
     prefetched, rest = stacks[1:first], stacks[first:]  # preflight has asked for the account
     assert [question for question, times in questions(prefetched).items() if times > 1] == []
     assert Counter(call["operation"] for call in rest if not call["mutating"]) == Counter(OF_DATA) + Counter(OF_WHAT_SERVICES_MAKE) + Counter(WHETHER_GONE)
-    assert len(run.calls) <= 158
+    assert len(run.calls) <= 170
 
 
 def test_a_removal_right_after_a_change_prefetches_nothing(stack: Stack) -> None:

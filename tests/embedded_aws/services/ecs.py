@@ -430,10 +430,18 @@ def _register_targets(service: Any) -> None:
     for arn in {**dict.fromkeys(getattr(service, "registered_with", ())), **ports}:
         group = backend.target_groups.get(arn)
         if group and group.target_type == "ip":
-            addresses = [f"10.255.{number // 250}.{number % 250 + 1}" for number in range(service.running_count if arn in ports else 0)]
+            addresses = [f"10.255.{_subnet(service)}.{number + 1}" for number in range(service.running_count if arn in ports else 0)]
             group.targets.clear()
             group.register([{"Id": address, "Port": ports[arn]} for address in addresses])
     service.registered_with = list(ports)
+
+
+def _subnet(service: Any) -> int:
+    """A number of its own, so that no address is of tasks of two services."""
+    if not hasattr(service, "subnet"):
+        others = {getattr(other, "subnet", None) for other in models.ecs_backends[service._account_id][service.region_name].services.values()}
+        service.subnet = next(number for number in range(250) if number not in others)
+    return int(service.subnet)
 
 
 @gap(Response, "run_task")

@@ -31,7 +31,7 @@ mlflow.flush_trace_async_logging()
 body = {
     "experiment_id": experiment.experiment_id,
     "trace_ids": [mlflow.get_last_active_trace_id()],
-    "serialized_scorer": is_short.model_dump_json(),
+    "serialized_scorer": json.dumps(is_short.model_dump()),
     "log_assessments": True,
 }
 print(json.dumps(body))
