@@ -14,6 +14,9 @@ TOKEN_RECORD = "mlflow-token"
 CREDENTIALS = {"ci": "correct:horse bättery", "nightly": "another of twenty and more"}
 """What programs may use with HTTP Basic, user name to password."""
 
+WITHOUT_DOORS: Inputs = {"mlflow_identity": "off", "mlflow_admin_groups": [], "mlflow_reader_groups": []}
+"""Of servers that are asked without what would tell them who calls."""
+
 
 def of(engine: str, stack: Stack) -> Inputs:
     """The inputs beside those that name the prerequisites; what they name is made."""

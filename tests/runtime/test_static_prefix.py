@@ -25,7 +25,7 @@ ENVIRONMENT = {"MLFLOW_STATIC_PREFIX": "/team/mlflow", "MLFLOW_SERVER_ALLOWED_HO
 def stack(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     aws_server.reset()
     stack = Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))
-    stack.apply(**inputs.of("aurora-mysql", stack), mlflow_service_environment=ENVIRONMENT, mlflow_identity="off")  # it is asked without the doors
+    stack.apply(**inputs.of("aurora-mysql", stack) | inputs.WITHOUT_DOORS, mlflow_service_environment=ENVIRONMENT)
     return stack
 
 

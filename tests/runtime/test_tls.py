@@ -45,7 +45,7 @@ class TLSServer(Server):
 def stack(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     aws_server.reset()
     stack = Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))
-    stack.inputs |= {**inputs.of("aurora-mysql", stack), "mlflow_service_tls": True}
+    stack.inputs |= {**inputs.of("aurora-mysql", stack), **inputs.WITHOUT_DOORS, "mlflow_service_tls": True}
     return stack
 
 
