@@ -34,6 +34,7 @@ class ActionModule(ActionBase):
                 "manage_dns": {"type": "bool", "default": True},
                 "artifact_access": {"type": "str", "choices": ["proxied", "presigned", "direct"], "default": "proxied"},
                 "artifact_multipart": {"type": "bool", "default": False},
+                "not_confirmed": {"type": "list", "elements": "str", "default": []},
                 "changes": {"type": "list", "elements": "dict", "required": True},
                 "plan_path": {"type": "path"},
                 "detailed_exitcode": {"type": "bool", "default": False},
@@ -44,7 +45,7 @@ class ActionModule(ActionBase):
             return {**result, **report_plan(stack, arguments["changes"], arguments["plan_path"], arguments["detailed_exitcode"])}
         programs = credentials(arguments["authorizer"], arguments["basic_credentials"])
         artifacts = artifact_lines(arguments["artifact_access"], arguments["artifact_multipart"], outputs["artifact_bucket_id"])
-        lines = summary(stack, outputs, arguments["path"], programs, artifacts, arguments["manage_dns"])
+        lines = summary(stack, outputs, arguments["path"], programs, artifacts, arguments["manage_dns"], arguments["not_confirmed"])
         return {**result, **report_outputs(lines, outputs, arguments["path"])}
 
 
@@ -87,7 +88,13 @@ def artifact_lines(access: str, multipart: bool, bucket: str) -> tuple[str, ...]
 
 
 def summary(
-    stack: str, outputs: dict[str, t.Any], path: str, credentials: t.Iterable[str], artifacts: t.Iterable[str], manage_dns: bool = True
+    stack: str,
+    outputs: dict[str, t.Any],
+    path: str,
+    credentials: t.Iterable[str],
+    artifacts: t.Iterable[str],
+    manage_dns: bool = True,
+    not_confirmed: t.Sequence[str] = (),
 ) -> t.Iterator[str]:
     """What a person wants to know after a deployment, line by line. No line holds a secret."""
     yield ""
@@ -115,6 +122,11 @@ def summary(
     if outputs.get("jobs_service_name"):
         yield f"  Jobs       {outputs['jobs_service_name']}: one more task, all day"
     yield f"  Logs       {outputs['log_group_name']}"
+    if dashboard := outputs.get("dashboard_url"):
+        yield f"  Dashboard  {dashboard}"
+    if topic := outputs.get("alarm_topic_arn"):
+        yield f"  Alarms     {topic}"
+        yield from (f"             {address} has to follow the link in the e-mail of AWS first" for address in not_confirmed)
     yield f"  Outputs    {path}"
     yield f"  Next       the first sign-in and the first run: {FIRST_STEPS}"
     yield ""

@@ -155,6 +155,14 @@ options:
     type: str
     choices: [task_definition, previous]
     default: task_definition
+  deployment_alarms:
+    description:
+      - Names of CloudWatch alarms. A deployment during which one of them goes into alarm fails, and ECS goes back to the last one that was completed.
+      - A service that was stopped for a while by M(mlplatform.mlflow_aws.ecs_service_state) is started without them.
+    type: list
+    elements: str
+    default: []
+    version_added: 1.2.0
   circuit_breaker:
     description: Whether ECS gives up a deployment whose tasks do not start, and rolls back to the last one that succeeded.
     type: bool
@@ -437,6 +445,7 @@ def main() -> None:
             "assign_public_ip": {"type": "bool", "default": False},
             **_lists(),
             "change_over_with": {"type": "str", "choices": ["task_definition", "previous"], "default": "task_definition"},
+            "deployment_alarms": {"type": "list", "elements": "str", "default": []},
             "circuit_breaker": {"type": "bool", "default": True},
             "remedy": {"type": "str", "default": ""},
             "maximum_percent": {"type": "int", "default": 200},

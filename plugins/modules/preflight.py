@@ -99,6 +99,11 @@ jobs:
   type: dict
   returned: success and O(scope=site) or O(scope=restore)
   sample: {mode: on_demand, service: true, itself: false}
+monitoring:
+  description: Whether inputs ask for alarms or a dashboard (C(wanted)), and whether the stack has alarms (C(there)).
+  type: dict
+  returned: success and O(scope=site) or O(scope=destroy)
+  sample: {wanted: true, there: false}
 kms_keys:
   description:
     - The customer managed KMS keys of the secrets, the parameters and the buckets that inputs name, each by the ARN of the secret or the
@@ -164,6 +169,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.identity import Identity
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.jobs import Jobs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.monitoring import Monitoring
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.network import Network
 
 
@@ -190,6 +196,8 @@ def main() -> None:
             facts["kms_keys"] = Keys(aws, inputs).keys()
             facts["identity"] = Identity(aws, inputs).decision()._asdict()
             facts["jobs"] = Jobs(aws, inputs).decision()._asdict()
+        if not problems and scope in ("site", "destroy"):
+            facts["monitoring"] = Monitoring(aws, inputs).decision()._asdict()
         if not problems:
             if module.params["prefetch"]:
                 recorder.save()

@@ -51,6 +51,12 @@ options:
     type: bool
     default: false
     version_added: 1.2.0
+  not_confirmed:
+    description: E-mail addresses that are told of alarms once somebody has followed the link that SNS has sent there.
+    type: list
+    elements: str
+    default: []
+    version_added: 1.2.0
   changes:
     description: What the modules returned as C(changes), in order.
     type: list

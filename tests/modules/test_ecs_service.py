@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import threading
+
 import pytest
 from modules.run_module import ModuleFailed, run_module
 
@@ -321,3 +323,49 @@ def test_a_stopped_service_never_goes_back_to_what_it_ran(aws, given):
     assert (service(aws)["taskDefinition"], service(aws)["runningCount"]) == (mended, 2)
     assert service(aws)["deploymentConfiguration"]["deploymentCircuitBreaker"]["rollback"] is True
     assert not run(aws, given, task_definition=mended)[1]["changed"]
+
+
+ALARM = {"MetricName": "m", "Namespace": "n", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1}
+
+
+def alarms_of(aws):
+    return service(aws)["deploymentConfiguration"].get("alarms")
+
+
+def test_alarms_of_deployments_come_and_go_in_place(aws, given):
+    run(aws, given)
+    assert alarms_of(aws) is None
+    for names in (["x/b", "x/a"], []):
+        since = aws.mark()
+        _ignored, result = run(aws, given, deployment_alarms=names)
+        assert [field["name"] for field in result["changes"][0]["fields"]] == ["deployment_alarms"] and mutations(aws, since) == ["UpdateService"]
+        assert alarms_of(aws) == {"alarmNames": sorted(names), "enable": bool(names), "rollback": bool(names)}
+        assert not run(aws, given, deployment_alarms=names)[1]["changed"]
+
+
+def test_a_deployment_that_trips_an_alarm_is_rolled_back(aws, given):
+    alarmed = {**without_more(given), "deployment_alarms": ["x/errors"]}
+    cloudwatch = aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(AlarmName="x/errors", ComparisonOperator="GreaterThanThreshold", **ALARM)
+    run_module(MODULE, alarmed, aws)
+    aws.creation_seconds(ecs=3)
+    trips = threading.Timer(1, lambda: cloudwatch.set_alarm_state(AlarmName="x/errors", StateValue="ALARM", StateReason="test"))
+    trips.start()
+    with pytest.raises(ModuleFailed, match="the deployment failed: ECS deployment: alarm detected"):
+        run_module(MODULE, {**alarmed, "task_definition": register(aws)}, aws)
+    trips.join()
+    assert service(aws)["taskDefinition"] == given["task_definition"]
+    cure = register(aws)  # an alarm that was there before counts for nothing
+    run(aws, alarmed, task_definition=cure)
+    assert service(aws)["taskDefinition"] == cure
+
+
+def test_a_stopped_service_is_started_without_its_alarms(aws, given):
+    alarmed = {**without_more(given), "deployment_alarms": ["x/errors"]}
+    run_module(MODULE, alarmed, aws)
+    stop(aws)
+    since = aws.mark()
+    run(aws, alarmed, task_definition=register(aws))
+    found = [call["params"]["deploymentConfiguration"]["alarms"] for call in aws.mutating(since) if call["operation"] == "UpdateService"]
+    assert [(each["enable"], each["rollback"]) for each in found] == [(False, False), (False, False), (True, True)]
+    assert not run(aws, alarmed, task_definition=service(aws)["taskDefinition"])[1]["changed"]

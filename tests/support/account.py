@@ -38,6 +38,7 @@ NOT_STATE = {
     "updatedAt",
     "StateUpdatedTimestamp",
     "AlarmConfigurationUpdatedTimestamp",
+    "SubscriptionCreationTime",
     "ClusterCreateTime",
     "InstanceCreateTime",
     "SnapshotCreateTime",
@@ -223,8 +224,41 @@ def _application_autoscaling(aws: EmbeddedAWS) -> Found:
         yield "scaling_policy", policy["PolicyName"], policy
     for action in pages(scaling, "describe_scheduled_actions", "ScheduledActions", **ecs):
         yield "scheduled_action", action["ScheduledActionName"], action
-    for alarm in pages(aws.client("cloudwatch"), "describe_alarms", "MetricAlarms"):  # AWS makes them for the policies
-        yield "alarm", alarm["AlarmName"], alarm
+
+
+def _monitoring(aws: EmbeddedAWS) -> Found:
+    cloudwatch, sns, events = (aws.client(service) for service in ("cloudwatch", "sns", "events"))
+
+    def tags_of(arn: str) -> dict[str, str]:
+        return tags(cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"])
+
+    for alarm in pages(cloudwatch, "describe_alarms", "MetricAlarms"):
+        name = alarm["AlarmName"]
+        if name.startswith("TargetTracking-"):  # AWS makes them for the scaling policies
+            yield "alarm", name, alarm
+        else:
+            yield "metric_alarm", name, {**alarm, "tags": tags_of(alarm["AlarmArn"])}
+    for entry in pages(cloudwatch, "list_dashboards", "DashboardEntries"):
+        name, arn = entry["DashboardName"], entry["DashboardArn"]
+        body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
+        yield "dashboard", name, {"DashboardName": name, "DashboardBody": body, "tags": tags_of(arn)}
+    for topic in pages(sns, "list_topics", "Topics"):
+        arn = topic["TopicArn"]
+        attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+        state = {"TopicName": arn.rpartition(":")[2], "Policy": json.loads(attributes["Policy"]), "KmsMasterKeyId": attributes.get("KmsMasterKeyId")}
+        yield "topic", arn, {**state, "tags": tags(sns.list_tags_for_resource(ResourceArn=arn)["Tags"])}
+        for each in pages(sns, "list_subscriptions_by_topic", "Subscriptions", TopicArn=arn):
+            known = {name: each[name] for name in ("TopicArn", "Protocol", "Endpoint")}
+            yield "topic_subscription", f"{arn} {each['Endpoint']}", known
+    for rule in pages(events, "list_rules", "Rules"):
+        targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        yield "event_rule", rule["Name"], {**rule, "Targets": targets, "tags": tags(events.list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"])}
+    rds = aws.client("rds")
+    for found in pages(rds, "describe_event_subscriptions", "EventSubscriptionsList"):
+        pairs = rds.list_tags_for_resource(ResourceName=found["EventSubscriptionArn"])["TagList"]
+        yield "event_subscription", found["CustSubscriptionId"], {**found, "tags": tags(pairs)}
+    for each in pages(aws.client("logs"), "describe_metric_filters", "metricFilters"):
+        yield "metric_filter", f"{each['logGroupName']} {each['filterName']}", each
 
 
 def _ecr(aws: EmbeddedAWS) -> Found:
@@ -349,6 +383,7 @@ READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
     _secrets_and_certificates,
     _cognito,
     _leases,
+    _monitoring,
 )
 
 NAMES = {

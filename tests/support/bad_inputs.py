@@ -439,6 +439,8 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ("mlflow_bootstrap_mfa", ("on", "OPTIONAL")),
     ("mlflow_bootstrap_threat_protection", ("full",)),
     *((name, ("x", "ml.example.com", "Z-1", "/hostedzone/Z0123456789ABCDEFGHIJ")) for name in ("mlflow_bootstrap_zone_id", "mlflow_bootstrap_api_zone_id")),
+    ("mlflow_alarm_topic_arn", ("alarms", "arn:aws:sns:eu-west-1:123456789012:alarms.fifo", "arn:aws:sqs:eu-west-1:123456789012:alarms")),
+    ("mlflow_alarm_emails", (["team"], ["team@example"], ["a@example.com", "a@example.com"], [""])),
     ("mlflow_first_admin_email", ("anna", "@example.com", "anna@", "anna@example", "a b@example.com", "Anna <anna@example.com>", "a@b@example.com")),
     ("mlflow_bootstrap_cognito_domain", ("my-aws", "amazon1", "cognito", "A", "a" * 64, "a.b")),
     ("mlflow_bootstrap_api_users", ([""], ["a:b"], ["a b"], ["a", "a"], ["a\n"])),
@@ -551,6 +553,11 @@ def _statement(**changes: t.Any) -> dict[str, t.Any]:
 
 
 CONTRADICTORY = (
+    Broken(
+        "two ways to be told of alarms",
+        {"mlflow_alarm_topic_arn": "arn:aws:sns:eu-west-1:123456789012:alarms", "mlflow_alarm_emails": ["team@example.com"]},
+        ("mlflow_alarm_emails",),
+    ),
     *(Broken(f"a statement with {what}", {STATEMENTS: [_statement(**changes)]}, (f"{STATEMENTS}[0].{told}",)) for what, changes, told in BAD_STATEMENTS),
     Broken("two statements of one id", {STATEMENTS: [_statement(Sid="A"), _statement(Sid="A")]}, (f"{STATEMENTS}[1].Sid",)),
     Broken(

@@ -141,6 +141,10 @@ def _record(_identifier: str, state: State) -> State:
     return {**state, "HostedZoneId": "Z0123456789ABCDEFGHIJ", **({"ResourceRecords": records} if records else {})}
 
 
+def _event_rule(_identifier: str, state: State) -> State:
+    return {**state, "EventPattern": json.loads(state["EventPattern"])}
+
+
 def _nothing(*names: str) -> dict[str, None]:
     return dict.fromkeys(names)
 
@@ -309,6 +313,21 @@ KINDS: dict[str, Kind] = {
     "security_group_ingress": Kind("AWS::EC2::SecurityGroupIngress", RULE, _security_group_rule),
     "security_group_egress": Kind("AWS::EC2::SecurityGroupEgress", RULE, _security_group_rule),
     "record": Kind("AWS::Route53::RecordSet", prepare=_record),
+    "metric_alarm": Kind("AWS::CloudWatch::Alarm", _nothing("AlarmArn", "StateValue", "StateReason", "StateReasonData")),
+    "dashboard": Kind("AWS::CloudWatch::Dashboard"),
+    "topic": Kind("AWS::SNS::Topic", _nothing("Policy")),
+    "topic_subscription": Kind("AWS::SNS::Subscription"),
+    "event_rule": Kind("AWS::Events::Rule", _nothing("Arn", "EventBusName"), _event_rule),
+    "event_subscription": Kind(
+        "AWS::RDS::EventSubscription",
+        {
+            "CustSubscriptionId": "SubscriptionName",
+            "SourceIdsList": "SourceIds",
+            "EventCategoriesList": "EventCategories",
+            **_nothing("CustomerAwsId", "Status", "EventSubscriptionArn"),
+        },
+    ),
+    "metric_filter": Kind("AWS::Logs::MetricFilter"),
     "user_pool": Kind(
         "AWS::Cognito::UserPool",
         {

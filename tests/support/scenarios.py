@@ -26,6 +26,19 @@ EXPIRY = {
         }
     ]
 }
+ALARM = {
+    "name": "x/a",
+    "description": "a",
+    "metrics": {"m1": {"namespace": "AWS/ECS", "name": "CPUUtilization", "statistic": "Average", "dimensions": {"C": "x"}}},
+}
+PUBLISH = {"Effect": "Allow", "Principal": {"Service": ["events.rds.amazonaws.com"]}, "Action": "sns:Publish", "Resource": "*"}
+WATCHING = {
+    "topic": {"name": "x", "emails": ["anna@example.com"], "policy": {"Version": "2012-10-17", "Statement": [PUBLISH]}},
+    "topic_arn": "arn:aws:sns:eu-west-1:123456789012:x",
+    "event_rules": [{"name": "x", "event_pattern": {"source": ["aws.ecs"]}}],
+    "rds_event_subscriptions": [{"name": "x", "source_ids": ["x"], "event_categories": ["failover"]}],
+    "dashboards": [{"name": "x", "body": {"widgets": []}}],
+}
 FORWARD = {"Type": "forward"}
 HOST = {"Field": "host-header", "Values": ["x.example.com"]}
 TAGS = {"managed-by": "us", "mlflow-stack": "x"}
@@ -162,6 +175,16 @@ def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
                 "domain": {"name": "x.example.com", "certificate_arn": "arn:2"},
                 "authorizer": {"name": "y", "type": "JWT", "issuer": "https://i.example.com"},
             },
+        ),
+        Scenario(
+            "cloudwatch_monitoring",
+            {
+                "alarm_name_prefix": "x/",
+                "alarms": [{**ALARM, "threshold": 90}],
+                "metric_filters": [{"name": "x", "log_group": "x-tasks", "pattern": "refused", "namespace": "n", "metric": "m"}],
+                **WATCHING,
+            },
+            {"alarms": [{**ALARM, "name": "x/b", "threshold": 80}], "dashboards": [{"name": "x"}], "topic_arn": ""},
         ),
         Scenario("acm_certificate", {"domain_name": "x.team-x.example.com", "zone_id": zone}, {"subject_alternative_names": ["y.team-x.example.com"]}),
         Scenario(

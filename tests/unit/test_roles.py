@@ -15,7 +15,7 @@ import yaml
 from ansible_collections.mlplatform.mlflow_aws.plugins.action.preflight import _exported, _not_inputs
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ("alb", "apigw", "ecs", "network", "rds", "s3")
+LAYERS = ("alb", "apigw", "ecs", "monitoring", "network", "rds", "s3")
 ROLES = (*LAYERS, "bootstrap")
 """All but the role ``mlflow``, whose variables are the inputs."""
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))

@@ -47,7 +47,9 @@ MAX_IN_FLIGHT = 8
 CONSISTENCY_WINDOW = 15
 """Seconds after a change for which AWS may go on to show what was before: far longer than it takes as a rule."""
 
-SERVICES = ("acm apigatewayv2 application-autoscaling cognito-idp ec2 ecr ecs elbv2 iam kms lambda logs rds route53 s3 secretsmanager sts").split()
+SERVICES = (
+    "acm apigatewayv2 application-autoscaling cloudwatch cognito-idp ec2 ecr ecs elbv2 events iam kms lambda logs rds route53 s3 secretsmanager sns sts"
+).split()
 
 OPTIONAL = ("service-quotas",)
 """Services without which a run is as good: where there is no way to them, nobody waits for it."""

@@ -142,3 +142,40 @@ class QueryDefinition(Resource):
     def _owned_by_another(self, before: State) -> bool:
         group = self.group.describe() if self.absent else None  # where both are wanted, the group has been looked at
         return group is not None and self.group._owned_by_another(group)
+
+class MetricFilter(Resource):
+    """A metric that counts the events of a log group that fit a pattern. ``spec``: ``log_group``, ``pattern``, ``namespace``, ``metric``.
+
+    It is a part of the log group, has no tags, and goes with it.
+    """
+
+    kind = "logs_metric_filter"
+
+    def describe(self) -> State | None:
+        logs, group = self.aws.client("logs"), self.spec["log_group"]
+        answer = none_if_missing(logs.describe_metric_filters, "ResourceNotFoundException", logGroupName=group, filterNamePrefix=self.name)
+        found = next((each for each in (answer or {}).get("metricFilters", []) if each["filterName"] == self.name), None)
+        return found and {"pattern": found["filterPattern"], "metrics": _metrics(found["metricTransformations"])}
+
+    def desired(self) -> State:
+        metric = {"namespace": self.spec["namespace"], "name": self.spec["metric"], "value": "1"}
+        return {"pattern": self.spec["pattern"], "metrics": [metric]}
+
+    def create(self, desired: State) -> None:
+        self._put()
+
+    def update(self, before: State, changes: State) -> None:
+        self._put()
+
+    def _put(self) -> None:
+        metric = {"metricNamespace": self.spec["namespace"], "metricName": self.spec["metric"], "metricValue": "1"}
+        self.aws.client("logs").put_metric_filter(
+            logGroupName=self.spec["log_group"], filterName=self.name, filterPattern=self.spec["pattern"], metricTransformations=[metric]
+        )
+
+    def delete(self, before: State) -> None:
+        self.aws.client("logs").delete_metric_filter(logGroupName=self.spec["log_group"], filterName=self.name)
+
+
+def _metrics(transformations: list[dict[str, t.Any]]) -> list[State]:
+    return [{"namespace": each["metricNamespace"], "name": each["metricName"], "value": each["metricValue"]} for each in transformations]

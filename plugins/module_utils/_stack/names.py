@@ -18,6 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import log_group_name
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.server_environment import static_prefix
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.alarms import DEPLOYMENT
 
 LOAD_BALANCER_NAME = 32
 """The maximum number of characters of the name of a load balancer or a target group."""
@@ -112,6 +113,20 @@ class Names(t.NamedTuple):
     access_log_group: str
     previous_access_log_group: str
     """What that was called in an earlier version; it keeps its lines until they expire."""
+    alarm_prefix: str
+    """Of the names of all alarms. No name of another stack begins so."""
+    deployment_alarms: list[str]
+    """The alarms that end a deployment."""
+    alarm_topic: str
+    database_events: str
+    """Of the subscription to events of RDS."""
+    deployments_rule: str
+    """With the next: of the rules of EventBridge."""
+    stopped_tasks_rule: str
+    refused_filter: str
+    """Of the metric filter that counts refused requests in the access log; its metric is called so too."""
+    dashboard: str
+    """The dashboards of an account have different names in all regions."""
     database_password_secret: str
     """With the next five: of ``bootstrap``."""
     access_logs_bucket: str
@@ -211,6 +226,14 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         # characters, that AWS never takes one out of.
         access_log_group=f"/aws/vendedlogs/apigateway/{name}",
         previous_access_log_group=f"/aws/apigateway/{name}",
+        alarm_prefix=f"{name}/",
+        deployment_alarms=[f"{name}/{alarm}" for alarm in DEPLOYMENT],
+        alarm_topic=f"{name}-alarms",
+        database_events=f"{name}-database",
+        deployments_rule=f"{name}-deployments",
+        stopped_tasks_rule=f"{name}-stopped-tasks",
+        refused_filter=f"{name}/refused",
+        dashboard=f"{name}-{region}",
         access_logs_bucket=f"{name}-logs-{account_id}-{region}",
         flow_logs_role=f"{name}-flow-logs",
         flow_log_group=f"/aws/vpc-flow-logs/{name}",

@@ -9,6 +9,7 @@ import copy
 import time
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
@@ -344,6 +345,7 @@ def _deploy(service: Any, reason: str = "in progress") -> None:
     now = utcnow()
     service.since_deployment = Elapsed("ecs")
     service.goes_back = "rolling back" in reason
+    service.alarms_before = _alarms(service)  # which ECS ignores for this deployment
     deployment = {
         "id": f"ecs-svc/{mock_random.randint(10**18, 10**19)}",
         "status": "PRIMARY",
@@ -383,6 +385,9 @@ def _settle(service: Any) -> None:
     if settled and not _starts(service):
         _give_up(service)
         return
+    if deployment["rolloutState"] == "IN_PROGRESS" and not service.goes_back and _alarms(service) - service.alarms_before:
+        _fail(service, "alarm detected", service.deployment_configuration["alarms"]["rollback"])
+        return
     service.running_count = service.desired_count if settled else 0
     service.pending_count = service.desired_count - service.running_count
     deployment.update(runningCount=service.running_count, pendingCount=service.pending_count)
@@ -407,15 +412,29 @@ def _give_up(service: Any) -> None:
     failed, breaker = service.deployments[0], service.deployment_configuration["deploymentCircuitBreaker"]
     if failed["rolloutState"] == "FAILED" or not breaker["enable"] or service.goes_back:
         return
+    _fail(service, "tasks failed to start", breaker["rollback"])
+
+
+def _fail(service: Any, reason: str, rollback: bool) -> None:
+    failed = service.deployments[0]
+    by = "ECS deployment circuit breaker" if reason.startswith("tasks") else "ECS deployment"
     failed["rolloutState"] = "FAILED"
-    failed["rolloutStateReason"] = "ECS deployment circuit breaker: tasks failed to start."
-    _say(service, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")
+    failed["rolloutStateReason"] = f"{by}: {reason}."
+    _say(service, f"(deployment {failed['id']}) deployment failed: {reason}.")
     completed = getattr(service, "completed_deployment", None)
-    if breaker["rollback"] and completed:
+    if rollback and completed:
         service.task_definition = completed["taskDefinition"]
         service.network_configuration = completed["networkConfiguration"]
         _deploy(service, f"circuit breaker: rolling back to deploymentId {completed['id']}")
         service.deployments.append({**failed, "status": "ACTIVE"})
+
+
+def _alarms(service: Any) -> set[str]:
+    """How CloudWatch alarms detect Amazon ECS deployment failures (Amazon ECS Developer Guide): those of the service that are in alarm."""
+    configured = (service.deployment_configuration or {}).get("alarms", {})
+    known = cloudwatch_backends[service._account_id][service.region_name].alarms
+    names = configured.get("alarmNames", []) if configured.get("enable") else []
+    return {name for name in names if name in known and known[name].state_value == "ALARM"}
 
 
 def _say(service: Any, message: str) -> None:

@@ -158,3 +158,26 @@ def allow_delivery(account_id: str, region: str, log_group_arn: str) -> None:
     if len(document) > LONGEST_POLICY:
         raise PolicyTooLong
     backend.put_resource_policy(DELIVERY_POLICY, document)
+
+
+@gap(models.LogsBackend, "put_metric_filter")
+def put_metric_filter(original: Any, self: Any, filter_name: str, filter_pattern: str, log_group_name: str, *args: Any, **kwargs: Any) -> None:
+    """PutMetricFilter needs the log group."""
+    if log_group_name not in self.groups:
+        raise ResourceNotFoundException()
+    original(self, filter_name, filter_pattern, log_group_name, *args, **kwargs)
+
+
+@gap(models.LogsBackend, "delete_log_group")
+def delete_log_group(original: Any, self: Any, log_group_name: str) -> None:
+    """DeleteLogGroup deletes its metric filters with it."""
+    original(self, log_group_name)
+    self.filters.metric_filters = [each for each in self.filters.metric_filters if each["logGroupName"] != log_group_name]
+
+
+@gap(models.LogsBackend, "describe_metric_filters")
+def describe_metric_filters(original: Any, self: Any, prefix: Any = None, log_group_name: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """DescribeMetricFilters does not find a log group that does not exist."""
+    if log_group_name and log_group_name not in self.groups:
+        raise ResourceNotFoundException()
+    return original(self, prefix, log_group_name, *args, **kwargs)

@@ -54,6 +54,7 @@ class Service(Resource):
         self.deployment: State = {}  # the one that this run waits for
         self.asked = False  # whether AWS was asked for the change that is noted
         self.stopped = False  # whether it was stopped for a while
+        self.alarmed = False  # whether alarms end its deployments
 
     def describe(self) -> State | None:
         answer = none_if_missing(
@@ -66,11 +67,12 @@ class Service(Resource):
             return None
         network = service.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
         deployment = service.get("deploymentConfiguration", {})
-        breaker = deployment.get("deploymentCircuitBreaker", {})
+        breaker, alarms = deployment.get("deploymentCircuitBreaker", {}), deployment.get("alarms", {})
         tags = tag_dict(service.get("tags", []), "key", "value")
         providers = {each["capacityProvider"]: {"weight": each["weight"], "base": each["base"]} for each in service.get("capacityProviderStrategy", [])}
         remembered = tags.pop(STOPPED, None)
         self.stopped = self.stopped or remembered is not None
+        self.alarmed = bool(alarms.get("alarmNames"))
         return {
             **_rollout(service),
             "stopped": remembered is not None,
@@ -89,6 +91,7 @@ class Service(Resource):
             },
             "load_balancers": {b["targetGroupArn"]: f"{b['containerName']}:{b['containerPort']}" for b in service.get("loadBalancers", [])},
             "circuit_breaker": breaker.get("enable", False) and breaker.get("rollback", False),
+            "deployment_alarms": sorted(alarms["alarmNames"]) if alarms.get("enable") and alarms.get("rollback") else [],
             "maximum_percent": deployment.get("maximumPercent"),
             "minimum_healthy_percent": deployment.get("minimumHealthyPercent"),
             "health_check_grace_period_seconds": service.get("healthCheckGracePeriodSeconds", 0),
@@ -114,6 +117,7 @@ class Service(Resource):
         )
         return {
             **{name: self.spec[name] for name in same},
+            "deployment_alarms": sorted(self.spec["deployment_alarms"]),
             "stopped": False if self.stopped else None,
             "launch_type": "FARGATE",
             "capacity_providers": {
@@ -181,8 +185,10 @@ class Service(Resource):
         ecs, name = self.aws.client("ecs"), {"service": self.name, "cluster": self.spec["cluster"]}
         arguments = self._arguments({**changes, "circuit_breaker": True})
         configuration = arguments["deploymentConfiguration"]
-        breaker = configuration["deploymentCircuitBreaker"]
-        arguments["deploymentConfiguration"] = {**configuration, "deploymentCircuitBreaker": {**breaker, "rollback": False}}
+        breaker, alarms = configuration["deploymentCircuitBreaker"], configuration.get("alarms")
+        # Not back to an MLflow that does not know the schema any more; and while no server runs, there are errors.
+        watched = {"alarms": {**alarms, "enable": False, "rollback": False}} if alarms else {}
+        arguments["deploymentConfiguration"] = {**configuration, "deploymentCircuitBreaker": {**breaker, "rollback": False}, **watched}
         again, count = "task_definition" in changes, min(before["remembered"], 1) if self.spec["single_task"] else before["remembered"]
         if again:  # the last completed deployment, to which ECS could go back, becomes one of the new revision
             self._deploy(name, {**arguments, "desiredCount": 0})
@@ -236,12 +242,14 @@ class Service(Resource):
             arguments["loadBalancers"] = [
                 {"targetGroupArn": arn, "containerName": name, "containerPort": int(port)} for arn, (name, _colon, port) in containers.items()
             ]
-        if wanted.keys() & {"circuit_breaker", "maximum_percent", "minimum_healthy_percent"}:
-            enabled = self.spec["circuit_breaker"]
+        if wanted.keys() & {"circuit_breaker", "deployment_alarms", "maximum_percent", "minimum_healthy_percent"}:
+            enabled, alarms = self.spec["circuit_breaker"], sorted(self.spec["deployment_alarms"])
+            alarmed = {"alarms": {"alarmNames": alarms, "enable": bool(alarms), "rollback": bool(alarms)}} if alarms or self.alarmed else {}
             arguments["deploymentConfiguration"] = {
                 "deploymentCircuitBreaker": {"enable": enabled, "rollback": enabled},
                 "maximumPercent": self.spec["maximum_percent"],
                 "minimumHealthyPercent": self.spec["minimum_healthy_percent"],
+                **alarmed,
             }
         return arguments
 

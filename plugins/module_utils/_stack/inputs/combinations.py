@@ -318,6 +318,11 @@ def _capacity_providers(v: Inputs) -> t.Iterator[Problem]:
         yield Problem(given, None, "no capacity provider has a weight, so that ECS would start no server beyond the base: give one of them 1")
 
 
+def _alarms(v: Inputs) -> t.Iterator[Problem]:
+    if v.get("mlflow_alarm_topic_arn") and v.get("mlflow_alarm_emails"):
+        yield Problem("mlflow_alarm_emails", None, "mlflow_alarm_topic_arn is given too: subscribe the addresses to that topic, or leave it out")
+
+
 COMBINATIONS: tuple[Combination, ...] = (
     (_ignored_tags, ("mlflow_ignore_tags", "mlflow_tags")),
     (_dns_role, ("mlflow_dns_assume_role_arn",)),
@@ -352,6 +357,7 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_task_policy_statements, ()),
     (_scheduled_actions, ()),
     (_capacity_providers, ()),
+    (_alarms, ()),
 )
 OF_BOOTSTRAP: tuple[Combination, ...] = (
     (_dns_of_bootstrap, ("mlflow_manage_dns",)),

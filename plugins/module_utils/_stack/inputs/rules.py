@@ -57,6 +57,7 @@ _ID = r"([0-9a-f]{8}|[0-9a-f]{17})"
 SECRET = (arn_of("secretsmanager", SECRET_NAME), "give the full ARN of a Secrets Manager secret, with the six characters at its end")
 _ACCOUNT = (matches(r"\d{12}"), "give the 12 digits of the account, in quotes")
 _REGION = (matches(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", 32), "give the code of a region, such as eu-west-1")
+_EMAIL = matches(rf"[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@{_DOMAIN}", 128)
 _KEY = (arn_of("kms", r"key/[\w-]+"), "give the ARN of a KMS key itself: IAM policies name it, and they know no aliases")
 _KEY_OR_ALIAS = (arn_of("kms", r"(key|alias)/[\w/-]+"), "give the ARN of a KMS key")
 _CERTIFICATE = (arn_of("acm", r"certificate/[\w-]+"), "give the ARN of an ACM certificate in the region of the stack")
@@ -279,6 +280,8 @@ RULES: dict[str, tuple[Rule, str]] = {
     ),
     "mlflow_service_log_kms_key_arn": _KEY,
     "mlflow_service_health_check_grace_period_seconds": (between(0, 2147483647), "give 0 to 2147483647 seconds"),
+    "mlflow_alarm_topic_arn": (arn_of("sns", r"[\w-]{1,256}"), "give the ARN of a standard topic of Amazon SNS"),
+    "mlflow_alarm_emails": (distinct(_EMAIL, maximum=100), "give different e-mail addresses, such as team@example.com"),
     "mlflow_gunicorn_opts": _OPTIONS,
     "mlflow_uvicorn_opts": _OPTIONS,
     "mlflow_bootstrap_vpc_cidr": (is_vpc_cidr, "give a /16, such as 10.0.0.0/16"),
@@ -289,10 +292,7 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_bootstrap_password_minimum_length": (lambda v: v == 0 or 6 <= v <= 99, "give 6 to 99, or 0 for 14 in a new pool"),
     "mlflow_bootstrap_zone_id": _ZONE_ID,
     "mlflow_bootstrap_api_zone_id": _ZONE_ID,
-    "mlflow_first_admin_email": (
-        matches(rf"[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@{_DOMAIN}", 128),
-        "give an e-mail address of at most 128 characters, such as anna@example.com",
-    ),
+    "mlflow_first_admin_email": (_EMAIL, "give an e-mail address of at most 128 characters, such as anna@example.com"),
     "mlflow_bootstrap_cognito_domain": (
         lambda v: re.fullmatch(LABEL, v) is not None and not is_reserved_by_cognito(v),
         "give 1 to 63 lower-case letters, digits and hyphens, without the words aws, amazon and cognito",

@@ -9,7 +9,15 @@ The statements are written down in this package alone: the playbook ``policy`` a
 from __future__ import annotations
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.bootstrap import BOOTSTRAP_ACCOUNTS, BOOTSTRAP_NETWORK
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.stack import API_GATEWAY, DATABASE, IDENTITY, NETWORK, SERVERS, STORAGE
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.stack import (
+    API_GATEWAY,
+    DATABASE,
+    IDENTITY,
+    MONITORING,
+    NETWORK,
+    SERVERS,
+    STORAGE,
+)
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.permissions.statements import Document, Scope, Statement
 
 STATEMENTS: dict[str, tuple[Statement, ...]] = {
@@ -19,6 +27,7 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
     "iam-policy-storage": STORAGE,
     "iam-policy-servers": SERVERS,
     "iam-policy-api": API_GATEWAY,
+    "iam-policy-monitoring": MONITORING,
     "iam-policy-bootstrap-network": BOOTSTRAP_NETWORK,
     "iam-policy-bootstrap-accounts": BOOTSTRAP_ACCOUNTS,
 }

@@ -375,3 +375,48 @@ API_GATEWAY = (
         why=NO_RESOURCES,
     ),
 )
+
+MONITORING = (
+    Statement(
+        "Alarms",
+        "cloudwatch:DeleteAlarms cloudwatch:ListTagsForResource cloudwatch:PutMetricAlarm cloudwatch:TagResource cloudwatch:UntagResource",
+        ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}*",),
+    ),
+    Statement(
+        "Dashboards",
+        """
+        cloudwatch:DeleteDashboards cloudwatch:GetDashboard cloudwatch:ListTagsForResource cloudwatch:PutDashboard cloudwatch:TagResource
+        cloudwatch:UntagResource
+        """,
+        ("arn:{partition}:cloudwatch::{account}:dashboard/{prefix}*",),
+    ),
+    Statement(
+        "Topics",
+        """
+        sns:CreateTopic sns:DeleteTopic sns:GetTopicAttributes sns:ListSubscriptionsByTopic sns:ListTagsForResource sns:SetTopicAttributes
+        sns:Subscribe sns:TagResource sns:UntagResource
+        """,
+        ("arn:{partition}:sns:{region}:{account}:{prefix}*",),
+    ),
+    Statement("Subscriptions", "sns:Unsubscribe", ALL, why=NO_RESOURCES),
+    Statement("OtherTopics", "sns:GetTopicAttributes", ("arn:{partition}:sns:{region}:{account}:*",), why="an input names the topic"),
+    Statement(
+        "Events",
+        """
+        events:DeleteRule events:DescribeRule events:ListTagsForResource events:ListTargetsByRule events:PutRule events:PutTargets
+        events:RemoveTargets events:TagResource events:UntagResource
+        """,
+        ("arn:{partition}:events:{region}:{account}:rule/{prefix}*",),
+    ),
+    Statement(
+        "DatabaseEvents",
+        """
+        rds:AddTagsToResource rds:CreateEventSubscription rds:DeleteEventSubscription rds:DescribeEventSubscriptions rds:ModifyEventSubscription
+        rds:RemoveTagsFromResource
+        """,
+        (RDS + "es:{prefix}*",),
+    ),
+    Statement(
+        "RefusedRequests", "logs:DeleteMetricFilter logs:DescribeMetricFilters logs:PutMetricFilter", (LOG_GROUP + "/aws/vendedlogs/apigateway/{prefix}*",)
+    ),
+)
