@@ -32,6 +32,7 @@ NOT_ASKED = (
     "mlflow_bootstrap_",
     "mlflow_confirm_",
     "mlflow_first_",
+    "mlflow_import_",
     "mlflow_policy_",
     "mlflow_restore_",
     "mlflow_run_in_worker",

@@ -19,6 +19,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, check_token, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack import imports
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import validate_request
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 
@@ -91,6 +92,10 @@ class ActionModule(InWorker):
             problems += validate_request(inputs)
             if not self._task.check_mode:
                 problems += _confirmation(inputs, "mlflow_confirm_restore", "to put other data in the place of its database")
+        if scope == "import":
+            problems += imports.validate_request(inputs)
+            if inputs.get("mlflow_confirm_import"):
+                problems += _confirmation(inputs, "mlflow_confirm_import", "to put the copy in the place of its database")
         answer: dict[str, t.Any] = {}
         if not any(problem.variable.startswith(ASKING) for problem in problems):
             answer = self._execute_module(

@@ -21,11 +21,11 @@ description:
 options:
   scope:
     description:
-      - What the inputs are checked for. With V(site) and V(restore) also the resources that they name, with V(bootstrap) resources of the same
-        names, with V(policy) and V(token) nothing in AWS, with the others only that the account is the expected one.
+      - What the inputs are checked for. With V(site), V(restore) and V(import) also the resources that they name, with V(bootstrap) resources of the
+        same names, with V(policy) and V(token) nothing in AWS, with the others only that the account is the expected one.
       - V(backup) and V(restore) also return what there is to save, and what a restore has to do.
     type: str
-    choices: [site, backup, restore, destroy, bootstrap, policy, token]
+    choices: [site, backup, restore, import, destroy, bootstrap, policy, token]
     default: site
   inputs:
     description: The inputs that are valid by themselves. Filled in by the action plugin.
@@ -90,7 +90,7 @@ identity:
     - Whether MLflow's servers check who calls. C(mode) is O(ignore:mlflow_identity), or what follows from the stack where that is not given.
       C(begins) says that the API has to tell them who calls before they are replaced, C(ends) that the authorizer has to go on until they are.
   type: dict
-  returned: success and O(scope=site) or O(scope=restore)
+  returned: success and O(scope=site), O(scope=restore) or O(scope=import)
   sample: {mode: edge, begins: false, ends: false}
 jobs:
   description:
@@ -109,7 +109,7 @@ kms_keys:
     - The customer managed KMS keys of the secrets, the parameters and the buckets that inputs name, each by the ARN of the secret or the
       parameter, or the name of the bucket. Resources without such a key are left out, and those that the caller may not see.
   type: dict
-  returned: success and O(scope=site) or O(scope=restore)
+  returned: success and O(scope=site), O(scope=restore) or O(scope=import)
   sample:
     arn:aws:secretsmanager:eu-west-1:123456789012:secret:programs-a1b2c3: arn:aws:kms:eu-west-1:123456789012:key/cb698b74-c034-43a4-bb11-93a029985f1d
 restore:
@@ -133,7 +133,7 @@ api_load_balancer_subnet_ids:
   description: The subnets of the load balancer for programs, one in each zone. Empty where programs use that of people.
   type: list
   elements: str
-  returned: success and O(scope=site) or O(scope=restore)
+  returned: success and O(scope=site), O(scope=restore) or O(scope=import)
   sample: []
 lease:
   description: The lease, which the action plugins of this collection hand to all modules of the run, so that two runs never change one stack at the same time.
@@ -176,7 +176,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "scope": {"type": "str", "choices": ["site", "backup", "restore", "destroy", "bootstrap", "policy", "token"], "default": "site"},
+            "scope": {"type": "str", "choices": ["site", "backup", "restore", "import", "destroy", "bootstrap", "policy", "token"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
             "prefetch": {"type": "bool", "default": False},
         },
@@ -191,7 +191,7 @@ def main() -> None:
         problems = problems_with(preflight, scope, prefetching=module.params["prefetch"] and recorder.is_for_others)
         if not problems:
             facts, problems = operation_facts(preflight, scope)
-        if not problems and scope in ("site", "restore"):
+        if not problems and scope in ("site", "restore", "import"):
             facts["api_load_balancer_subnet_ids"] = Network(aws, inputs).of_api_load_balancer()
             facts["kms_keys"] = Keys(aws, inputs).keys()
             facts["identity"] = Identity(aws, inputs).decision()._asdict()

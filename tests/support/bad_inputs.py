@@ -63,6 +63,7 @@ BAD_TOKEN_RECORDS = (("at the host name of the API", "mlflow"), ("at a host name
 
 FREE = {
     "mlflow_confirm_destroy",
+    "mlflow_confirm_import",
     "mlflow_confirm_restore",
     "mlflow_outputs_path",
     "mlflow_plan_path",
@@ -251,6 +252,7 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
         (name, ("hunter2", ARN.format("secretsmanager", "secret:x"), ARN.format("ssm", "parameter/x"), ARN.format("secretsmanager", "secret:x-a1b2c3:key::")))
         for name in (
             "mlflow_database_password_secret_arn",
+            "mlflow_import_database_secret_arn",
             "mlflow_api_credentials_secret_arn",
             "mlflow_load_balancer_oidc_client_secret_arn",
             "mlflow_service_image_credentials_secret_arn",
@@ -284,6 +286,10 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     ),
     ("mlflow_restore_snapshot", ("Team", "1a", "a" * 256, "a b", "rds_a")),
     ("mlflow_restore_time", ("yesterday", "2026-11-22", "2026-11-22T22:15:00", "2026-02-30T00:00:00Z", "Latest")),
+    ("mlflow_import_sqlite_s3_uri", ("mlflow.db", "s3://bucket", "s3://bucket/", "s3://B/mlflow.db", "https://bucket/mlflow.db", "s3://bucket/a b")),
+    ("mlflow_import_security_group_id", ("default", "sg-1", "vpc-0a1b2c3d4e5f67890")),
+    ("mlflow_import_artifact_root", ("bucket", "s3://", "s3://B", "mlflow-artifacts:/", "s3://bucket//a", "s3://bucket/../a", "file:///mlruns")),
+    ("mlflow_import_leave_out", ([""], ["a", "a"], ["a b"], ["a;b"], ["a,b"], ["a" * 65])),
     ("mlflow_artifact_bucket_id", ("arn:aws:s3:::bucket", "B", "xn--x", "bucket-s3alias", "sthree-x", "ab")),
     ("mlflow_artifact_bucket_path", ("/a//b", "a b", "//", "/../$x", "/a/../b", "/.", "/a*", "/ä", "s3://bucket/a", "a" * 600)),
     ("mlflow_artifact_bucket_encryption_algorithm", ("aes256", "kms")),

@@ -50,6 +50,7 @@ def test_the_names_of_a_stack() -> None:
         "api_load_balancer": "mlflow-team-x-api",
         "jobs_service": "mlflow-team-x-jobs",
         "preparation_task": "mlflow-team-x-prepare-database",
+        "import_task": "mlflow-team-x-import-database",
         "mirror_repository": "mlflow-team-x/mlflow",
         "mirror_task": "mlflow-team-x-mirror-image",
         "mirror_role": "mlflow-team-x-ecs-mirror",

@@ -42,9 +42,16 @@ def test_a_question_is_one_that_awx_takes(name: str) -> None:
 def test_every_required_input_is_asked_for_once_and_every_other_of_a_deployment() -> None:
     assert SURVEY["name"] and SURVEY["description"] and len(QUESTIONS) == len(SURVEY["spec"])
     assert {name for name, option in SPEC.items() if option.get("required")} <= QUESTIONS.keys() <= SPEC.keys()
-    of_other_playbooks = ("mlflow_bootstrap_", "mlflow_first_admin_email", "mlflow_policy_", "mlflow_restore_", "mlflow_token_")
+    of_other_playbooks = ("mlflow_bootstrap_", "mlflow_first_admin_email", "mlflow_import_", "mlflow_policy_", "mlflow_restore_", "mlflow_token_")
     others = {name for name in SPEC.keys() - QUESTIONS.keys() if not name.startswith(of_other_playbooks)}
-    assert others == {"mlflow_backup_name", "mlflow_confirm_destroy", "mlflow_confirm_restore", "mlflow_rds_cluster_engine_version", "mlflow_run_in_worker"}
+    assert others == {
+        "mlflow_backup_name",
+        "mlflow_confirm_destroy",
+        "mlflow_confirm_import",
+        "mlflow_confirm_restore",
+        "mlflow_rds_cluster_engine_version",
+        "mlflow_run_in_worker",
+    }
 
 
 def test_the_answers_are_the_inputs_in_their_types() -> None:

@@ -79,6 +79,8 @@ class Names(t.NamedTuple):
     """Of the service whose one task runs MLflow's jobs, and of its task definition."""
     preparation_task: str
     """Of the task definition of the one-off task that initialises the database."""
+    import_task: str
+    """Of that of the task that copies another MLflow's."""
     mirror_repository: str
     """With the next three: of the copy of MLflow's image in the account."""
     mirror_task: str
@@ -200,6 +202,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         api_load_balancer=api_load_balancer,
         jobs_service=f"{name}-jobs",
         preparation_task=f"{name}-prepare-database",
+        import_task=f"{name}-import-database",
         mirror_repository=f"{name}/mlflow",
         mirror_task=f"{name}-mirror-image",
         mirror_role=f"{name}-ecs-mirror",

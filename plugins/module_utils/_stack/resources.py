@@ -100,7 +100,7 @@ class Resources:
         yield EcsCluster(self.aws, name, **self.common)
         yield Service(self.aws, name, {"cluster": name}, **self.common)
         yield Target(self.aws, self.names.scalable_target, **self.common)
-        for family in self.names.task_families:
+        for family in (*self.names.task_families, *([self.names.import_task] if self.absent else [])):
             yield TaskDefinition(self.aws, family, **self.common)
 
     def _jobs(self, balancers: t.Iterable[str], *, wanted: bool) -> t.Iterator[Resource]:

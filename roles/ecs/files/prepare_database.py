@@ -298,8 +298,8 @@ def check_characters(engine: sqlalchemy.Engine, revision: str) -> None:
             6,
             revision,
             f"the schema {revision} must be upgraded, and that would fail half-way: the text in the tables {', '.join(names[:5])}{more} is in "
-            f"{', '.join(sorted({characters for _table, characters in old}))}, and this MLflow needs utf8mb4. Copy the database into a new one "
-            "in utf8mb4 (docs/moving-in.md)",
+            f"{', '.join(sorted({characters for _table, characters in old}))}, and this MLflow needs utf8mb4. The playbook "
+            "import copies it into a new one, with mlflow_import_own_database (docs/moving-in.md)",
         )
 
 

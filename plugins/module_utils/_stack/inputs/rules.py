@@ -230,6 +230,17 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_restore_snapshot": (matches(r"[a-z][a-z0-9:-]{0,254}"), "give the name of a cluster snapshot, not its ARN"),
     "mlflow_restore_time": (lambda v: v == "latest" or is_time(v), "give a time with its zone, such as 2026-11-22T22:15:00Z, or latest"),
     "mlflow_restore_cluster": _SNAPSHOT,
+    "mlflow_import_database_secret_arn": SECRET,
+    "mlflow_import_sqlite_s3_uri": (
+        lambda v: re.fullmatch(r"s3://([^/]+)/[^\s/](\S*[^\s/])?", v) is not None and is_bucket_name(v[5:].partition("/")[0]),
+        "give the address of the file, such as s3://bucket/path/mlflow.db",
+    ),
+    "mlflow_import_security_group_id": (matches(rf"sg-{_ID}"), "give the ID of a security group, such as sg-0a1b2c3d4e5f67890"),
+    "mlflow_import_artifact_root": (
+        lambda v: is_bucket_name(v.removeprefix("s3://").partition("/")[0]) and re.fullmatch(rf"s3://[^/]+(/{_PATH})?/?", v, re.ASCII) is not None,
+        "give the bucket, with the path in it if there is one, such as s3://bucket/mlflow",
+    ),
+    "mlflow_import_leave_out": (distinct(matches(r"\w{1,64}"), maximum=50), "give different names of tables, at most 50"),
     "mlflow_restore_discard": _SNAPSHOT,
     "mlflow_artifact_bucket_id": _BUCKET,
     "mlflow_artifact_bucket_path": (

@@ -23,6 +23,7 @@ def is_given(v: Inputs, name: str) -> bool:
 MAY_BE_SECRET = {
     "mlflow_api_credentials_secret_arn",
     "mlflow_database_password_secret_arn",
+    "mlflow_import_database_secret_arn",
     "mlflow_load_balancer_oidc_client_secret_arn",
     "mlflow_service_environment",
     "mlflow_service_log_configuration",

@@ -18,6 +18,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.host_names import HostNames
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.identity import Identity
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.imports import Imports
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.jobs import Jobs
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.keys import Keys
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.monitoring import Monitoring
@@ -51,7 +52,9 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
     wrong = {problem.variable for problem in wrong_region}
     preflight = Preflight(preflight.aws, {name: value for name, value in preflight.inputs.items() if name not in wrong})
     checks = Prerequisites(preflight.aws, preflight.inputs).checks() if scope == "bootstrap" else preflight.checks()
-    if scope == "site":
+    if scope == "import":
+        checks += Imports(preflight.aws, preflight.inputs).checks()
+    if scope in ("site", "import"):
         checks.append((preflight.database, (), ("mlflow_unique_name",)))
         checks += Quotas(preflight.aws, preflight.inputs).checks()
 
@@ -75,7 +78,7 @@ def problems_with_aws(preflight: Preflight, scope: str) -> list[Problem]:
 def problems_with(preflight: Preflight, scope: str, *, prefetching: bool) -> list[Problem]:
     """What is wrong: first with the way to AWS, then, if that is right, with what AWS has."""
     problems = list(preflight.region()) or list(preflight.role()) or list(preflight.account())
-    if problems or scope not in ("site", "restore", "bootstrap"):
+    if problems or scope not in ("site", "restore", "import", "bootstrap"):
         return problems
     if scope == "bootstrap":
         preflight.supported_region()

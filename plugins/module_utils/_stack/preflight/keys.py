@@ -84,6 +84,7 @@ class Keys(Checks):
         pulling = (f"{stack}-ecs-mirror",) if self.inputs.get("mlflow_service_image_mirror") else (preparation, servers)
         single = [
             ("mlflow_database_password_secret_arn", preparation),
+            ("mlflow_import_database_secret_arn", preparation),
             ("mlflow_api_credentials_secret_arn", authorizer),
             *(("mlflow_service_image_credentials_secret_arn", role) for role in pulling),
             ("mlflow_artifact_bucket_id", mlflow),
