@@ -17,7 +17,6 @@ from ansible.module_utils.common.parameters import set_fallbacks
 
 try:
     from botocore.config import Config
-    from botocore.loaders import Loader
 
     HAS_BOTOCORE = True
 except ImportError:  # AnsibleAWSModule reports the missing library
@@ -39,6 +38,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.erro
     error_code,
 )
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.hooks import Hook
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.models import ModelLoader
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.progress import Wait
 
 MAX_IN_FLIGHT = 8
@@ -57,9 +57,9 @@ _OPTIONAL = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeou
 
 
 @functools.cache
-def _loader() -> Loader:
+def _loader() -> ModelLoader:
     """One loader of botocore's service models for all sessions: reading a model costs more than a call."""
-    return Loader()
+    return ModelLoader()
 
 
 def _session(profile: str | None) -> UnattendedSession:
