@@ -13,11 +13,15 @@ description:
     takes them.
 options:
   _input:
-    description: What the team has chosen, the fields of C(Choices) in C(module_utils/_stack/ecs/choices.py).
+    description: The inputs, as the lookup P(mlplatform.mlflow_aws.inputs#lookup) gives them.
+    type: dict
+    required: true
+  account:
+    description: What M(mlplatform.mlflow_aws.preflight) returns.
     type: dict
     required: true
   parts:
-    description: The other parts of the stack, the fields of C(Parts) in the same file.
+    description: The other parts of the stack, the fields of C(Parts) in C(module_utils/_stack/ecs/choices.py).
     type: dict
     required: true
   tasks:
@@ -37,7 +41,7 @@ options:
 EXAMPLES = r"""
 - name: Show a task definition
   ansible.builtin.debug:
-    msg: "{{ choices | mlplatform.mlflow_aws.ecs_task_definitions(parts=parts, tasks=['preparation'], files=role_path ~ '/files') }}"
+    msg: "{{ inputs | mlplatform.mlflow_aws.ecs_task_definitions(account=account, parts=parts, tasks=['preparation'], files=role_path ~ '/files') }}"
 """
 
 RETURN = r"""
@@ -51,7 +55,9 @@ import typing as t
 from pathlib import Path
 
 
-def ecs_task_definitions(choices: dict[str, t.Any], *, parts: dict[str, t.Any], tasks: t.Iterable[str], files: str) -> list[dict[str, t.Any]]:
+def ecs_task_definitions(
+    inputs: dict[str, t.Any], *, account: dict[str, t.Any], parts: dict[str, t.Any], tasks: t.Iterable[str], files: str
+) -> list[dict[str, t.Any]]:
     # Here, since Ansible loads all filters of a collection in each task that uses one of them
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.choices import Choices, Parts
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.containers import Tasks
@@ -59,7 +65,7 @@ def ecs_task_definitions(choices: dict[str, t.Any], *, parts: dict[str, t.Any], 
     def read(name: str) -> str:
         return Path(files, name).read_text(encoding="utf-8").rstrip()
 
-    definitions = Tasks(Choices.of(choices), Parts.of(parts), read)
+    definitions = Tasks(Choices(inputs, account), Parts.of(parts), read)
     give = {"preparation": lambda: [definitions.preparation()], "moving_in": lambda: [definitions.moving_in()], "servers": definitions.servers}
     return [definition for task in tasks for definition in give[task]()]
 

@@ -13,7 +13,11 @@ description:
     takes them.
 options:
   _input:
-    description: What the team has chosen, the fields of C(Choices) in C(module_utils/_stack/ecs/choices.py).
+    description: The inputs, as the lookup P(mlplatform.mlflow_aws.inputs#lookup) gives them.
+    type: dict
+    required: true
+  account:
+    description: What M(mlplatform.mlflow_aws.preflight) returns.
     type: dict
     required: true
   bucket_id:
@@ -29,7 +33,7 @@ options:
 EXAMPLES = r"""
 - name: Show the roles
   ansible.builtin.debug:
-    msg: "{{ choices | mlplatform.mlflow_aws.ecs_task_roles(bucket_id='b', bucket_arn='arn:aws:s3:::b') }}"
+    msg: "{{ lookup('mlplatform.mlflow_aws.inputs') | mlplatform.mlflow_aws.ecs_task_roles(account=account, bucket_id='b', bucket_arn='arn:aws:s3:::b') }}"
 """
 
 RETURN = r"""
@@ -42,12 +46,12 @@ _value:
 import typing as t
 
 
-def ecs_task_roles(choices: dict[str, t.Any], *, bucket_id: str, bucket_arn: str) -> list[dict[str, t.Any]]:
+def ecs_task_roles(inputs: dict[str, t.Any], *, account: dict[str, t.Any], bucket_id: str, bucket_arn: str) -> list[dict[str, t.Any]]:
     # Here, since Ansible loads all filters of a collection in each task that uses one of them
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.choices import Choices
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.roles import Roles
 
-    return Roles(Choices.of(choices), bucket_id, bucket_arn).all()
+    return Roles(Choices(inputs, account), bucket_id, bucket_arn).all()
 
 
 class FilterModule:

@@ -21,7 +21,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.c
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.containers import Tasks
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.programs import python_command
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.roles import Roles
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import in_its_type
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of
+from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._inputs import input_spec
 
 ROLE = Path(__file__).parents[2] / "roles" / "ecs"
 NAME = "mlflow-team-x"
@@ -45,7 +47,7 @@ MOUNTS = [
 
 
 def choices(**given: t.Any) -> Choices:
-    """What a team chooses that leaves the defaults as they are, with a fact of preflight changed by its name."""
+    """What a team chooses that leaves the defaults as they are, by the inputs without ``mlflow_``; what preflight says of it by its own names."""
     names = names_of({"mlflow_unique_name": NAME, "mlflow_record_name": "mlflow", "mlflow_zone_name": "x.org", "mlflow_api_zone_name": "api.x.org"})
     account = {
         "account_id": "123456789012",
@@ -56,23 +58,18 @@ def choices(**given: t.Any) -> Choices:
         "jobs": given.pop("jobs", {"mode": "off", "service": False, "itself": False}),
         "kms_keys": given.pop("kms_keys", {}),
     }
-    inputs = yaml.safe_load((ROLE.parent / "mlflow" / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    defaults = {field: inputs[f"mlflow_{field}"] for field in Choices._fields if f"mlflow_{field}" in inputs}
     required = {
-        "account": account,
         "unique_name": NAME,
         "key_arn": KEY,
-        "service_capacities": [2],
-        "provider_sign_out_uri": "https://sign.out",
         "aws_cognito_user_pool_arn": "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_abc",
         "aws_cognito_user_pool_client_id": "client",
         "database_password_secret_arn": "arn:password",
-        "reads_from_readers": False,
-        "signs_urls": False,
-        "ui_origins": ["https://mlflow.x.org"],
     }
-    assert {*defaults, *required} == {*Choices._fields}
-    return Choices.of({**defaults, **required, **given})
+    spec = input_spec()
+    inputs = {name: option["default"] for name, option in spec.items() if "default" in option} | {
+        f"mlflow_{name}": value for name, value in (required | given).items()
+    }
+    return Choices({name: in_its_type(value, spec[name]) for name, value in inputs.items()}, account)
 
 
 def parts(**given: t.Any) -> Parts:
@@ -89,6 +86,8 @@ def parts(**given: t.Any) -> Parts:
         "roles": {f"{NAME}-{role}": {"arn": f"arn:{role}"} for role in roles},
         "load_balancer_arn": "arn:balancer",
         "identity_key": {"arn": "arn:identity", "version_id": "v3"},
+        "ui_origins": ["https://mlflow.x.org"],
+        "sign_out_uri": "https://sign.out",
     }
     return Parts.of({**known, **given})
 
@@ -111,12 +110,9 @@ def statements(role: str, **given: t.Any) -> list[dict[str, t.Any]]:
     return next(iter(found["inline_policies"].values()))["Statement"]
 
 
-def test_the_role_says_each_field_of_what_the_filters_take() -> None:
-    """By the names of the inputs, but for what is more than one of them."""
-    variables_ = yaml.safe_load((ROLE / "vars" / "main" / "choices.yml").read_text(encoding="utf-8"))
-    said = {name: re.findall(r"[(, ](\w+)=(?!=)", variables_[f"__ecs_{name}"]) for name in ("choices", "parts")}
-    assert [name for name in said["choices"] if name not in ("attribute", "default")] == [*Choices._fields]
-    assert said["parts"] == [*Parts._fields]
+def test_the_role_says_each_of_the_other_parts() -> None:
+    said = yaml.safe_load((ROLE / "vars" / "main" / "parts.yml").read_text(encoding="utf-8"))["__ecs_parts"]
+    assert re.findall(r"[(, ](\w+)=(?!=)", said) == [*Parts._fields]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +123,7 @@ def test_the_role_says_each_field_of_what_the_filters_take() -> None:
         ({"gunicorn_opts": "-x"}, {"MLFLOW_GUNICORN_OPTS": "-x", "MLFLOW_UVICORN_OPTS": None}),
         ({"artifact_access": "direct"}, {"MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://bucket", "MLFLOW_ARTIFACTS_DESTINATION": None}),
         ({"artifact_bucket_path": "/a/b/"}, {"MLFLOW_ARTIFACTS_DESTINATION": "s3://bucket/a/b"}),
-        ({"artifact_access": "presigned", "signs_urls": True}, {"MLFLOW_ARTIFACTS_PRESIGNED_ONLY": "true", "AWS_DEFAULT_REGION": "eu-west-1"}),
+        ({"artifact_access": "presigned"}, {"MLFLOW_ARTIFACTS_PRESIGNED_ONLY": "true", "AWS_DEFAULT_REGION": "eu-west-1"}),
         ({"database_auto_pause": False}, {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": None}),
         ({"service_environment": {"HOME": "/x", "A": 1}}, {"HOME": "/x", "A": 1}),
         ({"service_environment": {"A": 1}, "service_secrets": {"A": SECRET, "HOME": SECRET}}, {"A": None, "HOME": None}),
@@ -156,7 +152,7 @@ def test_the_role_says_each_field_of_what_the_filters_take() -> None:
             {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": None, "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS": "false"},
         ),
         (
-            {"jobs": {"mode": "", "service": False, "itself": False}, "database_auto_pause": False, "service_capacities": ["1"]},
+            {"jobs": {"mode": "", "service": False, "itself": False}, "database_auto_pause": False, "service_max_capacity": "1"},
             {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": None, "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS": None},
         ),
     ],
@@ -178,7 +174,7 @@ def test_the_server_that_runs_jobs_has_few_workers_and_reaches_itself() -> None:
     ("given", "names"),
     [
         ({}, []),
-        ({"reads_from_readers": True}, ["MLFLOW_READ_REPLICA_BACKEND_STORE_URI"]),
+        ({"database_read_from_readers": True, "database_reader_count": "1"}, ["MLFLOW_READ_REPLICA_BACKEND_STORE_URI"]),
         ({"identity": "edge"}, ["MLFLOW_IDENTITY_KEY"]),
         ({"identity": "edge", "api_authorizer": "jwt"}, []),
         ({"service_secrets": {"A": SECRET}}, ["A"]),

@@ -7,76 +7,22 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
+
 State = dict[str, t.Any]
 
 
-class Choices(t.NamedTuple):
-    """Inputs of the team file, without ``mlflow_`` in their names, and what preflight and the role ``mlflow`` make of them."""
+class Choices:
+    """What a team has chosen, by the names of the inputs, and what preflight has found out."""
 
-    account: State
-    """What preflight returns."""
-    unique_name: str
-    key_arn: str
-    service_cpu: int
-    service_memory: int
-    service_cpu_architecture: str
-    service_tmpfs_size: int
-    service_enable_execute_command: bool
-    service_health_check_grace_period_seconds: int
-    service_tls: bool
-    service_image_credentials_secret_arn: str
-    service_image_mirror: bool
-    service_image_mirror_secret_arn: str
-    service_workers: int
-    service_capacities: list[int]
-    """All numbers of servers that are a maximum at some time."""
-    service_environment: State
-    service_secrets: dict[str, str]
-    service_environment_files: list[str]
-    service_sidecar_container_definitions: list[State]
-    service_volumes: list[State]
-    service_mount_points: list[State]
-    service_log_configuration: State
-    service_task_policy_arns: list[str]
-    service_task_policy_statements: list[State]
-    gunicorn_opts: str
-    uvicorn_opts: str
-    load_balancer_idle_timeout: int
-    load_balancer_sign_in: str
-    load_balancer_oidc_client_id: str
-    load_balancer_oidc_issuer: str
-    provider_sign_out_uri: str
-    """Where the identity provider ends its session with a person."""
-    aws_cognito_user_pool_arn: str
-    aws_cognito_user_pool_client_id: str
-    api_authorizer: str
-    api_client_ids: list[str]
-    api_groups: list[str]
-    api_scopes: list[str]
-    admin_groups: list[str]
-    editor_groups: list[str]
-    reader_groups: list[str]
-    default_right: str
-    database_auto_pause: bool
-    database_password_secret_arn: str
-    reads_from_readers: bool
-    import_database_secret_arn: str
-    import_sqlite_s3_uri: str
-    import_artifact_root: str
-    import_leave_out: list[str]
-    artifact_access: str
-    artifact_bucket_path: str
-    artifact_bucket_encryption_key_arn: str
-    artifact_buckets_mlflow_will_read: list[str]
-    signs_urls: bool
-    ui_origins: list[str]
-    gateway_bedrock_models: list[str]
-    iam_role_path: str
-    permissions_boundary_arn: str
+    def __init__(self, inputs: Inputs, account: State) -> None:
+        self.inputs: Inputs = plain(inputs)
+        """In their types, as the lookup C(inputs) gives them."""
+        self.account: State = plain(account)
+        """What preflight returns."""
 
-    @classmethod
-    def of(cls, given: State) -> Choices:
-        return cls(**_plain(given))
+    def __getitem__(self, name: str) -> t.Any:
+        return self.inputs[name]
 
     @property
     def names(self) -> State:
@@ -85,12 +31,16 @@ class Choices(t.NamedTuple):
 
     @property
     def artifact_prefix(self) -> str:
-        return self.artifact_bucket_path.strip("/")
+        return self["mlflow_artifact_bucket_path"].strip("/")
 
     @property
     def file_systems(self) -> list[State]:
         """The volumes that are file systems of Amazon EFS."""
-        return [volume for volume in self.service_volumes if "efsVolumeConfiguration" in volume]
+        return [volume for volume in self["mlflow_service_volumes"] if "efsVolumeConfiguration" in volume]
+
+    @property
+    def reads_from_readers(self) -> bool:
+        return self["mlflow_database_read_from_readers"] and self["mlflow_database_reader_count"] > 0
 
     @property
     def checks_who_calls(self) -> bool:
@@ -105,7 +55,7 @@ class Choices(t.NamedTuple):
     @property
     def is_signed(self) -> bool:
         """Whether the authorizer signs for the servers who calls."""
-        return self.checks_who_calls and self.api_authorizer == "lambda"
+        return self.checks_who_calls and self["mlflow_api_authorizer"] == "lambda"
 
     def arn(self, service: str, resource: str) -> str:
         """Of something in the region of the stack."""
@@ -125,10 +75,14 @@ class Parts(t.NamedTuple):
     load_balancer_arn: str
     identity_key: State
     """The secret with which the authorizer signs; empty where it signs nothing."""
+    ui_origins: list[str]
+    """Of the pages of the UI."""
+    sign_out_uri: str
+    """Where the identity provider ends its session with a person."""
 
     @classmethod
     def of(cls, given: State) -> Parts:
-        return cls(**_plain(given))
+        return cls(**plain(given))
 
 
 def unique(values: t.Iterable[str]) -> list[str]:
@@ -139,8 +93,8 @@ def unique(values: t.Iterable[str]) -> list[str]:
     return list(found.values())
 
 
-def _plain(value: t.Any) -> t.Any:
+def plain(value: t.Any) -> t.Any:
     """With lists and dicts that are no more than that, in place of Ansible's, which render what is in them when it is asked for."""
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+        return {name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value

@@ -37,7 +37,7 @@ class Tasks:
 
     def __init__(self, choices: Choices, parts: Parts, read: ReadFile) -> None:
         self.choices, self.parts, self.read = choices, parts, read
-        self.has_tmpfs = int(choices.service_tmpfs_size) > 0
+        self.has_tmpfs = choices["mlflow_service_tmpfs_size"] > 0
 
     def preparation(self) -> State:
         """The one that initialises the database. It has an execution role of its own, so that the servers' cannot read the master password."""
@@ -49,32 +49,32 @@ class Tasks:
         choices, names = self.choices, self.choices.names
         files = {name: self.read(f"moving_in/{name}") for name in _MOVING_IN}
         variables = {
-            "IMPORT_SQLITE": choices.import_sqlite_s3_uri,
-            "IMPORT_ARTIFACT_ROOT": choices.import_artifact_root,
-            "IMPORT_LEAVE_OUT": ",".join(choices.import_leave_out),
+            "IMPORT_SQLITE": choices["mlflow_import_sqlite_s3_uri"],
+            "IMPORT_ARTIFACT_ROOT": choices["mlflow_import_artifact_root"],
+            "IMPORT_LEAVE_OUT": ",".join(choices["mlflow_import_leave_out"]),
         }
-        preparation, source = self._preparation_container(), {"name": "IMPORT_SOURCE", "valueFrom": choices.import_database_secret_arn}
+        preparation, source = self._preparation_container(), {"name": "IMPORT_SOURCE", "valueFrom": choices["mlflow_import_database_secret_arn"]}
         container = {
             "name": "import-database",
             "command": python_command({**files, _PREPARATION: self.read(_PREPARATION)}, main="import_database.py"),
             "environment": preparation["environment"] + [{"name": name, "value": value} for name, value in variables.items()],
-            "secrets": preparation["secrets"] + ([source] if choices.import_database_secret_arn else []),
+            "secrets": preparation["secrets"] + ([source] if choices["mlflow_import_database_secret_arn"] else []),
         }
         return self._definition(names["import_task"], self._prepared_containers(container), names["preparation_role"])
 
     def servers(self) -> list[State]:
         """That of the servers, and that of the service that runs jobs, where there is one: the same but for its variables."""
         choices, names = self.choices, self.choices.names
-        families = {choices.unique_name: server_environment(choices, self.parts)}
+        families = {choices["mlflow_unique_name"]: server_environment(choices, self.parts)}
         if choices.account["jobs"]["service"]:
             families[names["jobs_service"]] = jobs_environment(choices, self.parts)
         server, before = self._server_container(), self._permissions(self._writable_mounts())
         return [
             self._definition(
                 family,
-                [*before, {**server, "environment": entries(variables)}, *choices.service_sidecar_container_definitions],
+                [*before, {**server, "environment": entries(variables)}, *choices["mlflow_service_sidecar_container_definitions"]],
                 names["execution_role"],
-                choices.service_volumes,
+                choices["mlflow_service_volumes"],
             )
             for family, variables in families.items()
         ]
@@ -86,10 +86,10 @@ class Tasks:
             "container_definitions": containers,
             "volumes": [*([] if self.has_tmpfs else [{"name": "tmp"}]), *volumes],
             "execution_role_arn": roles[execution_role]["arn"],
-            "cpu": choices.service_cpu,
-            "memory": choices.service_memory,
+            "cpu": choices["mlflow_service_cpu"],
+            "memory": choices["mlflow_service_memory"],
             "task_role_arn": roles[choices.names["task_role"]]["arn"],
-            "runtime_platform": {"cpuArchitecture": choices.service_cpu_architecture, "operatingSystemFamily": "LINUX"},
+            "runtime_platform": {"cpuArchitecture": choices["mlflow_service_cpu_architecture"], "operatingSystemFamily": "LINUX"},
         }
 
     def _log(self) -> State:
@@ -102,21 +102,23 @@ class Tasks:
         return {"logDriver": "awslogs", "options": options}
 
     def _log_of_mlflow(self) -> State:
-        ours, given = self._log(), self.choices.service_log_configuration
+        ours, given = self._log(), self.choices["mlflow_service_log_configuration"]
         if (given.get("logDriver", "awslogs")) != "awslogs":
             return given
         return {**ours, **given, "options": {**ours["options"], **given.get("options", {})}}
 
     def _hardened(self) -> State:
         """What all our containers share; ECS Exec cannot work on a read-only root."""
-        credentials = {} if self.choices.service_image_mirror else {"credentialsParameter": self.choices.service_image_credentials_secret_arn}
+        credentials = (
+            {} if self.choices["mlflow_service_image_mirror"] else {"credentialsParameter": self.choices["mlflow_service_image_credentials_secret_arn"]}
+        )
         linux: State = {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}}
         if self.has_tmpfs:  # needs no container with root. Programs run from it as from the volume: MLflow's jobs have their environments there
             options = ["mode=1777", "exec", "nosuid", "nodev"]
-            linux["tmpfs"] = [{"containerPath": "/tmp", "size": int(self.choices.service_tmpfs_size), "mountOptions": options}]
+            linux["tmpfs"] = [{"containerPath": "/tmp", "size": self.choices["mlflow_service_tmpfs_size"], "mountOptions": options}]
         return {
             "image": self.parts.image,
-            "readonlyRootFilesystem": not self.choices.service_enable_execute_command,
+            "readonlyRootFilesystem": not self.choices["mlflow_service_enable_execute_command"],
             "linuxParameters": linux,
             "mountPoints": [] if self.has_tmpfs else [{"sourceVolume": "tmp", "containerPath": "/tmp"}],
             "logConfiguration": self._log(),
@@ -145,7 +147,7 @@ class Tasks:
     def _writable_mounts(self) -> list[State]:
         """In storage of the task, which Fargate gives to root; a file system of EFS has its own permissions."""
         file_systems = {volume["name"] for volume in self.choices.file_systems}
-        ours = [mount for mount in self.choices.service_mount_points if mount.get("sourceVolume") not in file_systems]
+        ours = [mount for mount in self.choices["mlflow_service_mount_points"] if mount.get("sourceVolume") not in file_systems]
         return [mount for mount in ours if "readOnly" not in mount] + [mount for mount in ours if not mount.get("readOnly", True)]
 
     def _preparation_container(self) -> State:
@@ -172,7 +174,7 @@ class Tasks:
     def _server_container(self) -> State:
         choices, hardened = self.choices, self._hardened()
         port = choices.names["ports"]["service"]
-        health = (_HEALTH_OVER_TLS if choices.service_tls else _HEALTH).format(port=port, prefix=choices.names["path_prefix"])
+        health = (_HEALTH_OVER_TLS if choices["mlflow_service_tls"] else _HEALTH).format(port=port, prefix=choices.names["path_prefix"])
         return {
             "name": "mlflow",
             "essential": True,
@@ -185,22 +187,22 @@ class Tasks:
                 "interval": 30,
                 "timeout": 5,
                 "retries": 3,
-                "startPeriod": min(int(choices.service_health_check_grace_period_seconds), 300),
+                "startPeriod": min(choices["mlflow_service_health_check_grace_period_seconds"], 300),
             },
             "stopTimeout": 60,
             **hardened,
             **_UNPRIVILEGED,
-            "mountPoints": [*hardened["mountPoints"], *choices.service_mount_points],
-            "environmentFiles": [{"value": arn, "type": "s3"} for arn in choices.service_environment_files],
+            "mountPoints": [*hardened["mountPoints"], *choices["mlflow_service_mount_points"]],
+            "environmentFiles": [{"value": arn, "type": "s3"} for arn in choices["mlflow_service_environment_files"]],
             "logConfiguration": self._log_of_mlflow(),
             **self._waiting(),
         }
 
     def _tls_command(self, port: int) -> list[str]:
         """As many processes for TLS as there are CPUs."""
-        if not self.choices.service_tls:
+        if not self.choices["mlflow_service_tls"]:
             return []
-        return ["python", "-c", self.read("serve_tls.py"), str(port), str(max(int(self.choices.service_cpu) // 1024, 1))]
+        return ["python", "-c", self.read("serve_tls.py"), str(port), str(max(self.choices["mlflow_service_cpu"] // 1024, 1))]
 
     def _server_command(self) -> list[str]:
         if not self.choices.checks_who_calls:

@@ -14,6 +14,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.choices import Choices, Parts, State, unique
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.identity import settings
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import maximum_servers, signs_urls
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.jobs import VARIABLES, WORKERS
 
 RUNS_JOBS, PERIODIC = VARIABLES
@@ -36,7 +37,7 @@ def entries(variables: State) -> list[dict[str, str]]:
 def address(choices: Choices) -> tuple[str, int]:
     """Where MLflow listens. With TLS C(serve_tls.py) is in front of it."""
     ports = choices.names["ports"]
-    return ("127.0.0.1", ports["loopback"]) if choices.service_tls else ("0.0.0.0", ports["service"])
+    return ("127.0.0.1", ports["loopback"]) if choices["mlflow_service_tls"] else ("0.0.0.0", ports["service"])
 
 
 def server_environment(choices: Choices, parts: Parts) -> State:
@@ -46,20 +47,20 @@ def server_environment(choices: Choices, parts: Parts) -> State:
         "HOME": "/tmp",
         "MLFLOW_HOST": host,
         "MLFLOW_PORT": port,
-        "MLFLOW_WORKERS": choices.service_workers,
+        "MLFLOW_WORKERS": choices["mlflow_service_workers"],
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **_artifacts(choices, parts),
-        **({"AWS_DEFAULT_REGION": choices.account["region"], **_SIGNING} if choices.signs_urls else {}),
+        **({"AWS_DEFAULT_REGION": choices.account["region"], **_SIGNING} if signs_urls(choices.inputs) else {}),
         **_web_server(choices),
         # an open connection keeps Aurora awake
-        **({"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if choices.database_auto_pause else {}),
+        **({"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if choices["mlflow_database_auto_pause"] else {}),
         **_jobs(choices),
         **({"MLFLOW_IDENTITY": settings(choices, parts)} if choices.checks_who_calls else {}),
-        **choices.service_environment,
+        **choices["mlflow_service_environment"],
         HOSTS: ",".join(_hosts(choices)),
-        ORIGINS: ",".join(choices.ui_origins),
+        ORIGINS: ",".join(parts.ui_origins),
     }
-    return {name: value for name, value in variables.items() if name not in choices.service_secrets}
+    return {name: value for name, value in variables.items() if name not in choices["mlflow_service_secrets"]}
 
 
 def jobs_environment(choices: Choices, parts: Parts) -> State:
@@ -67,7 +68,7 @@ def jobs_environment(choices: Choices, parts: Parts) -> State:
     return {
         **server_environment(choices, parts),
         RUNS_JOBS: "true",
-        "MLFLOW_WORKERS": min(int(choices.service_workers), WORKERS),
+        "MLFLOW_WORKERS": min(choices["mlflow_service_workers"], WORKERS),
         HOSTS: ",".join([*_hosts(choices), _jobs_address(choices)]),
     }
 
@@ -83,7 +84,7 @@ def server_secrets(choices: Choices, parts: Parts) -> list[dict[str, str]]:
         # MLflow would ask the readers for whatever it only reads, and not find there what it has just written
         **(readers if choices.reads_from_readers else {}),
         **({"MLFLOW_IDENTITY_KEY": _reference(parts.identity_key, "key")} if choices.is_signed else {}),
-        **choices.service_secrets,
+        **choices["mlflow_service_secrets"],
     }
     return [{"name": name, "valueFrom": value} for name, value in secrets.items()]
 
@@ -99,19 +100,19 @@ def _reference(secret: State, key: str) -> str:
 
 def _artifacts(choices: Choices, parts: Parts) -> State:
     root = "s3://" + "/".join(filter(None, (parts.bucket_id, choices.artifact_prefix)))
-    if choices.artifact_access == "direct":
+    if choices["mlflow_artifact_access"] == "direct":
         return {"MLFLOW_SERVE_ARTIFACTS": "false", "MLFLOW_DEFAULT_ARTIFACT_ROOT": root}
     # the default artifact root must not be set, or clients would go to S3 themselves
-    presigned = {"MLFLOW_ARTIFACTS_PRESIGNED_ONLY": "true"} if choices.artifact_access == "presigned" else {}
+    presigned = {"MLFLOW_ARTIFACTS_PRESIGNED_ONLY": "true"} if choices["mlflow_artifact_access"] == "presigned" else {}
     return {"MLFLOW_SERVE_ARTIFACTS": "true", "MLFLOW_ARTIFACTS_DESTINATION": root, **presigned}
 
 
 def _web_server(choices: Choices) -> State:
     """An empty MLFLOW_GUNICORN_OPTS would still choose gunicorn."""
-    if choices.gunicorn_opts:
-        return {"MLFLOW_GUNICORN_OPTS": choices.gunicorn_opts}
+    if choices["mlflow_gunicorn_opts"]:
+        return {"MLFLOW_GUNICORN_OPTS": choices["mlflow_gunicorn_opts"]}
     # a connection that the server closes first is a 502 to the client
-    return {"MLFLOW_UVICORN_OPTS": choices.uvicorn_opts or f"--timeout-keep-alive={int(choices.load_balancer_idle_timeout) + 60}"}
+    return {"MLFLOW_UVICORN_OPTS": choices["mlflow_uvicorn_opts"] or f"--timeout-keep-alive={choices['mlflow_load_balancer_idle_timeout'] + 60}"}
 
 
 def _jobs(choices: Choices) -> State:
@@ -124,9 +125,9 @@ def _jobs(choices: Choices) -> State:
         # a scheduler that looks for work keeps Aurora awake
         return {RUNS_JOBS: itself, PERIODIC: "true" if jobs["mode"] == "scheduled" else "false"}
     # of a stack that had no input for it, or that sets these variables itself
-    pauses = choices.database_auto_pause
-    each = boolean(choices.service_environment.get(RUNS_JOBS) or not pauses, strict=False)
-    several = max(int(capacity) for capacity in choices.service_capacities) > 1
+    pauses = choices["mlflow_database_auto_pause"]
+    each = boolean(choices["mlflow_service_environment"].get(RUNS_JOBS) or not pauses, strict=False)
+    several = maximum_servers(choices.inputs) > 1
     return {**({RUNS_JOBS: "false"} if pauses else {}), **({PERIODIC: "false"} if each and several else {})}
 
 
@@ -138,7 +139,7 @@ def _jobs_address(choices: Choices) -> str:
 def _hosts(choices: Choices) -> list[str]:
     """The host names at which the server answers, with those that the team file adds. The UI sends Origin, programs do not."""
     names, jobs = choices.names, choices.account["jobs"]
-    run_jobs = jobs["itself"] or (not jobs["mode"] and not choices.database_auto_pause)
-    given = str(choices.service_environment.get(HOSTS, "")).split(",")
+    run_jobs = jobs["itself"] or (not jobs["mode"] and not choices["mlflow_database_auto_pause"])
+    given = str(choices["mlflow_service_environment"].get(HOSTS, "")).split(",")
     hosts = [*filter(None, (names["host"], names["api_host"], names["token_host"])), *([_jobs_address(choices)] if run_jobs else [])]
     return unique([*hosts, *filter(None, map(str.strip, given))])

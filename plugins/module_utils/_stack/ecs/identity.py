@@ -38,34 +38,39 @@ def settings(choices: Choices, parts: Parts) -> str:
         "api_host": choices.names["api_host"],
         "region": account["region"],
         "load_balancer_arn": parts.load_balancer_arn,
-        "sign_in": _sign_in(choices),
+        "sign_in": _sign_in(choices, parts),
         "user_pool_id": _user_pool_id(choices),
         "programs": _programs(choices),
-        "groups": {"admin": choices.admin_groups, "editor": choices.editor_groups, "reader": choices.reader_groups},
-        "default_right": choices.default_right,
+        "groups": {"admin": choices["mlflow_admin_groups"], "editor": choices["mlflow_editor_groups"], "reader": choices["mlflow_reader_groups"]},
+        "default_right": choices["mlflow_default_right"],
         **(_token_access(choices) if choices.names["token_host"] else {}),
     }
     return json.dumps(known, sort_keys=True)
 
 
 def _user_pool_id(choices: Choices) -> str:
-    return choices.aws_cognito_user_pool_arn.rpartition("/")[2]
+    return choices["mlflow_aws_cognito_user_pool_arn"].rpartition("/")[2]
 
 
 def _client_ids(choices: Choices) -> list[str]:
-    return unique([choices.aws_cognito_user_pool_client_id, *choices.api_client_ids])
+    return unique([choices["mlflow_aws_cognito_user_pool_client_id"], *choices["mlflow_api_client_ids"]])
 
 
-def _sign_in(choices: Choices) -> State:
+def _sign_in(choices: Choices, parts: Parts) -> State:
     """Whose user the load balancer has signed in."""
-    if choices.load_balancer_sign_in == "oidc":
-        return {"cognito": False, "client_id": choices.load_balancer_oidc_client_id, "issuer": choices.load_balancer_oidc_issuer, "sign_out_uri": ""}
+    if choices["mlflow_load_balancer_sign_in"] == "oidc":
+        return {
+            "cognito": False,
+            "client_id": choices["mlflow_load_balancer_oidc_client_id"],
+            "issuer": choices["mlflow_load_balancer_oidc_issuer"],
+            "sign_out_uri": "",
+        }
     pool = _user_pool_id(choices)
     return {
         "cognito": True,
-        "client_id": choices.aws_cognito_user_pool_client_id,
+        "client_id": choices["mlflow_aws_cognito_user_pool_client_id"],
         "issuer": f"https://cognito-idp.{pool.partition('_')[0]}.amazonaws.com/{pool}",
-        "sign_out_uri": choices.provider_sign_out_uri,
+        "sign_out_uri": parts.sign_out_uri,
     }
 
 
@@ -73,12 +78,12 @@ def _programs(choices: Choices) -> t.Any:
     """Whose tokens the servers verify themselves."""
     return {
         "lambda": {},  # the authorizer has, and signs who calls
-        "jwt": {"client_ids": _client_ids(choices), "scopes": choices.api_scopes},
+        "jwt": {"client_ids": _client_ids(choices), "scopes": choices["mlflow_api_scopes"]},
         "iam": "iam",  # API Gateway says who has signed: MLFLOW_IDENTITY tells preflight so too, which then has the API begin with it first
-    }[choices.api_authorizer]
+    }[choices["mlflow_api_authorizer"]]
 
 
 def _token_access(choices: Choices) -> State:
     """What the load balancer cannot express of it, or not as AWS documents it, is verified here alone."""
-    access = {"client_ids": _client_ids(choices), "groups": choices.api_groups, "scopes": choices.api_scopes}
+    access = {"client_ids": _client_ids(choices), "groups": choices["mlflow_api_groups"], "scopes": choices["mlflow_api_scopes"]}
     return {"token_host": choices.names["token_host"], "token_access": access}

@@ -25,19 +25,23 @@ class Roles:
 
     def all(self) -> list[State]:
         choices, names = self.choices, self.choices.names
-        description = f"Starts the tasks that prepare the database of {choices.unique_name}"
+        description = f"Starts the tasks that prepare the database of {choices['mlflow_unique_name']}"
         roles = [
-            self._role(names["execution_role"], f"Starts the tasks of {choices.unique_name}", self._execution()),
+            self._role(names["execution_role"], f"Starts the tasks of {choices['mlflow_unique_name']}", self._execution()),
             self._role(names["preparation_role"], description, self._preparation()),
             {
-                **self._role(names["task_role"], f"What MLflow may do in {choices.unique_name}", self._task()),
-                "managed_policies": choices.service_task_policy_arns,
+                **self._role(names["task_role"], f"What MLflow may do in {choices['mlflow_unique_name']}", self._task()),
+                "managed_policies": choices["mlflow_service_task_policy_arns"],
             },
         ]
-        if choices.service_image_mirror and not choices.service_image_mirror_secret_arn:
+        if choices["mlflow_service_image_mirror"] and not choices["mlflow_service_image_mirror_secret_arn"]:
             # One role, of the container too: what starts the servers may not write the images that they start from.
-            roles.append(self._role(names["mirror_role"], f"Copies the image of {choices.unique_name}", self._mirror()))
-        any_role = {"path": choices.iam_role_path, "assume_role_policy": self._trust(), "permissions_boundary": choices.permissions_boundary_arn or None}
+            roles.append(self._role(names["mirror_role"], f"Copies the image of {choices['mlflow_unique_name']}", self._mirror()))
+        any_role = {
+            "path": choices["mlflow_iam_role_path"],
+            "assume_role_policy": self._trust(),
+            "permissions_boundary": choices["mlflow_permissions_boundary_arn"] or None,
+        }
         return [{**role, **any_role} for role in roles]
 
     def _role(self, name: str, description: str, statements: Statements) -> State:
@@ -57,13 +61,13 @@ class Roles:
         parameters = [arn for arn in found if re.match("arn:[^:]+:ssm:", arn)]
         registry = self._registry_secrets()
         secrets = list(dict.fromkeys([*(arn for arn in found if arn not in parameters), *registry]))
-        files = choices.service_environment_files
+        files = choices["mlflow_service_environment_files"]
         buckets = unique(re.sub("/.*$", "", arn) for arn in files)
         own = [names["backend_store_secret"], names["server_keys_secret"], *([names["identity_key_secret"]] if choices.is_signed else [])]
         return [
             self._log(),
             _allow("secretsmanager:GetSecretValue", [*map(self._secret_pattern, own), *secrets]),
-            self._decrypt(list(dict.fromkeys([choices.key_arn, *self._keys_of(secrets)])), "secretsmanager"),
+            self._decrypt(list(dict.fromkeys([choices["mlflow_key_arn"], *self._keys_of(secrets)])), "secretsmanager"),
             _images(),
             *([_allow("ssm:GetParameters", parameters)] if parameters else []),
             *self._decrypt_if(unique(self._keys_of(parameters)), "ssm"),
@@ -75,9 +79,9 @@ class Roles:
     def _preparation(self) -> Statements:
         """The preparation has a role of its own, so that the one with which the servers start cannot read the master password."""
         choices = self.choices
-        password, source, registry = choices.database_password_secret_arn, choices.import_database_secret_arn, self._registry_secrets()
+        password, source, registry = choices["mlflow_database_password_secret_arn"], choices["mlflow_import_database_secret_arn"], self._registry_secrets()
         secrets = list(dict.fromkeys([password, *([source] if source else []), *registry]))
-        keys = [choices.key_arn, self.keys.get(password, choices.key_arn), *self._keys_of([*registry, source])]
+        keys = [choices["mlflow_key_arn"], self.keys.get(password, choices["mlflow_key_arn"]), *self._keys_of([*registry, source])]
         return [
             self._log(),
             _allow("secretsmanager:GetSecretValue", [self._secret_pattern(choices.names["backend_store_secret"]), *secrets]),
@@ -92,25 +96,25 @@ class Roles:
             *self._artifacts(),
             *self._read_buckets(),
             *self._file_systems(),
-            *(_exec() if choices.service_enable_execute_command else []),
+            *(_exec() if choices["mlflow_service_enable_execute_command"] else []),
             *(
                 # Converse and ConverseStream ask for these, too
                 [
                     _allow(
                         ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
-                        bedrock.model_arns(choices.gateway_bedrock_models, account["partition"], account["region"], account["account_id"]),
+                        bedrock.model_arns(choices["mlflow_gateway_bedrock_models"], account["partition"], account["region"], account["account_id"]),
                     )
                 ]
-                if choices.gateway_bedrock_models
+                if choices["mlflow_gateway_bedrock_models"]
                 else []
             ),
-            *choices.service_task_policy_statements,
+            *choices["mlflow_service_task_policy_statements"],
         ]
 
     def _artifacts(self) -> Statements:
         prefix, bucket = self.choices.artifact_prefix, self.bucket_arn
         condition = {"Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}}} if prefix else {}
-        keys = unique(filter(None, (self.choices.artifact_bucket_encryption_key_arn, self.keys.get(self.bucket_id, ""))))
+        keys = unique(filter(None, (self.choices["mlflow_artifact_bucket_encryption_key_arn"], self.keys.get(self.bucket_id, ""))))
         objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         return [
             {**_allow("s3:ListBucket", bucket), **condition},
@@ -122,7 +126,7 @@ class Roles:
     def _read_buckets(self) -> Statements:
         """What MLflow may read beside its own bucket. A bucket may be in another region, and its key is where it is."""
         partition = self.choices.account["partition"]
-        arns = [arn if arn.startswith("arn:") else f"arn:{partition}:s3:::{arn}" for arn in self.choices.artifact_buckets_mlflow_will_read]
+        arns = [arn if arn.startswith("arn:") else f"arn:{partition}:s3:::{arn}" for arn in self.choices["mlflow_artifact_buckets_mlflow_will_read"]]
         if not arns:
             return []
         keys = unique(self._keys_of(re.sub(r"^.*:::([^/]*).*$", r"\1", arn) for arn in arns))
@@ -142,13 +146,13 @@ class Roles:
         return [_allow(["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"], arns)] if arns else []
 
     def _mirror(self) -> Statements:
-        choices, credentials = self.choices, self.choices.service_image_credentials_secret_arn
+        choices, credentials = self.choices, self.choices["mlflow_service_image_credentials_secret_arn"]
         actions = ["BatchCheckLayerAvailability", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage", "DescribeImages"]
         return [
             self._log(),
             _allow([f"ecr:{action}" for action in actions], choices.arn("ecr", f"repository/{choices.names['mirror_repository']}")),
             *(
-                [_allow("secretsmanager:GetSecretValue", credentials), self._decrypt(self.keys.get(credentials, choices.key_arn), "secretsmanager")]
+                [_allow("secretsmanager:GetSecretValue", credentials), self._decrypt(self.keys.get(credentials, choices["mlflow_key_arn"]), "secretsmanager")]
                 if credentials
                 else []
             ),
@@ -157,12 +161,12 @@ class Roles:
     def _arns_of_users(self) -> list[str]:
         """Of what inputs give the containers."""
         choices = self.choices
-        containers = [*choices.service_sidecar_container_definitions, {"logConfiguration": choices.service_log_configuration}]
-        return secret_arns(containers, choices.service_secrets, choices.arn("ssm", "parameter"))
+        containers = [*choices["mlflow_service_sidecar_container_definitions"], {"logConfiguration": choices["mlflow_service_log_configuration"]}]
+        return secret_arns(containers, choices["mlflow_service_secrets"], choices.arn("ssm", "parameter"))
 
     def _registry_secrets(self) -> list[str]:
-        secret = self.choices.service_image_credentials_secret_arn
-        return [secret] if secret and not self.choices.service_image_mirror else []
+        secret = self.choices["mlflow_service_image_credentials_secret_arn"]
+        return [secret] if secret and not self.choices["mlflow_service_image_mirror"] else []
 
     def _secret_pattern(self, name: str) -> str:
         """The roles are created before the secrets, whose ARNs end in six characters that Secrets Manager chooses."""
@@ -177,7 +181,7 @@ class Roles:
 
     def _cache(self) -> Statements:
         """The repository is there, so nobody but the run needs ecr:CreateRepository."""
-        if not self.choices.service_image_mirror_secret_arn:
+        if not self.choices["mlflow_service_image_mirror_secret_arn"]:
             return []
         return [_allow("ecr:BatchImportUpstreamImage", self.choices.arn("ecr", f"repository/{self.choices.names['cached_repository']}"))]
 
