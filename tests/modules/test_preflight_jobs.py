@@ -59,12 +59,16 @@ def deploy(aws: EmbeddedAWS, **environment: str) -> None:
         ({"mlflow_jobs": "off"}, ("off", False, False)),
         ({"mlflow_jobs": "scheduled"}, ("scheduled", True, False)),
         ({"mlflow_service_environment": {ENABLED: "true"}}, ("", False, False)),  # as before
-        ({"mlflow_service_secrets": {PERIODIC: "arn"}}, ("", False, False)),
     ],
 )
 def test_a_new_stack(aws: EmbeddedAWS, given: dict[str, t.Any], expected: tuple[str, bool, bool]) -> None:
     told = ask(aws, **given)
     assert told.jobs == expected and told.problems == [] and "mlflow_jobs: off" not in told.warnings
+
+
+def test_a_secret_may_say_what_the_servers_do(aws: EmbeddedAWS) -> None:
+    secret = aws.client("secretsmanager").create_secret(Name="periodic", SecretString="false")["ARN"]
+    assert ask(aws, mlflow_service_secrets={PERIODIC: secret}).jobs == ("", False, False)
 
 
 @pytest.mark.parametrize(("given", "reason"), [(SMALL, "needs 2600 MiB"), ({**ONE, "mlflow_service_memory": 2048}, "needs 3000 MiB"), (LONG, "27 characters")])

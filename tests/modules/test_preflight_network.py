@@ -258,7 +258,7 @@ def test_what_is_there_has_its_addresses(aws, inputs):
 
 def quota_inputs(inputs, **changes):
     names = ("mlflow_unique_name", "mlflow_record_name", "mlflow_api_zone_name", SERVICE)
-    return {name: inputs[name] for name in names} | {"mlflow_service_cpu": 2048} | changes
+    return {name: inputs[name] for name in names} | {"mlflow_service_cpu": 2048, "mlflow_jobs": "off"} | changes
 
 
 def raise_quota(aws, service, code, value):
@@ -317,6 +317,8 @@ def test_tasks_that_the_account_may_not_run_are_told(aws, inputs):
     assert list(problems) == ["mlflow_service_cpu"] and "2 tasks of 4 vCPUs are more than the 6" in problems["mlflow_service_cpu"][0]
     problems, warned = told(aws, quota_inputs(inputs, mlflow_service_min_capacity=1, mlflow_service_max_capacity=4))
     assert not problems and "4 tasks of 2 vCPUs" in warned
+    problems, warned = told(aws, quota_inputs(inputs, mlflow_service_min_capacity=1, mlflow_service_max_capacity=4, mlflow_jobs="on_demand"))
+    assert not problems and "5 tasks of 2 vCPUs" in warned  # that of the jobs
     raise_quota(aws, "fargate", "L-3032A538", 8)
     assert "4 tasks of 2 vCPUs" not in told(aws, quota_inputs(inputs, mlflow_service_max_capacity=4))[1]
 

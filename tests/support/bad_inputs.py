@@ -730,16 +730,8 @@ CONTRADICTORY = (
         )
         for mode in ("edge", "mlflow")
     ),
-    Broken(
-        "the auth app in an image without it",
-        {"mlflow_identity": "mlflow", "mlflow_service_image_tag": "v3.18.0"},
-        ("mlflow_service_image_tag", "v3.18.0-full", "mlflow_identity edge"),
-    ),
-    Broken(
-        "the auth app of an older MLflow",
-        {"mlflow_identity": "mlflow", "mlflow_service_image_tag": "v3.17.2-full"},
-        ("mlflow_service_image_tag", "v3.18.0-full"),
-    ),
+    Broken("the auth app in an image without it", {"mlflow_identity": "mlflow", "mlflow_service_image_tag": "v3.18.0"}, ("mlflow_service_image_tag",)),
+    Broken("the auth app of an older MLflow", {"mlflow_identity": "mlflow", "mlflow_service_image_tag": "v3.17.2-full"}, ("mlflow_service_image_tag",)),
     *(Broken(f"{name} that nobody looks at", {name: ["ml"], "mlflow_identity": "off"}, (name,)) for name in _GROUPS),
     *(
         Broken(f"{name} beside mlflow_jobs", {"mlflow_jobs": "off", "mlflow_service_environment": {name: "true"}}, ("mlflow_service_environment",))

@@ -58,8 +58,8 @@ def test_the_inputs_that_roles_are_given_are_in_the_types_that_were_checked() ->
     """Whatever they were given as."""
     as_text = {name: json.dumps(value) if isinstance(value, (list, dict)) else str(value) for name, value in GOOD.items()}
     expected = check(GOOD, SPEC)[0]
-    for given in (GOOD, as_text):
-        assert {name: in_its_type(given[name], SPEC[name]) for name in expected} == expected
+    for team in (GOOD, as_text):
+        assert {name: in_its_type(team[name], SPEC[name]) for name in expected} == expected
 
 
 def test_callers_by_ipv6_with_ipv6() -> None:

@@ -133,7 +133,8 @@ def test_every_name_holds_the_name_of_its_stack() -> None:
     }
     for field, value in every.items():
         names = [value] if isinstance(value, str) else list(value.values() if isinstance(value, dict) else value)
-        assert names and all("mlflow-team-x" in name for name in names), field
+        flat = [each for name in names for each in ([name] if isinstance(name, str) else name)]
+        assert flat and all("mlflow-team-x" in name for name in flat), field
 
 
 def test_the_longest_unique_name_is_that_of_the_shortest_kind() -> None:

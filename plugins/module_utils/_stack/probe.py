@@ -208,6 +208,7 @@ class Run:
         except Refused as error:
             if READER not in str(error):
                 raise
+        self.experiment = ""  # somebody else's, if there is one
         self.server.call("experiments/search", max_results=1)
         return "ok", "experiments can be read; no run was logged, as this user is a reader: the credentials of an editor verify that too"
 

@@ -12,11 +12,11 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.c
 
 MODULES = (
     "alb_jwt.py",
+    "auth_users.py",
     "callers.py",
     "cognito_jwt.py",
     "denied.py",
     "identity_app.py",
-    "mlflow_users.py",
     "refreshed.py",
     "rights.py",
     "signed_identity.py",

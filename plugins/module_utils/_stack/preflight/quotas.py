@@ -102,16 +102,16 @@ class Quotas(Checks):
         each = self.inputs["mlflow_service_cpu"] / 1024
         minimum, maximum = (self.inputs.get(f"mlflow_service_{of}_capacity") or 0 for of in ("min", "max"))
         jobs = int(Jobs(self.aws, self.inputs).decision().service)  # a task of its own
-        least, most = max(minimum, 1) + jobs, max(maximum, minimum + 1) + jobs  # an update starts a task before it ends another
-        if least * each > limit:
+        minimum, maximum = max(minimum, 1) + jobs, max(maximum, minimum + 1) + jobs  # an update starts a task before it ends another
+        if minimum * each > limit:
             yield self.problem(
                 "mlflow_service_cpu",
-                f"{least} tasks of {each:g} vCPUs are more than the {limit:g} {VCPUS.what} that the account may use in "
+                f"{minimum} tasks of {each:g} vCPUs are more than the {limit:g} {VCPUS.what} that the account may use in "
                 f"{self.aws.region}: {VCPUS.raise_it()}, or give less",
             )
-        elif most * each > limit:
+        elif maximum * each > limit:
             warn(
-                f"mlflow_service_max_capacity: {most} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
+                f"mlflow_service_max_capacity: {maximum} tasks of {each:g} vCPUs, as many as there may be for a while, are more than the "
                 f"{limit:g} {VCPUS.what} that the account may use in {self.aws.region}: {VCPUS.raise_it()}"
             )
 

@@ -27,13 +27,13 @@ from urllib.parse import parse_qs
 
 import alb_jwt
 import cognito_jwt
-import mlflow_users
+import auth_users
 import user_names
 from alb_jwt import LoadBalancerTokens
 from callers import CREDENTIALS, GATEWAY, BearerPrograms, Caller, Callers, EntryPoint, Headers, People, SignedPrograms, SigningPrograms
 from cognito_jwt import CognitoTokens
 from denied import Denied, Unavailable
-from mlflow_users import TooLike, Users
+from auth_users import TooLike, Users
 from rights import ADMIN, EDITOR, NONE, Rights, includes, is_of_provider, is_open, needed, reads, route_of
 
 JOB_TOKEN = "_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN"
@@ -155,7 +155,7 @@ class Identity:
             await asyncio.to_thread(users.enter, caller)  # it may ask the database
         except TooLike:
             raise Refused(403, "too like", f"to the database, the name {caller.name} is that of another user") from None
-        mlflow_users.calls(caller)
+        auth_users.calls(caller)
 
 
 class Audit:
@@ -217,7 +217,7 @@ def create_app() -> Identity:
     settings = json.loads(os.environ["MLFLOW_IDENTITY"])
     sign_out_uri = settings["sign_in"]["sign_out_uri"]
     if settings["mode"] == MLFLOW:
-        app, users = mlflow_users.create_app()
+        app, users = auth_users.create_app()
         return Identity(app, callers, prefix, sign_out_uri=sign_out_uri, users=users)
     from mlflow.server.fastapi_app import app
 

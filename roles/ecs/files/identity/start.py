@@ -20,7 +20,7 @@ USERS = """\
 [mlflow]
 default_permission = EDIT
 database_uri = {uri}
-authorization_function = mlflow_users:authorize
+authorization_function = auth_users:authorize
 """
 """Of MLflow's auth app. What everybody may do with what another one made is EDIT, and of that each what his right lets him."""
 
