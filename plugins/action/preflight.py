@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
-from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, check_token, unknown_names
@@ -22,8 +21,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack import imports
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import validate_request
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
+from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._inputs import ROLES, input_spec, read_yaml
 
-ROLES = Path(__file__).parents[2] / "roles"
 NO_INPUTS = ("mlflow_account", "mlflow_outputs", "mlflow_scope", "mlflow_prefetch")
 """The names with our prefix that are no inputs: facts of a run, and what playbooks hand to the role ``mlflow``."""
 WRITTEN = b"# Written by mlplatform.mlflow_aws.bootstrap"
@@ -31,33 +30,19 @@ WRITTEN = b"# Written by mlplatform.mlflow_aws.bootstrap"
 ASKING = ("mlflow_aws_", "mlflow_dns_assume_role_", "mlflow_run_in_worker")
 """How the inputs begin without which AWS cannot be asked."""
 
-
-@cache
-def input_spec() -> Spec:
-    """The inputs as the role ``mlflow`` declares them, each description as a list of strings, with the defaults."""
-    options = _read(ROLES / "mlflow/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    for option in options.values():
-        if isinstance(option["description"], str):
-            option["description"] = [option["description"]]
-    for name, default in _read(ROLES / "mlflow/defaults/main.yml").items():
-        options[name]["default"] = default
-    return options
+input_spec()  # before Ansible forks, once for all who need it
 
 
 @cache
 def _exported() -> dict[str, t.Any]:
     """What the role ``mlflow`` exports to the others, which nobody can give."""
     files = sorted((ROLES / "mlflow/vars/main").glob("*.yml"))
-    return {name: value for file in files for name, value in _read(file).items() if name.startswith("mlflow_")}
+    return {name: value for file in files for name, value in read_yaml(file).items() if name.startswith("mlflow_")}
 
 
 def _not_inputs(variables: dict[str, t.Any]) -> set[str]:
     """The names with our prefix that are no inputs. An exported one that somebody gave all the same is a wrong input."""
     return {*NO_INPUTS, *(name for name, value in _exported().items() if variables.get(name) == value)}
-
-
-def _read(file: Path) -> dict[str, t.Any]:
-    return yaml_load(file.read_text(encoding="utf-8"))
 
 
 class ActionModule(InWorker):

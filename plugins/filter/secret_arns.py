@@ -45,12 +45,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import secret_arn, sidecar_secrets
-
-
-def secret_arns(containers: t.Iterable[dict[str, t.Any]], more: t.Mapping[str, str] | None = None, parameters: str = "") -> list[str]:
-    references = [*(more or {}).values(), *(reference for each in containers for _field, reference in sidecar_secrets(each))]
-    return sorted({secret_arn(reference, parameters) for reference in references})
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import secret_arns
 
 
 class FilterModule:

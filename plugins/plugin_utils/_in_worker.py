@@ -44,7 +44,7 @@ gc.disable()  # as long as only what stays is made
 try:
     from ansible.module_utils._internal._ansiballz import _loader
     from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
-    from ansible.plugins.loader import connection_loader, get_shell_plugin, test_loader
+    from ansible.plugins.loader import connection_loader, filter_loader, get_shell_plugin, lookup_loader, test_loader
 
     import ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.module  # noqa: F401, pylint: disable=unused-import
     from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import preload
@@ -63,6 +63,9 @@ if POSSIBLE:  # what Ansible itself would look for and load again in each worker
     connection_loader.get("local", class_only=True)
     get_shell_plugin("sh")
     test_loader.get("ansible.builtin.defined")  # and with it all tests of Ansible's own
+    with contextlib.suppress(KeyError):  # where this is imported without Ansible, which alone knows of collections
+        filter_loader.get("mlplatform.mlflow_aws.from_text")  # and with it all filters of this one
+    lookup_loader.get("mlplatform.mlflow_aws.inputs", class_only=True)
 gc.freeze()  # or each fork copies the pages that the garbage collector touches
 # The controller and each worker would look through all that they hold many times in a run of seconds, and find next to nothing.
 gc.set_threshold(100_000, 50, 100)
@@ -158,7 +161,11 @@ class InWorker(ActionBase):
         )
 
     def _same_python(self, task_vars: dict[str, t.Any]) -> bool:
-        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter", ""))
+        interpreter = task_vars.get("ansible_python_interpreter", "")
+        if interpreter == "{{ ansible_playbook_python }}":  # as our playbooks have it: a millisecond less for each task
+            interpreter = task_vars.get("ansible_playbook_python")
+        else:
+            interpreter = self._templar.template(interpreter)
         return isinstance(interpreter, str) and interpreter == sys.executable
 
     @contextlib.contextmanager

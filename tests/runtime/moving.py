@@ -11,7 +11,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.filter.python_command import python_command
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.programs import python_command
 from runtime.databases import Database
 from runtime.test_prepare_database import MLFLOW_VENV, Stack
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlplatform.mlflow_aws.plugins.filter.python_command import python_command
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.programs import python_command
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.database import backend_store_uri, derive_password
 from runtime.containers import MLFLOW_VENV
 from runtime.databases import ENGINES, Database, running

@@ -1230,5 +1230,5 @@ def test_names_of_headers_are_those_that_are_dropped() -> None:
 
 def test_it_fits_into_a_task_definition() -> None:
     files = {file.name: file.read_text(encoding="utf-8") for file in FILES.glob("*.py")}
-    command = import_module("ansible_collections.mlplatform.mlflow_aws.plugins.filter.python_command").python_command(files, main="start.py")
+    command = import_module("ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.programs").python_command(files, main="start.py")
     assert len(json.dumps(command)) < 28 * 1024  # of the 64 KiB that ECS takes

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import typing as t
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, check_token, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.rules import RULES
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import MAY_BE_SECRET, Problem, unusable
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import MAY_BE_SECRET, Problem, in_its_type, unusable
 from support.bad_inputs import ARN, CORPUS, SPEC, Broken, broken_team
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,14 @@ def problems(**changes: t.Any) -> list[Problem]:
 
 def test_a_good_team_file_has_no_problem() -> None:
     assert problems() == []
+
+
+def test_the_inputs_that_roles_are_given_are_in_the_types_that_were_checked() -> None:
+    """Whatever they were given as."""
+    as_text = {name: json.dumps(value) if isinstance(value, (list, dict)) else str(value) for name, value in GOOD.items()}
+    expected = check(GOOD, SPEC)[0]
+    for team in (GOOD, as_text):
+        assert {name: in_its_type(team[name], SPEC[name]) for name in expected} == expected
 
 
 def test_callers_by_ipv6_with_ipv6() -> None:

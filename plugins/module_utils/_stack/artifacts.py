@@ -26,7 +26,9 @@ def artifact_places(container: dict[str, t.Any]) -> dict[str, str]:
     """
     environment = _environment(container)
     places = {name: environment[name] for name in PLACES.values() if environment.get(name)}
-    words = [word for text in (*(container.get("entryPoint") or ()), *(container.get("command") or ())) for word in _words(text)]
+    texts = [*(container.get("entryPoint") or ()), *(container.get("command") or ())]
+    says = any(option in text for option in PLACES for text in texts)  # it takes long to find the words of a program of 25 KiB
+    words = [word for text in texts for word in _words(text)] if says else []
     for word, after in zip(words, [*words[1:], ""], strict=False):
         option, equals, value = word.partition("=")
         if option in PLACES and (value if equals else after):

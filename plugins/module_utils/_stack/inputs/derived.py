@@ -53,3 +53,9 @@ def sidecar_secrets(sidecar: dict[str, t.Any]) -> list[tuple[str, t.Any]]:
     found = [(field, each.get("valueFrom")) for field, given in lists if isinstance(given, list) for each in given if isinstance(each, dict)]
     credentials = part("repositoryCredentials", "credentialsParameter")
     return found if credentials is None else [*found, ("repositoryCredentials.credentialsParameter", credentials)]
+
+
+def secret_arns(containers: t.Iterable[dict[str, t.Any]], more: t.Mapping[str, str] | None = None, parameters: str = "") -> list[str]:
+    """The secrets and parameters that ECS reads before it starts containers, each once, without what it accepts after an ARN."""
+    references = [*(more or {}).values(), *(reference for each in containers for _field, reference in sidecar_secrets(each))]
+    return sorted({secret_arn(reference, parameters) for reference in references})

@@ -137,6 +137,13 @@ def typed(value: t.Any, option: dict[str, t.Any]) -> t.Any:
     raise ValueError(f"give {_KIND[kind]}")
 
 
+def in_its_type(value: t.Any, option: dict[str, t.Any]) -> t.Any:
+    """An input that was found right, as the type that the argument spec declares. Empty text in place of whatever it is means none."""
+    if value is None or value == "":
+        return value
+    return typed(from_text(value) if option.get("type") in ("list", "dict") else value, option)
+
+
 def _suboptions(item: dict[str, t.Any], options: Spec) -> dict[str, t.Any]:
     for name in item.keys() - options.keys():
         raise ValueError(f"{name!r} is not a key of it: use {', '.join(sorted(options))}")
