@@ -69,9 +69,26 @@ def test_aws_key_for_sns_will_not_do(aws: EmbeddedAWS) -> None:
     assert "alias/aws/sns, which CloudWatch cannot use" in problems(aws, mlflow_alarm_topic_arn=TOPIC)
 
 
+def service(aws: EmbeddedAWS, **deployment: t.Any) -> None:
+    ecs = aws.client("ecs")
+    ecs.create_cluster(clusterName="x")
+    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "mlflow", "image": "m", "memory": 100}])
+    ecs.create_service(cluster="x", serviceName="x", taskDefinition="x", desiredCount=0, deploymentConfiguration=deployment)
+
+
+def test_of_a_stack_that_was_never_watched_no_alarm_is_asked_for(aws: EmbeddedAWS) -> None:
+    service(aws)
+    mark = aws.mark()
+    assert decision(aws) == {"wanted": False, "there": False}
+    calls = [call["operation"] for call in aws.calls(mark)]
+    assert calls.count("DescribeServices") == 1 and "DescribeAlarms" not in calls
+
+
 def test_what_the_stack_has_and_what_it_is_to_have(aws: EmbeddedAWS) -> None:
     assert decision(aws) == {"wanted": False, "there": False}
-    assert decision(aws, mlflow_dashboard=True) == {"wanted": True, "there": False}
+    for name in ("mlflow_dashboard", "mlflow_account_dashboard"):
+        assert decision(aws, **{name: True}) == {"wanted": True, "there": False}
+    service(aws, alarms={"alarmNames": ["x/api-errors"], "enable": False, "rollback": False})
     common = {"MetricName": "m", "Namespace": "n", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1}
     cloudwatch = aws.client("cloudwatch")
     cloudwatch.put_metric_alarm(AlarmName="x-2/cpu", ComparisonOperator="GreaterThanThreshold", **common)
@@ -81,6 +98,7 @@ def test_what_the_stack_has_and_what_it_is_to_have(aws: EmbeddedAWS) -> None:
 
 
 def test_a_caller_who_may_not_see_alarms_has_none(aws: EmbeddedAWS) -> None:
+    service(aws, alarms={"alarmNames": ["x/api-errors"], "enable": True, "rollback": True})
     aws.faults({"service": "cloudwatch", "error": {"code": "AccessDenied", "message": "not authorized", "status": 403}})
     assert decision(aws) == {"wanted": False, "there": False}
 

@@ -13,9 +13,11 @@ from ansible.module_utils.common.warnings import warn
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import NOT_ALLOWED, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.cloudwatch import alarms_of
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service_state import active_service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_watched
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
-TOPIC, EMAILS, DASHBOARD, KEY = "mlflow_alarm_topic_arn", "mlflow_alarm_emails", "mlflow_dashboard", "mlflow_key_arn"
+TOPIC, EMAILS, KEY = "mlflow_alarm_topic_arn", "mlflow_alarm_emails", "mlflow_key_arn"
 EVENTBRIDGE = "events.amazonaws.com"
 PUBLISHERS = ("cloudwatch.amazonaws.com", EVENTBRIDGE, "events.rds.amazonaws.com")
 _KEY_ACTIONS = "kms:Decrypt and kms:GenerateDataKey*"
@@ -32,8 +34,17 @@ class Monitoring(Checks):
         return [(self.topic, (), (TOPIC,)), (self.key, (), (EMAILS, KEY))]
 
     def decision(self) -> Decision:
-        wanted = any(self.inputs.get(name) for name in (TOPIC, EMAILS, DASHBOARD))
-        return Decision(wanted, bool(self.inputs.get("mlflow_unique_name")) and self._there())
+        return Decision(is_watched(self.inputs), bool(self.inputs.get("mlflow_unique_name")) and self._was_watched() and self._there())
+
+    def removal(self) -> Decision:
+        """Of a stack that goes. Its service may have gone before."""
+        return Decision(wanted=False, there=self._there())
+
+    def _was_watched(self) -> bool:
+        """Whether the service knows of alarms, as it does before there are any, and as long as it exists. It is read anyway, and of others no alarm is."""
+        name = self.inputs["mlflow_unique_name"]
+        service = active_service(self.aws, {"name": name, "cluster": name})
+        return bool(service and service.get("deploymentConfiguration", {}).get("alarms", {}).get("alarmNames"))
 
     def _there(self) -> bool:
         try:
