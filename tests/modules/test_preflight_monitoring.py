@@ -64,6 +64,14 @@ def test_a_topic_or_a_key_that_keeps_one_of_them_out(aws: EmbeddedAWS, missing: 
     assert told.startswith("mlflow_key_arn") and missing in told and others[0] not in told
 
 
+def test_a_key_that_asks_eventbridge_for_its_source_keeps_it_out(aws: EmbeddedAWS) -> None:
+    document = json.loads(policy("kms:GenerateDataKey*", *PUBLISHERS))
+    document["Statement"][1]["Condition"] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    closed = aws.client("kms").create_key(Policy=json.dumps(document))["KeyMetadata"]["Arn"]
+    told = problems(aws, mlflow_alarm_emails=["a@example.com"], mlflow_key_arn=closed)
+    assert "allow events.amazonaws.com kms:Decrypt and kms:GenerateDataKey*, without conditions on its source" in told
+
+
 def test_aws_key_for_sns_will_not_do(aws: EmbeddedAWS) -> None:
     topic(aws, *PUBLISHERS, by="alias/aws/sns")
     assert "alias/aws/sns, which CloudWatch cannot use" in problems(aws, mlflow_alarm_topic_arn=TOPIC)

@@ -20,6 +20,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 TOPIC, EMAILS, KEY = "mlflow_alarm_topic_arn", "mlflow_alarm_emails", "mlflow_key_arn"
 EVENTBRIDGE = "events.amazonaws.com"
 PUBLISHERS = ("cloudwatch.amazonaws.com", EVENTBRIDGE, "events.rds.amazonaws.com")
+_OF_THE_SOURCE = {"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid"}
+"""Conditions of a key's policy that EventBridge does not meet: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
 _KEY_ACTIONS = "kms:Decrypt and kms:GenerateDataKey*"
 
 
@@ -98,7 +100,8 @@ class Monitoring(Checks):
 
 
 def _allows(services: t.Iterable[str]) -> str:
-    return f"{', '.join(services)} {_KEY_ACTIONS}"
+    unless = ", without conditions on its source such as aws:SourceAccount" if EVENTBRIDGE in services else ""
+    return f"{', '.join(services)} {_KEY_ACTIONS}{unless}"
 
 
 def _not_allowed(policy: str, *actions: str) -> list[str]:
@@ -114,8 +117,10 @@ def _not_allowed(policy: str, *actions: str) -> list[str]:
         if statement["Effect"] != "Allow" or not named & {*actions, "*", f"{actions[0].partition(':')[0]}:*"}:
             continue
         services = principal.get("Service", []) if isinstance(principal, dict) else []
+        conditions = {key.lower() for operator in statement.get("Condition", {}).values() for key in operator}
         everybody = principal == "*" or (isinstance(principal, dict) and principal.get("AWS") == "*")
         if everybody:  # a topic of the default policy, whose condition EventBridge does not meet
             allowed |= set(PUBLISHERS) - ({EVENTBRIDGE} if statement.get("Condition") else set())
-        allowed |= {services} if isinstance(services, str) else set(services)
+        by_name = {services} if isinstance(services, str) else set(services)
+        allowed |= by_name - ({EVENTBRIDGE} if actions[0].startswith("kms:") and conditions & _OF_THE_SOURCE else set())
     return [service for service in PUBLISHERS if service not in allowed]
