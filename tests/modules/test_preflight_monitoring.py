@@ -9,6 +9,7 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import owner
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.monitoring import PUBLISHERS
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
@@ -78,10 +79,10 @@ def test_aws_key_for_sns_will_not_do(aws: EmbeddedAWS) -> None:
 
 
 def service(aws: EmbeddedAWS, **deployment: t.Any) -> None:
-    ecs = aws.client("ecs")
-    ecs.create_cluster(clusterName="x")
-    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "mlflow", "image": "m", "memory": 100}])
-    ecs.create_service(cluster="x", serviceName="x", taskDefinition="x", desiredCount=0, deploymentConfiguration=deployment)
+    ecs, tags = aws.client("ecs"), [{"key": key, "value": value} for key, value in owner("x").items()]
+    ecs.create_cluster(clusterName="x", tags=tags)
+    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "mlflow", "image": "m", "memory": 100}], tags=tags)
+    ecs.create_service(cluster="x", serviceName="x", taskDefinition="x", desiredCount=0, deploymentConfiguration=deployment, tags=tags)
 
 
 def test_of_a_stack_that_was_never_watched_no_alarm_is_asked_for(aws: EmbeddedAWS) -> None:
