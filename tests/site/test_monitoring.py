@@ -5,27 +5,18 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from collections import Counter
 
-from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
+from embedded_aws.client import ACCOUNT, REGION
 from support.account import changed, listing
 from support.cloudformation import findings
+from support.keys import let_alarms_use
 from support.stack import Stack
 
 WATCHED = {"metric_alarm", "metric_filter", "topic", "topic_subscription", "event_rule", "event_subscription", "dashboard"}
-SERVICES = ["cloudwatch.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com"]
 INPUTS: dict[str, t.Any] = {"mlflow_alarm_emails": ["anna@example.com"], "mlflow_dashboard": True, "mlflow_account_dashboard": True}
 NONE: dict[str, t.Any] = dict.fromkeys(INPUTS)
-
-
-def let_services_use(aws: EmbeddedAWS, key: str) -> None:
-    kms = aws.client("kms")
-    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
-    actions = ["kms:Decrypt", "kms:GenerateDataKey*"]
-    policy["Statement"].append({"Sid": "Alarms", "Effect": "Allow", "Principal": {"Service": SERVICES}, "Action": actions, "Resource": "*"})
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
 
 
 def kinds(keys: t.Iterable[tuple[str, str]]) -> Counter[str]:
@@ -40,7 +31,7 @@ def test_what_watches_a_stack_comes_and_goes_with_its_inputs(stack: Stack) -> No
     aws.client("sns").delete_topic(TopicArn=theirs)
     assert refused.status != 0 and refused.mutating == []
     assert "mlflow_key_arn" in refused.messages[0] and "kms:GenerateDataKey*" in refused.messages[0]
-    let_services_use(aws, stack.inputs["mlflow_key_arn"])
+    let_alarms_use(aws, stack.inputs["mlflow_key_arn"])
     nothing = listing(aws)
     stack.apply()
     plain = listing(aws)
