@@ -124,6 +124,8 @@ def summary(
     yield f"  Logs       {outputs['log_group_name']}"
     if dashboard := outputs.get("dashboard_url"):
         yield f"  Dashboard  {dashboard}"
+    if dashboard := outputs.get("account_dashboard_url"):
+        yield f"  All stacks {dashboard}"
     if topic := outputs.get("alarm_topic_arn"):
         yield f"  Alarms     {topic}"
         yield from (f"             {address} has to follow the link in the e-mail of AWS first" for address in not_confirmed)

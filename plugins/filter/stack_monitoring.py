@@ -6,10 +6,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: stack_monitoring
 version_added: 1.2.0
-short_description: Give the alarms and the dashboard of a stack
+short_description: Give the alarms and the dashboards of a stack
 author: mlplatform contributors (@mlplatform)
 description:
-  - From what a stack consists of and what is normal for it, its alarms and its dashboard, as M(mlplatform.mlflow_aws.cloudwatch_monitoring) takes them.
+  - From what a stack consists of and what is normal for it, its alarms and its dashboards, as M(mlplatform.mlflow_aws.cloudwatch_monitoring) takes them.
 options:
   _input:
     description: What is watched, the fields of C(Watched) in C(module_utils/_stack/monitoring/alarms.py).
@@ -32,7 +32,7 @@ options:
     type: str
     required: true
   links:
-    description: What the dashboard links to, URLs by names.
+    description: What the dashboard links to, URLs by names. C(cost) is that of Cost Explorer.
     type: dict
     required: true
 """
@@ -45,19 +45,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The alarms, and the body of the dashboard.
+  description: The alarms, and the bodies of the dashboards.
   type: dict
   contains:
     alarms:
       description: A list.
       type: list
     dashboard:
-      description: The body.
+      description: The body of that of the stack.
+      type: dict
+    account_dashboard:
+      description: The body of that over all stacks of the account.
       type: dict
 """
 
 import typing as t
 
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.account_dashboard import account_dashboard
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.alarms import Watched, alarms
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.dashboard import dashboard
 
@@ -66,7 +70,11 @@ def stack_monitoring(watched: dict[str, t.Any], *, prefix: str, arn_prefix: str,
     numbers = {"capacities": int, "minimum_capacities": int, "database_capacities": float}  # which may come as text
     known = Watched(**{**watched, **{name: tuple(map(of, watched[name])) for name, of in numbers.items()}})
     body = dashboard(known, bucket, prefix, arn_prefix, region, {name: url for name, url in links.items() if url})
-    return {"alarms": [alarm.option(prefix) for alarm in alarms(known)], "dashboard": body}
+    return {
+        "alarms": [alarm.option(prefix) for alarm in alarms(known)],
+        "dashboard": body,
+        "account_dashboard": account_dashboard(region, links.get("cost", "")),
+    }
 
 
 class FilterModule:

@@ -197,7 +197,8 @@ def main() -> None:
             facts["identity"] = Identity(aws, inputs).decision()._asdict()
             facts["jobs"] = Jobs(aws, inputs).decision()._asdict()
         if not problems and scope in ("site", "destroy"):
-            facts["monitoring"] = Monitoring(aws, inputs).decision()._asdict()
+            monitoring = Monitoring(aws, inputs)
+            facts["monitoring"] = (monitoring.decision() if scope == "site" else monitoring.removal())._asdict()
         if not problems:
             if module.params["prefetch"]:
                 recorder.save()

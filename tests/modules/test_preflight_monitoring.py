@@ -9,6 +9,7 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import owner
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.monitoring import PUBLISHERS
 from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 from modules.run_module import ModuleFailed, run_module
@@ -64,14 +65,39 @@ def test_a_topic_or_a_key_that_keeps_one_of_them_out(aws: EmbeddedAWS, missing: 
     assert told.startswith("mlflow_key_arn") and missing in told and others[0] not in told
 
 
+def test_a_key_that_asks_eventbridge_for_its_source_keeps_it_out(aws: EmbeddedAWS) -> None:
+    document = json.loads(policy("kms:GenerateDataKey*", *PUBLISHERS))
+    document["Statement"][1]["Condition"] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    closed = aws.client("kms").create_key(Policy=json.dumps(document))["KeyMetadata"]["Arn"]
+    told = problems(aws, mlflow_alarm_emails=["a@example.com"], mlflow_key_arn=closed)
+    assert "allow events.amazonaws.com kms:Decrypt and kms:GenerateDataKey*, without conditions on its source" in told
+
+
 def test_aws_key_for_sns_will_not_do(aws: EmbeddedAWS) -> None:
     topic(aws, *PUBLISHERS, by="alias/aws/sns")
     assert "alias/aws/sns, which CloudWatch cannot use" in problems(aws, mlflow_alarm_topic_arn=TOPIC)
 
 
+def service(aws: EmbeddedAWS, **deployment: t.Any) -> None:
+    ecs, tags = aws.client("ecs"), [{"key": key, "value": value} for key, value in owner("x").items()]
+    ecs.create_cluster(clusterName="x", tags=tags)
+    ecs.register_task_definition(family="x", containerDefinitions=[{"name": "mlflow", "image": "m", "memory": 100}], tags=tags)
+    ecs.create_service(cluster="x", serviceName="x", taskDefinition="x", desiredCount=0, deploymentConfiguration=deployment, tags=tags)
+
+
+def test_of_a_stack_that_was_never_watched_no_alarm_is_asked_for(aws: EmbeddedAWS) -> None:
+    service(aws)
+    mark = aws.mark()
+    assert decision(aws) == {"wanted": False, "there": False}
+    calls = [call["operation"] for call in aws.calls(mark)]
+    assert calls.count("DescribeServices") == 1 and "DescribeAlarms" not in calls
+
+
 def test_what_the_stack_has_and_what_it_is_to_have(aws: EmbeddedAWS) -> None:
     assert decision(aws) == {"wanted": False, "there": False}
-    assert decision(aws, mlflow_dashboard=True) == {"wanted": True, "there": False}
+    for name in ("mlflow_dashboard", "mlflow_account_dashboard"):
+        assert decision(aws, **{name: True}) == {"wanted": True, "there": False}
+    service(aws, alarms={"alarmNames": ["x/api-errors"], "enable": False, "rollback": False})
     common = {"MetricName": "m", "Namespace": "n", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1}
     cloudwatch = aws.client("cloudwatch")
     cloudwatch.put_metric_alarm(AlarmName="x-2/cpu", ComparisonOperator="GreaterThanThreshold", **common)
@@ -81,6 +107,7 @@ def test_what_the_stack_has_and_what_it_is_to_have(aws: EmbeddedAWS) -> None:
 
 
 def test_a_caller_who_may_not_see_alarms_has_none(aws: EmbeddedAWS) -> None:
+    service(aws, alarms={"alarmNames": ["x/api-errors"], "enable": True, "rollback": True})
     aws.faults({"service": "cloudwatch", "error": {"code": "AccessDenied", "message": "not authorized", "status": 403}})
     assert decision(aws) == {"wanted": False, "there": False}
 

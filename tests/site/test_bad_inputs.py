@@ -210,6 +210,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_service_enable_execute_command": False,
         "mlflow_service_tls": False,
         "mlflow_dashboard": False,
+        "mlflow_account_dashboard": False,
         "mlflow_service_cpu": 1024,
         "mlflow_service_memory": 2048,
         "mlflow_service_tmpfs_size": 256,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.monitoring import PUBLISHERS
 from embedded_aws.client import ACCOUNT, EmbeddedAWS
 from support.account import listing
 from support.permissions import action, granted, hired
@@ -195,14 +196,27 @@ def test_the_network_changes_in_place(aws: EmbeddedAWS, tmp_path: Path) -> None:
     programs = aws.client("acm").describe_certificate(CertificateArn=yaml.safe_load((tmp_path / "made.yml").read_text())["mlflow_api_cert_arn"])["Certificate"]
     assert sorted(programs["SubjectAlternativeNames"]) == [f"mlflow-x-token.{API_DOMAIN}", f"mlflow-x.{API_DOMAIN}"]
 
+    (key,), kms = left(aws)["keys"], aws.client("kms")
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    theirs = {"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:Decrypt", "Resource": "*"}
+    policy["Statement"].append(theirs)
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+
     boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
-    changed = {"mlflow_service_log_retention_in_days": 30, "mlflow_permissions_boundary_arn": boundary, "mlflow_tags": {"team": "x"}}
+    changed = {
+        "mlflow_service_log_retention_in_days": 30,
+        "mlflow_permissions_boundary_arn": boundary,
+        "mlflow_tags": {"team": "x"},
+        "mlflow_alarm_emails": ["team-x@example.com"],
+    }
     nats, addresses, ways, endpoints = applied(mlflow_bootstrap_nat_gateways="one_per_zone", mlflow_bootstrap_endpoint_buckets=["other-bucket"], **changed)
     assert aws.client("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 30
     role = aws.client("iam").get_role(RoleName="mlflow-x-flow-logs")["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary and [each["FlowLogId"] for each in left(aws)["flow logs"]] == [
         flow_log["FlowLogId"]
     ]
+    statements = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])["Statement"]
+    assert statements[:-1] == policy["Statement"] and sorted(statements[-1]["Principal"]["Service"]) == sorted(PUBLISHERS)
     assert (nats, addresses, len(ways), endpoints) == (3, 3, 3, {"s3"})
     (s3,) = ec2.describe_vpc_endpoints()["VpcEndpoints"]
     assert json.loads(s3["PolicyDocument"])["Statement"][2]["Resource"] == ["arn:aws:s3:::other-bucket", "arn:aws:s3:::other-bucket/*"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from embedded_aws.client import ACCOUNT
+from support.keys import let_alarms_use
 from support.permissions import hired, needs_more
 from support.stack import Inputs, Stack, certificate
 
@@ -43,10 +44,12 @@ def test_the_documents_in_the_docs_are_what_the_playbook_writes(stack: Stack) ->
 
 
 def test_the_documents_allow_a_stack_of_their_own(stack: Stack) -> None:
-    """With a boundary, which roles have to have, and a path."""
+    """With a boundary, which roles have to have, and a path, and with all that watches it."""
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     boundary = stack.aws.client("iam").create_policy(PolicyName="boundary", PolicyDocument=json.dumps(everything))["Policy"]["Arn"]
     stack.inputs.update(mlflow_permissions_boundary_arn=boundary, mlflow_iam_role_path="/ml/", mlflow_database_monitoring_interval=60)
+    stack.inputs.update(mlflow_alarm_emails=["anna@example.com"], mlflow_dashboard=True, mlflow_account_dashboard=True)
+    let_alarms_use(stack.aws, stack.inputs["mlflow_key_arn"])
     documents = written(stack, mlflow_policy_secret_arns=secrets(stack.inputs), mlflow_policy_key_arns=[stack.inputs["mlflow_key_arn"]])
     environment = hired(stack.aws, [text for name, text in documents.items() if "bootstrap" not in name])
     confirmed = {"mlflow_confirm_restore": "mlflow-team-x"}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from embedded_aws.client import ACCOUNT, REGION
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.monitoring import PUBLISHERS
+from embedded_aws.client import ACCOUNT, REGION, EmbeddedAWS
 
 
 def key_policy() -> str:
@@ -18,3 +19,12 @@ def key_policy() -> str:
         {"Effect": "Allow", "Principal": {"Service": f"logs.{REGION}.amazonaws.com"}, "Action": use, "Resource": "*"},
     ]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def let_alarms_use(aws: EmbeddedAWS, key: str) -> None:
+    """Add what a topic of alarms needs to the policy of its key, as docs/monitoring.md has it."""
+    kms = aws.client("kms")
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    actions = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    policy["Statement"].append({"Sid": "Alarms", "Effect": "Allow", "Principal": {"Service": list(PUBLISHERS)}, "Action": actions, "Resource": "*"})
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))

@@ -69,8 +69,6 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
         }.items()
         for other in others.split()
     },
-    # The documentation of CreateKey names kms:CreateKey and kms:TagResource as all that is required.
-    ("kms:CreateKey", "kms:PutKeyPolicy"): None,
 }
 """An action and one that the reference says it depends on: the operation and the parameter without which it does not."""
 

@@ -15,6 +15,7 @@ import re
 import pytest
 from ansible_collections.mlplatform.mlflow_aws.plugins.filter.stack_monitoring import stack_monitoring
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.state import UNKNOWN
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.account_dashboard import FOUND, account_dashboard
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.alarms import (
     DEPLOYMENT,
     MISSING,
@@ -59,11 +60,11 @@ STACKS = {
 PUBLISHED: dict[str, dict[str, set[frozenset[str]]]] = {
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
     "AWS/ApplicationELB": {
-        **{name: {frozenset({"LoadBalancer"})} for name in ("HTTPCode_ELB_5XX_Count", "ELBAuthFailure")},
-        **{name: {frozenset({"LoadBalancer", "TargetGroup"})} for name in ("HTTPCode_Target_5XX_Count", "HealthyHostCount")},
+        **{name: {frozenset({"LoadBalancer"})} for name in ("HTTPCode_ELB_5XX_Count", "ELBAuthFailure", "RequestCount")},
+        **{name: {frozenset({"LoadBalancer", "TargetGroup"})} for name in ("HTTPCode_Target_5XX_Count", "HealthyHostCount", "TargetResponseTime")},
     },
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
-    "AWS/ApiGateway": {name: {frozenset({"ApiId"}), frozenset({"ApiId", "Stage"})} for name in ("4xx", "5xx", "Count")},
+    "AWS/ApiGateway": {name: {frozenset({"ApiId"})} for name in ("4xx", "5xx", "Count", "Latency")},
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
     "AWS/ECS": {name: {frozenset({"ClusterName", "ServiceName"})} for name in ("CPUUtilization", "MemoryUtilization")},
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html
@@ -72,15 +73,24 @@ PUBLISHED: dict[str, dict[str, set[frozenset[str]]]] = {
         for name in ("DesiredTaskCount", "RunningTaskCount", "EphemeralStorageUtilized", "EphemeralStorageReserved")
     },
     # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.AuroraMonitoring.Metrics.html
-    "AWS/RDS": {name: {frozenset({"DBClusterIdentifier"})} for name in ("ACUUtilization", "CPUUtilization", "DatabaseConnections")},
+    "AWS/RDS": {
+        name: {frozenset({"DBClusterIdentifier"})} for name in ("ACUUtilization", "CPUUtilization", "DatabaseConnections", "ServerlessDatabaseCapacity")
+    },
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     "AWS/Lambda": {name: {frozenset({"FunctionName"})} for name in ("Errors", "Throttles")},
     # https://docs.aws.amazon.com/acm/latest/userguide/cloudwatch-metrics.html
     "AWS/CertificateManager": {"DaysToExpiry": {frozenset({"CertificateArn"})}},
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
     "AWS/Events": {"TriggeredRules": {frozenset({"RuleName"})}},
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html
+    "AWS/S3": {name: {frozenset({"BucketName", "StorageType"})} for name in ("BucketSizeBytes", "NumberOfObjects")},
 }
-"""What AWS publishes of what the alarms look at, each metric with the sets of dimensions under which it does."""
+"""What AWS publishes of what the alarms and the dashboard look at, each metric with the sets of dimensions under which it does.
+
+Held against the directory of CloudWatch's console in AWS's npm package @aws-cdk/aws-service-spec 0.1.216, which has them all but those of Container
+Insights and of ACM, and the capacity of a cluster; AWS's CDK has that (``DatabaseCluster.metricServerlessDatabaseCapacity``), and the days of a
+certificate (``Certificate.metricDaysToExpiry``).
+"""
 
 Values = list[float | None]
 COMPARISONS = {
@@ -251,8 +261,33 @@ def test_the_dashboard_shows_all_alarms_and_nothing_twice(stack: str) -> None:
         for line in widget["properties"].get("metrics", []):
             *names, options = line
             assert len(names) % 2 == 0 and all(isinstance(name, str) and name for name in names) and options["stat"]
+            assert frozenset(names[2::2]) in PUBLISHED[names[0]][names[1]]
     (shown,) = (widget["properties"]["alarms"] for widget in body["widgets"] if widget["type"] == "alarm")
     assert [arn.rpartition("/")[2] for arn in shown] == [alarm.name for alarm in alarms(watched)]
+
+
+def test_the_dashboard_over_all_stacks_finds_them_by_their_tags() -> None:
+    body = account_dashboard("eu-west-1", "https://cost.example.com")
+    of_kind = {
+        "AWS::ElasticLoadBalancingV2::LoadBalancer/ApplicationELB": "AWS/ApplicationELB",
+        "AWS::Lambda::Function": "AWS/Lambda",
+        "AWS::RDS::DBInstance": "AWS/RDS",
+        "AWS::S3::Bucket": "AWS/S3",
+    }
+    places = [(widget["y"], widget["y"] + widget["height"]) for widget in body["widgets"]]
+    assert all(end == begin for (_begin, end), (begin, _end) in zip(places, places[1:], strict=False))
+    explorers = [widget["properties"] for widget in body["widgets"] if widget["type"] == "explorer"]
+    assert len(explorers) == len(FOUND)
+    for properties in explorers:
+        assert properties["labels"] == [{"key": "managed-by", "value": "mlplatform.mlflow_aws"}] and properties["aggregateBy"]["key"] == "mlflow-stack"
+        (kind,) = {metric["resourceType"] for metric in properties["metrics"]}
+        assert {metric["metricName"] for metric in properties["metrics"]} <= PUBLISHED[of_kind[kind]].keys() | {"Invocations"}
+
+
+def test_an_expired_certificate_stays_told() -> None:
+    """ACM publishes no days any more: https://docs.aws.amazon.com/acm/latest/userguide/cloudwatch-metrics.html"""
+    assert rows("default")["people-certificate"].option("x/")["treat_missing_data"] == "ignore"
+    assert {alarm.missing for alarm in rows("default").values() if not alarm.name.endswith("certificate")} == {"notBreaching"}
 
 
 def test_numbers_may_be_text() -> None:

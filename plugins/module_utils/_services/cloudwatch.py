@@ -16,6 +16,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.tags
 
 RESULT = "result"
 """The ID of what a metric alarm calculates from several metrics."""
+ONLY = "metric"
+"""Here the ID of the metric of an alarm that calculates nothing, which has none in CloudWatch."""
 _MISSING = ("ResourceNotFound", "ResourceNotFoundException")
 
 
@@ -50,7 +52,7 @@ class MetricAlarm(_Tagged):
             **{name: self.spec[name] for name in same},
             "threshold": float(self.spec["threshold"]),
             "metrics": {
-                identifier: {**metric, "dimensions": {name: str(value) for name, value in metric["dimensions"].items()}}
+                identifier if self.spec["expression"] else ONLY: {**metric, "dimensions": {name: str(value) for name, value in metric["dimensions"].items()}}
                 for identifier, metric in self.spec["metrics"].items()
             },
             "actions": sorted(self.spec["actions"]),
@@ -116,7 +118,7 @@ def _normal(alarm: dict[str, t.Any]) -> State:
     queries = alarm.get("Metrics") or []
     stats = {query["Id"]: query["MetricStat"] for query in queries if query.get("MetricStat")}
     if not queries:
-        stats = {"m1": {"Metric": alarm, "Stat": alarm.get("Statistic") or alarm.get("ExtendedStatistic"), "Period": alarm.get("Period")}}
+        stats = {ONLY: {"Metric": alarm, "Stat": alarm.get("Statistic") or alarm.get("ExtendedStatistic"), "Period": alarm.get("Period")}}
     return {
         "arn": alarm["AlarmArn"],
         "description": alarm.get("AlarmDescription", ""),

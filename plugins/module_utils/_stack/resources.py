@@ -17,6 +17,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ap
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.domain_name import DomainName
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.apigatewayv2.vpc_link import VpcLink
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.application_autoscaling import Target
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.cloudwatch import Dashboard, MetricAlarm, alarms_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec2.security_groups import Group
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecr import PullThroughCacheRule, Repository
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.cluster import Cluster as EcsCluster
@@ -24,11 +25,13 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ec
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.task_definition import TaskDefinition
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.load_balancer import LoadBalancer
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.elbv2.target_group import TargetGroup
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.events import Rule
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.iam.roles import Role
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.lambda_ import Function
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.logs import LogGroup, QueryDefinition
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.cluster import Cluster as RdsCluster
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.database import parameter_groups
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.event_subscription import EventSubscription
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.instance import Instance
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.monitoring import MonitoringRole
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rds.names import parameter_group_name
@@ -38,8 +41,9 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.rd
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.route53.record import Record
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3 import Bucket
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.sns import Topic
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns, signs_urls
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_watched, manages_dns, signs_urls
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, Names, names_of, owner
 
 AUTHORIZER_POLICY = "authorizer"
@@ -164,6 +168,7 @@ class Deployment(Resources):
             self.mirror,
             self.api,
             self.records,
+            self.monitoring,
         )
 
     def database(self) -> t.Iterator[Resource]:
@@ -228,6 +233,22 @@ class Deployment(Resources):
         for prefix, hosts in of.items():
             kinds = ("A",) if self.inputs.get(f"{prefix}_ip_address_type", "ipv4") == "ipv4" else ("A", "AAAA")
             yield from (self._record(host, zone_id, kind) for host, zone_id in hosts.items() for kind in kinds if host)
+
+    def monitoring(self) -> t.Iterator[Resource]:
+        """Of a stack that is watched. The alarms as what is removed: others may have some that begin so."""
+        if not is_watched(self.inputs):
+            return
+        names, inputs, tags = self.names, self.inputs, self.common["tags"]
+        emails = inputs.get("mlflow_alarm_emails")
+        tells = {"tags": tags, "absent": not (emails or inputs.get("mlflow_alarm_topic_arn"))}
+        yield Topic(self.aws, names.alarm_topic, {"emails": emails or []}, tags=tags, absent=not emails)
+        for rule in (names.deployments_rule, names.stopped_tasks_rule):
+            yield Rule(self.aws, rule, **tells)
+        yield EventSubscription(self.aws, names.database_events, **tells)
+        for dashboard, name in ((names.dashboard, "mlflow_dashboard"), (names.account_dashboard, "mlflow_account_dashboard")):
+            yield Dashboard(self.aws, dashboard, tags=tags, absent=not inputs.get(name))
+        for alarm in alarms_of(self.aws, names.alarm_prefix):
+            yield MetricAlarm(self.aws, alarm, {"prefix": names.alarm_prefix}, tags=tags, absent=True)
 
 
 class Removal(Resources):

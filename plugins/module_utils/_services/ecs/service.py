@@ -54,7 +54,7 @@ class Service(Resource):
         self.deployment: State = {}  # the one that this run waits for
         self.asked = False  # whether AWS was asked for the change that is noted
         self.stopped = False  # whether it was stopped for a while
-        self.alarmed = False  # whether alarms end its deployments
+        self.alarm_names: list[str] = []  # of those that end its deployments, or did
 
     def describe(self) -> State | None:
         answer = none_if_missing(
@@ -72,7 +72,7 @@ class Service(Resource):
         providers = {each["capacityProvider"]: {"weight": each["weight"], "base": each["base"]} for each in service.get("capacityProviderStrategy", [])}
         remembered = tags.pop(STOPPED, None)
         self.stopped = self.stopped or remembered is not None
-        self.alarmed = bool(alarms.get("alarmNames"))
+        self.alarm_names = alarms.get("alarmNames", [])
         return {
             **_rollout(service),
             "stopped": remembered is not None,
@@ -244,7 +244,9 @@ class Service(Resource):
             ]
         if wanted.keys() & {"circuit_breaker", "deployment_alarms", "maximum_percent", "minimum_healthy_percent"}:
             enabled, alarms = self.spec["circuit_breaker"], sorted(self.spec["deployment_alarms"])
-            alarmed = {"alarms": {"alarmNames": alarms, "enable": bool(alarms), "rollback": bool(alarms)}} if alarms or self.alarmed else {}
+            # Switched off, their names stay: by them preflight sees that there may be alarms to remove.
+            names = alarms or self.alarm_names
+            alarmed = {"alarms": {"alarmNames": names, "enable": bool(alarms), "rollback": bool(alarms)}} if names else {}
             arguments["deploymentConfiguration"] = {
                 "deploymentCircuitBreaker": {"enable": enabled, "rollback": enabled},
                 "maximumPercent": self.spec["maximum_percent"],

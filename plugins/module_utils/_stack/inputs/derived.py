@@ -27,6 +27,11 @@ def signs_urls(inputs: Inputs) -> bool:
     return inputs.get("mlflow_artifact_access") == "presigned" or bool(inputs.get("mlflow_artifact_multipart"))
 
 
+def is_watched(inputs: Inputs) -> bool:
+    """Whether the stack has alarms."""
+    return any(inputs.get(f"mlflow_{name}") for name in ("alarm_topic_arn", "alarm_emails", "dashboard", "account_dashboard"))
+
+
 def is_of_ecr(image: str) -> bool:
     """Whether an image is in a private registry of Amazon ECR."""
     return re.match(r"\d{12}\.dkr[.-]ecr(-fips)?\.", image) is not None

@@ -40,7 +40,7 @@ class Metric(t.NamedTuple):
 
 
 class Alarm(t.NamedTuple):
-    """A row of the table. It is in alarm while ``datapoints`` of the last ``of`` are beyond the threshold; missing ones are not."""
+    """A row of the table. It is in alarm while ``datapoints`` of the last ``of`` are beyond the threshold; missing ones are not, or change nothing."""
 
     name: str
     why: str
@@ -51,6 +51,7 @@ class Alarm(t.NamedTuple):
     period: int = 60
     datapoints: int = 3
     of: int = 5
+    missing: str = "notBreaching"
 
     def option(self, prefix: str) -> Document:
         """As the module takes it."""
@@ -67,7 +68,7 @@ class Alarm(t.NamedTuple):
             "comparison": self.comparison,
             "evaluation_periods": self.of,
             "datapoints_to_alarm": self.datapoints,
-            "treat_missing_data": "notBreaching",
+            "treat_missing_data": self.missing,
         }
 
 
@@ -226,7 +227,8 @@ def _access(watched: Watched) -> t.Iterator[Alarm]:
     yield Alarm("people-refused", "Many people fail to sign in", {"failures": failures}, 50, period=300, **_ONCE)
     for door, arn in watched.certificates.items():
         days = Metric("AWS/CertificateManager", "DaysToExpiry", "Minimum", {"CertificateArn": arn}, STEADY)
-        yield Alarm(f"{door}-certificate", f"The certificate for {door} expires in less than 30 days", {"days": days}, 30, BELOW, period=86400, **_ONCE)
+        why = f"The certificate for {door} expires in less than 30 days"
+        yield Alarm(f"{door}-certificate", why, {"days": days}, 30, BELOW, period=86400, **_ONCE, missing="ignore")  # ACM tells no days of one that has
 
 
 def load_balancer_dimension(arn: str) -> str:

@@ -186,8 +186,8 @@ BOOTSTRAP_ACCOUNTS = (
     Statement(
         "Keys",
         """
-        kms:CreateAlias kms:Decrypt kms:EnableKeyRotation kms:GenerateDataKey kms:ScheduleKeyDeletion kms:TagResource kms:UntagResource
-        kms:UpdateKeyDescription
+        kms:CreateAlias kms:Decrypt kms:EnableKeyRotation kms:GenerateDataKey kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:TagResource
+        kms:UntagResource kms:UpdateKeyDescription
         """,
         ("arn:{partition}:kms:{region}:{account}:key/*",),
         OWN,

@@ -13,11 +13,15 @@ from ansible.module_utils.common.warnings import warn
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.errors import NOT_ALLOWED, ClientError, error_code
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.cloudwatch import alarms_of
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.ecs.service_state import active_service
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_watched
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Checks, Problems
 
-TOPIC, EMAILS, DASHBOARD, KEY = "mlflow_alarm_topic_arn", "mlflow_alarm_emails", "mlflow_dashboard", "mlflow_key_arn"
+TOPIC, EMAILS, KEY = "mlflow_alarm_topic_arn", "mlflow_alarm_emails", "mlflow_key_arn"
 EVENTBRIDGE = "events.amazonaws.com"
 PUBLISHERS = ("cloudwatch.amazonaws.com", EVENTBRIDGE, "events.rds.amazonaws.com")
+_OF_THE_SOURCE = {"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid"}
+"""Conditions of a key's policy that EventBridge does not meet: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
 _KEY_ACTIONS = "kms:Decrypt and kms:GenerateDataKey*"
 
 
@@ -32,8 +36,17 @@ class Monitoring(Checks):
         return [(self.topic, (), (TOPIC,)), (self.key, (), (EMAILS, KEY))]
 
     def decision(self) -> Decision:
-        wanted = any(self.inputs.get(name) for name in (TOPIC, EMAILS, DASHBOARD))
-        return Decision(wanted, bool(self.inputs.get("mlflow_unique_name")) and self._there())
+        return Decision(is_watched(self.inputs), bool(self.inputs.get("mlflow_unique_name")) and self._was_watched() and self._there())
+
+    def removal(self) -> Decision:
+        """Of a stack that goes. Its service may have gone before."""
+        return Decision(wanted=False, there=self._there())
+
+    def _was_watched(self) -> bool:
+        """Whether the service knows of alarms, as it does before there are any, and as long as it exists. It is read anyway, and of others no alarm is."""
+        name = self.inputs["mlflow_unique_name"]
+        service = active_service(self.aws, {"name": name, "cluster": name})
+        return bool(service and service.get("deploymentConfiguration", {}).get("alarms", {}).get("alarmNames"))
 
     def _there(self) -> bool:
         try:
@@ -87,7 +100,8 @@ class Monitoring(Checks):
 
 
 def _allows(services: t.Iterable[str]) -> str:
-    return f"{', '.join(services)} {_KEY_ACTIONS}"
+    unless = ", without conditions on its source such as aws:SourceAccount" if EVENTBRIDGE in services else ""
+    return f"{', '.join(services)} {_KEY_ACTIONS}{unless}"
 
 
 def _not_allowed(policy: str, *actions: str) -> list[str]:
@@ -103,8 +117,10 @@ def _not_allowed(policy: str, *actions: str) -> list[str]:
         if statement["Effect"] != "Allow" or not named & {*actions, "*", f"{actions[0].partition(':')[0]}:*"}:
             continue
         services = principal.get("Service", []) if isinstance(principal, dict) else []
+        conditions = {key.lower() for operator in statement.get("Condition", {}).values() for key in operator}
         everybody = principal == "*" or (isinstance(principal, dict) and principal.get("AWS") == "*")
         if everybody:  # a topic of the default policy, whose condition EventBridge does not meet
             allowed |= set(PUBLISHERS) - ({EVENTBRIDGE} if statement.get("Condition") else set())
-        allowed |= {services} if isinstance(services, str) else set(services)
+        by_name = {services} if isinstance(services, str) else set(services)
+        allowed |= by_name - ({EVENTBRIDGE} if actions[0].startswith("kms:") and conditions & _OF_THE_SOURCE else set())
     return [service for service in PUBLISHERS if service not in allowed]
