@@ -63,6 +63,7 @@ def test_what_is_wrong_is_told_before_anything_is_changed(stack: Stack, source: 
     for inputs, said in [
         ({}, "mlflow_import_database_secret_arn: is missing: give one of"),
         ({**source, "mlflow_import_security_group_id": "sg-0a1b2c3d"}, "no such security group"),
+        ({**source, "mlflow_import_database_secret_arn": f"{source['mlflow_import_database_secret_arn'][:-6]}zzzzzz"}, "it cannot be read"),
         ({"mlflow_import_sqlite_s3_uri": "s3://elsewhere/mlflow.db"}, "the servers may not read elsewhere"),
         ({**source, "mlflow_confirm_import": NAME}, "stop what writes to the database"),
         ({**source, **CONFIRMED, "mlflow_confirm_import": "mlflow-team-y"}, f"={NAME}"),
@@ -83,7 +84,7 @@ def test_a_plan_changes_nothing(stack: Stack, source: dict[str, str]) -> None:
 def test_what_the_task_refuses_ends_the_run_while_the_servers_run(stack: Stack, source: dict[str, str]) -> None:
     stack.aws.task_results(*answers(rehearse={"revision": "ffffffffffff", "reason": "this MLflow does not know the schema ffffffffffff"}))
     run = stack.run("import", **source, **CONFIRMED)
-    assert run.status != 0 and "does not know the schema ffffffffffff. Nothing was changed." in " ".join(run.messages), run.messages
+    assert run.status != 0 and "does not know the schema ffffffffffff. MLflow and its database are as they were." in " ".join(run.messages), run.messages
     assert steps(run) == ["rehearse"] and servers(stack) > 0
 
 

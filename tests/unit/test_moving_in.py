@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 # Its modules import each other by their bare names, as they lie in the container.
@@ -39,6 +39,7 @@ def test_what_is_not_the_same(one: object, other: object) -> None:
     assert (rows.fingerprint([[one]]) != rows.fingerprint([[other]])) == (one != other or type(one) is not type(other))
 
 
+@settings(deadline=None)
 @given(ROWS, st.randoms())
 def test_the_order_of_rows_is_of_no_account_and_each_row_is(found: list[tuple[t.Any, ...]], chance: random.Random) -> None:
     shuffled = chance.sample(found, len(found))
@@ -46,6 +47,7 @@ def test_the_order_of_rows_is_of_no_account_and_each_row_is(found: list[tuple[t.
     assert rows.fingerprint([*found, (None, 1)]) != rows.fingerprint(found)
 
 
+@settings(deadline=None)
 @given(ROWS.filter(len), st.data())
 def test_a_changed_value_is_found(found: list[tuple[t.Any, ...]], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(found) - 1))

@@ -25,6 +25,8 @@ def validate_request(inputs: Inputs) -> list[Problem]:
         problems.append(
             Problem(GROUP, None, "is missing: give a security group that reaches the old database, since that of the servers reaches only their own")
         )
+    if given == [OWN] and inputs.get("mlflow_database_engine") == "aurora-postgresql":
+        problems.append(Problem(OWN, True, "in PostgreSQL all tables have the character set of the database, so there is nothing to copy: leave it out"))
     if inputs.get(ROOT) and inputs["mlflow_import_artifact_root"].rstrip("/") != artifact_root(inputs):
         remedy = (
             f"the server finds artifacts below {artifact_root(inputs) or 'a bucket of its own'}: set mlflow_artifact_bucket_id and "

@@ -9,13 +9,20 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.clie
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.imports import GROUP
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Problems
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.secrets import Secrets
 
 FILE, SECRET = "mlflow_import_sqlite_s3_uri", "mlflow_import_database_secret_arn"
 
 
 class Imports(Database):
     def checks(self) -> list[Check]:
-        return [(self.stack, (), ("mlflow_unique_name",)), (self.security_group, (), (GROUP, "mlflow_vpc_id")), (self.file, (), (FILE,))]
+        secrets = Secrets(self.aws, self.inputs)
+        return [
+            (self.stack, (), ("mlflow_unique_name",)),
+            (secrets.secret, (SECRET, lambda value: None), (SECRET,)),  # what it says, the task finds out
+            (self.security_group, (), (GROUP, "mlflow_vpc_id")),
+            (self.file, (), (FILE,)),
+        ]
 
     def stack(self) -> Problems:
         name = self.inputs["mlflow_unique_name"]

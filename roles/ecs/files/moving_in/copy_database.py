@@ -17,9 +17,9 @@ from alembic import command
 from mlflow.store.db import utils as mlflow_db
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
-from old_database import MARKS, NOT_COPIED, Source, refuse
+from old_database import MARKS, NOT_COPIED, Source, fingerprint_by, kind_of, refuse
 from prepare_database import say
-from rows import Fingerprint, fingerprint, fingerprint_sql
+from rows import Fingerprint, fingerprint
 from sqlalchemy.pool import NullPool
 
 ROWS_AT_ONCE = 1000
@@ -62,18 +62,27 @@ class Copy:
 
     def begin(self) -> None:
         """Go on with the copy that is there if it is one of the same source, and was not being upgraded. Else begin a new one."""
-        if exists(self.master, self.url.database):
+        found = self.tables_there()
+        if found and MARKS not in found:
+            raise refuse(f"there is a database {self.url.database} on the stack's cluster that is no copy of an import: give it another name")
+        if found:
+            prepare.prepare_account(self.master, self.url)
             self.marks = read_marks(self.engine)
             if self.is_of_use():
                 return
             say("an earlier copy is of no use: starting over")
         self.start_over()
 
+    def tables_there(self) -> set[str]:
+        """As the master user sees them: MLflow's may have no rights yet where a run died."""
+        if not exists(self.master, self.url.database):
+            return set()
+        return prepare.tables(sa.create_engine(self.master.engine.url.set(database=self.url.database), poolclass=NullPool, hide_parameters=True))
+
     def is_of_use(self) -> bool:
         """MySQL takes back nothing of migrations that died, and what was compared once must still be what the source has."""
         died = "schema" not in self.marks or ("upgrading" in self.marks and "upgraded" not in self.marks)
-        copied = {name.removeprefix("table "): int(rows) for name, rows in self.marks.items() if name.startswith("table ")}
-        changed = "compared" in self.marks and any(self.source.counts.get(name) != rows for name, rows in copied.items())
+        changed = "compared" in self.marks and self.marks["compared"] != self.source.state()
         return self.marks.get("source") == self.source.name and not died and not changed
 
     def start_over(self) -> None:
@@ -121,13 +130,6 @@ def read_marks(engine: sa.Engine) -> dict[str, str]:
         return {name: value for name, value in connection.exec_driver_sql(f"SELECT name, value FROM {MARKS}")}
 
 
-def kind_of(column: sa.types.TypeEngine[t.Any]) -> str:
-    for kind, type_ in (("boolean", sa.Boolean), ("float", sa.Float), ("json", sa.JSON), ("integer", sa.Integer), ("text", sa.String)):
-        if isinstance(column, type_):
-            return kind
-    return "binary" if isinstance(column, sa.types._Binary) else "other"
-
-
 class Pair:
     """A table of the source and its copy."""
 
@@ -156,14 +158,11 @@ class Pair:
         """Row by row: by fingerprints that the engine works out where both are of one, else, or where those differ, by what the drivers give."""
         with self.copy.engine.connect() as connection:
             both = (self.source.connection, connection)
-            if both[0].dialect.name == both[1].dialect.name and self.fingerprint_by(both[0]) == self.fingerprint_by(both[1]):
-                return True
+            if both[0].dialect.name == both[1].dialect.name:
+                one, other = (fingerprint_by(each, self.name, self.kinds) for each in both)
+                if one == other:
+                    return True
             return self.read(both[0]) == self.read(both[1])
-
-    def fingerprint_by(self, connection: sa.Connection) -> Fingerprint:
-        quoted = connection.dialect.identifier_preparer.quote
-        rows, total = connection.exec_driver_sql(fingerprint_sql(connection.dialect.name, quoted(self.name), self.kinds, quoted)).one()
-        return Fingerprint(int(rows), int(total))
 
     def read(self, connection: sa.Connection) -> Fingerprint:
         return fingerprint(connection.execute(sa.select(self.table), execution_options=STREAMING))
@@ -188,7 +187,7 @@ def copy_rows(copy: Copy) -> dict[str, float]:
         timed("copy", lambda todo=todo: [pair.copy_rows() for pair in todo])
         different = timed("compare", lambda pairs=pairs: [pair.name for pair in pairs if not pair.is_equal()])
         if not different:
-            copy.mark("compared")
+            copy.mark("compared", copy.source.state())
         elif not earlier:
             raise RuntimeError(f"the copy is not equal in {', '.join(different)}: was the old database written to? Stop what writes, and try again")
         else:  # what an earlier run has copied, before the old servers were stopped
@@ -250,7 +249,9 @@ def rewrite(copy: Copy, root: str) -> None:
 
 def put_in_place(copy: Copy, app: sa.URL) -> str:
     """Give the copy the name of the stack's database, which is kept under another name. Returns that."""
-    aside = f"{app.database}_before_{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
+    if "aside" not in copy.marks:
+        copy.mark("aside", f"{app.database}_before_{datetime.now(timezone.utc):%Y%m%d%H%M%S}")
+    aside = copy.marks["aside"]
     quoted = copy.engine.dialect.identifier_preparer.quote_identifier
     if app.get_backend_name() == "postgresql":
         for old, new in ((app.database, aside), (copy.url.database, app.database)):

@@ -43,10 +43,11 @@ def check_target(app: sa.URL) -> None:
     engine = connect(app)
     found = prepare.tables(engine)
     with engine.connect() as connection:
-        for table, allowed in (("experiments", 1), ("runs", 0), ("registered_models", 0)):
+        for table, allowed in (("experiments", 1), ("runs", 0), ("registered_models", 0), ("trace_info", 0)):
             count = connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar_one() if table in found else 0
             if count > allowed:
-                raise refuse(f"the stack's database has {count} {table.replace('_', ' ')} already: import into a new stack")
+                what = {"registered_models": "models", "trace_info": "traces"}.get(table, table)
+                raise refuse(f"the stack's database has {count} {what} already: import into a new stack")
 
 
 def run(step: str, app: sa.URL, master: sa.Connection) -> dict[str, t.Any]:
@@ -54,6 +55,7 @@ def run(step: str, app: sa.URL, master: sa.Connection) -> dict[str, t.Any]:
     source = old_database(app)
     if there and read_marks(connect(app)).get("source") == source.name:
         say("this database is the copy already")
+        drop(master, f"{app.database}_import")  # what a run leaves that dies when all tables have gone
         return {"revision": mlflow_db._get_schema_version(connect(app)), "done": True}
     found = check_source(source, app.get_backend_name())
     if there and not source.is_own:
@@ -62,7 +64,7 @@ def run(step: str, app: sa.URL, master: sa.Connection) -> dict[str, t.Any]:
     found["seconds"] = copy_rows(copy)
     if step == "rehearse":
         drop(master, copy.url.database)
-    elif {name: rows for name, rows in source.count_now().items() if name in found["rows"]} != found["rows"]:
+    elif source.state_now() != copy.marks["compared"]:
         raise RuntimeError("the old database was written to: stop what writes, and try again")
     else:
         source.connection.close()  # which has a lock on the stack's own database, if that is copied

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import typing as t
 from functools import cached_property
@@ -16,6 +17,7 @@ from alembic.util import CommandError
 from mlflow.store.db import utils as mlflow_db
 from mlflow.store.db.base_sql_model import Base
 from prepare_database import MARKER, Refused
+from rows import Fingerprint, fingerprint_sql
 from sqlalchemy.pool import NullPool
 
 MARKS = "mlplatform_import"
@@ -53,16 +55,37 @@ class Source:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        return self._count(self.connection)
-
-    def count_now(self) -> dict[str, int]:
-        """Not as it was at that moment."""
-        with self.engine.connect() as connection:
-            return self._count(connection)
-
-    def _count(self, connection: sa.Connection) -> dict[str, int]:
         counted = {name: sa.select(sa.func.count()).select_from(table) for name, table in sorted(self.tables.tables.items())}
-        return {name: connection.execute(query).scalar_one() for name, query in counted.items()}
+        return {name: self.connection.execute(query).scalar_one() for name, query in counted.items()}
+
+    def state(self, connection: sa.Connection | None = None) -> str:
+        """A text that is another one as soon as any value of MLflow's is another one: of that moment, or as a new connection finds it."""
+        if self.engine.dialect.name == "sqlite":
+            return self.name  # with the ETag of the file
+        found = []
+        for name, table in sorted(self.tables.tables.items()):
+            if name in Base.metadata.tables:
+                kinds = {column.name: kind_of(column.type) for column in table.columns}
+                found.append(f"{name} {fingerprint_by(connection or self.connection, name, kinds)}")
+        return hashlib.sha256("\n".join(found).encode()).hexdigest()
+
+    def state_now(self) -> str:
+        with self.engine.connect() as connection:
+            return self.state(connection)
+
+
+def kind_of(column: sa.types.TypeEngine[t.Any]) -> str:
+    for kind, type_ in (("boolean", sa.Boolean), ("float", sa.Float), ("json", sa.JSON), ("integer", sa.Integer), ("text", sa.String)):
+        if isinstance(column, type_):
+            return kind
+    return "binary" if isinstance(column, sa.types._Binary) else "other"
+
+
+def fingerprint_by(connection: sa.Connection, table: str, kinds: t.Mapping[str, str]) -> Fingerprint:
+    """The fingerprint of a table as MySQL or PostgreSQL works it out."""
+    quoted = connection.dialect.identifier_preparer.quote
+    rows, total = connection.exec_driver_sql(fingerprint_sql(connection.dialect.name, quoted(table), kinds, quoted)).one()
+    return Fingerprint(int(rows), int(total))
 
 
 def old_database(app: sa.URL) -> Source:
@@ -124,7 +147,8 @@ def check_source(source: Source, engine: str) -> dict[str, t.Any]:
     may_stay = set(filter(None, os.environ.get("IMPORT_LEAVE_OUT", "").split(",")))
     # Of a newer MLflow, which has all tables of an older one and no other of these names.
     others = {name: rows for name, rows in counts.items() if rows and name not in NOT_COPIED | Base.metadata.tables.keys()}
-    unknown = sorted(others.keys() - BASIC_AUTH - may_stay)
+    # The users of the stack itself would be missed.
+    unknown = sorted(others.keys() - (set() if source.is_own else BASIC_AUTH) - may_stay)
     if unknown:
         raise refuse(
             f"the old database has tables with rows that are not MLflow's: {', '.join(unknown)}. If they may stay behind, name them in mlflow_import_leave_out",
