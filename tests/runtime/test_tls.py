@@ -31,10 +31,11 @@ class TLSServer(Server):
     """The port of the task is that of the front, which is in its command; MLflow's own is another."""
 
     def __init__(self, mlflow: Container, directory: Path) -> None:
-        *command, port, processes = mlflow.command
+        *front, port, processes = mlflow.command[:5]  # and what it starts
         task_port = free_port()
         assert port == "5000"
-        super().__init__(mlflow._replace(definition={**mlflow.definition, "command": [*command, str(task_port), processes]}), directory, {}, free_port())
+        command = [*front, str(task_port), processes, *mlflow.command[5:]]
+        super().__init__(mlflow._replace(definition={**mlflow.definition, "command": command}), directory, {}, free_port())
         self.port = task_port
 
     def connect(self, timeout: float) -> http.client.HTTPSConnection:
