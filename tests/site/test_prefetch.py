@@ -147,8 +147,8 @@ def test_old_answers_count_for_nothing(deployed: Stack, prefetched: Path, monkey
 
 NAME = "mlflow-team-x"
 OF_DATA = {"DescribeDBClusters": 2, "HeadBucket": 1, "GetBucketTagging": 1, "ListObjectVersions": 1}
-OF_WHAT_SERVICES_MAKE = {"DescribeLogGroups": 9, "ListTagsForResource": 9, "DescribeQueryDefinitions": 1}
-"""Log groups, and a saved query, for which that of the servers is asked once more: it is whose that is."""
+OF_WHAT_SERVICES_MAKE = {"DescribeLogGroups": 9, "ListTagsForResource": 9}
+"""Log groups, that of the servers once more: its saved query is whose it is."""
 WHETHER_GONE = {"GetVpcLink": 1, "DescribeServices": 1, "DescribeDBClusters": 1, "DescribeLoadBalancers": 1}
 
 

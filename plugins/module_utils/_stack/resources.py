@@ -201,8 +201,12 @@ class Deployment(Resources):
         for name in (*self.names.database_log_groups.values(), self.names.service_log_group, self.names.access_log_group):
             yield LogGroup(self.aws, name, account, **self.common)
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.authorizer != "lambda")
-        if self.whole and self.inputs.get("mlflow_identity") != "off":  # it has no tags that would tell whose it is
-            yield QueryDefinition(self.aws, self.names.audit_query, {"query_string": "", "log_groups": []})
+        if self.whole and self.inputs.get("mlflow_identity") != "off":
+            yield self._audit_query()
+
+    def _audit_query(self, absent: bool = False) -> QueryDefinition:
+        group = LogGroup(self.aws, self.names.service_log_group, {"account_id": self.aws.account_id})
+        return QueryDefinition(group, self.names.audit_query, {}, absent=absent)
 
     def secrets(self) -> t.Iterator[Resource]:
         signs = self.authorizer == "lambda" and self.inputs.get("mlflow_identity") != "off"
@@ -279,7 +283,7 @@ class Removal(Resources):
             self._task_roles,
             lambda: self._authorizer(absent=True),
             lambda: self._secrets([*names.secrets, names.identity_key_secret]),
-            lambda: iter([QueryDefinition(self.aws, names.audit_query, absent=True)]),
+            lambda: iter([self._audit_query(absent=True)]),
             self._ecs,
             self._mirror,
             lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),
