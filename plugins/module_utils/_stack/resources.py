@@ -136,6 +136,10 @@ class Resources:
         spec = {"type": kind, "zone_id": zone_id, "alias": None, "values": [], "ttl": None, "tags": self.common["tags"]}
         return Record(self.aws, host, spec)
 
+    def _audit_query(self) -> QueryDefinition:
+        group = LogGroup(self.aws, self.names.service_log_group, {"account_id": self.aws.account_id})
+        return QueryDefinition(group, self.names.audit_query, {}, absent=self.absent)
+
 
 class Deployment(Resources):
     """Those of a stack that is deployed, in the order in which preflight names what is somebody else's."""
@@ -203,10 +207,6 @@ class Deployment(Resources):
         yield LogGroup(self.aws, self.names.authorizer_log_group, account, tags=self.common["tags"], absent=self.authorizer != "lambda")
         if self.whole and self.inputs.get("mlflow_identity") != "off":
             yield self._audit_query()
-
-    def _audit_query(self, absent: bool = False) -> QueryDefinition:
-        group = LogGroup(self.aws, self.names.service_log_group, {"account_id": self.aws.account_id})
-        return QueryDefinition(group, self.names.audit_query, {}, absent=absent)
 
     def secrets(self) -> t.Iterator[Resource]:
         signs = self.authorizer == "lambda" and self.inputs.get("mlflow_identity") != "off"
@@ -283,7 +283,7 @@ class Removal(Resources):
             self._task_roles,
             lambda: self._authorizer(absent=True),
             lambda: self._secrets([*names.secrets, names.identity_key_secret]),
-            lambda: iter([self._audit_query(absent=True)]),
+            lambda: iter([self._audit_query()]),
             self._ecs,
             self._mirror,
             lambda: iter([PullThroughCacheRule(self.aws, names.unique_name, {**self.common, "besides": [names.mirror_repository]}, absent=True)]),
