@@ -23,6 +23,10 @@ from rows import Fingerprint, fingerprint
 from sqlalchemy.pool import NullPool
 
 ROWS_AT_ONCE = 1000
+SUFFIX = "_import"
+"""Of the name of the copy that gets the stack's."""
+AWAY, IN = "trigger away ", "trigger in "
+"""How the marks begin that keep the triggers of the database that goes, and of the one that takes its place."""
 STREAMING = {"stream_results": True, "max_row_buffer": ROWS_AT_ONCE}
 # Whatever the parameter group says: nothing is cut, and the experiment Default keeps the number 0.
 SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
@@ -89,7 +93,7 @@ class Copy:
         drop(self.master, self.url.database)
         prepare.prepare_account(self.master, self.url)
         with self.engine.begin() as connection:
-            connection.exec_driver_sql(f"CREATE TABLE {MARKS} (name VARCHAR(64) PRIMARY KEY, value VARCHAR(255))")
+            connection.exec_driver_sql(f"CREATE TABLE {MARKS} (name VARCHAR(255) PRIMARY KEY, value TEXT)")
         self.marks = {}
         self.mark("source", self.source.name)
 
@@ -259,6 +263,14 @@ def put_in_place(copy: Copy, app: sa.URL) -> str:
                 copy.master.exec_driver_sql(f"ALTER DATABASE {quoted(old)} RENAME TO {quoted(new)}")
         return aside
     prepare.prepare_account(copy.master, app.set(database=aside))
+    going = [(AWAY, connect(app)), (IN, copy.engine)]
+    found = [(place, engine, name, statement) for place, engine in going for name, statement in triggers(engine).items()]
+    for place, _engine, name, statement in found:  # all are noted before the first goes
+        if place + name not in copy.marks:
+            copy.mark(place + name, statement)
+    for _place, engine, name, _statement in found:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP TRIGGER {quoted(name)}")
     moves = [(name, app.database, aside) for name in prepare.tables(connect(app))]
     moves += [(name, copy.url.database, app.database) for name in prepare.tables(copy.engine)]
     renamed = ", ".join(
@@ -266,6 +278,29 @@ def put_in_place(copy: Copy, app: sa.URL) -> str:
     )
     with copy.engine.connect() as connection:
         connection.exec_driver_sql(f"RENAME TABLE {renamed}")  # all or none
-    prepare.use_utf8mb4(connect(app))
-    drop(copy.master, copy.url.database)
+    finish(copy.master, app)
     return aside
+
+
+def triggers(engine: sa.Engine) -> dict[str, str]:
+    """The statements that make the triggers of a database of MySQL, by their names. MySQL gives no table to another database that has one."""
+    quoted = engine.dialect.identifier_preparer.quote_identifier
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT trigger_name, action_timing, event_manipulation, event_object_table, action_statement "
+            "FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
+        ).all()
+    return {name: f"CREATE TRIGGER {quoted(name)} {when} {event} ON {quoted(table)} FOR EACH ROW {body}" for name, when, event, table, body in found}
+
+
+def finish(master: sa.Connection, app: sa.URL) -> None:
+    """What is left to do in MySQL when the tables are in place, also for the run after one that died here."""
+    marks = read_marks(connect(app))
+    for place, database in ((AWAY, marks["aside"]), (IN, app.database)):
+        engine = connect(app.set(database=database))
+        there = triggers(engine)
+        with engine.begin() as connection:
+            for name in sorted(name for name in marks if name.startswith(place) and name.removeprefix(place) not in there):
+                connection.exec_driver_sql(marks[name])
+    prepare.use_utf8mb4(connect(app))
+    drop(master, f"{app.database}{SUFFIX}")

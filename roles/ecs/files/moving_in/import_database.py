@@ -32,7 +32,7 @@ import typing as t
 import prepare_database as prepare
 import sqlalchemy as sa
 from addresses import Unreadable, source_uri
-from copy_database import Copy, connect, copy_rows, drop, exists, put_in_place, read_marks
+from copy_database import SUFFIX, Copy, connect, copy_rows, drop, exists, finish, put_in_place, read_marks
 from mlflow.store.db import utils as mlflow_db
 from old_database import check_source, old_database, refuse
 from prepare_database import Refused, say
@@ -55,12 +55,13 @@ def run(step: str, app: sa.URL, master: sa.Connection) -> dict[str, t.Any]:
     source = old_database(app)
     if there and read_marks(connect(app)).get("source") == source.name:
         say("this database is the copy already")
-        drop(master, f"{app.database}_import")  # what a run leaves that dies when all tables have gone
+        if app.get_backend_name() == "mysql":
+            finish(master, app)
         return {"revision": mlflow_db._get_schema_version(connect(app)), "done": True}
     found = check_source(source, app.get_backend_name())
     if there and not source.is_own:
         check_target(app)
-    copy = Copy(master, app, f"{app.database}_{'rehearsal' if step == 'rehearse' else 'import'}", source)
+    copy = Copy(master, app, f"{app.database}{'_rehearsal' if step == 'rehearse' else SUFFIX}", source)
     found["seconds"] = copy_rows(copy)
     if step == "rehearse":
         drop(master, copy.url.database)

@@ -101,9 +101,13 @@ def old_database(app: sa.URL) -> Source:
     if url.get_backend_name() == "mysql":  # in which the server gives text, whatever it keeps it in
         url = url.update_query_dict({"charset": "utf8mb4"})
     name = f"{url.get_backend_name()}://{url.host}:{url.port or ''}/{url.database}"
-    if (url.host, url.database) == (app.host, app.database):
+    if place_of(url) == place_of(app):
         raise refuse("the secret of the old database leads to the stack's own: give mlflow_import_own_database to copy that")
     return Source(url.render_as_string(hide_password=False), name)
+
+
+def place_of(url: sa.URL) -> tuple[str | None, int, str | None]:
+    return url.host, url.port or {"mysql": 3306, "postgresql": 5432}[url.get_backend_name()], url.database
 
 
 def sqlite_source(address: str) -> Source:
