@@ -198,7 +198,7 @@ def test_clients_without_credentials_reach_old_artifacts_and_log_to_old_experime
         wait_for(f"http://127.0.0.1:{port}/health")
         client = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "AWS_EC2_METADATA_DISABLED": "true"}
         command = [MLFLOW_VENV / "bin" / "python", "-W", "ignore", "-c", ARTIFACTS, f"http://127.0.0.1:{port}", run, experiment]
-        done = subprocess.run(command, env=client, capture_output=True, text=True)
+        done = subprocess.run(command, env=client, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and f"REACHED mlflow-artifacts:/{experiment}/" in done.stdout, done.stdout + done.stderr
     finally:
         os.killpg(server.pid, signal.SIGKILL)

@@ -143,6 +143,7 @@ class QueryDefinition(Resource):
         group = self.group.describe() if self.absent else None  # where both are wanted, the group has been looked at
         return group is not None and self.group._owned_by_another(group)
 
+
 class MetricFilter(Resource):
     """A metric that counts the events of a log group that fit a pattern. ``spec``: ``log_group``, ``pattern``, ``namespace``, ``metric``.
 

@@ -131,7 +131,7 @@ def read_marks(engine: sa.Engine) -> dict[str, str]:
     if MARKS not in prepare.tables(engine):
         return {}
     with engine.connect() as connection:
-        return {name: value for name, value in connection.exec_driver_sql(f"SELECT name, value FROM {MARKS}")}
+        return {row.name: row.value for row in connection.exec_driver_sql(f"SELECT name, value FROM {MARKS}")}
 
 
 class Pair:
