@@ -167,6 +167,7 @@ def site(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.
     [pytest.param(cell.mode, cell, marks=[pytest.mark.large] if cell.size == max(SIZES.values()) else []) for cell in cells()],
     indirect=["site"],
     ids=str,
+    scope="module",  # or each cell would have a stack of its own
 )
 def test_a_cell_of_the_table(site: Site, cell: Cell, tmp_path: Path) -> None:
     if cell.way == "down":
@@ -184,7 +185,7 @@ def test_a_cell_of_the_table(site: Site, cell: Cell, tmp_path: Path) -> None:
 
 
 ODD_NAME = "jörg 50% +&=.txt"
-PRESIGNED = pytest.mark.parametrize("site", ["`presigned`"], indirect=True)
+PRESIGNED = pytest.mark.parametrize("site", ["`presigned`"], indirect=True, scope="module")
 
 
 @PRESIGNED
