@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from embedded_aws.client import EmbeddedAWS
+from embedded_aws.client import ACCOUNT, EmbeddedAWS
 
 from support.account import Listing, State, listing
 
@@ -84,6 +84,10 @@ def _zone(aws: EmbeddedAWS, name: str, state: State, tags: Tags) -> None:
     aws.client("route53").change_tags_for_resource(ResourceType="hostedzone", ResourceId=state["Id"].rpartition("/")[2], AddTags=_pairs(tags))
 
 
+def _dashboard(aws: EmbeddedAWS, name: str, state: State, tags: Tags) -> None:
+    aws.client("cloudwatch").tag_resource(ResourceARN=f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}", Tags=_pairs(tags))
+
+
 TAGGERS: dict[str, Tagger] = {
     **dict.fromkeys(
         ("vpc", "subnet", "route_table", "internet_gateway", "nat_gateway", "vpc_endpoint", "flow_log", "security_group", "security_group_rule"), _ec2
@@ -111,5 +115,10 @@ TAGGERS: dict[str, Tagger] = {
     "secret": lambda aws, name, state, tags: aws.client("secretsmanager").tag_resource(SecretId=name, Tags=_pairs(tags)),
     "certificate": lambda aws, arn, state, tags: aws.client("acm").add_tags_to_certificate(CertificateArn=arn, Tags=_pairs(tags)),
     "user_pool": _by_arn("cognito-idp", "Arn"),
+    "metric_alarm": _by_arn("cloudwatch", "AlarmArn", ("Key", "Value")),
+    "dashboard": _dashboard,
+    "topic": lambda aws, arn, state, tags: aws.client("sns").tag_resource(ResourceArn=arn, Tags=_pairs(tags)),
+    "event_rule": _by_arn("events", "Arn", ("Key", "Value")),
+    "event_subscription": _rds("EventSubscriptionArn"),
     "lease": _lease,
 }
