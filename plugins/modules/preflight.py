@@ -97,12 +97,12 @@ jobs:
     - Which task runs MLflow's jobs. C(mode) is O(ignore:mlflow_jobs), or what follows from the stack where that is not given, and empty where the
       servers go on as before there was that input. C(service) says that a service of its own does, C(itself) that the only server does.
   type: dict
-  returned: success and O(scope=site) or O(scope=restore)
+  returned: success and O(scope=site), O(scope=restore) or O(scope=import)
   sample: {mode: on_demand, service: true, itself: false}
 monitoring:
   description: Whether inputs ask for alarms or a dashboard (C(wanted)), and whether the stack has alarms (C(there)).
   type: dict
-  returned: success and O(scope=site) or O(scope=destroy)
+  returned: success and O(scope=site), O(scope=restore), O(scope=import) or O(scope=destroy)
   sample: {wanted: true, there: false}
 kms_keys:
   description:
@@ -196,7 +196,7 @@ def main() -> None:
             facts["kms_keys"] = Keys(aws, inputs).keys()
             facts["identity"] = Identity(aws, inputs).decision()._asdict()
             facts["jobs"] = Jobs(aws, inputs).decision()._asdict()
-        if not problems and scope in ("site", "destroy"):
+        if not problems and scope in ("site", "restore", "import", "destroy"):
             facts["monitoring"] = Monitoring(aws, inputs).decision()._asdict()
         if not problems:
             if module.params["prefetch"]:
