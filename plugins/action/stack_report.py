@@ -32,6 +32,7 @@ class ActionModule(ActionBase):
                 "authorizer": {"type": "str", "choices": ["lambda", "jwt", "iam"], "default": "lambda"},
                 "basic_credentials": {"type": "bool", "default": False},
                 "manage_dns": {"type": "bool", "default": True},
+                "host_names": {"type": "bool", "default": True},
                 "artifact_access": {"type": "str", "choices": ["proxied", "presigned", "direct"], "default": "proxied"},
                 "artifact_multipart": {"type": "bool", "default": False},
                 "not_confirmed": {"type": "list", "elements": "str", "default": []},
@@ -45,7 +46,7 @@ class ActionModule(ActionBase):
             return {**result, **report_plan(stack, arguments["changes"], arguments["plan_path"], arguments["detailed_exitcode"])}
         programs = credentials(arguments["authorizer"], arguments["basic_credentials"])
         artifacts = artifact_lines(arguments["artifact_access"], arguments["artifact_multipart"], outputs["artifact_bucket_id"])
-        lines = summary(stack, outputs, arguments["path"], programs, artifacts, arguments["manage_dns"], arguments["not_confirmed"])
+        lines = summary(stack, outputs, arguments["path"], programs, artifacts, arguments["manage_dns"], arguments["not_confirmed"], arguments["host_names"])
         return {**result, **report_outputs(lines, outputs, arguments["path"])}
 
 
@@ -95,6 +96,7 @@ def summary(
     artifacts: t.Iterable[str],
     manage_dns: bool = True,
     not_confirmed: t.Sequence[str] = (),
+    host_names: bool = True,
 ) -> t.Iterator[str]:
     """What a person wants to know after a deployment, line by line. No line holds a secret."""
     yield ""
@@ -111,10 +113,14 @@ def summary(
         yield f"             or {token_uri}"
         yield "             from within the network, with an access token: without limits of size and time, and without the settings for files"
     yield ""
-    for n, record in enumerate([] if manage_dns else outputs["dns_records"]):
+    if not host_names:
+        yield "  Names      do not lead here: mlflow_host_names is false. Until then, to look at it from where they are known, let the name of people"
+        yield f"             lead to {outputs['load_balancer_dns_name']} on your computer"
+        yield ""
+    for n, record in enumerate([] if manage_dns or not host_names else outputs["dns_records"]):
         yield f"  {'' if n else 'DNS':<9}  {record['name']} has to lead to {record['alias_dns_name']}"
         yield f"             (an alias of type {record['type']}, hosted zone {record['alias_zone_id']}, or a CNAME)"
-    if not manage_dns:
+    if host_names and not manage_dns:
         yield ""
     yield f"  Artifacts  s3://{outputs['artifact_bucket_id']}"
     yield f"  Database   {outputs['database_cluster_id']} ({outputs['database_endpoint']})"

@@ -43,6 +43,11 @@ options:
     description: Host name of the API.
     type: str
     required: true
+  host_names:
+    description: Whether the host names lead to the stack. If not, the domain name and the address of the API are not checked.
+    type: bool
+    default: true
+    version_added: 1.2.0
   api_uri:
     description: Address of the API. Default is C(https://) and O(domain_name).
     type: str
@@ -112,6 +117,7 @@ def main() -> None:
             "jobs_service": {"type": "str", "default": ""},
             "jobs_target_groups": {"type": "list", "elements": "str", "default": []},
             "domain_name": {"type": "str", "required": True},
+            "host_names": {"type": "bool", "default": True},
             "api_uri": {"type": "str"},
             "certificate_arns": {"type": "list", "elements": "str", "default": []},
             "urls": {"type": "list", "elements": "str", "default": []},

@@ -40,6 +40,11 @@ options:
     description: Whether the DNS records are managed. If not, it is said which have to be created.
     type: bool
     default: true
+  host_names:
+    description: Whether the host names lead to the stack. If not, it is said where it is found.
+    type: bool
+    default: true
+    version_added: 1.2.0
   artifact_access:
     description: How programs transfer artifacts, the input C(mlflow_artifact_access).
     type: str

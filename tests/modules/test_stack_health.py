@@ -14,9 +14,9 @@ OWNER = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": NAME}
 FOREIGN: list[dict[str, str]] = [{}, {"team": "y"}, {**OWNER, "mlflow-stack": "team-y"}, {"managed-by": "Terraform"}]
 
 
-def health(aws: EmbeddedAWS) -> dict[str, tuple[str, str]]:
+def health(aws: EmbeddedAWS, **more: t.Any) -> dict[str, tuple[str, str]]:
     with pytest.raises(ModuleFailed) as failure:  # there is no database, and so on
-        run_module("stack_health", {"name": NAME, "domain_name": "mlflow.api.invalid"}, aws)
+        run_module("stack_health", {"name": NAME, "domain_name": "mlflow.api.invalid", **more}, aws)
     return {check["name"]: (check["status"], check["detail"]) for check in failure.value.result["checks"]}
 
 
@@ -52,3 +52,8 @@ def test_a_vpc_link_of_somebody_else_with_the_same_name_is_nothing_to_us(aws: Em
     assert health(aws)["VPC link"] == ("failed", "not found")
     link(OWNER)
     assert health(aws)["VPC link"] == ("ok", "AVAILABLE")
+
+
+def test_where_no_host_name_leads_to_the_stack_none_is_asked(aws: EmbeddedAWS) -> None:
+    found = health(aws, host_names=False)
+    assert found["API domain name"][0] == found["API: address"][0] == "skipped" and "API: /health" not in found

@@ -222,6 +222,7 @@ def test_values_on_the_command_line_are_taken_for_what_they_say(stack: Stack) ->
         "mlflow_plan_detailed_exitcode": False,
         "mlflow_allow_self_sign_up": False,
         "mlflow_manage_dns": False,
+        "mlflow_host_names": False,
         "mlflow_database_read_from_readers": False,
         "mlflow_service_image_mirror": False,
         "mlflow_artifact_multipart": False,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from embedded_aws.client import EmbeddedAWS
+from support.account import listing
 from support.plans import deviations, lines
 from support.stack import Stack, zone
 from support.zone_account import DNS_ROLE, EXTERNAL_ID, ZoneAccount
@@ -110,3 +111,41 @@ def test_records_stay_when_others_are_to_manage_them(deployed_stack: Stack) -> N
     removed = stack.destroy(mlflow_manage_dns=False, mlflow_database_skip_final_snapshot=True)
     assert all(f"the record mlflow.{kind}team-x.example.com stays" in removed.text for kind in ("", "api."))
     assert [records(stack.aws, each) for each in zones.values()] == before
+
+
+def test_a_stack_is_ready_before_it_gets_the_host_names_of_another(stack: Stack) -> None:
+    gateway, route53, hosts = stack.aws.client("apigatewayv2"), stack.aws.client("route53"), ("mlflow.team-x.example.com", "mlflow.api.team-x.example.com")
+    configuration = {"CertificateArn": stack.inputs["mlflow_api_cert_arn"], "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}
+    gateway.create_domain_name(DomainName=hosts[1], DomainNameConfigurations=[configuration], Tags={"managed-by": "terraform"})
+    record = {"Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "old.example.org"}]}
+
+    def change(action: str) -> None:
+        for host, kind in zip(hosts, ("", "api_"), strict=True):
+            batch = {"Changes": [{"Action": action, "ResourceRecordSet": {"Name": host, **record}}]}
+            route53.change_resource_record_sets(HostedZoneId=stack.inputs[f"mlflow_{kind}zone_id"], ChangeBatch=batch)
+
+    change("CREATE")
+    others = listing(stack.aws)
+    refused = stack.run("site")
+    assert refused.status != 0 and refused.mutating == []
+    assert all(host in refused.text for host in hosts)
+
+    stack.inputs |= {"mlflow_host_names": False}
+    run = stack.run("site verify")
+    assert run.status == 0, run.messages or run.text
+    found = listing(stack.aws)
+    assert {key: found[key] for key in others} == others
+    assert "route53" not in {call["service"] for call in run.calls}
+    assert "Names      do not lead here" in run.text and stack.outputs["load_balancer_dns_name"] in run.text
+    assert [each["name"] for each in stack.outputs["dns_records"]] == [hosts[0]]
+    removal = stack.run("destroy", "--check", mlflow_confirm_destroy="mlflow-team-x")
+    assert removal.status == 0 and not {"route53_record", "apigatewayv2_domain_name"} & {change["kind"] for change in removal.changes}, removal.changes
+
+    gateway.delete_domain_name(DomainName=hosts[1])
+    change("DELETE")
+    plan, run = stack.plan_and_apply(mlflow_host_names=True)
+    assert deviations(plan, run.changes) == []
+    kinds = [(change["action"], change["kind"]) for change in plan]
+    assert sorted(set(kinds)) == [("create", "apigatewayv2_api_mapping"), ("create", "apigatewayv2_domain_name"), ("create", "route53_record")]
+    assert all(len(records(stack.aws, stack.inputs[f"mlflow_{kind}zone_id"])) == 2 for kind in ("", "api_"))
+    assert stack.run("site verify").changed == 0

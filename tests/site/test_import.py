@@ -107,7 +107,8 @@ def test_it_copies_while_the_servers_are_stopped_and_starts_them(stack: Stack, s
     last = max(n for n, name in enumerate(names) if name == "ecs:RunTask")
     assert "ecs:UpdateService" in names[:last] and "ecs:UpdateService" in names[last:]
     assert servers(stack) > 0 and "is kept on the same cluster as mlflow_before_20261130" in run.text
-    assert stack.run("plan").changed == 0
+    assert stack.run("plan", **source).changed == 0
+    assert [change["kind"] for change in stack.run("plan").changes] == ["iam_role_policy"]  # the permission to read the secret
 
 
 def test_the_own_database_needs_no_secret(stack: Stack) -> None:

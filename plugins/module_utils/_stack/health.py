@@ -18,6 +18,8 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.datab
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of, owner
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.probe import Outcome, authorization, opener, probe, signature, unreachable
 
+ELSEWHERE: Outcome = ("skipped", "the host name does not lead to this stack yet")
+
 
 def judge(good: bool, detail: str) -> Outcome:
     return ("ok" if good else "failed"), detail
@@ -122,7 +124,7 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
         *((f"targets {group}", partial(health.targets, params["jobs_service"], group)) for group in params["jobs_target_groups"]),
         ("API", health.api),
         ("VPC link", health.vpc_link),
-        ("API domain name", health.domain_name),
+        ("API domain name", health.domain_name if params["host_names"] else lambda: ELSEWHERE),
     ]
     named += [(f"certificate {arn}", partial(health.certificate, arn)) for arn in params["certificate_arns"]]
     named += [(url, partial(health.url, url)) for url in params["urls"]]
@@ -138,7 +140,9 @@ def checks(aws: Aws, params: dict[str, t.Any]) -> list[dict[str, str]]:
     signing = signature(os.environ, aws.region)
     header, way = ("", opener(params["addresses"], signing)) if signing else (authorization(os.environ), health.opener)
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
-        program = pool.submit(probe, params["api_uri"] or f"https://{params['domain_name']}", header, way)
+        uri = params["api_uri"] or f"https://{params['domain_name']}"
+        program = pool.submit(probe, uri, header, way) if params["host_names"] else None
         outcomes = list(pool.map(lambda item: attempt(item[1]), named))
-    done = [(name, outcome) for (name, _check), outcome in zip(named, outcomes, strict=True)] + program.result()
+    done = [(name, outcome) for (name, _check), outcome in zip(named, outcomes, strict=True)]
+    done += program.result() if program else [("API: address", ELSEWHERE)]
     return [{"name": name, "status": status, "detail": detail} for name, (status, detail) in done]

@@ -43,7 +43,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.s3
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.secretsmanager import Secret
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._services.sns import Topic
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_watched, manages_dns, signs_urls
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import is_watched, manages_dns, signs_urls, takes_host_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import LOAD_BALANCER_NAME, Names, names_of, owner
 
 AUTHORIZER_POLICY = "authorizer"
@@ -124,9 +124,10 @@ class Resources:
         yield self._role(names.mirror_role, names.mirror_role, absent=self.absent)
         yield TaskDefinition(self.aws, names.mirror_task, **self.common)
 
-    def _api(self, host: str, authorizer: dict[str, str], *, manage_dns: bool = True) -> t.Iterator[Resource]:
-        domain = DomainName(self.aws, host, **self.common)
-        yield domain
+    def _api(self, host: str, authorizer: dict[str, str], *, manage_dns: bool = True, host_names: bool = True) -> t.Iterator[Resource]:
+        domain = DomainName(self.aws, host, **self.common) if host_names else None
+        if domain:
+            yield domain
         spec: State = {"domain": {"dns_records": [], "manage_dns": manage_dns}, "authorizer": authorizer, "route_keys": [], "stage": {"name": "$default"}}
         yield Api(self.aws, self.names.unique_name, spec, domain=None if self.absent else domain, **self.common)
         yield VpcLink(self.aws, self.names.unique_name, {"subnet_ids": [], "security_group_ids": []}, **self.common)
@@ -153,7 +154,8 @@ class Deployment(Resources):
         self.whole = whole
         self.inputs = inputs
         self.authorizer = inputs.get("mlflow_api_authorizer") or "lambda"
-        self.manage_dns = manages_dns(inputs)
+        self.host_names = takes_host_names(inputs)
+        self.manage_dns = manages_dns(inputs) and self.host_names
         self.web_acl_arn = inputs.get("mlflow_load_balancer_web_acl_arn")
 
     def layers(self) -> tuple[Layer, ...]:
@@ -227,7 +229,7 @@ class Deployment(Resources):
             "jwt": {"type": "JWT", "name": self.names.jwt_authorizer},
             "iam": {"type": "AWS_IAM"},
         }[self.authorizer]
-        yield from self._api(self.names.api_host, spec, manage_dns=self.manage_dns)
+        yield from self._api(self.names.api_host, spec, manage_dns=self.manage_dns, host_names=self.host_names)
 
     def records(self) -> t.Iterator[Record]:
         if not self.manage_dns:

@@ -16,6 +16,11 @@ def manages_dns(inputs: Inputs) -> bool:
     return inputs.get("mlflow_manage_dns") is not False
 
 
+def takes_host_names(inputs: Inputs) -> bool:
+    """Whether the host names are to lead to the stack, and not yet to another that it replaces."""
+    return inputs.get("mlflow_host_names") is not False
+
+
 def maximum_servers(inputs: Inputs) -> int:
     """How many servers may run at the same time, by the limits of their number and those that a schedule sets."""
     actions = inputs.get("mlflow_service_scheduled_actions") or []

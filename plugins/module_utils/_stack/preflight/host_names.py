@@ -9,7 +9,7 @@ import re
 
 from ansible.module_utils.common.warnings import warn
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.derived import manages_dns, takes_host_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.reads import Document, record_sets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine.client import none_if_missing
@@ -24,7 +24,7 @@ class HostNames(Checks):
         if names.token_host:
             of_zone["mlflow_api_zone"]["mlflow_load_balancer_token_record_name"] = names.token_host
         certificates = {"mlflow_certificate_arn": "mlflow_zone", "mlflow_api_cert_arn": "mlflow_api_zone"}
-        zones = of_zone if manages_dns(self.inputs) else {}
+        zones = of_zone if manages_dns(self.inputs) and takes_host_names(self.inputs) else {}
         return [
             *((self.certificate, (name, *of_zone[zone].values()), (name, f"{zone}_name", "mlflow_record_name")) for name, zone in certificates.items()),
             *((self.zone, pair, pair) for pair in ((f"{zone}_id", f"{zone}_name") for zone in zones)),
