@@ -149,7 +149,8 @@ def network(aws: EmbeddedAWS, *, twin: bool = False, swapped: bool = False, tagg
 def first(aws: EmbeddedAWS) -> Account:
     """The account with C(network), and a second later it is empty again."""
     network(aws)
-    aws.reset()  # what moto makes for itself is then made once more
+    listing(aws)
+    aws.reset()  # what moto makes for itself when it is first asked by a service's name is gone
     network(aws)
     account = Account(aws, {})
     time.sleep(1)

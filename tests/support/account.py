@@ -448,8 +448,8 @@ def _flat(value: t.Any, path: str = "") -> t.Iterator[str]:
         yield f"{path} = {value}"
 
 
-NOT_HELD = {"rds.events", "ecs.tasks", "rds.resource_map", "ecr.registry_scanning_configuration", "ecr.replication_config"}
-"""What moto keeps that is nothing of the account, such as tasks that have ended, and the settings that each region's registry has by itself."""
+NOT_HELD = {"rds.events", "ecs.tasks", "rds.resource_map"}
+"""What moto keeps that is nothing of the account, such as tasks that have ended."""
 
 
 class Account:
