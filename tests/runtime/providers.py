@@ -25,7 +25,10 @@ class Asked(t.NamedTuple):
 
 
 class Providers(ThreadingHTTPServer):
-    """Both answer what a question says in seconds: with a word each second, or after so many seconds where it does not ask for a stream."""
+    """Both answer what a question says in seconds: with a word each second, or after so many seconds where it does not ask for a stream.
+
+    Any other question is a judge's, and is answered at once as judges are.
+    """
 
     daemon_threads = True
 
@@ -58,7 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
         self.server.asked.append(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
         content = body["messages"][0]["content"]
-        seconds = int(content if isinstance(content, str) else content[0]["text"])
+        question = content if isinstance(content, str) else content[0]["text"]
+        seconds = int(question) if question.isdecimal() else 0
         if self.path.endswith("/converse-stream"):
             self._stream("application/vnd.amazon.eventstream", map(_bedrock_event, _bedrock_events(seconds)))
         elif body.get("stream"):
@@ -98,7 +102,7 @@ _COMPLETION = {
     "object": "chat.completion",
     "created": 1,
     "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": '{"result": true, "rationale": "Hello"}'}, "finish_reason": "stop"}],
     "usage": _USAGE,
 }
 _CONVERSE = {

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import pytest
 from embedded_aws.client import ACCOUNT, EmbeddedAWS
 from runtime import inputs
+from runtime.client import Client
 from runtime.doors.identities import authorizations
 from runtime.doors.request import Answer, Forward, Request, Source
 from runtime.providers import Asked, Providers, providers
@@ -25,10 +26,15 @@ from support.stack import Stack, prerequisites
 KEY = "sk-the-key-of-the-provider"
 BEDROCK_MODEL = "eu.amazon.nova-pro-v1:0"
 OFFICE = Source("192.0.2.10")
+ADMIN, EDITOR = ("root", "ml-admins"), ("eve",)
 JSON = {"content-type": "application/json"}
 CHAT = "/gateway/mlflow/v1/chat/completions"
 UPSTREAM = {"MLFLOW_GATEWAY_API_BASE_ALLOWED_SCHEMES": "http,https", "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true"}
 """With which the gateway asks a provider on this machine."""
+ONE = {"mlflow_service_min_capacity": 1, "mlflow_service_max_capacity": 1, "mlflow_jobs": "on_demand"}
+"""So that the server itself runs jobs."""
+HOSTS_OF_JOBS = {"MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*,0.0.0.0:*"}
+"""At which its jobs ask their server, which has another port here."""
 
 
 class Gateway:
@@ -51,14 +57,16 @@ class Gateway:
         self.make("endpoints", "endpoint", {"name": name, "model_configs": [config]})
 
     def make(self, kind: str, what: str, document: dict[str, t.Any]) -> dict[str, t.Any]:
-        """As a person who is an admin."""
-        headers = {**JSON, "cookie": self.balancer.sign_in("root", "ml-admins")}
-        url = f"https://{self.site.people}/ajax-api/3.0/mlflow/gateway/{kind}/create"
-        outcome = self.site.proxy.doors.decide(Request(OFFICE, url, headers, "POST", json.dumps(document).encode()))
+        return self.as_person(ADMIN, f"/ajax-api/3.0/mlflow/gateway/{kind}/create", document)[what]
+
+    def as_person(self, who: tuple[str, ...], path: str, document: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        headers = {**JSON, "cookie": self.balancer.sign_in(*who)}
+        method, body = ("GET", b"") if document is None else ("POST", json.dumps(document).encode())
+        outcome = self.site.proxy.doors.decide(Request(OFFICE, f"https://{self.site.people}{path}", headers, method, body))
         assert isinstance(outcome, Forward)
         answer = self.site.proxy.carry(outcome)
         assert answer.status == 200, answer.body
-        return json.loads(answer.body)[what]
+        return json.loads(answer.body)
 
     def request(self, door: str, path: str, document: dict[str, t.Any], **headers: str) -> Forward:
         given = {**JSON, "authorization": self.proofs["access token"] or "", **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -95,14 +103,15 @@ def gateway(aws_server: EmbeddedAWS, tmp_path_factory: pytest.TempPathFactory) -
     aws_server.reset()
     stack = Stack(aws_server, tmp_path_factory.mktemp("team"), prerequisites(aws_server))
     key = aws_server.client("secretsmanager").create_secret(Name="openai", SecretString=KEY)["ARN"]
-    stack.apply(
+    site = Site(stack)
+    site.apply(
         **inputs.of("aurora-postgresql", stack),
         mlflow_gateway_bedrock_models=[BEDROCK_MODEL],
         mlflow_service_secrets={"OPENAI_API_KEY": key},
-        mlflow_service_environment={"MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_ENV": "true", **UPSTREAM},
+        mlflow_service_environment={"MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_ENV": "true", **UPSTREAM, **HOSTS_OF_JOBS},
+        **ONE,
     )
     with providers() as models:
-        site = Site(stack)
         with site.opened(tmp_path_factory.mktemp("site"), AWS_ENDPOINT_URL_BEDROCK_RUNTIME=models.url):
             yield Gateway(site, models)
 
@@ -170,3 +179,18 @@ def test_the_log_has_who_asked_and_no_key(gateway: Gateway) -> None:
     line = next(line for line in lines if (line["path"], line["entry_point"]) == (CHAT, "token access"))
     assert (line["user"], line["right"], line["entry_point"], line["status"]) == ("ada", "editor", "token access", 200)
     assert KEY not in log and (gateway.proofs["access token"] or "x").removeprefix("Bearer ") not in log
+
+
+def test_a_judge_asks_the_gateway_in_the_name_of_who_has_started_the_job(gateway: Gateway) -> None:
+    client = Client(gateway.site, gateway.site.proxy, gateway.proofs["access token"] or "")
+    body = json.loads(client.run("judge.py", "gpt").splitlines()[-1])
+    (job,) = gateway.as_person(EDITOR, "/ajax-api/3.0/mlflow/scorer/invoke", body)["jobs"]
+    deadline = time.monotonic() + 300
+    while (found := gateway.as_person(ADMIN, f"/ajax-api/3.0/jobs/{job['job_id']}"))["status"] in ("PENDING", "RUNNING"):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert found["status"] == "SUCCEEDED" and '"value": true' in json.dumps(found), found
+    asked = gateway.asked()
+    assert (asked.headers["authorization"], asked.body["model"]) == (f"Bearer {KEY}", "gpt-x") and "42" in json.dumps(asked.body["messages"])
+    lines = [json.loads(line) for line in gateway.site.server.log.splitlines() if line.startswith('{"audit": "mlflow"')]
+    assert {line["user"] for line in lines if line["entry_point"] == "jobs"} == {EDITOR[0]}
