@@ -320,10 +320,10 @@ def test_the_own_database_in_latin1_is_replaced_by_a_copy(engine: str, stack: St
 
 
 REFUSED = [
-    ("newer", "UPDATE alembic_version SET version_num = 'ffffffffffff'", "does not know the schema ffffffffffff"),
-    ("none", "DROP TABLE alembic_version", "no schema of MLflow"),
-    ("foreign", "CREATE TABLE invoices (id INTEGER); INSERT INTO invoices VALUES (1)", "not MLflow's: invoices"),
-    ("column", "ALTER TABLE runs ADD COLUMN price INTEGER", "columns that MLflow does not know: price"),
+    ("newer_schema", "UPDATE alembic_version SET version_num = 'ffffffffffff'", "does not know the schema ffffffffffff"),
+    ("no_schema", "DROP TABLE alembic_version", "no schema of MLflow"),
+    ("foreign_table", "CREATE TABLE invoices (id INTEGER); INSERT INTO invoices VALUES (1)", "not MLflow's: invoices"),
+    ("unknown_column", "ALTER TABLE runs ADD COLUMN price INTEGER", "columns that MLflow does not know: price"),
 ]
 
 
