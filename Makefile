@@ -9,7 +9,7 @@ STEPS := unit modules site runtime versions lint sanity molecule package
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "make test-STEP   one step of the tests: $(STEPS)"
-	@echo "make test-large  artifacts of 512 MB and of 6 GB"
+	@echo "make test-large  artifacts of 512 MB and of 6 GB, and further old databases to import"
 	@echo "make test-security  an outside scanner (Prowler) over a deployed stack"
 	@echo "make test-faults a death at each call of each run, and whatever else \`make test\` takes a sample of (40 minutes)"
 
