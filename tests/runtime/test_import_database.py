@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from embedded_aws.client import EmbeddedAWS
 from runtime.databases import Database, MariaDB, free_port, running
 from runtime.moving import PROGRAM, import_database, load, read, rewritten
 from runtime.test_prepare_database import MLFLOW_VENV, Stack
@@ -171,15 +173,21 @@ print("REACHED", new.info.artifact_uri)
 """
 
 
-def test_clients_without_credentials_reach_old_artifacts_and_log_to_old_experiments(stack: Stack, old_server: Database, aws_server: t.Any) -> None:
+def bucket(aws: EmbeddedAWS, name: str) -> t.Any:
+    """S3, where the bucket is, in an account that other tests go on using."""
+    s3 = aws.client("s3")
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return s3
+
+
+def test_clients_without_credentials_reach_old_artifacts_and_log_to_old_experiments(stack: Stack, old_server: Database, aws_server: EmbeddedAWS) -> None:
     name = name_of("1.30.1-latin1")
     uri = new_stack(stack, "artifacts")
     status, _answer, output = import_database(stack, uri, "import", IMPORT_SOURCE=old_uri(old_server, name), IMPORT_ARTIFACT_ROOT=ROOT)
     assert status == 0, output
     (source, run), *_others = [(version[2], version[3]) for version in read(old_uri(old_server, name))["model_versions"]]
-    aws_server.reset()
-    s3 = aws_server.client("s3")
-    s3.create_bucket(Bucket="old-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3 = bucket(aws_server, "old-bucket")
     s3.put_object(Bucket="old-bucket", Key=f"{source.removeprefix(ROOT)[1:]}/MLmodel", Body=b"old")
     experiment = source.removeprefix(ROOT)[1:].split("/")[0]
     port = free_port()
@@ -262,7 +270,7 @@ def test_a_database_of_others_is_not_taken_for_a_copy(stack: Stack, old_server: 
 
 
 @pytest.mark.parametrize("old_engine", ["aurora-mysql", "aurora-postgresql", "sqlite"])
-def test_a_database_of_any_engine_is_imported(stack: Stack, old_engine: str, tmp_path: t.Any, aws_server: t.Any) -> None:
+def test_a_database_of_any_engine_is_imported(stack: Stack, old_engine: str, tmp_path: t.Any, aws_server: EmbeddedAWS) -> None:
     """That MLflow 2.22 has filled, with traces, inputs and aliases."""
     name = f"from_{old_engine.replace('-', '_')}"
     uri = new_stack(stack, name)
@@ -270,8 +278,7 @@ def test_a_database_of_any_engine_is_imported(stack: Stack, old_engine: str, tmp
         file = tmp_path / "mlflow.db"
         fill(f"sqlite:///{file}")
         before = read(f"sqlite:///{file}")
-        aws_server.client("s3").create_bucket(Bucket="old-files", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        aws_server.client("s3").upload_file(str(file), "old-files", "mlflow.db")
+        bucket(aws_server, "old-files").upload_file(str(file), "old-files", "mlflow.db")
         source = {
             "IMPORT_SQLITE": "s3://old-files/mlflow.db",
             "AWS_ENDPOINT_URL": aws_server.endpoint,
