@@ -14,10 +14,15 @@ from support.stack import Stack, prerequisites
 ONLY_NEWER = {
     f"elbv2 {call}: unknown to the oldest"
     for call in ("ModifyRule Transforms", "ModifyRule ResetTransforms", "CreateRule Actions[].JwtValidationConfig", "ModifyRule Actions[].JwtValidationConfig")
-}
-"""What a boto3 that does not know it is never asked to send: it does not show that a rule has transforms, and preflight refuses token access with it."""
+} | {"cloudwatch PutDashboard Tags: unknown to the oldest"}
+"""What a boto3 that does not know it is never asked to send: it does not show that a rule has transforms, preflight refuses token access with it, and
+dashboards get their tags in a call of their own.
+"""
 
-LONGEST = ("variants", "upgrade", "trouble", "bootstrap", "restore", "in_worker", "changes", "prefetch", "plan", "kills", "many", "deaths", "deploy")
+LONGEST = (
+    *("bootstrap", "changes", "identity_modes", "jobs", "variants", "upgrade", "monitoring", "restore", "deaths", "mirror", "dns", "trouble", "import"),
+    *("in_worker", "many", "identity", "deploy", "plan", "bad_inputs", "tls", "permissions", "prefetch", "role", "kills", "two_at_once", "refusals"),
+)
 """Their files come first, by length, or one of them would run alone at the end."""
 
 
