@@ -159,7 +159,7 @@ def test_each_resource_of_the_account_is_one_line_of_the_plan(team: Stack, empty
 def test_every_property_is_one_that_cloudformation_would_take(deployed: Step) -> None:
     kinds = {resource["Type"] for resource in template(deployed.account)["Resources"].values()}
     elsewhere = {"user_pool", "ecr_repository", "ecr_pull_through_cache_rule", "listener_certificates"}  # of bootstrap, a mirror of the image, token access
-    watching = {"dashboard", "topic", "topic_subscription", "event_rule", "event_subscription", "metric_filter"}
+    watching = {"metric_alarm", "dashboard", "topic", "topic_subscription", "event_rule", "event_subscription", "metric_filter"}
     assert {how.type for kind, how in KINDS.items() if kind not in elsewhere | watching} == kinds
     assert findings(deployed.account) == []
 
