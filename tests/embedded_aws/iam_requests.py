@@ -56,7 +56,7 @@ METHODS = {"Get": "GET", "Create": "POST", "Update": "PATCH", "Delete": "DELETE"
 
 PARAMETERS: dict[str, dict[str, str]] = {
     "acm": {"certificate": "CertificateArn"},
-    "cloudwatch": {"alarm": "AlarmName AlarmNames"},
+    "cloudwatch": {"alarm": "AlarmName AlarmNames", "dashboard": "DashboardName DashboardNames"},
     "cognito-idp": {"userpool": "UserPoolId"},
     "ec2": {
         "elastic-ip": "AllocationId",
@@ -71,6 +71,7 @@ PARAMETERS: dict[str, dict[str, str]] = {
         "vpc-flow-log": "FlowLogId",
     },
     "ecr": {"repository": "repositoryName repositoryNames"},
+    "events": {"rule-on-default-event-bus": "Name Rule"},
     "iam": {"instance-profile": "InstanceProfileName"},
     "kms": {"alias": "AliasName"},
     "lambda": {"function": "FunctionName"},
@@ -79,9 +80,11 @@ PARAMETERS: dict[str, dict[str, str]] = {
         "cluster-pg": "DBClusterParameterGroupName",
         "cluster-snapshot": "DBClusterSnapshotIdentifier SnapshotIdentifier FinalDBSnapshotIdentifier",
         "db": "DBInstanceIdentifier",
+        "es": "SubscriptionName",
         "subgrp": "DBSubnetGroupName",
     },
     "servicequotas": {"quota": "ServiceCode"},
+    "sns": {"topic": "Name"},
     "ssm": {"parameter": "Name Names Path ResourceId"},
 }
 """The parameters that name a resource of a type. Where a value is an ARN, it is taken from whatever parameter."""
@@ -112,7 +115,7 @@ TAGGING = {
     "iam": "TagRole",
     "rds": "AddTagsToResource",
     "ssm": "AddTagsToResource",
-    **dict.fromkeys(("application-autoscaling", "ecs", "kms", "lambda", "logs", "s3", "secretsmanager"), "TagResource"),
+    **dict.fromkeys(("application-autoscaling", "cloudwatch", "ecs", "events", "kms", "lambda", "logs", "s3", "secretsmanager", "sns"), "TagResource"),
 }
 """The action that is asked for as well where a resource is created with tags."""
 MADE_BY_RDS = {
@@ -120,8 +123,11 @@ MADE_BY_RDS = {
     "CreateDBClusterSnapshot": "cluster-snapshot",
     "CreateDBInstance": "db",
     "CreateDBSubnetGroup": "subgrp",
+    "CreateEventSubscription": "es",
 }
 """The types of what these operations create. All others create a cluster."""
+NEWER_TYPES = dict.fromkeys(("cloudwatch:ListTagsForResource", "cloudwatch:TagResource", "cloudwatch:UntagResource"), {"dashboard": {"required": False}})
+"""What an action has a resource type for since dashboards have tags (CloudWatch API Reference, TagResource), and the reference does not know yet."""
 PASSED_TO = {"ecs": "ecs-tasks.amazonaws.com", "lambda": "lambda.amazonaws.com", "rds": "monitoring.rds.amazonaws.com", "ec2": "vpc-flow-logs.amazonaws.com"}
 ROLES = ("Role", "executionRoleArn", "taskRoleArn", "MonitoringRoleArn", "DeliverLogsPermissionArn")
 """The parameters by which a role is passed to a service."""
@@ -268,7 +274,7 @@ def resources(request: Request, action: str) -> list[str]:
         if request.operation == "DeleteObjects":
             return [f"arn:aws:s3:::{bucket}/{each}" for each in dict.fromkeys(request.values("Key"))]
         return [f"arn:aws:s3:::{bucket}/{key}" if key and "Bucket" not in name else f"arn:aws:s3:::{bucket}"]
-    types = reference()[service]["privileges"][name]["resource_types"]
+    types = {**reference()[service]["privileges"][name]["resource_types"], **NEWER_TYPES.get(action, {})}
     formats = {kind: _format(request, service, kind) for kind in types if kind and not ALTERNATIVES.fullmatch(kind)}
     named = {kind: [arn for values in _named(request, kind) for arn in [_filled(text, values)]] for kind, text in formats.items()}
     for kind, text in formats.items():
