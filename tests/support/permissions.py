@@ -69,6 +69,8 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
         }.items()
         for other in others.split()
     },
+    # Of budgets of a billing view
+    ("budgets:ViewBudget", "billing:GetBillingViewData"): None,
     # The documentation of CreateKey names kms:CreateKey and kms:TagResource as all that is required.
     ("kms:CreateKey", "kms:PutKeyPolicy"): None,
 }

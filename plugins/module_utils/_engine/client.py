@@ -51,8 +51,10 @@ SERVICES = (
     "acm apigatewayv2 application-autoscaling cloudwatch cognito-idp ec2 ecr ecs elbv2 events iam kms lambda logs rds route53 s3 secretsmanager sns sts"
 ).split()
 
-OPTIONAL = ("service-quotas",)
+OPTIONAL = ("service-quotas", "pricing")
 """Services without which a run is as good: where there is no way to them, nobody waits for it."""
+ELSEWHERE = {"pricing": {"aws": "us-east-1", "aws-cn": "cn-northwest-1"}}
+"""Services that answer for all regions from one, by the partition."""
 _OPTIONAL = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 
 
@@ -181,7 +183,12 @@ class Aws:
     def _create(self, service: str) -> t.Any:
         roles = [role for role in (self._role, self._dns_role if service == "route53" else None) if role]
         prepared = None if roles else self._prepared.get(service)
-        return prepared or _create_clients(self._connection, [service], roles)[service]
+        return prepared or _create_clients({**self._connection, **self._elsewhere(service)}, [service], roles)[service]
+
+    def _elsewhere(self, service: str) -> dict[str, str]:
+        """The region of a service that is not in that of the stack."""
+        region = ELSEWHERE[service].get(self.partition) if service in ELSEWHERE else None
+        return {"region_name": region} if region else {}
 
     def once(self, key: t.Hashable, read: t.Callable[[], t.Any]) -> t.Any:
         """What ``read`` returns, asked for once in this run however many resources need it."""

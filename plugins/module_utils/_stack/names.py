@@ -129,6 +129,8 @@ class Names(t.NamedTuple):
     """Of the metric filter that counts refused requests in the access log; its metric is called so too."""
     dashboard: str
     """The dashboards of an account have different names in all regions."""
+    budget: str
+    """The budgets of an account, too."""
     database_password_secret: str
     """With the next five: of ``bootstrap``."""
     access_logs_bucket: str
@@ -237,6 +239,7 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         stopped_tasks_rule=f"{name}-stopped-tasks",
         refused_filter=f"{name}/refused",
         dashboard=f"{name}-{region}",
+        budget=f"{name}-{region}",
         access_logs_bucket=f"{name}-logs-{account_id}-{region}",
         flow_logs_role=f"{name}-flow-logs",
         flow_log_group=f"/aws/vpc-flow-logs/{name}",
