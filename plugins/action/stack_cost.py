@@ -40,4 +40,5 @@ class ActionModule(InWorker):
                 write(Path(path).expanduser(), json.dumps(figures, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
             except OSError as error:
                 return {**result, "failed": True, "msg": f"mlflow_cost_path: {path}: the cost cannot be written: {error.strerror}"}
-        return {**result, "changed": False, "cost": figures}
+        told = {name: answer[name] for name in ("warnings", "deprecations") if name in answer}
+        return {**result, **told, "changed": False, "cost": figures}

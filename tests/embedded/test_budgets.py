@@ -52,7 +52,7 @@ def test_the_life_of_a_budget(aws: EmbeddedAWS) -> None:
 def test_the_price_list_answers_in_pages_what_has_all_attributes(aws: EmbeddedAWS) -> None:
     """GetProducts (AWS Billing and Cost Management API Reference)."""
     filters = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": "eu-west-1"}]
-    pricing = aws.client("pricing", region_name="us-east-1")
+    pricing = aws.client("pricing", "us-east-1")
     pages = list(pricing.get_paginator("get_products").paginate(ServiceCode="AmazonECS", Filters=filters))
     usage = [json.loads(each)["product"]["attributes"]["usagetype"] for page in pages for each in page["PriceList"]]
     assert len(pages) == 2 and "EU-Fargate-vCPU-Hours:perCPU" in usage

@@ -13,7 +13,7 @@ MODULE, ARN = "budgets_budget", f"arn:aws:budgets::{ACCOUNT}:budget/x"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:team"
 WHICH = {"AccountId": ACCOUNT, "BudgetName": "x"}
 TAGS = {"managed-by": "mlplatform.mlflow_aws", "mlflow-stack": "x"}
-REFUSED = {"code": "AccessDeniedException", "message": "You may not do this", "status": 400}
+REFUSED = {"code": "AccessDeniedException", "message": "User: x is not authorized to perform: budgets:ViewBudget on resource: y", "status": 400}
 
 
 def params(**changed: t.Any) -> dict[str, t.Any]:
@@ -93,5 +93,5 @@ def test_a_new_one_says_that_the_tag_has_to_be_activated(aws: EmbeddedAWS) -> No
 def test_whoever_may_not_see_budgets_has_none_to_remove(aws: EmbeddedAWS) -> None:
     aws.faults({"service": "budgets", "operation": "DescribeBudget", "error": REFUSED})
     assert not run_module(MODULE, {"name": "x", "tags": TAGS, "state": "absent"}, aws)["changed"]
-    with pytest.raises(ModuleFailed, match="AccessDenied"):
+    with pytest.raises(ModuleFailed, match="budgets:ViewBudget"):
         run_module(MODULE, params(), aws)

@@ -85,6 +85,7 @@ def price_list() -> None:
     setattr(models, "pricing_backends", backends)
     setattr(urls, "url_bases", [r"https?://(api\.)?pricing\.(.+)\.amazonaws\.com"])
     setattr(urls, "url_paths", {"{0}/$": PricingResponse.dispatch})
+    PricingBackend.__module__ = models.__name__  # by which moto finds the URLs
     for each in (module, models, urls):
         sys.modules[each.__name__] = each
     setattr(moto, "pricing", module)
