@@ -18,7 +18,7 @@ import pytest
 from embedded_aws.client import EmbeddedAWS
 from runtime.databases import Database, MariaDB, free_port, running
 from runtime.moving import PROGRAM, import_database, load, read, rewritten
-from runtime.test_prepare_database import MLFLOW_VENV, Stack
+from runtime.test_prepare_database import MLFLOW_VENV, Stack, in_mysql
 from runtime.test_upgrade import OLD, OLD_MLFLOW, WRITE
 
 ROOT = "s3://old-bucket"
@@ -311,9 +311,8 @@ def fill(uri: str) -> None:
     subprocess.run([MLFLOW_VENV / "bin" / "python", "-W", "ignore", "-c", WRITE], env=environment, check=True)
 
 
-def test_the_own_database_in_latin1_is_replaced_by_a_copy(engine: str, stack: Stack) -> None:
-    if engine != "aurora-mysql":
-        pytest.skip("in PostgreSQL all tables of a database have its character set")
+@in_mysql
+def test_the_own_database_in_latin1_is_replaced_by_a_copy(stack: Stack) -> None:
     new_stack(stack, "anything")  # makes MLflow's user
     load(stack.database, "own", "1.30.1-latin1")
     uri, before = stack.uri("own"), read(stack.uri("own"))
