@@ -24,7 +24,6 @@ class ActionModule(ActionBase):
                 "changes": {"type": "list", "elements": "dict", "required": True},
                 "path": {"type": "path"},
                 "detailed_exitcode": {"type": "bool", "default": False},
-                "cost": {"type": "dict"},
                 "notes": {"type": "list", "elements": "str", "default": []},
             }
         )

@@ -16,11 +16,9 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._run.lease import this_run
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.cost.parts import parts_of, runs_jobs_apart
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_cost, check_policy, check_token, unknown_names
+from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.check import check, check_policy, check_token, unknown_names
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.inputs.types import Inputs, Problem, Spec
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack import imports
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.names import names_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.restore import validate_request
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._in_worker import InWorker
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._inputs import ROLES, input_spec, read_yaml
@@ -62,10 +60,6 @@ class ActionModule(InWorker):
             found = [*check_policy(given, spec), *_no_directory(given)] if scope == "policy" else [*check_token(given, spec), *_unwritable(given, scope)]
             problems += [*unrendered, *found]
             return self._failed(result, problems) if problems else {**result, "failed": False, "changed": False}
-        if scope == "cost":  # which changes nothing, and takes a team file of which nothing is in AWS yet
-            inputs, found = check_cost(given, spec)
-            problems += [*unrendered, *found, *_unwritable(inputs, scope)]
-            return self._failed(result, problems) if problems else {**result, "failed": False, "changed": False, "cost": _cost(inputs, {})}
         _remove_plan(given)
         inputs, more = check(given, spec, bootstrap=scope == "bootstrap")
         told = {problem.variable for problem in unrendered} | _derived(variables, spec)
@@ -98,8 +92,6 @@ class ActionModule(InWorker):
                 return {**result, **answer}
         if problems or answer.get("problems"):
             return self._failed(result, problems, answer.get("problems", []))
-        if self._task.check_mode and scope == "site":  # the plan tells it
-            answer["cost"] = _cost(inputs, answer)
         lease = self._lease(inputs, variables, began)
         return {**result, **answer, "failed": False, "lease": lease}
 
@@ -143,14 +135,6 @@ class ActionModule(InWorker):
         return {**result, "failed": True, "changed": False, "msg": f"Nothing was changed. {count} to solve first.", **listed}
 
 
-def _cost(inputs: Inputs, known: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What of the stack costs money, with what the module knows of it, if it was asked."""
-    jobs, identity = known.get("jobs", {}).get("service", runs_jobs_apart(inputs)), known.get("identity", {}).get("mode", inputs["mlflow_identity"])
-    region = known.get("region", "")
-    parts = parts_of(inputs, names_of(inputs, known.get("account_id", ""), region), jobs=jobs, identity=identity)
-    return {"engine": inputs["mlflow_database_engine"], "region": region, "parts": parts}
-
-
 def _derived(variables: dict[str, t.Any], spec: Spec) -> set[str]:
     """The inputs whose default is in force and refers to another input, which is at fault where it comes out wrong."""
     return {name for name, option in spec.items() if "{{" in str(option.get("default")) and variables.get(name) == option["default"]}
@@ -172,7 +156,7 @@ def _absolute(path: str) -> str:
 
 def _unwritable(inputs: Inputs, scope: str) -> t.Iterator[Problem]:
     """A run must not find out at its end, after the deployment, that it cannot write its files."""
-    written = {"bootstrap": "mlflow_bootstrap_team_file", "token": "mlflow_token_path", "cost": "mlflow_cost_path"}
+    written = {"bootstrap": "mlflow_bootstrap_team_file", "token": "mlflow_token_path"}
     for name in ("mlflow_plan_path", written.get(scope, "mlflow_outputs_path")):
         if not inputs.get(name):
             continue

@@ -39,12 +39,11 @@ class ActionModule(ActionBase):
                 "changes": {"type": "list", "elements": "dict", "required": True},
                 "plan_path": {"type": "path"},
                 "detailed_exitcode": {"type": "bool", "default": False},
-                "cost": {"type": "dict"},
             }
         )
         stack, outputs = arguments["stack"], arguments["outputs"]
         if self._task.check_mode:
-            return {**result, **report_plan(stack, arguments["changes"], arguments["plan_path"], arguments["detailed_exitcode"], cost=arguments["cost"])}
+            return {**result, **report_plan(stack, arguments["changes"], arguments["plan_path"], arguments["detailed_exitcode"])}
         programs = credentials(arguments["authorizer"], arguments["basic_credentials"])
         artifacts = artifact_lines(arguments["artifact_access"], arguments["artifact_multipart"], outputs["artifact_bucket_id"])
         lines = summary(stack, outputs, arguments["path"], programs, artifacts, arguments["manage_dns"], arguments["not_confirmed"], arguments["host_names"])

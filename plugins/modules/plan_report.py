@@ -30,10 +30,6 @@ options:
     description: Whether the task fails where there are changes.
     type: bool
     default: false
-  cost:
-    description: What M(mlplatform.mlflow_aws.preflight) returned as C(cost). With it, the plan says what the stack costs, and what each line makes of that.
-    type: dict
-    version_added: 1.2.0
   notes:
     description: Lines to show below.
     type: list

@@ -22,10 +22,10 @@ options:
   scope:
     description:
       - What the inputs are checked for. With V(site), V(restore) and V(import) also the resources that they name, with V(bootstrap) resources of the
-        same names, with V(policy), V(token) and V(cost) nothing in AWS, with the others only that the account is the expected one.
+        same names, with V(policy) and V(token) nothing in AWS, with the others only that the account is the expected one.
       - V(backup) and V(restore) also return what there is to save, and what a restore has to do.
     type: str
-    choices: [site, backup, restore, import, destroy, bootstrap, policy, token, cost]
+    choices: [site, backup, restore, import, destroy, bootstrap, policy, token]
     default: site
   inputs:
     description: The inputs that are valid by themselves. Filled in by the action plugin.
@@ -104,13 +104,6 @@ monitoring:
   type: dict
   returned: success and O(scope=site), O(scope=restore), O(scope=import) or O(scope=destroy)
   sample: {wanted: true, there: false}
-cost:
-  description:
-    - What of the stack costs money by being there, as M(mlplatform.mlflow_aws.stack_cost) and the plan take it. C(engine) is that of the database,
-      C(parts) has the fields that decide the cost, by kind and name.
-  type: dict
-  returned: success, in check mode and O(scope=site), or O(scope=cost)
-  sample: {engine: aurora-mysql, region: eu-west-1, parts: {secretsmanager_secret: {mlflow-team-x-server-keys: {}}}}
 kms_keys:
   description:
     - The customer managed KMS keys of the secrets, the parameters and the buckets that inputs name, each by the ARN of the secret or the
@@ -183,7 +176,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefl
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "scope": {"type": "str", "choices": ["site", "backup", "restore", "import", "destroy", "bootstrap", "policy", "token", "cost"], "default": "site"},
+            "scope": {"type": "str", "choices": ["site", "backup", "restore", "import", "destroy", "bootstrap", "policy", "token"], "default": "site"},
             "inputs": {"type": "dict", "default": {}},
             "prefetch": {"type": "bool", "default": False},
         },

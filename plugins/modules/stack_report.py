@@ -74,10 +74,6 @@ options:
     description: Whether the task fails in check mode where there are changes.
     type: bool
     default: false
-  cost:
-    description: What M(mlplatform.mlflow_aws.preflight) returned as C(cost). With it, the plan says what the stack costs, and what each line makes of that.
-    type: dict
-    version_added: 1.2.0
 attributes:
   check_mode:
     support: full

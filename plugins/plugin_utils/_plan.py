@@ -12,8 +12,6 @@ from ansible import constants as C
 from ansible.utils.display import Display
 
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._engine import plan
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.cost import month
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.cost.prices import prices_of
 from ansible_collections.mlplatform.mlflow_aws.plugins.plugin_utils._files import write
 
 COLOURS = {
@@ -26,10 +24,8 @@ COLOURS = {
 }
 
 
-def report_plan(
-    stack: str, changes: list[plan.Change], path: str | None, detailed_exitcode: bool, notes: t.Iterable[str] = (), cost: dict[str, t.Any] | None = None
-) -> dict[str, t.Any]:
-    """Show the plan ``changes`` of ``stack``, write it to ``path`` if that is given, and return the task's result. ``cost``: what preflight says of it.
+def report_plan(stack: str, changes: list[plan.Change], path: str | None, detailed_exitcode: bool, notes: t.Iterable[str] = ()) -> dict[str, t.Any]:
+    """Show the plan ``changes`` of ``stack``, write it to ``path`` if that is given, and return the task's result.
 
     The result is a failure where there are changes and ``detailed_exitcode`` asks for one, or where the file cannot be written.
     """
@@ -37,18 +33,12 @@ def report_plan(
     display.display(f"\n{stack}")
     for kind, text in plan.lines(changes):
         display.display(text, color=COLOURS[kind])
-    figures = None
-    if cost:
-        prices = prices_of(cost["region"])
-        figures = month.document(cost["parts"], prices, changes)
-        for text in month.lines(cost["parts"], prices, changes):
-            display.display(text)
     for note in notes:
         display.display(note)
     result = {"changed": False, "summary": plan.count(changes)}
     if path:
         try:
-            write(Path(path), plan.document(changes, stack, figures))
+            write(Path(path), plan.document(changes, stack))
         except OSError as error:
             return {**result, "failed": True, "msg": f"mlflow_plan_path: {path}: the plan cannot be written: {error.strerror}"}
     if changes and detailed_exitcode:

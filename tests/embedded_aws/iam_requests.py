@@ -51,16 +51,11 @@ ACTIONS = {
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "s3:DeleteObjects": "s3:DeleteObject",
-    # Actions for AWS Budget Service (Service Authorization Reference)
-    **{f"budgets:{operation}": "budgets:ModifyBudget" for operation in ("CreateBudget", "UpdateBudget", "DeleteBudget")},
-    **{f"budgets:{operation}": "budgets:ModifyBudget" for operation in ("CreateNotification", "DeleteNotification")},
-    **{f"budgets:Describe{what}": "budgets:ViewBudget" for what in ("Budget", "NotificationsForBudget", "SubscribersForNotification")},
 }
 METHODS = {"Get": "GET", "Create": "POST", "Update": "PATCH", "Delete": "DELETE", "TagResource": "TagResource", "Untag": "UntagResource"}
 
 PARAMETERS: dict[str, dict[str, str]] = {
     "acm": {"certificate": "CertificateArn"},
-    "budgets": {"budget": "BudgetName"},
     "cloudwatch": {"alarm": "AlarmName AlarmNames", "dashboard": "DashboardName DashboardNames"},
     "cognito-idp": {"userpool": "UserPoolId"},
     "ec2": {

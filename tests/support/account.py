@@ -11,7 +11,7 @@ import typing as t
 from collections import Counter
 from collections.abc import Iterator
 
-from embedded_aws.client import ACCOUNT, EmbeddedAWS
+from embedded_aws.client import EmbeddedAWS
 
 State = dict[str, t.Any]
 Listing = dict[tuple[str, str], State]
@@ -39,7 +39,6 @@ NOT_STATE = {
     "StateUpdatedTimestamp",
     "AlarmConfigurationUpdatedTimestamp",
     "SubscriptionCreationTime",
-    "LastUpdatedTime",
     "ClusterCreateTime",
     "InstanceCreateTime",
     "SnapshotCreateTime",
@@ -262,20 +261,6 @@ def _monitoring(aws: EmbeddedAWS) -> Found:
         yield "metric_filter", f"{each['logGroupName']} {each['filterName']}", each
 
 
-def _budgets(aws: EmbeddedAWS) -> Found:
-    budgets = aws.client("budgets")
-    for budget in budgets.describe_budgets(AccountId=ACCOUNT).get("Budgets", []):
-        name = budget["BudgetName"]
-        which = {"AccountId": ACCOUNT, "BudgetName": name}
-        notifications = [
-            {"Notification": each, "Subscribers": budgets.describe_subscribers_for_notification(**which, Notification=each)["Subscribers"]}
-            for each in budgets.describe_notifications_for_budget(**which)["Notifications"]
-        ]
-        arn = f"arn:aws:budgets::{ACCOUNT}:budget/{name}"
-        pairs = budgets.list_tags_for_resource(ResourceARN=arn)["ResourceTags"]
-        yield "budget", name, {"Budget": budget, "NotificationsWithSubscribers": notifications, "tags": tags(pairs)}
-
-
 def _ecr(aws: EmbeddedAWS) -> Found:
     ecr = aws.client("ecr")
     for repository in pages(ecr, "describe_repositories", "repositories"):
@@ -399,7 +384,6 @@ READERS: tuple[t.Callable[[EmbeddedAWS], Found], ...] = (
     _cognito,
     _leases,
     _monitoring,
-    _budgets,
 )
 
 NAMES = {

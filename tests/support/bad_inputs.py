@@ -69,7 +69,6 @@ FREE = {
     "mlflow_plan_path",
     "mlflow_bootstrap_team_file",
     "mlflow_token_path",
-    "mlflow_cost_path",
     "mlflow_gunicorn_opts",
     "mlflow_uvicorn_opts",
     "mlflow_aws_profile",
@@ -448,7 +447,6 @@ BAD: tuple[tuple[str, tuple[t.Any, ...]], ...] = (
     *((name, ("x", "ml.example.com", "Z-1", "/hostedzone/Z0123456789ABCDEFGHIJ")) for name in ("mlflow_bootstrap_zone_id", "mlflow_bootstrap_api_zone_id")),
     ("mlflow_alarm_topic_arn", ("alarms", "arn:aws:sns:eu-west-1:123456789012:alarms.fifo", "arn:aws:sqs:eu-west-1:123456789012:alarms")),
     ("mlflow_alarm_emails", (["team"], ["team@example"], ["a@example.com", "a@example.com"], [""])),
-    ("mlflow_monthly_budget", (-1, 1_000_001, "much")),
     ("mlflow_first_admin_email", ("anna", "@example.com", "anna@", "anna@example", "a b@example.com", "Anna <anna@example.com>", "a@b@example.com")),
     ("mlflow_bootstrap_cognito_domain", ("my-aws", "amazon1", "cognito", "A", "a" * 64, "a.b")),
     ("mlflow_bootstrap_api_users", ([""], ["a:b"], ["a b"], ["a", "a"], ["a\n"])),
@@ -564,12 +562,6 @@ CONTRADICTORY = (
     Broken(
         "two ways to be told of alarms",
         {"mlflow_alarm_topic_arn": "arn:aws:sns:eu-west-1:123456789012:alarms", "mlflow_alarm_emails": ["team@example.com"]},
-        ("mlflow_alarm_emails",),
-    ),
-    Broken("a budget that nobody is told of", {"mlflow_monthly_budget": 500}, ("mlflow_monthly_budget",)),
-    Broken(
-        "a budget with more addresses than AWS tells",
-        {"mlflow_monthly_budget": 500, "mlflow_alarm_emails": [f"{n}@example.com" for n in range(11)]},
         ("mlflow_alarm_emails",),
     ),
     *(Broken(f"a statement with {what}", {STATEMENTS: [_statement(**changes)]}, (f"{STATEMENTS}[0].{told}",)) for what, changes, told in BAD_STATEMENTS),

@@ -328,7 +328,6 @@ KINDS: dict[str, Kind] = {
         },
     ),
     "metric_filter": Kind("AWS::Logs::MetricFilter"),
-    "budget": Kind("AWS::Budgets::Budget", _nothing("LastUpdatedTime", "CalculatedSpend")),
     "user_pool": Kind(
         "AWS::Cognito::UserPool",
         {

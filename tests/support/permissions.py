@@ -69,8 +69,6 @@ NOT_NEEDED: dict[tuple[str, str], tuple[str, str] | None] = {
         }.items()
         for other in others.split()
     },
-    # Of budgets of a billing view
-    ("budgets:ViewBudget", "billing:GetBillingViewData"): None,
 }
 """An action and one that the reference says it depends on: the operation and the parameter without which it does not."""
 

@@ -186,11 +186,6 @@ def scenarios(inputs: dict[str, t.Any], source: str) -> list[Scenario]:
             },
             {"alarms": [{**ALARM, "name": "x/b", "threshold": 80}], "dashboards": [{"name": "x"}], "topic_arn": ""},
         ),
-        Scenario(
-            "budgets_budget",
-            {"name": "x", "amount": 500, "cost_tags": {"mlflow-stack": "x"}, "emails": ["anna@example.com"]},
-            {"amount": 600, "emails": ["ben@example.com"]},
-        ),
         Scenario("acm_certificate", {"domain_name": "x.team-x.example.com", "zone_id": zone}, {"subject_alternative_names": ["y.team-x.example.com"]}),
         Scenario(
             "cognito_user_pool",

@@ -84,7 +84,6 @@ def test_the_names_of_a_stack() -> None:
         "refused_filter": "mlflow-team-x/refused",
         "dashboard": "mlflow-team-x-eu-west-1",
         "account_dashboard": "mlflow-team-x-eu-west-1-account",
-        "budget": "mlflow-team-x-eu-west-1",
         "access_logs_bucket": "mlflow-team-x-logs-123456789012-eu-west-1",
         "flow_logs_role": "mlflow-team-x-flow-logs",
         "flow_log_group": "/aws/vpc-flow-logs/mlflow-team-x",

@@ -52,11 +52,9 @@ SERVICES = (
     "acm apigatewayv2 application-autoscaling cloudwatch cognito-idp ec2 ecr ecs elbv2 events iam kms lambda logs rds route53 s3 secretsmanager sns sts"
 ).split()
 
-OPTIONAL = {"service-quotas": 5, "pricing": 30}
-"""Services without which a run is as good: where there is no way to them, nobody waits for it. By the seconds that an answer may take."""
-ELSEWHERE = {"pricing": "us-east-1"}
-"""Services that answer for all regions from one."""
-_OPTIONAL = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3}
+OPTIONAL = ("service-quotas",)
+"""Services without which a run is as good: where there is no way to them, nobody waits for it."""
+_OPTIONAL = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 
 
 @functools.cache
@@ -94,7 +92,7 @@ def _create_clients(connection: dict[str, t.Any], services: t.Iterable[str], rol
     clients = {}
     for service in services:
         optional = service in OPTIONAL
-        client = session.create_client(service, config=config.merge(Config(**_OPTIONAL, read_timeout=OPTIONAL[service])) if optional else config, **arguments)
+        client = session.create_client(service, config=config.merge(Config(**_OPTIONAL)) if optional else config, **arguments)
         # Where the user has said how to retry, it is as the user says. The lease, which is in SSM, looks for its own lost changes.
         retries.attach_to_client(client, throttling=not own.retries and not optional, outcome=service != "ssm")
         clients[service] = client
@@ -188,8 +186,7 @@ class Aws:
     def _create(self, service: str) -> t.Any:
         roles = [role for role in (self._role, self._dns_role if service == "route53" else None) if role]
         prepared = None if roles else self._prepared.get(service)
-        elsewhere = {"region_name": ELSEWHERE[service]} if service in ELSEWHERE else {}
-        return prepared or _create_clients({**self._connection, **elsewhere}, [service], roles)[service]
+        return prepared or _create_clients(self._connection, [service], roles)[service]
 
     def once(self, key: t.Hashable, read: t.Callable[[], t.Any]) -> t.Any:
         """What ``read`` returns, asked for once in this run however many resources need it."""

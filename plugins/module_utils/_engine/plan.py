@@ -46,9 +46,9 @@ def lines(changes: t.Sequence[Change]) -> t.Iterator[Line]:
     yield "summary", f"Plan: {n['add']} to add, {n['change']} to change, {n['replace']} to replace, {n['remove']} to remove."
 
 
-def document(changes: t.Sequence[Change], stack: str, cost: dict[str, t.Any] | None = None) -> str:
-    """The plan as JSON, which docs/plan-schema.json describes. ``cost`` is what it makes of the cost of the stack."""
-    plan = {"format_version": FORMAT_VERSION, "stack": stack, "summary": count(changes), "changes": list(changes), **({"cost": cost} if cost else {})}
+def document(changes: t.Sequence[Change], stack: str) -> str:
+    """The plan as JSON, which docs/plan-schema.json describes."""
+    plan = {"format_version": FORMAT_VERSION, "stack": stack, "summary": count(changes), "changes": list(changes)}
     return json.dumps(plan, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -131,8 +131,6 @@ class Names(t.NamedTuple):
     """With the next: the dashboards of an account have different names in all regions."""
     account_dashboard: str
     """Of the dashboard over all stacks of the account."""
-    budget: str
-    """The budgets of an account have different names in all regions, too."""
     database_password_secret: str
     """With the next five: of ``bootstrap``."""
     access_logs_bucket: str
@@ -242,7 +240,6 @@ def names_of(inputs: Inputs, account_id: str = "", region: str = "") -> Names:
         refused_filter=f"{name}/refused",
         dashboard=f"{name}-{region}",
         account_dashboard=f"{name}-{region}-account",
-        budget=f"{name}-{region}",
         access_logs_bucket=f"{name}-logs-{account_id}-{region}",
         flow_logs_role=f"{name}-flow-logs",
         flow_log_group=f"/aws/vpc-flow-logs/{name}",

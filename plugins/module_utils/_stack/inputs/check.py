@@ -105,12 +105,6 @@ def check_token(given: Inputs, spec: Spec) -> list[Problem]:
     return problems + [Problem(name, None, f"is missing: {_plain(spec[name]['description'][0].partition('. ')[0])}") for name in missing]
 
 
-def check_cost(given: Inputs, spec: Spec) -> tuple[Inputs, list[Problem]]:
-    """The inputs in their types, and what is wrong with them, for the playbook ``cost``, which needs nothing of a team file but a name."""
-    own = {name: {**option, "required": option.get("required") and name == "mlflow_unique_name"} for name, option in spec.items()}
-    return check(given, own, bootstrap=True)
-
-
 def _plain(description: str) -> str:
     """A description without Ansible's markup."""
     return re.sub(r"\b[A-Z]\(([^)]*)\)", r"\1", description).rstrip(".")

@@ -218,9 +218,7 @@ def _image_cache(v: Inputs) -> t.Iterator[Problem]:
 
 
 def _paths(v: Inputs) -> t.Iterator[Problem]:
-    paths = [
-        name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file", "mlflow_token_path", "mlflow_cost_path") if is_given(v, name)
-    ]
+    paths = [name for name in ("mlflow_outputs_path", "mlflow_plan_path", "mlflow_bootstrap_team_file", "mlflow_token_path") if is_given(v, name)]
     for index, name in enumerate(paths):
         same = [other for other in paths[:index] if v[other] == v[name]]
         if same:
@@ -325,22 +323,6 @@ def _alarms(v: Inputs) -> t.Iterator[Problem]:
         yield Problem("mlflow_alarm_emails", None, "mlflow_alarm_topic_arn is given too: subscribe the addresses to that topic, or leave it out")
 
 
-_BUDGET_EMAILS = 10
-"""E-mail addresses that AWS Budgets tells at most."""
-
-
-def _monthly_budget(v: Inputs) -> t.Iterator[Problem]:
-    budget, emails = "mlflow_monthly_budget", v.get("mlflow_alarm_emails") or []
-    if not v[budget]:
-        return
-    if not emails and not v.get("mlflow_alarm_topic_arn"):
-        yield Problem(budget, v[budget], "nobody would be told: give mlflow_alarm_emails or mlflow_alarm_topic_arn")
-    if len(emails) > _BUDGET_EMAILS:
-        yield Problem(
-            "mlflow_alarm_emails", None, f"they are {len(emails)}, and AWS Budgets tells {_BUDGET_EMAILS}: give mlflow_alarm_topic_arn in their place"
-        )
-
-
 COMBINATIONS: tuple[Combination, ...] = (
     (_ignored_tags, ("mlflow_ignore_tags", "mlflow_tags")),
     (_dns_role, ("mlflow_dns_assume_role_arn",)),
@@ -376,7 +358,6 @@ COMBINATIONS: tuple[Combination, ...] = (
     (_scheduled_actions, ()),
     (_capacity_providers, ()),
     (_alarms, ()),
-    (_monthly_budget, ("mlflow_monthly_budget",)),
 )
 OF_BOOTSTRAP: tuple[Combination, ...] = (
     (_dns_of_bootstrap, ("mlflow_manage_dns",)),

@@ -293,7 +293,6 @@ RULES: dict[str, tuple[Rule, str]] = {
     "mlflow_service_health_check_grace_period_seconds": (between(0, 2147483647), "give 0 to 2147483647 seconds"),
     "mlflow_alarm_topic_arn": (arn_of("sns", r"[\w-]{1,256}"), "give the ARN of a standard topic of Amazon SNS"),
     "mlflow_alarm_emails": (distinct(_EMAIL, maximum=100), "give different e-mail addresses, such as team@example.com"),
-    "mlflow_monthly_budget": (between(0, 1_000_000), "give the US dollars of a month, at most 1000000, or 0 for no budget"),
     "mlflow_gunicorn_opts": _OPTIONS,
     "mlflow_uvicorn_opts": _OPTIONS,
     "mlflow_bootstrap_vpc_cidr": (is_vpc_cidr, "give a /16, such as 10.0.0.0/16"),

@@ -398,12 +398,6 @@ MONITORING = (
         """,
         ("arn:{partition}:sns:{region}:{account}:{prefix}*",),
     ),
-    Statement(
-        "Budgets",
-        "budgets:ListTagsForResource budgets:ModifyBudget budgets:TagResource budgets:UntagResource budgets:ViewBudget",
-        ("arn:{partition}:budgets::{account}:budget/{prefix}*",),
-    ),
-    Statement("Prices", "pricing:GetProducts", ALL, why=NO_RESOURCES),
     Statement("Subscriptions", "sns:Unsubscribe", ALL, why=NO_RESOURCES),
     Statement("OtherTopics", "sns:GetTopicAttributes", ("arn:{partition}:sns:{region}:{account}:*",), why="an input names the topic"),
     Statement(

@@ -14,7 +14,6 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.input
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.prefetch import prefetch
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.account import Account
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.base import Check, Problems
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.budget import Budget
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.buckets import Buckets
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.database import Database
 from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.preflight.host_names import HostNames
@@ -40,7 +39,7 @@ from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.resto
 class Preflight(Account, Restores):
     """All that preflight asks AWS, by subject."""
 
-    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Identity, Jobs, Database, Buckets, Service, Roles, Monitoring, Budget)
+    SUBJECTS = (Network, VpcEndpoints, HostNames, Secrets, Keys, SignIn, Identity, Jobs, Database, Buckets, Service, Roles, Monitoring)
     """In the order in which their problems are told."""
 
     def checks(self) -> list[Check]:
