@@ -35,7 +35,10 @@ import typing as t
 
 
 def ecs_environment(variables: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
-    return [{"name": name, "value": str(value)} for name, value in variables.items()]
+    # Here, since Ansible loads all filters of a collection in each run that uses one of them
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.ecs.environment import entries
+
+    return entries(dict(variables))
 
 
 class FilterModule:

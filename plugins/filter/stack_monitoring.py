@@ -61,12 +61,13 @@ _value:
 
 import typing as t
 
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.account_dashboard import account_dashboard
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.alarms import Watched, alarms
-from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.dashboard import dashboard
-
 
 def stack_monitoring(watched: dict[str, t.Any], *, prefix: str, arn_prefix: str, region: str, bucket: str, links: dict[str, str]) -> dict[str, t.Any]:
+    # Here, since Ansible loads all filters of a collection in each run that uses one of them
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.account_dashboard import account_dashboard
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.alarms import Watched, alarms
+    from ansible_collections.mlplatform.mlflow_aws.plugins.module_utils._stack.monitoring.dashboard import dashboard
+
     numbers = {"capacities": int, "minimum_capacities": int, "database_capacities": float}  # which may come as text
     known = Watched(**{**watched, **{name: tuple(map(of, watched[name])) for name, of in numbers.items()}})
     body = dashboard(known, bucket, prefix, arn_prefix, region, {name: url for name, url in links.items() if url})

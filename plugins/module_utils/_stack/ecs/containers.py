@@ -57,7 +57,7 @@ class Tasks:
         container = {
             "name": "import-database",
             "command": python_command({**files, _PREPARATION: self.read(_PREPARATION)}, main="import_database.py"),
-            "environment": preparation["environment"] + [{"name": name, "value": value} for name, value in variables.items()],
+            "environment": preparation["environment"] + entries(variables),
             "secrets": preparation["secrets"] + ([source] if choices["mlflow_import_database_secret_arn"] else []),
         }
         return self._definition(names["import_task"], self._prepared_containers(container), names["preparation_role"])
@@ -161,7 +161,7 @@ class Tasks:
             "name": "prepare-database",
             "essential": True,
             "command": command,
-            "environment": [{"name": k, "value": v} for k, v in {**variables, **({"MLFLOW_USERS": "true"} if has_users else {})}.items()],
+            "environment": entries({**variables, **({"MLFLOW_USERS": "true"} if has_users else {})}),
             "secrets": [
                 {"name": "MLFLOW_BACKEND_STORE_URI", "valueFrom": backend_store(self.parts, "uri")},
                 {"name": "DATABASE_MASTER_PASSWORD", "valueFrom": self.parts.backend_store["master_password_value_from"]},
